@@ -1,0 +1,116 @@
+"""Every error that crosses a module, one class per decision the caller can take.
+
+CipherstreamError
+├── Recoverable            try again later: `uncomputable_counter` + 1, next after 1 s, 2 s … 32,000 s
+│   ├── RpcError           a chain's node did not answer, or answered an error
+│   ├── BrokerError        Kafka refused or lost a request
+│   ├── StoreError         Postgres is away
+│   ├── BlobError          the object store is away or an object is not there yet
+│   ├── KeyMissing         the key set that an item names is not on this machine yet
+│   └── WorkerCrashed      the process that computed died, hung or ran out of memory
+├── Irrecoverable          the component fails, dependents are blocked with the cause, dead letter
+│   ├── OperationError     unknown operation, wrong operands, division by zero, cycle
+│   ├── InvalidInput       an encrypted input or its proof is not valid: a vote to reject
+│   ├── Undecodable        bytes that are not what their place says
+│   │   └── UndecodableLog
+│   └── CallReverted       a contract refused the call for good
+└── Fatal                  the process stops with this message
+    ├── ConfigurationError
+    ├── KeyMaterialError   a key file is cut, foreign or of another release
+    ├── LogTruncated       the topic starts beyond, or ends below, the stored offset, or is another topic
+    └── IllegalTransition  a life cycle was asked for a change that it does not have
+Fenced                     another owner has the shard: drop it (neither a failure nor a retry)
+"""
+
+from typing import ClassVar
+
+
+class CipherstreamError(Exception):
+    """Something went wrong in cipherstream."""
+
+    category: ClassVar[str] = "irrecoverable"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").splitlines()[0])
+
+
+class Recoverable(CipherstreamError):
+    """This may succeed later; nothing was lost."""
+
+    category = "recoverable"
+
+
+class RpcError(Recoverable):
+    """The chain's node did not answer or answered with an error."""
+
+
+class BrokerError(Recoverable):
+    """Kafka refused or lost a request."""
+
+
+class StoreError(Recoverable):
+    """The database is away or asked to repeat the transaction."""
+
+
+class BlobError(Recoverable):
+    """The object store is away, or an object is not there yet."""
+
+
+class KeyMissing(Recoverable):
+    """The key set that this item names is not on this machine yet."""
+
+
+class WorkerCrashed(Recoverable):
+    """The process that computed this item died, hung or ran out of memory."""
+
+
+class Irrecoverable(CipherstreamError):
+    """Repeating this cannot help."""
+
+
+class OperationError(Irrecoverable):
+    """The operation cannot be computed: unknown code, wrong operands or a cycle."""
+
+
+class InvalidInput(Irrecoverable):
+    """The encrypted input or its proof is not valid."""
+
+
+class Undecodable(Irrecoverable):
+    """These bytes are not what their place says they are."""
+
+
+class UndecodableLog(Undecodable):
+    """This log does not have the shape that its topic promises."""
+
+
+class CallReverted(Irrecoverable):
+    """The contract refused this call for good."""
+
+
+class Fatal(CipherstreamError):
+    """The process cannot go on."""
+
+    category = "fatal"
+
+
+class ConfigurationError(Fatal):
+    """A setting is missing or wrong."""
+
+
+class KeyMaterialError(Fatal):
+    """A key file is cut short, foreign or of another release."""
+
+
+class LogTruncated(Fatal):
+    """The log no longer holds the record that this shard needs next."""
+
+
+class IllegalTransition(Fatal):
+    """A life cycle was asked for a change that it does not have."""
+
+
+class Fenced(CipherstreamError):
+    """Another owner has claimed this shard."""
+
+    category = "fenced"
