@@ -1,0 +1,97 @@
+"""Who a process is, so that a number that now belongs to somebody else is never signalled.
+
+A pid alone is not an identity: it is given out again. The pid, the start time in the kernel's ticks and the boot
+together are one, and a pidfd keeps the three true between the look and the signal.
+"""
+
+import os
+import signal
+from pathlib import Path
+
+import msgspec
+
+_PROC = Path("/proc")
+_GONE = frozenset({"Z", "X"})
+# Fields of /proc/PID/stat counted after the command, which is the only one that may hold spaces.
+_STATE, _SESSION, _STARTED = 0, 3, 19
+
+
+class ProcessId(msgspec.Struct, frozen=True):
+    """One process of one boot of this machine."""
+
+    pid: int
+    started: int
+    boot: str
+
+
+def boot_id() -> str:
+    """The name of this boot: pids and start times of another one say nothing."""
+    return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+
+
+def identify(pid: int) -> ProcessId | None:
+    """The identity of a running process, or None where there is none (a zombie runs no more)."""
+    fields = _stat(pid)
+    if fields is None or fields[_STATE] in _GONE:
+        return None
+    return ProcessId(pid, int(fields[_STARTED]), boot_id())
+
+
+def is_running(process: ProcessId) -> bool:
+    """Whether exactly this process still runs."""
+    return identify(process.pid) == process
+
+
+def open_handle(process: ProcessId) -> int | None:
+    """A pidfd of exactly this process, to be closed by the caller; None where it has ended."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return None
+    # Compared after opening: from here on the handle cannot come to mean another process.
+    if is_running(process):
+        return handle
+    os.close(handle)
+    return None
+
+
+def send(process: ProcessId, number: signal.Signals) -> bool:
+    """Signals exactly this process; False where it has ended."""
+    handle = open_handle(process)
+    if handle is None:
+        return False
+    try:
+        signal.pidfd_send_signal(handle, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def session_members(leader: ProcessId) -> tuple[ProcessId, ...]:
+    """The living processes of the session that this process leads or led, itself included."""
+    if leader.boot != boot_id():
+        return ()
+    holder = _stat(leader.pid)
+    if holder is not None and int(holder[_STARTED]) != leader.started:
+        return ()  # the number was given out again, which the kernel does only for an empty session
+    found = (identify(pid) for pid in _pids() if _session(pid) == leader.pid)
+    return tuple(member for member in found if member is not None and member.started >= leader.started)
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit()]
+
+
+def _session(pid: int) -> int | None:
+    fields = _stat(pid)
+    return None if fields is None else int(fields[_SESSION])
+
+
+def _stat(pid: int) -> list[str] | None:
+    try:
+        text = (_PROC / str(pid) / "stat").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return text.rpartition(")")[2].split()

@@ -1,0 +1,234 @@
+"""Child processes of the devnet: servers and services, each in a session of its own.
+
+A child is recorded in `STATE/run/NAME.json` before its program starts, so that a launcher that dies at any moment
+leaves nothing that `stop` does not find. Its output goes to `STATE/logs/NAME.log`.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import structlog
+
+from streams.devnet import processes
+from streams.domain.errors import ConfigurationError, Fatal
+
+_log = structlog.get_logger(__name__)
+_POLL_S = 0.02
+_TAIL_BYTES = 2_000
+# The child waits for one line before it becomes its program; end of file means that the launcher died before
+# the record was written.
+_GATE = 'read -r _ || exit 125; exec "$@" </dev/null'
+
+
+class ChildDied(Fatal):
+    """A process of the devnet ended before it was ready."""
+
+
+class NotReady(Fatal):
+    """A process of the devnet runs but does not answer."""
+
+
+class Account(msgspec.Struct, frozen=True):
+    """The user that a child runs as."""
+
+    uid: int
+    gid: int
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What `stop` must know of a child, also after a crash of the one who started it."""
+
+    name: str
+    process: processes.ProcessId
+    stop_signal: int
+
+
+class Supervisor:
+    """Starts, watches and stops named processes below one state directory."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir.resolve()
+        self._runs = self.state_dir / "run"
+        self._logs = self.state_dir / "logs"
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        for folder in (self._runs, self._logs):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def spawn(
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        *,
+        cwd: Path | None = None,
+        account: Account | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> processes.ProcessId:
+        """Starts a program with `env` on top of our environment.
+
+        Raises: ConfigurationError where a process of that name runs already or the program does not exist.
+        """
+        if self.alive(name):
+            raise ConfigurationError(f"{name} runs already in {self.state_dir}")
+        with self.log_path(name).open("ab") as log:
+            child = _start_gated(argv, {**os.environ, **(env or {})}, cwd, account, log)
+        process = processes.identify(child.pid)
+        if process is None:
+            raise ChildDied(f"{name} could not be started; its log is {self.log_path(name)}")
+        self._children[name] = child
+        self._write(Record(name, process, stop_signal))
+        _open_gate(child)
+        _log.info("process started", action="process_started", name=name, pid=child.pid)
+        return process
+
+    def names(self) -> tuple[str, ...]:
+        """Every process that has a record here, dead ones included."""
+        return tuple(sorted(path.stem for path in self._runs.glob("*.json")))
+
+    def process(self, name: str) -> processes.ProcessId | None:
+        """The process recorded under this name."""
+        record = self._read(name)
+        return None if record is None else record.process
+
+    def alive(self, name: str) -> bool:
+        """Whether the process recorded under this name runs."""
+        process = self.process(name)
+        return process is not None and processes.is_running(process)
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> bool:
+        """Signals one process; False where it does not run."""
+        process = self.process(name)
+        return process is not None and processes.send(process, number)
+
+    def exit_code(self, name: str) -> int | None:
+        """The exit code (negative: signal) of a child of ours that has ended; None of every other."""
+        child = self._children.get(name)
+        return None if child is None else child.poll()
+
+    async def wait(self, name: str, timeout_s: float | None = None) -> int | None:
+        """Waits for the end of a process and returns its exit code where it is a child of ours.
+
+        Raises: TimeoutError.
+        """
+        process = self.process(name)
+        handle = None if process is None else processes.open_handle(process)
+        if handle is not None:
+            async with asyncio.timeout(timeout_s), _readable(handle) as ended:
+                await ended.wait()
+        return self._reap(name)
+
+    async def until(self, name: str, check: Callable[[], Awaitable[bool]], timeout_s: float = 60) -> None:
+        """Waits until a check of a running process succeeds.
+
+        Raises: ChildDied at once when the process ends, NotReady after the timeout; both with the end of the log.
+        """
+        failure: Exception | None = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self.alive(name):
+                    try:
+                        if await check():
+                            return
+                    except Exception as error:  # a server that starts refuses in many ways
+                        failure = error
+                    await asyncio.sleep(_POLL_S)
+        if self.alive(name):
+            raise NotReady(f"{name} is not ready after {timeout_s:g} s\n{self.log_tail(name)}") from failure
+        raise ChildDied(f"{name} ended with code {self._reap(name)}\n{self.log_tail(name)}") from failure
+
+    async def stop(self, names: Iterable[str] | None = None, grace_s: float = 20) -> None:
+        """Stops processes side by side, the whole session of each; the ones that ignore it are killed."""
+        await asyncio.gather(*(self._stop(name, grace_s) for name in (self.names() if names is None else names)))
+
+    def log_path(self, name: str) -> Path:
+        """Where the output of this process is."""
+        return self._logs / f"{name}.log"
+
+    def log_tail(self, name: str) -> str:
+        """The end of the output of this process."""
+        path = self.log_path(name)
+        text = path.read_bytes()[-_TAIL_BYTES:].decode(errors="replace") if path.exists() else ""
+        return f"--- end of {path}\n{text}"
+
+    async def _stop(self, name: str, grace_s: float) -> None:
+        record = self._read(name)
+        if record is None:
+            return
+        processes.send(record.process, signal.Signals(record.stop_signal))
+        try:
+            await self.wait(name, grace_s)
+        except TimeoutError:
+            _log.warning("process ignores its stop signal", action="process_killed", name=name)
+        await self._kill_session(record.process)
+        self._reap(name)
+        self._record_path(name).unlink(missing_ok=True)
+        _log.info("process stopped", action="process_stopped", name=name)
+
+    async def _kill_session(self, leader: processes.ProcessId) -> None:
+        while members := processes.session_members(leader):
+            for member in members:
+                processes.send(member, signal.SIGKILL)
+            await asyncio.sleep(_POLL_S)
+
+    def _reap(self, name: str) -> int | None:
+        child = self._children.get(name)
+        return None if child is None else child.wait()
+
+    def _record_path(self, name: str) -> Path:
+        return self._runs / f"{name}.json"
+
+    def _read(self, name: str) -> Record | None:
+        try:
+            return msgspec.json.decode(self._record_path(name).read_bytes(), type=Record)
+        except FileNotFoundError:
+            return None
+
+    def _write(self, record: Record) -> None:
+        draft = self._runs / f".{record.name}.draft"
+        draft.write_bytes(msgspec.json.encode(record))
+        draft.replace(self._record_path(record.name))
+
+
+def _start_gated(
+    argv: Sequence[str], env: Mapping[str, str], cwd: Path | None, account: Account | None, log: BinaryIO
+) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        ["/bin/sh", "-c", _GATE, "sh", *argv],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=env,
+        cwd=cwd,
+        user=None if account is None else account.uid,
+        group=None if account is None else account.gid,
+        extra_groups=None if account is None else [],
+        start_new_session=True,  # Ctrl-C in the shell is for the launcher, which stops the others in order
+    )
+
+
+def _open_gate(child: "subprocess.Popen[bytes]") -> None:
+    gate = child.stdin
+    if gate is None:
+        return
+    with contextlib.suppress(BrokenPipeError), gate:
+        gate.write(b"\n")
+
+
+@contextlib.asynccontextmanager
+async def _readable(handle: int) -> AsyncIterator[asyncio.Event]:
+    """An event that is set when the process behind this pidfd ends; closes the pidfd."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(handle, ended.set)
+    try:
+        yield ended
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)

@@ -1,0 +1,64 @@
+"""What travels on `keysets.v1`, `ciphertexts.v1` and `control.v1`: announcements, never key material."""
+
+import msgspec
+
+
+class KeySetAnnouncement(msgspec.Struct, frozen=True, kw_only=True, tag="keyset"):
+    """A key set that the key-fetcher downloaded and checked; key `keyset/<key id hex>`."""
+
+    key_id: bytes
+    digest: bytes
+    engine: str
+    release: str
+    urls: tuple[str, ...]
+    version: int = 1
+
+
+class CrsAnnouncement(msgspec.Struct, frozen=True, kw_only=True, tag="crs"):
+    """A common reference string that the key-fetcher downloaded and checked; key `crs/<crs id hex>`."""
+
+    crs_id: bytes
+    digest: bytes
+    urls: tuple[str, ...]
+    version: int = 1
+
+
+Announcement = KeySetAnnouncement | CrsAnnouncement
+
+
+class WorkerHeartbeat(msgspec.Struct, frozen=True, kw_only=True, tag="worker"):
+    """A live worker; key `worker/<id>`, every 3 s and after each rebalance, a tombstone on stop."""
+
+    worker: str
+    work_class: str
+    slots: int
+    engine: str
+    key_ids: tuple[bytes, ...]
+    partitions: tuple[int, ...]
+    at_ms: int
+    version: int = 1
+
+
+class TenantControl(msgspec.Struct, frozen=True, kw_only=True, tag="tenant"):
+    """An operator's word about a tenant; key `tenant/<tenant>`."""
+
+    tenant: str
+    action: str  # resume
+    request: str  # unique, so that a repeated command is told from a repeated read
+    version: int = 1
+
+
+Control = WorkerHeartbeat | TenantControl
+
+
+class CiphertextAnnouncement(msgspec.Struct, frozen=True, kw_only=True, tag="ciphertext"):
+    """Where a handle's objects are; key `tenant/handle`."""
+
+    tenant: str
+    handle: bytes
+    fhe_type: int
+    key_id: bytes
+    ct64_digest: bytes
+    ct128_digest: bytes
+    format: int
+    version: int = 1

@@ -1,0 +1,92 @@
+"""Results: what workers found out, on `results.v1`, same key and partition count as the facts.
+
+A result names the item and the attempt that it answers. A record is at most 256 KiB; a result with more
+ciphertexts comes in several records, and an item is done when all its outputs are stored.
+"""
+
+import msgspec
+
+from streams.domain.errors import Undecodable
+
+
+class Ciphertext(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored ciphertext: one-element compressed list (ct64) under its handle."""
+
+    handle: bytes  # 32
+    fhe_type: int
+    ct64: bytes
+
+
+class _Result(msgspec.Struct, frozen=True, kw_only=True):
+    item: str
+    attempt: int
+    worker: str
+    version: int = 1
+
+
+class Started(_Result, frozen=True, kw_only=True, tag="started"):
+    """A worker took the item from the pipe; its own timeout runs from here."""
+
+
+class Computed(_Result, frozen=True, kw_only=True, tag="computed"):
+    """Outputs of a component, some or all of them."""
+
+    key_id: bytes
+    ciphertexts: tuple[Ciphertext, ...]
+
+
+class Proven(_Result, frozen=True, kw_only=True, tag="proven"):
+    """Verdict over an encrypted input: `handles` names all values, `ciphertexts` holds some of them."""
+
+    verified: bool
+    key_id: bytes
+    handles: tuple[bytes, ...] = ()
+    ciphertexts: tuple[Ciphertext, ...] = ()
+    reason: str = ""  # why it was rejected
+
+
+class Squashed(_Result, frozen=True, kw_only=True, tag="squashed"):
+    """Both objects of a handle are in the object store, with this attestation."""
+
+    handle: bytes
+    key_id: bytes
+    ct64_digest: bytes  # keccak256 of the object's body
+    ct128_digest: bytes
+    format: int  # 10, 11, 20 or 21
+    signer: bytes
+    attestation: bytes  # 65-byte signature
+
+
+class Sent(_Result, frozen=True, kw_only=True, tag="sent"):
+    """The call is confirmed on the gateway, or was there before (`already`)."""
+
+    transaction_hash: bytes
+    block_number: int
+    already: bool = False
+
+
+class Failed(_Result, frozen=True, kw_only=True, tag="failed"):
+    """The attempt failed; `category` is that of the error tree and decides what follows."""
+
+    category: str  # recoverable | irrecoverable
+    error: str  # class of the error
+    message: str
+
+
+Result = Started | Computed | Proven | Squashed | Sent | Failed
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Result)
+
+
+def encode_result(result: Result) -> bytes:
+    """Value of the record that carries this result."""
+    return _encoder.encode(result)
+
+
+def decode_result(value: bytes) -> Result:
+    """The result in a record's value; raises Undecodable."""
+    try:
+        return _decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Undecodable(f"not a result: {error}") from error

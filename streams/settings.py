@@ -1,0 +1,226 @@
+"""Settings of every service: defaults < TOML < environment < flags, read once at the edge.
+
+The file is the first that exists of `--config`, `CIPHERSTREAM_CONFIG`, `./cipherstream.toml` and
+`.cipherstream/devnet.toml`. A variable is `CIPHERSTREAM_<SECTION>__<KEY>`. Keys come from files or from
+the environment and are never printed.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from streams.domain.errors import ConfigurationError
+
+DEVNET_FILE: Final = Path(".cipherstream/devnet.toml")
+
+
+def _address(value: str) -> str:
+    if len(value) != 42 or not value.startswith("0x") or not _is_hex(value[2:]):
+        raise ValueError("an address is 0x and 40 hexadecimal digits")
+    return value
+
+
+def _is_hex(text: str) -> bool:
+    return all(digit in "0123456789abcdefABCDEF" for digit in text)
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class Section(BaseModel):
+    """A table of the settings file; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(Section):
+    """`prefix` goes before topics and groups, so that several coprocessors share a broker."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    prefix: str = ""
+    security: dict[str, str] = Field(default_factory=dict)
+
+
+class PostgresSettings(Section):
+    """`url` may also come as DATABASE_URL."""
+
+    url: SecretStr = SecretStr("postgresql://postgres@127.0.0.1:5432/coprocessor")
+    schema_name: str = Field(default="public", alias="schema")
+
+
+class ObjectStoreSettings(Section):
+    """Ciphertexts go to `bucket` (or one each); they are readable without credentials."""
+
+    endpoint: str = ""
+    region: str = "us-east-1"
+    bucket: str = "coprocessor"
+    bucket_ct64: str = ""
+    bucket_ct128: str = ""
+    bucket_work: str = ""  # claim checks of work messages
+    access_key: str = ""
+    secret_key_file: Path | None = None
+    public_url: str = ""  # root of the bucket for anonymous readers
+
+    def ct64(self) -> str:
+        return self.bucket_ct64 or self.bucket
+
+    def ct128(self) -> str:
+        return self.bucket_ct128 or self.bucket
+
+    def work(self) -> str:
+        return self.bucket_work or self.bucket
+
+
+class HostChainSettings(Section):
+    """One chain whose contracts compute on encrypted values."""
+
+    id: int
+    http_url: str
+    ws_url: str = ""
+    acl_address: Address
+    executor_address: Address
+    input_verifier_address: Address | None = None
+    kms_generation_address: Address | None = None  # set on the canonical chain only
+    start_block: int = 0
+    finality_lag: int = 15
+    reorg_depth_max: int = 50
+
+
+class GatewaySettings(Section):
+    """The chain that coordinates coprocessors and decryption."""
+
+    chain_id: int = 54321
+    http_url: str = ""
+    ws_url: str = ""
+    input_verification_address: Address | None = None
+    ciphertext_commits_address: Address | None = None
+    gateway_config_address: Address | None = None
+    decryption_address: Address | None = None
+    multichain_acl_address: Address | None = None
+    start_block: int = 0
+    confirmations: int = 1  # blocks above a receipt until a transaction is final for the sender
+    poll_interval_s: float = 0.5
+
+
+class KeyFileSettings(Section):
+    """A private key is read from this file (or from the environment), never from the settings file."""
+
+    private_key_file: Path | None = None
+
+
+class EngineSettings(Section):
+    """What computes; a network uses one engine."""
+
+    name: Literal["tfhe-rs", "wave", "clear"] = "tfhe-rs"
+    device: Literal["auto", "cpu", "cuda", "concrete", "reference"] = "auto"
+    workers: int = Field(default=0, ge=0)  # threads of a worker's child; 0 = all cores
+    gpu_enabled: bool = False
+    schedule: Literal["MAX_PARALLELISM", "MAX_LOCALITY"] = "MAX_PARALLELISM"
+
+
+class KeysSettings(Section):
+    """Where key sets by purpose are kept on this machine."""
+
+    directory: Path | None = None  # default: the user's cache directory
+    url: str = ""  # overrides the storage URLs of activation events
+
+
+class DevnetSettings(Section):
+    """Chains on which the `clear` engine is allowed."""
+
+    chains: tuple[int, ...] = ()
+
+
+class ServiceSettings(Section):
+    """The process itself."""
+
+    http_host: str = "127.0.0.1"
+    http_port: int = 0  # 0 = any free one; the log says which
+    log_level: str = "info"
+    id: str = ""  # of a worker; default: host and process
+
+
+class Settings(BaseSettings):
+    """Everything that a service may be told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CIPHERSTREAM_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    postgres: PostgresSettings = PostgresSettings()
+    object_store: ObjectStoreSettings = ObjectStoreSettings()
+    host_chain: tuple[HostChainSettings, ...] = ()
+    gateway: GatewaySettings = GatewaySettings()
+    sender: KeyFileSettings = KeyFileSettings()
+    signer: KeyFileSettings = KeyFileSettings()
+    engine: EngineSettings = EngineSettings()
+    keys: KeysSettings = KeysSettings()
+    devnet: DevnetSettings = DevnetSettings()
+    service: ServiceSettings = ServiceSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings  # the file comes in as init arguments
+
+
+def settings_file(config: Path | None) -> Path | None:
+    """The settings file that counts; raises ConfigurationError when a named one is missing."""
+    named = config or (
+        Path(os.environ["CIPHERSTREAM_CONFIG"]) if "CIPHERSTREAM_CONFIG" in os.environ else None
+    )
+    if named is not None:
+        if not named.is_file():
+            raise ConfigurationError(f"there is no settings file {named}")
+        return named
+    return next((path for path in (Path("cipherstream.toml"), DEVNET_FILE) if path.is_file()), None)
+
+
+# Names that operators of the existing coprocessor already set.
+_ALIASES: Final = {
+    "DATABASE_URL": ("postgres", "url"),
+    "S3_BUCKET": ("object_store", "bucket"),
+    "WORKER_COUNT": ("engine", "workers"),
+    "GPU_ENABLED": ("engine", "gpu_enabled"),
+    "FHEVM_DF_SCHEDULE": ("engine", "schedule"),
+}
+
+
+def load_settings(config: Path | None = None) -> Settings:
+    """Read file and environment into one frozen object; raises ConfigurationError naming the key."""
+    path = settings_file(config)
+    try:
+        tables: dict[str, Any] = tomllib.loads(path.read_text()) if path else {}
+        for variable, (section, key) in _ALIASES.items():
+            if variable in os.environ:
+                tables.setdefault(section, {})[key] = os.environ[variable]
+        return Settings(**tables)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    except ValidationError as error:
+        places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"{path or 'settings'}: {places}") from None
+
+
+def read_private_key(settings: KeyFileSettings, variable: str) -> SecretStr:
+    """A key from its file or from the named variable; raises ConfigurationError when both are missing."""
+    if variable in os.environ:
+        return SecretStr(os.environ[variable])
+    if settings.private_key_file is None:
+        raise ConfigurationError(f"set private_key_file or {variable}")
+    try:
+        return SecretStr(settings.private_key_file.read_text().strip())
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {settings.private_key_file}: {error.strerror}") from error
