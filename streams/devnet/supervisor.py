@@ -11,7 +11,7 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypedDict
 
 import msgspec
 import structlog
@@ -40,6 +40,14 @@ class Account(msgspec.Struct, frozen=True):
 
     uid: int
     gid: int
+
+
+class AccountOptions(TypedDict):
+    """Keywords of `subprocess`."""
+
+    user: int | None
+    group: int | None
+    extra_groups: list[int] | None
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -73,7 +81,9 @@ class Supervisor:
     ) -> processes.ProcessId:
         """Starts a program with `env` on top of our environment.
 
-        Raises: ConfigurationError where a process of that name runs already or the program does not exist.
+        A program that does not exist shows as a process that ends at once with code 127.
+
+        Raises: ConfigurationError where a process of that name runs already.
         """
         if self.alive(name):
             raise ConfigurationError(f"{name} runs already in {self.state_dir}")
@@ -85,7 +95,7 @@ class Supervisor:
         self._children[name] = child
         self._write(Record(name, process, stop_signal))
         _open_gate(child)
-        _log.info("process started", action="process_started", name=name, pid=child.pid)
+        _log.info("process started", action="process_started", process=name, pid=child.pid)
         return process
 
     def names(self) -> tuple[str, ...]:
@@ -145,7 +155,9 @@ class Supervisor:
 
     async def stop(self, names: Iterable[str] | None = None, grace_s: float = 20) -> None:
         """Stops processes side by side, the whole session of each; the ones that ignore it are killed."""
-        await asyncio.gather(*(self._stop(name, grace_s) for name in (self.names() if names is None else names)))
+        await asyncio.gather(
+            *(self._stop(name, grace_s) for name in (self.names() if names is None else names))
+        )
 
     def log_path(self, name: str) -> Path:
         """Where the output of this process is."""
@@ -165,11 +177,11 @@ class Supervisor:
         try:
             await self.wait(name, grace_s)
         except TimeoutError:
-            _log.warning("process ignores its stop signal", action="process_killed", name=name)
+            _log.warning("process ignores its stop signal", action="process_killed", process=name)
         await self._kill_session(record.process)
         self._reap(name)
         self._record_path(name).unlink(missing_ok=True)
-        _log.info("process stopped", action="process_stopped", name=name)
+        _log.info("process stopped", action="process_stopped", process=name)
 
     async def _kill_session(self, leader: processes.ProcessId) -> None:
         while members := processes.session_members(leader):
@@ -196,6 +208,13 @@ class Supervisor:
         draft.replace(self._record_path(record.name))
 
 
+def as_account(account: Account | None) -> AccountOptions:
+    """The options that make `subprocess` run a program as another user."""
+    if account is None:
+        return AccountOptions(user=None, group=None, extra_groups=None)
+    return AccountOptions(user=account.uid, group=account.gid, extra_groups=[])
+
+
 def _start_gated(
     argv: Sequence[str], env: Mapping[str, str], cwd: Path | None, account: Account | None, log: BinaryIO
 ) -> "subprocess.Popen[bytes]":
@@ -206,9 +225,7 @@ def _start_gated(
         stderr=subprocess.STDOUT,
         env=env,
         cwd=cwd,
-        user=None if account is None else account.uid,
-        group=None if account is None else account.gid,
-        extra_groups=None if account is None else [],
+        **as_account(account),
         start_new_session=True,  # Ctrl-C in the shell is for the launcher, which stops the others in order
     )
 

