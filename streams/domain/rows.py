@@ -1,0 +1,293 @@
+"""Rows of the materialised state, as the graph agents see them.
+
+A row is frozen; a change is another row under the same key. Handles, hashes and addresses are raw bytes.
+Columns named in `UNSETTLED` may differ between runs over the same two logs (they tell how work went, not
+what came out); everything else obeys the law of interleavings.
+"""
+
+from enum import StrEnum
+from typing import ClassVar, Final
+
+import msgspec
+
+from streams.domain.lifecycle import ProofState, WorkState
+
+
+class BlockStatus(StrEnum):
+    """Place of a block in the tree that the facts describe."""
+
+    CANONICAL = "canonical"
+    SIDE = "side"  # connected to the anchor, on a branch that is not the highest
+    PENDING_PARENT = "pending_parent"  # its parent is not known yet
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of a table: `TABLE` and `KEY` say where it lives, INDEXES what else finds it."""
+
+    TABLE: ClassVar[str]
+    KEY: ClassVar[tuple[str, ...]]
+    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    UNSETTLED: ClassVar[frozenset[str]] = frozenset()
+
+
+class TenantRow(Row, frozen=True, kw_only=True):
+    """What is true of a tenant as a whole: its chain's tip, its keys, its place on the gateway."""
+
+    TABLE: ClassVar[str] = "tenants"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant",)
+
+    tenant: str
+    chain_id: int = 0
+    tip_hash: bytes = b""
+    tip_number: int = -1
+    blocks_seen: int = 0  # gives each block its sequence
+    key_id: bytes = b""
+    engine: str = ""
+    crs_id: bytes = b""
+    gateway_number: int = -1
+    gateway_hash: bytes = b""
+
+
+class BlockRow(Row, frozen=True, kw_only=True):
+    """A block of the host chain; `sequence` is the order in which its fact came."""
+
+    TABLE: ClassVar[str] = "blocks"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "hash")
+    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (("tenant", "parent_hash"),)
+
+    tenant: str
+    hash: bytes
+    parent_hash: bytes
+    number: int
+    timestamp: int
+    status: BlockStatus
+    sequence: int
+
+
+class ComputationRow(Row, frozen=True, kw_only=True):
+    """One operation of one transaction in one block, as its event says it."""
+
+    TABLE: ClassVar[str] = "computations"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "output_handle", "transaction_id", "block_hash")
+    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("tenant", "output_handle"),
+        ("tenant", "transaction_id", "block_hash"),
+        ("tenant", "block_hash"),
+    )
+
+    tenant: str
+    output_handle: bytes
+    transaction_id: bytes
+    block_hash: bytes
+    log_index: int
+    fhe_operation: int
+    dependencies: tuple[bytes, ...]
+    is_scalar: bool
+    fhe_type: int
+    caller: bytes
+
+
+class AllowedRow(Row, frozen=True, kw_only=True):
+    """A right given in a block; an empty account is public decryption."""
+
+    TABLE: ClassVar[str] = "allowed_handles"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "handle", "account_address", "block_hash")
+    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (("tenant", "block_hash"),)
+
+    tenant: str
+    handle: bytes
+    account_address: bytes
+    block_hash: bytes
+    event_type: int
+    transaction_id: bytes
+
+
+class HandleRow(Row, frozen=True, kw_only=True):
+    """What exists once per handle: its meaning, its reasons, its items, its digests."""
+
+    TABLE: ClassVar[str] = "handles"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "handle")
+
+    tenant: str
+    handle: bytes
+    fhe_type: int
+    operation_digest: bytes = b""  # of operation and operands; empty while no event told
+    reasons: int = 0  # canonical blocks that allow it
+    compute_item: str = ""  # the item that has it as an output
+    followed: bool = False  # its squash, commit and publish items exist
+    key_id: bytes = b""
+    ct64_digest: bytes = b""  # empty while it is not stored
+    ct128_digest: bytes = b""  # empty while it is not squashed
+    is_input: bool = False
+    failure: str = ""  # why it will never be stored
+
+
+class CiphertextRow(Row, frozen=True, kw_only=True):
+    """A stored ciphertext (ct64); written once, never read by a decision."""
+
+    TABLE: ClassVar[str] = "ciphertexts"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "handle")
+
+    tenant: str
+    handle: bytes
+    fhe_type: int
+    key_id: bytes
+    ciphertext: bytes
+    is_input: bool
+
+
+class DigestRow(Row, frozen=True, kw_only=True):
+    """Both digests of a handle whose objects are in the store: ready to commit."""
+
+    TABLE: ClassVar[str] = "ciphertext_digest"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "handle")
+    UNSETTLED: ClassVar[frozenset[str]] = frozenset({"signer", "attestation"})
+
+    tenant: str
+    handle: bytes
+    key_id: bytes
+    ciphertext: bytes  # keccak256 of the ct64 object
+    ciphertext128: bytes  # keccak256 of the ct128 object
+    ciphertext128_format: int
+    signer: bytes
+    attestation: bytes
+
+
+class ProofRow(Row, frozen=True, kw_only=True):
+    """A request to verify an encrypted input, and its verdict."""
+
+    TABLE: ClassVar[str] = "verify_proofs"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "zk_proof_id")
+    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (("tenant", "range_end"),)
+
+    tenant: str
+    zk_proof_id: int
+    range_end: int  # last block of the gateway range that brought it
+    block_number: int
+    transaction_id: bytes
+    chain_id: int
+    contract_address: bytes
+    user_address: bytes
+    input: bytes
+    extra_data: bytes
+    state: ProofState
+    handles: tuple[bytes, ...] = ()
+    last_error: str = ""
+
+
+class GatewayBlockRow(Row, frozen=True, kw_only=True):
+    """The end of an applied gateway range; `previous` is the end before it."""
+
+    TABLE: ClassVar[str] = "gateway_blocks"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "number")
+
+    tenant: str
+    number: int
+    hash: bytes
+    previous: int
+
+
+class WorkRow(Row, frozen=True, kw_only=True):
+    """A work item: outbox, ready queue, retry schedule and dispatch record in one."""
+
+    TABLE: ClassVar[str] = "work_items"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "id")
+    UNSETTLED: ClassVar[frozenset[str]] = frozenset(
+        {"attempt", "uncomputable_counter", "not_before_ms", "deadline_ms", "epoch", "worker", "partition"}
+    )
+
+    tenant: str
+    id: str
+    work_class: str
+    kind: str  # compute, proof, squash, add_material, proof_response, ciphertext, dead_letter
+    subject: bytes  # handle, or proof id as 32 bytes big-endian
+    affinity: bytes  # root component, signing scope
+    contract: bytes  # the dApp that caused it: second level of fairness
+    cost_ms: int
+    state: WorkState
+    priority: int = 0
+    missing: int = 0  # waits not yet over
+    key_id: bytes = b""
+    cause: str = ""  # why it failed
+    attempt: int = 0
+    uncomputable_counter: int = 0
+    not_before_ms: int = 0
+    deadline_ms: int = 0
+    epoch: int = 0
+    worker: str = ""
+    partition: int = -1
+
+
+class MemberRow(Row, frozen=True, kw_only=True):
+    """An operation that a compute item executes; `is_output` when its result is stored."""
+
+    TABLE: ClassVar[str] = "work_members"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "item", "handle")
+    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (("tenant", "item"),)
+
+    tenant: str
+    item: str
+    handle: bytes
+    position: int
+    fhe_operation: int
+    dependencies: tuple[bytes, ...]
+    is_scalar: bool
+    fhe_type: int
+    is_output: bool
+
+
+class WaitRow(Row, frozen=True, kw_only=True):
+    """An item waits for a token: a stored handle, a squashed one, a verdict, a key."""
+
+    TABLE: ClassVar[str] = "work_waits"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "item", "token")
+    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (("tenant", "token"), ("tenant", "item"))
+
+    tenant: str
+    item: str
+    token: bytes
+    over: bool = False
+
+
+class DivergenceRow(Row, frozen=True, kw_only=True):
+    """Two answers for what must have one: other bytes, another operation, another request."""
+
+    TABLE: ClassVar[str] = "divergences"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "kind", "subject", "other")
+
+    tenant: str
+    kind: str  # ct64, ct128, operation, proof
+    subject: bytes
+    other: bytes  # digest of what came second
+
+
+class AlarmRow(Row, frozen=True, kw_only=True):
+    """Something that an operator must see."""
+
+    TABLE: ClassVar[str] = "alarms"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "kind", "subject")
+
+    tenant: str
+    kind: str
+    subject: bytes
+    detail: str
+
+
+class FactPartRow(Row, frozen=True, kw_only=True):
+    """A part of a fact whose other parts are still to come."""
+
+    TABLE: ClassVar[str] = "fact_parts"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "sha256", "part")
+    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (("tenant", "sha256"),)
+
+    tenant: str
+    sha256: bytes
+    part: int
+    parts: int
+    body: bytes
+
+
+TABLES: Final[tuple[type[Row], ...]] = (
+    TenantRow, BlockRow, ComputationRow, AllowedRow, HandleRow, CiphertextRow, DigestRow, ProofRow,
+    GatewayBlockRow, WorkRow, MemberRow, WaitRow, DivergenceRow, AlarmRow, FactPartRow,
+)  # fmt: skip
