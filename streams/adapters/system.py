@@ -1,0 +1,29 @@
+"""The machine's own time and randomness."""
+
+import asyncio
+import secrets
+import time
+
+
+class SystemClock:
+    """The clock that production runs on."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic_s(self) -> float:
+        """Seconds from an arbitrary origin, never back."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after that many seconds."""
+        await asyncio.sleep(seconds)
+
+
+class SystemEntropy:
+    """The operating system's random generator."""
+
+    def bytes(self, size: int) -> bytes:
+        """That many unpredictable bytes."""
+        return secrets.token_bytes(size)
