@@ -26,6 +26,7 @@ from streams.settings import Settings
 
 DRAIN_S: Final = 30.0
 STATE_VARIABLE: Final = "CIPHERSTREAM_STATE"  # folder in which a process leaves its pid and port
+PROCESS_VARIABLE: Final = "CIPHERSTREAM_PROCESS"  # its name there, where a service runs more than once
 
 _log = structlog.get_logger(__name__)
 
@@ -126,10 +127,11 @@ def _end_on_signals(runtime: Runtime) -> None:
         loop.add_signal_handler(number, stop)
 
 
-def _leave_address(name: str, port: int) -> None:
+def _leave_address(service: str, port: int) -> None:
     state = os.environ.get(STATE_VARIABLE)
     if not state:
         return
+    name = os.environ.get(PROCESS_VARIABLE, service)
     folder = Path(state) / "services"
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{name}.{os.getpid()}"

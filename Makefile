@@ -1,0 +1,47 @@
+# cipherstream: `make demo` and `make test` work from a fresh clone. Downloads and builds are kept in the user's
+# cache (XDG_CACHE_HOME, ~/.cache by default), so they happen once per machine and change.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+UV_VERSION := 0.8.22
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# The wheels' builder and uv find each other on the path.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help
+help:
+	@echo "make install   the environment, the native wheels and the devnet's servers"
+	@echo "make demo      an encrypted transfer, from the chain to its digest on the gateway"
+	@echo "make test      lint, strict types and every test"
+	@echo "make lint      lint and strict types only"
+
+.PHONY: install
+install: $(INSTALLED)
+	@$(BIN)/python tools/build_wheels.py --python $(BIN)/python
+	@$(BIN)/python -m streams.devnet.install
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = $(UV_VERSION) \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: demo
+demo: install
+	@$(BIN)/cipherstream demo $(DEMO_FLAGS)
+
+.PHONY: lint
+lint: $(INSTALLED)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/basedpyright
+
+.PHONY: test
+test: install lint
+	@$(BIN)/python -m pytest tests/unit tests/integration tests/acceptance

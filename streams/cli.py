@@ -1,0 +1,52 @@
+"""The command line. A command is listed only once it exists; what it needs is imported when it runs."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import streams
+from streams.commands import services
+from streams.domain.errors import CipherstreamError
+
+app = typer.Typer(
+    name="cipherstream",
+    help="An fhevm coprocessor as a Kafka stream-processing topology.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.callback()
+def settings_of_all(
+    config: Annotated[Path | None, typer.Option(help="Settings file.", show_default="see README")] = None,
+) -> None:
+    """Choose the settings file, for child processes and the Faust app too."""
+    if config is not None:
+        os.environ["CIPHERSTREAM_CONFIG"] = str(config.resolve())
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(streams.__version__)
+
+
+app.command()(services.run)
+app.command()(services.up)
+
+
+def main() -> None:
+    """Entry point of `cipherstream`: errors that we know are one line and exit code 1."""
+    try:
+        app()
+    except CipherstreamError as error:
+        sys.stderr.write(f"cipherstream: {error}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

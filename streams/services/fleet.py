@@ -1,0 +1,125 @@
+"""Several services as children of one process: started, restarted when they die, stopped together."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from streams.services.runtime import DRAIN_S, PROCESS_VARIABLE, STATE_VARIABLE
+
+RESTART_S: Final = (
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+    15.0,
+    30.0,
+)  # between a death and the next start, the last for ever
+_SETTLED_S: Final = 60.0  # a child that lived this long starts from the shortest pause again
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _Member:
+    name: str
+    argv: Sequence[str]
+    process: asyncio.subprocess.Process | None = None
+
+
+async def keep(
+    state: Path, members: Mapping[str, Sequence[str]], pauses_s: Sequence[float] = RESTART_S
+) -> int:
+    """Keep every member running until SIGTERM or SIGINT; 0 when all then ended gracefully."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    (state / "logs").mkdir(parents=True, exist_ok=True)
+    watched = [_Member(name, argv) for name, argv in members.items()]
+    async with asyncio.TaskGroup() as group:
+        codes = [group.create_task(_keep_one(state, member, stopping, pauses_s)) for member in watched]
+        await stopping.wait()
+        _log.info("told to stop", action="stopping")
+    return max((task.result() for task in codes), default=0)
+
+
+async def _keep_one(state: Path, member: _Member, stopping: asyncio.Event, pauses_s: Sequence[float]) -> int:
+    deaths = 0
+    while not stopping.is_set():
+        started_s = asyncio.get_running_loop().time()
+        code = await _life(state, member, stopping)
+        if stopping.is_set():
+            return 0 if code == 0 else 1
+        lived_s = asyncio.get_running_loop().time() - started_s
+        deaths = 1 if lived_s > _SETTLED_S else deaths + 1
+        pause_s = pauses_s[min(deaths, len(pauses_s)) - 1]
+        _log.warning(
+            "child ended", action="child_ended", child=member.name, exit_code=code, again_in_s=pause_s
+        )
+        await _pause(stopping, pause_s)
+    return 0
+
+
+async def _life(state: Path, member: _Member, stopping: asyncio.Event) -> int:
+    """One process of a member, from start to end; its exit code."""
+    with (state / "logs" / f"{member.name}.log").open("ab") as log:
+        child = await asyncio.create_subprocess_exec(
+            *member.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=_environment(state, member.name),
+            start_new_session=True,  # Ctrl-C reaches us only, and we stop the children
+        )
+    member.process = child
+    _log.info("child started", action="child_started", child=member.name, pid=child.pid)
+    await _first(child, stopping)
+    if stopping.is_set():
+        _terminate(member)
+    return await _end(child)
+
+
+async def _first(child: asyncio.subprocess.Process, stopping: asyncio.Event) -> None:
+    waits = [asyncio.create_task(child.wait()), asyncio.create_task(stopping.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+async def _end(child: asyncio.subprocess.Process) -> int:
+    """Exit code of a child that ended or was told to; one that ignores it is killed after its drain time."""
+    try:
+        async with asyncio.timeout(DRAIN_S + 5):
+            return await child.wait()
+    except TimeoutError:
+        child.kill()
+        return await child.wait()
+
+
+async def _pause(stopping: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        return
+
+
+def _terminate(member: _Member) -> None:
+    if member.process is not None and member.process.returncode is None:
+        member.process.terminate()
+
+
+def _environment(state: Path, name: str) -> dict[str, str]:
+    ours = {
+        STATE_VARIABLE: str(state),
+        PROCESS_VARIABLE: name,
+        "CIPHERSTREAM_SERVICE__HTTP_PORT": "0",  # one setting cannot be the port of all
+    }
+    return {**os.environ, **ours}
