@@ -119,7 +119,6 @@ class HandleRow(Row, frozen=True, kw_only=True):
     ct64_digest: bytes = b""  # empty while it is not stored
     ct128_digest: bytes = b""  # empty while it is not squashed
     is_input: bool = False
-    failure: str = ""  # why it will never be stored
 
 
 class CiphertextRow(Row, frozen=True, kw_only=True):
@@ -171,6 +170,7 @@ class ProofRow(Row, frozen=True, kw_only=True):
     input: bytes
     extra_data: bytes
     state: ProofState
+    verified: bool | None = None  # the verdict, also of a request whose block is gone
     handles: tuple[bytes, ...] = ()
     last_error: str = ""
 
@@ -237,7 +237,7 @@ class MemberRow(Row, frozen=True, kw_only=True):
 
 
 class WaitRow(Row, frozen=True, kw_only=True):
-    """An item waits for a token: a stored handle, a squashed one, a verdict, a key."""
+    """An item waits for a token: a stored handle, a squashed one, a verdict, a key; gone when it came."""
 
     TABLE: ClassVar[str] = "work_waits"
     KEY: ClassVar[tuple[str, ...]] = ("tenant", "item", "token")
@@ -246,7 +246,44 @@ class WaitRow(Row, frozen=True, kw_only=True):
     tenant: str
     item: str
     token: bytes
-    over: bool = False
+
+
+class FailureRow(Row, frozen=True, kw_only=True):
+    """A token will not come: `cause` names the root of the trouble; gone when it came after all."""
+
+    TABLE: ClassVar[str] = "work_failures"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "token")
+
+    tenant: str
+    token: bytes
+    cause: str
+
+
+class EarlyRow(Row, frozen=True, kw_only=True):
+    """A result whose item no fact has made yet; consumed when the item is created."""
+
+    TABLE: ClassVar[str] = "early_results"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "item")
+
+    tenant: str
+    item: str
+    done: bool = False
+    failure: str = ""
+    verified: bool | None = None
+    handles: tuple[bytes, ...] = ()
+    reason: str = ""
+
+
+class KeyRow(Row, frozen=True, kw_only=True):
+    """A key set or common reference string that was activated for a tenant."""
+
+    TABLE: ClassVar[str] = "tenant_keys"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "kind", "key_id")
+
+    tenant: str
+    kind: str  # key, crs
+    key_id: bytes
+    digest: bytes
 
 
 class DivergenceRow(Row, frozen=True, kw_only=True):
@@ -289,5 +326,6 @@ class FactPartRow(Row, frozen=True, kw_only=True):
 
 TABLES: Final[tuple[type[Row], ...]] = (
     TenantRow, BlockRow, ComputationRow, AllowedRow, HandleRow, CiphertextRow, DigestRow, ProofRow,
-    GatewayBlockRow, WorkRow, MemberRow, WaitRow, DivergenceRow, AlarmRow, FactPartRow,
+    GatewayBlockRow, WorkRow, MemberRow, WaitRow, FailureRow, EarlyRow, KeyRow, DivergenceRow, AlarmRow,
+    FactPartRow,
 )  # fmt: skip
