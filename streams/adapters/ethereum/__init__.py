@@ -1,0 +1,1 @@
+"""The chains' side: JSON-RPC, contract calls, signatures, heads."""

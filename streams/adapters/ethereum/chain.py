@@ -1,0 +1,226 @@
+"""A chain as its node shows it: blocks, logs, views, accounts; typed, raw bytes throughout."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from streams.adapters.ethereum import abi
+from streams.adapters.ethereum.rpc import RpcClient
+from streams.domain.errors import RpcError
+from streams.domain.facts import Log
+
+
+class Head(msgspec.Struct, frozen=True):
+    """A block without its content."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    timestamp: int
+
+
+class BlockLog(msgspec.Struct, frozen=True):
+    """A log with the block that it was found in."""
+
+    block_number: int
+    block_hash: bytes
+    log: Log
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """A mined transaction."""
+
+    transaction_hash: bytes
+    block_number: int
+    block_hash: bytes
+    is_success: bool
+    gas_used: int
+    logs: tuple[Log, ...]
+
+
+class WireHead(msgspec.Struct, frozen=True, rename="camel"):
+    """A block's header as nodes write it."""
+
+    number: str
+    hash: str
+    parent_hash: str
+    timestamp: str
+
+    def read(self) -> Head:
+        """In bytes and numbers."""
+        number, timestamp = quantity(self.number), quantity(self.timestamp)
+        return Head(number, unhex(self.hash), unhex(self.parent_hash), timestamp)
+
+
+class _WireLog(msgspec.Struct, frozen=True, rename="camel"):
+    address: str
+    topics: tuple[str, ...]
+    data: str
+    transaction_hash: str
+    log_index: str
+    block_number: str
+    block_hash: str
+    removed: bool = False
+
+    def read(self) -> Log:
+        return Log(
+            address=unhex(self.address),
+            topics=tuple(unhex(topic) for topic in self.topics),
+            data=unhex(self.data),
+            transaction_hash=unhex(self.transaction_hash),
+            log_index=quantity(self.log_index),
+        )
+
+
+class _WireReceipt(msgspec.Struct, frozen=True, rename="camel"):
+    transaction_hash: str
+    block_number: str
+    block_hash: str
+    status: str
+    gas_used: str
+    logs: tuple[_WireLog, ...]
+
+
+TEXT: Final = msgspec.json.Decoder(str)
+ANYTHING: Final[msgspec.json.Decoder[object]] = msgspec.json.Decoder(object)
+_HEAD: Final[msgspec.json.Decoder[WireHead | None]] = msgspec.json.Decoder(WireHead | None)
+_LOGS: Final = msgspec.json.Decoder(list[_WireLog])
+_RECEIPT: Final[msgspec.json.Decoder[_WireReceipt | None]] = msgspec.json.Decoder(_WireReceipt | None)
+
+
+def unhex(text: str) -> bytes:
+    """Bytes of a node's hex text.
+
+    Raises:
+        RpcError: it is none.
+    """
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError as error:
+        raise RpcError(f"not hex: {text[:20]!r}") from error
+
+
+def quantity(text: str) -> int:
+    """Number of a node's hex text.
+
+    Raises:
+        RpcError: it is none.
+    """
+    try:
+        return int(text, 16)
+    except ValueError as error:
+        raise RpcError(f"not a number: {text[:20]!r}") from error
+
+
+def hex_text(value: bytes) -> str:
+    """As nodes want bytes: 0x and all digits."""
+    return f"0x{value.hex()}"
+
+
+class EthereumChain:
+    """Reads of one chain over one node."""
+
+    def __init__(self, rpc: RpcClient) -> None:
+        self.rpc = rpc
+
+    async def chain_id(self) -> int:
+        """The chain that the node is on."""
+        return quantity(await self.rpc.call("eth_chainId", (), TEXT))
+
+    async def head(self) -> Head:
+        """The newest block."""
+        found = await self.rpc.call("eth_getBlockByNumber", ("latest", False), _HEAD)
+        if found is None:
+            raise RpcError("the node has no newest block")
+        return found.read()
+
+    async def block(self, number: int) -> Head | None:
+        """The canonical block of that number, or None beyond the head."""
+        found = await self.rpc.call("eth_getBlockByNumber", (hex(number), False), _HEAD)
+        return None if found is None else found.read()
+
+    async def blocks(self, numbers: Sequence[int]) -> list[Head | None]:
+        """The canonical blocks of those numbers in one request."""
+        calls = [("eth_getBlockByNumber", (hex(number), False)) for number in numbers]
+        return [None if found is None else found.read() for found in await self.rpc.batch(calls, _HEAD)]
+
+    async def block_by_hash(self, block_hash: bytes) -> Head | None:
+        """That block, or None where it was reorganised away or never seen."""
+        found = await self.rpc.call("eth_getBlockByHash", (hex_text(block_hash), False), _HEAD)
+        return None if found is None else found.read()
+
+    async def logs_of_block(self, block_hash: bytes, addresses: Iterable[bytes] = ()) -> tuple[Log, ...]:
+        """Logs of exactly that block in order; all addresses where none is given.
+
+        Raises:
+            BlockUnknown: the node does not have the block (any more).
+            RpcError: the answer holds a log of another block.
+        """
+        query = {"blockHash": hex_text(block_hash), **_addresses(addresses)}
+        found = await self.rpc.call("eth_getLogs", (query,), _LOGS)
+        if any(unhex(log.block_hash) != block_hash or log.removed for log in found):
+            raise RpcError(f"logs of another block than {hex_text(block_hash)}")
+        return tuple(sorted((log.read() for log in found), key=lambda log: log.log_index))
+
+    async def logs_in_range(
+        self, first: int, last: int, addresses: Iterable[bytes] = ()
+    ) -> tuple[BlockLog, ...]:
+        """Logs of the canonical blocks first to last, both included, in order."""
+        query = {"fromBlock": hex(first), "toBlock": hex(last), **_addresses(addresses)}
+        found = await self.rpc.call("eth_getLogs", (query,), _LOGS)
+        logs = (BlockLog(quantity(log.block_number), unhex(log.block_hash), log.read()) for log in found)
+        return tuple(sorted(logs, key=lambda item: (item.block_number, item.log.log_index)))
+
+    async def view(self, address: bytes, called: abi.Function, *arguments: object) -> tuple[object, ...]:
+        """Result of a view at the head.
+
+        Raises:
+            ContractReverted: the contract refused.
+            Undecodable: what came back is not what the function returns.
+        """
+        data = abi.encode_call(called, *arguments)
+        request = {"to": hex_text(address), "data": hex_text(data)}
+        return abi.decode_result(called, unhex(await self.rpc.call("eth_call", (request, "latest"), TEXT)))
+
+    async def estimate_gas(self, sender: bytes, to: bytes | None, data: bytes) -> int:
+        """Gas that a transaction takes now; raises ContractReverted where it would fail."""
+        request = {"from": hex_text(sender), "data": hex_text(data)}
+        if to is not None:
+            request["to"] = hex_text(to)
+        return quantity(await self.rpc.call("eth_estimateGas", (request,), TEXT))
+
+    async def nonce(self, address: bytes, tag: str = "pending") -> int:
+        """Next nonce of an account; `latest` counts only what is mined."""
+        return quantity(await self.rpc.call("eth_getTransactionCount", (hex_text(address), tag), TEXT))
+
+    async def gas_price(self) -> int:
+        """What a unit of gas costs now, in wei."""
+        return quantity(await self.rpc.call("eth_gasPrice", (), TEXT))
+
+    async def code(self, address: bytes) -> bytes:
+        """Code at an address; empty where there is no contract."""
+        return unhex(await self.rpc.call("eth_getCode", (hex_text(address), "latest"), TEXT))
+
+    async def send_raw(self, transaction: bytes) -> bytes:
+        """Broadcast a signed transaction; its hash. Raises RpcRefused with the node's words."""
+        return unhex(await self.rpc.call("eth_sendRawTransaction", (hex_text(transaction),), TEXT))
+
+    async def receipt(self, transaction_hash: bytes) -> Receipt | None:
+        """Receipt of a mined transaction, or None while it is not (or no longer) mined."""
+        found = await self.rpc.call("eth_getTransactionReceipt", (hex_text(transaction_hash),), _RECEIPT)
+        if found is None:
+            return None
+        return Receipt(
+            transaction_hash=unhex(found.transaction_hash),
+            block_number=quantity(found.block_number),
+            block_hash=unhex(found.block_hash),
+            is_success=quantity(found.status) == 1,
+            gas_used=quantity(found.gas_used),
+            logs=tuple(log.read() for log in found.logs),
+        )
+
+
+def _addresses(addresses: Iterable[bytes]) -> dict[str, list[str]]:
+    listed = [hex_text(address) for address in addresses]
+    return {"address": listed} if listed else {}

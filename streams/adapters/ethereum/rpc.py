@@ -1,0 +1,167 @@
+"""JSON-RPC over HTTP: one class that knows the wire, with retries for what may pass."""
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import httpx
+import msgspec
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_exponential_jitter
+
+from streams.adapters.ethereum import abi
+from streams.adapters.ethereum.errors import BlockUnknown, RpcRefused
+from streams.domain.errors import RpcError
+
+T = TypeVar("T")
+Call = tuple[str, Sequence[object]]
+
+ANSWER_BYTES_MAX: Final = (
+    128 * 1024 * 1024
+)  # a full block's logs are some MB; beyond this the node is not sane
+_BUSY: Final = frozenset({429, 500, 502, 503, 504})
+_UNKNOWN_BLOCK: Final = ("unknown block", "header not found", "block not found")
+
+_log = structlog.get_logger(__name__)
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    code: int = 0
+    message: str = ""
+    data: object = None
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    id: int | None = None
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: _Problem | None = None
+
+
+class _Unavailable(RpcError):
+    """The node was not reached, or was too busy to answer."""
+
+
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
+_ANSWERS: Final = msgspec.json.Decoder(list[_Answer])
+
+
+class RpcClient:
+    """One node. Transport faults are retried and then raised as RpcError; what a node answers is not."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = 10.0,
+        attempts: int = 4,
+        wait_first_s: float = 0.1,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.url = url
+        self._http = httpx.AsyncClient(timeout=timeout_s, transport=transport, trust_env=False)
+        self._attempts = attempts
+        self._wait = wait_exponential_jitter(initial=wait_first_s, max=5.0)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def call(self, method: str, params: Sequence[object], decoder: msgspec.json.Decoder[T]) -> T:
+        """One request.
+
+        Raises:
+            BlockUnknown: the node does not have the block that is asked for.
+            ContractReverted: the call ran and was refused.
+            RpcRefused: any other error in the answer.
+            RpcError: no answer, or none that can be read.
+        """
+        body = msgspec.json.encode(_request(0, method, params))
+        answer = _read(_ANSWER, await self._post(method, body))
+        return _result(method, answer, decoder)
+
+    async def batch(self, calls: Sequence[Call], decoder: msgspec.json.Decoder[T]) -> list[T]:
+        """Many requests in one; results in their order. Raises as `call` does, for the first that failed."""
+        if not calls:
+            return []
+        body = msgspec.json.encode([_request(i, method, params) for i, (method, params) in enumerate(calls)])
+        by_id = {answer.id: answer for answer in _read(_ANSWERS, await self._post("batch", body))}
+        if len(by_id) != len(calls) or any(i not in by_id for i in range(len(calls))):
+            raise RpcError(f"{len(by_id)} answers to a batch of {len(calls)}")
+        return [_result(method, by_id[i], decoder) for i, (method, _) in enumerate(calls)]
+
+    async def _post(self, method: str, body: bytes) -> bytes:
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(_Unavailable),
+            stop=stop_after_attempt(self._attempts),
+            wait=self._wait,
+            before_sleep=_note(method),
+            reraise=True,
+        )
+        return await attempts(self._post_once, method, body)
+
+    async def _post_once(self, method: str, body: bytes) -> bytes:
+        headers = {"content-type": "application/json"}
+        try:
+            async with self._http.stream("POST", self.url, content=body, headers=headers) as response:
+                if response.status_code in _BUSY:
+                    raise _Unavailable(f"{method}: HTTP status {response.status_code}")
+                if response.status_code >= 400:
+                    raise RpcError(f"{method}: HTTP status {response.status_code}")
+                return await _read_body(method, response)
+        except httpx.HTTPError as error:
+            raise _Unavailable(f"{method}: {type(error).__name__}") from error
+
+
+def _note(method: str) -> Callable[[RetryCallState], None]:
+    def note(state: RetryCallState) -> None:
+        _log.warning("node unavailable", action="rpc_retry", method=method, attempt=state.attempt_number)
+
+    return note
+
+
+async def _read_body(method: str, response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > ANSWER_BYTES_MAX:
+            raise RpcError(f"{method}: the answer has more than {ANSWER_BYTES_MAX} bytes")
+    return bytes(body)
+
+
+def _request(number: int, method: str, params: Sequence[object]) -> dict[str, object]:
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
+
+
+def _read(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    try:
+        return decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise RpcError("the node's answer is not JSON-RPC") from error
+
+
+def _result(method: str, answer: _Answer, decoder: msgspec.json.Decoder[T]) -> T:
+    if answer.error is not None:
+        raise _refusal(method, answer.error)
+    try:
+        return decoder.decode(answer.result)
+    except msgspec.DecodeError as error:
+        raise RpcError(f"{method}: the result has another shape: {error}") from error
+
+
+def _refusal(method: str, problem: _Problem) -> Exception:
+    data = problem.data if isinstance(problem.data, str) else None
+    text = problem.message.lower()
+    if any(phrase in text for phrase in _UNKNOWN_BLOCK):
+        return BlockUnknown(method, problem.code, problem.message, data)
+    if problem.code == 3 or "revert" in text:
+        return abi.decode_error(bytes.fromhex((data or "").removeprefix("0x")))
+    return RpcRefused(method, problem.code, problem.message, data)
