@@ -1,0 +1,130 @@
+"""The producer: idempotent, acknowledged by all replicas, partitioned as Java does.
+
+Delivery reports come in a thread of their own, because librdkafka gives them only to who polls; that thread
+hands them to the event loop in batches.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from streams.adapters.kafka.client import broker_error, configuration
+from streams.domain.errors import BrokerError
+from streams.ports import Headers, Position
+from streams.settings import KafkaSettings
+
+DELIVERY_TIMEOUT_S: Final = 30
+_POLL_S: Final = 0.1
+_FULL_WAIT_S: Final = 0.02  # before another try when the producer's queue is full
+
+Report = tuple[asyncio.Future[Position], Position | BrokerError]
+
+
+class KafkaProducer:
+    """Appends records; belongs to the event loop that makes it."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._kafka = kafka
+        self._loop = asyncio.get_running_loop()
+        self._reports: deque[Report] = deque()
+        self._stopping = threading.Event()
+        self._producer = self._connect()
+        self._lost = False  # the idempotent session ended for good; the poller makes a new one
+        self._poller = threading.Thread(target=self._poll, name="kafka-producer", daemon=True)
+        self._poller.start()
+
+    async def append(
+        self, topic: str, key: bytes, value: bytes | None, headers: Headers, partition: int | None
+    ) -> Position:
+        """Append to a topic by its full name and wait for all replicas; raises BrokerError."""
+        while True:
+            try:
+                report = self.append_nowait(topic, key, value, headers, partition)
+                break
+            except BufferError:
+                await asyncio.sleep(_FULL_WAIT_S)
+        return await report
+
+    def append_nowait(
+        self, topic: str, key: bytes, value: bytes | None, headers: Headers, partition: int | None
+    ) -> asyncio.Future[Position]:
+        """Append and return the report to come; raises BufferError when the queue is full, BrokerError."""
+        if self._stopping.is_set():
+            raise BrokerError("the producer is closed")
+        future: asyncio.Future[Position] = self._loop.create_future()
+        producer = self._producer
+
+        def deliver(error: KafkaError | None, message: Message) -> None:
+            if error is not None and error.fatal() and producer is self._producer:
+                self._lost = True
+            self._reports.append((future, _outcome(topic, error, message)))
+
+        place = {} if partition is None else {"partition": partition}
+        try:
+            producer.produce(topic, value, key, on_delivery=deliver, headers=list(headers) or None, **place)
+        except KafkaException as error:
+            raise broker_error(f"append to {topic}", error) from error
+        return future
+
+    async def close(self) -> None:
+        """Wait for what was appended, then let go; what is not delivered in time ends in BrokerError."""
+        if self._stopping.is_set():
+            return
+        await asyncio.to_thread(self._producer.flush, DELIVERY_TIMEOUT_S)
+        self._stopping.set()
+        await asyncio.to_thread(self._poller.join)
+        self._hand_over()
+        self._producer.close()
+
+    def _connect(self) -> Producer:
+        return Producer(
+            configuration(
+                self._kafka,
+                **{
+                    "acks": "all",
+                    "enable.idempotence": True,
+                    "partitioner": "murmur2_random",  # librdkafka's own default is another hash
+                    "linger.ms": 2,
+                    "compression.type": "lz4",
+                    "delivery.timeout.ms": DELIVERY_TIMEOUT_S * 1_000,
+                    "queue.buffering.max.kbytes": 128 * 1024,
+                },
+            )
+        )
+
+    def _poll(self) -> None:
+        while not self._stopping.is_set():
+            self._producer.poll(_POLL_S)
+            if self._lost:
+                self._replace()
+            if self._reports:
+                with contextlib.suppress(RuntimeError):  # the loop was closed without closing us
+                    self._loop.call_soon_threadsafe(self._hand_over)
+
+    def _replace(self) -> None:
+        # A new session may repeat a record whose fate is unknown, it never loses one.
+        lost, self._producer = self._producer, self._connect()
+        self._lost = False
+        lost.purge()
+        lost.flush(_POLL_S)
+        lost.close()
+
+    def _hand_over(self) -> None:
+        while self._reports:
+            future, outcome = self._reports.popleft()
+            if future.done():
+                continue
+            if isinstance(outcome, BrokerError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+
+def _outcome(topic: str, error: KafkaError | None, message: Message) -> Position | BrokerError:
+    if error is not None:
+        return broker_error(f"append to {topic}", error)
+    return Position(message.partition() or 0, message.offset() or 0)
