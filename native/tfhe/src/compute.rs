@@ -1,0 +1,104 @@
+//! Executing one operation exactly as every operator of the network does.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
+use tfhe::{CompactPublicKey, ReRandomizationContext, ServerKey};
+
+use crate::bytes::read_key;
+use crate::errors::{guarded, Failure, Outcome};
+use crate::operations::{apply, Operand};
+use crate::pool::KeyPool;
+use crate::value::Value;
+
+pub const ENCRYPTION_SEPARATOR: [u8; 8] = *b"TFHE_Enc";
+const OPERATION_SEPARATOR: [u8; 8] = *b"TFHE_Rrd";
+
+/// `(type, ct64)` is an encrypted operand, bare bytes are a big-endian scalar.
+#[derive(FromPyObject)]
+pub enum RawOperand {
+    Encrypted(u8, PyBackedBytes),
+    Scalar(PyBackedBytes),
+}
+
+/// The expanded server key without noise-squashing keys, and the public key for re-randomisation.
+#[pyclass(frozen)]
+pub struct ComputeKey {
+    pool: KeyPool,
+    public: CompactPublicKey,
+}
+
+#[pymethods]
+impl ComputeKey {
+    #[staticmethod]
+    #[pyo3(signature = (compute, public, threads = 1))]
+    fn open(py: Python<'_>, compute: PathBuf, public: PathBuf, threads: usize) -> PyResult<Self> {
+        let key = py.detach(|| {
+            guarded(|| {
+                let public = read_key(&public)?;
+                let server: ServerKey = read_key(&compute)?;
+                Ok(Self { pool: KeyPool::new(server, threads)?, public })
+            })
+        })?;
+        Ok(key)
+    }
+
+    #[getter]
+    fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+
+    /// Decompresses and re-randomises the encrypted operands, applies the operation, compresses the result.
+    fn execute<'py>(
+        &self,
+        py: Python<'py>,
+        opcode: u8,
+        operands: Vec<RawOperand>,
+        out_type: u8,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let ct64 = py.detach(|| self.pool.run(|| self.compute(opcode, operands, out_type)))?;
+        Ok(PyBytes::new(py, &ct64))
+    }
+}
+
+impl ComputeKey {
+    fn compute(&self, opcode: u8, raw: Vec<RawOperand>, out_type: u8) -> Outcome<Vec<u8>> {
+        let mut operands = raw.into_iter().map(decompressed).collect::<Outcome<Vec<_>>>()?;
+        self.re_randomize(opcode, &mut operands)?;
+        let result = apply(opcode, &operands)?;
+        if result.type_code() != out_type {
+            return Err(Failure::Refused(format!("result of type {}, expected {out_type}", result.type_code())));
+        }
+        result.compress()
+    }
+
+    /// One context over all encrypted operands in order, then exactly one seed for each of them.
+    fn re_randomize(&self, opcode: u8, operands: &mut [Operand]) -> Outcome<()> {
+        let description = i32::from(opcode).to_be_bytes();
+        let mut context =
+            ReRandomizationContext::new(OPERATION_SEPARATOR, [description.as_slice()], ENCRYPTION_SEPARATOR);
+        for operand in operands.iter() {
+            if let Operand::Encrypted(value) = operand {
+                value.add_to(&mut context);
+            }
+        }
+        let mut seeds = context.finalize();
+        for operand in operands.iter_mut() {
+            if let Operand::Encrypted(value) = operand {
+                let failed = |error: tfhe::Error| Failure::Internal(format!("re-randomisation: {error}"));
+                let seed = seeds.next_seed().map_err(failed)?;
+                value.re_randomize(&self.public, seed).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn decompressed(raw: RawOperand) -> Outcome<Operand> {
+    match raw {
+        RawOperand::Encrypted(fhe_type, ct64) => Value::decompress(&ct64, fhe_type).map(Operand::Encrypted),
+        RawOperand::Scalar(bytes) => Ok(Operand::Scalar(bytes)),
+    }
+}
