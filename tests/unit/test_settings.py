@@ -1,0 +1,139 @@
+from pathlib import Path
+
+import pytest
+
+from streams import settings
+from streams.domain.errors import ConfigurationError
+
+ADDRESS = "0x" + "ab" * 20
+CHAIN = f"""
+[[host_chain]]
+id = 12345
+http_url = "http://127.0.0.1:1"
+acl_address = "{ADDRESS}"
+executor_address = "{ADDRESS}"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for variable in ("CIPHERSTREAM_CONFIG", "DATABASE_URL", "S3_BUCKET", "WORKER_COUNT", "GPU_ENABLED"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_without_a_file_the_defaults_stand() -> None:
+    assert settings.load_settings().kafka.bootstrap == "127.0.0.1:9092"
+
+
+def test_files_are_looked_for_in_this_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def region() -> str:
+        return settings.load_settings().object_store.region
+
+    write(tmp_path / ".cipherstream/devnet.toml", '[object_store]\nregion = "devnet"')
+    assert region() == "devnet"
+    write(tmp_path / "cipherstream.toml", '[object_store]\nregion = "here"')
+    assert region() == "here"
+    named = write(tmp_path / "named.toml", '[object_store]\nregion = "variable"')
+    monkeypatch.setenv("CIPHERSTREAM_CONFIG", str(named))
+    assert region() == "variable"
+    flag = write(tmp_path / "flag.toml", '[object_store]\nregion = "flag"')
+    assert settings.load_settings(flag).object_store.region == "flag"
+
+
+def test_the_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "cipherstream.toml", '[engine]\nname = "clear"\nworkers = 3')
+    monkeypatch.setenv("CIPHERSTREAM_ENGINE__WORKERS", "5")
+    engine = settings.load_settings().engine
+    assert (engine.name, engine.workers) == ("clear", 5)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "section", "key", "expected"),
+    [
+        ("S3_BUCKET", "theirs", "object_store", "bucket", "theirs"),
+        ("WORKER_COUNT", "7", "engine", "workers", 7),
+        ("GPU_ENABLED", "true", "engine", "gpu_enabled", True),
+        ("FHEVM_DF_SCHEDULE", "MAX_LOCALITY", "engine", "schedule", "MAX_LOCALITY"),
+    ],
+)
+def test_names_that_operators_already_set_are_read(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, section: str, key: str, expected: object
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert getattr(getattr(settings.load_settings(), section), key) == expected
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no settings file .*gone\.toml"):
+        settings.load_settings(tmp_path / "gone.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[kafka]\nbootstrp = 'x'", "kafka.bootstrp"),
+        ("[kafkaa]\nbootstrap = 'x'", "kafkaa"),
+        ("[engine]\nname = 'guess'", "engine.name"),
+        ("[engine]\nworkers = -1", "engine.workers"),
+        (CHAIN.replace(ADDRESS, "0x12", 1), "acl_address"),
+        ("not toml", "cipherstream.toml"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
+    write(tmp_path / "cipherstream.toml", text)
+    with pytest.raises(ConfigurationError, match=named):
+        settings.load_settings()
+
+
+def test_chains_are_a_list_of_tables(tmp_path: Path) -> None:
+    write(tmp_path / "cipherstream.toml", CHAIN + CHAIN.replace("12345", "6"))
+    assert [chain.id for chain in settings.load_settings().host_chain] == [12345, 6]
+
+
+def test_a_password_is_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2@db/x")
+    loaded = settings.load_settings()
+    assert "hunter2" in loaded.postgres.url.get_secret_value()
+    for text in (repr(loaded), str(loaded), str(loaded.model_dump()), loaded.model_dump_json()):
+        assert "hunter2" not in text
+
+
+def test_settings_do_not_change(tmp_path: Path) -> None:
+    loaded = settings.load_settings()
+    with pytest.raises(ValueError, match="frozen"):
+        loaded.kafka.prefix = "x"
+
+
+def test_no_setting_can_hold_a_client_key() -> None:
+    assert set(settings.KeysSettings.model_fields) == {"directory", "url"}
+
+
+def test_a_private_key_comes_from_its_file(tmp_path: Path) -> None:
+    file = write(tmp_path / "key", "0x" + "11" * 32 + "\n")
+    key = settings.read_private_key(settings.KeyFileSettings(private_key_file=file), "SENDER_KEY")
+    assert key.get_secret_value() == "0x" + "11" * 32
+    assert "11" not in repr(key)
+
+
+def test_a_private_key_comes_from_the_environment_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENDER_KEY", "0x22")
+    file = write(tmp_path / "key", "0x11")
+    key = settings.read_private_key(settings.KeyFileSettings(private_key_file=file), "SENDER_KEY")
+    assert key.get_secret_value() == "0x22"
+
+
+def test_a_missing_private_key_names_its_variable(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="SENDER_KEY"):
+        settings.read_private_key(settings.KeyFileSettings(), "SENDER_KEY")
+    gone = settings.KeyFileSettings(private_key_file=tmp_path / "gone")
+    with pytest.raises(ConfigurationError, match="gone"):
+        settings.read_private_key(gone, "SENDER_KEY")
