@@ -2,13 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncGenerator
 
-from confluent_kafka import KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-
-from streams.adapters.kafka.client import REQUEST_TIMEOUT_S, broker_error, configuration
+from streams.adapters.kafka.metadata import KafkaMetadata
 from streams.adapters.kafka.producer import KafkaProducer
 from streams.adapters.kafka.reader import KafkaReader, Subscription
 from streams.domain import partition as partitioner
@@ -16,18 +12,15 @@ from streams.domain.errors import BrokerError
 from streams.ports import Headers, Position, Record
 from streams.settings import KafkaSettings
 
-_REQUEST: Final = {"request_timeout": REQUEST_TIMEOUT_S}
-
 
 class KafkaLog:
     """The broker as a log; to be used from one event loop, connections are made on first use."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
-        self._admin = AdminClient(configuration(kafka))
+        self._metadata = KafkaMetadata(kafka)
         self._producer: KafkaProducer | None = None
         self._readers: list[KafkaReader] = []
-        self._counts: dict[str, int] = {}
         self._is_closed = False
 
     async def append(
@@ -56,33 +49,25 @@ class KafkaLog:
 
     def partition_of(self, topic: str, key: bytes) -> int:
         """Partition of a key; the first call for a topic asks the broker, unless `partitions` did."""
-        return partitioner.partition_of(key, self._counts.get(topic) or self._count(topic))
+        full = self._full(topic)
+        return partitioner.partition_of(key, self._metadata.known_count(full) or self._metadata.count(full))
 
     async def partitions(self, topic: str) -> int:
         """How many partitions the topic has; raises BrokerError."""
-        return self._counts.get(topic) or await asyncio.to_thread(self._count, topic)
+        full = self._full(topic)
+        return self._metadata.known_count(full) or await asyncio.to_thread(self._metadata.count, full)
 
     async def topic_id(self, topic: str) -> str:
         """Identity of the topic, another one after it was deleted and created again; raises BrokerError."""
-        full = self._full(topic)
-        try:
-            answer = self._admin.describe_topics(TopicCollection([full]), **_REQUEST)
-            description = await asyncio.wrap_future(answer[full])
-        except KafkaException as error:
-            raise broker_error(f"describe {topic}", error) from error
-        return str(description.topic_id)
+        return await self._metadata.topic_id(self._full(topic))
 
     async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """First offset that is still there, and the one after the last; raises BrokerError."""
-        at = TopicPartition(self._full(topic), partition)
-        first, last = await asyncio.gather(
-            self._offset(at, OffsetSpec.earliest()), self._offset(at, OffsetSpec.latest())
-        )
-        return first, last
+        return await self._metadata.bounds(self._full(topic), partition)
 
     async def read(
         self, topic: str, partition: int, start: int, end: int | None = None
-    ) -> AsyncIterator[Record]:
+    ) -> AsyncGenerator[Record]:
         """Records from `start`, up to `end` (exclusive) or for ever; assigned, without a group.
 
         Raises: LogTruncated when `start` is outside of the log, BrokerError when the topic is gone.
@@ -122,7 +107,7 @@ class KafkaLog:
         """A reader that does not read this partition already: a consumer has one position in it."""
         self._check_open()
         for reader in self._readers:
-            if subscription.place not in reader.places:
+            if reader.failure is None and subscription.place not in reader.places:
                 return reader
         self._readers.append(KafkaReader(self._kafka))
         return self._readers[-1]
@@ -130,21 +115,3 @@ class KafkaLog:
     def _check_open(self) -> None:
         if self._is_closed:
             raise BrokerError("the log is closed")
-
-    def _count(self, topic: str) -> int:
-        full = self._full(topic)
-        try:
-            found = self._admin.list_topics(full, timeout=REQUEST_TIMEOUT_S).topics[full]
-        except KafkaException as error:
-            raise broker_error(f"partitions of {topic}", error) from error
-        if found.error is not None:
-            raise broker_error(f"partitions of {topic}", found.error)
-        self._counts[topic] = len(found.partitions)
-        return self._counts[topic]
-
-    async def _offset(self, at: TopicPartition, spec: OffsetSpec) -> int:
-        try:
-            answer = self._admin.list_offsets({at: spec}, **_REQUEST)[at]
-            return (await asyncio.wrap_future(answer)).offset
-        except KafkaException as error:
-            raise broker_error(f"bounds of {at.topic}/{at.partition}", error) from error

@@ -63,9 +63,9 @@ class KafkaProducer:
                 self._lost = True
             self._reports.append((future, _outcome(topic, error, message)))
 
-        place = {} if partition is None else {"partition": partition}
+        place = -1 if partition is None else partition  # -1: by the key
         try:
-            producer.produce(topic, value, key, on_delivery=deliver, headers=list(headers) or None, **place)
+            producer.produce(topic, value, key, on_delivery=deliver, partition=place, headers=list(headers))
         except KafkaException as error:
             raise broker_error(f"append to {topic}", error) from error
         return future

@@ -8,7 +8,7 @@ import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -58,7 +58,7 @@ class Subscription:
         with contextlib.suppress(RuntimeError):  # the loop was closed without closing us
             self._loop.call_soon_threadsafe(self._arrived.set)
 
-    async def records(self, end: int | None) -> AsyncIterator[Record]:
+    async def records(self, end: int | None) -> AsyncGenerator[Record]:
         """Records in order; raises what the thread met, after the records before it."""
         while True:
             self._arrived.clear()
@@ -99,6 +99,7 @@ class KafkaReader:
         self._commands: queue.SimpleQueue[tuple[bool, Subscription]] = queue.SimpleQueue()
         self._open: dict[Place, Subscription] = {}
         self.places: set[Place] = set()
+        self.failure: CipherstreamError | None = None  # why the thread ended before it was told to
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-reader", daemon=True)
         self._thread.start()
@@ -107,6 +108,9 @@ class KafkaReader:
         """Start reading; the place must not be read by this reader already."""
         self.places.add(subscription.place)
         self._commands.put((True, subscription))
+        if self.failure is not None:
+            subscription.fail(self.failure)
+            subscription.wake()
 
     def remove(self, subscription: Subscription) -> None:
         """Stop reading."""
@@ -124,8 +128,16 @@ class KafkaReader:
                 self._obey()
                 self._throttle()
                 self._fetch()
+        except KafkaException as error:
+            self._fail(broker_error("read", error))
         finally:
             self._consumer.close()
+
+    def _fail(self, failure: CipherstreamError) -> None:
+        self.failure = failure  # first, so that whoever comes later sees it
+        for subscription in self._open.values():
+            subscription.fail(failure)
+            subscription.wake()
 
     def _obey(self) -> None:
         while not self._commands.empty():

@@ -1,0 +1,274 @@
+"""ports.WorkSource on Kafka: a member of a group that polls for ever while work takes as long as it takes.
+
+A thread owns the consumer, so a busy event loop never costs the membership. It holds at most `slots` records
+in waiting, pauses all partitions meanwhile, and commits only up to the lowest offset that is not finished. When
+a partition moves away, its waiting records are dropped; what runs goes on, and its results are harmless.
+"""
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from typing import Final
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from streams.adapters.kafka.client import as_record, configuration
+from streams.adapters.kafka.offsets import OpenOffsets
+from streams.domain.errors import BrokerError
+from streams.ports import Record
+from streams.settings import KafkaSettings
+
+_log = structlog.get_logger(__name__)
+_POLL_S: Final = 0.05  # also how long a finished offset waits until it may be committed
+_COMMIT_MS: Final = 500
+_SESSION_MS: Final = 10_000  # silence after which the broker gives our partitions away
+_HEARTBEAT_MS: Final = 500  # a member learns of a rebalance only by its heartbeat
+
+
+class KafkaWork:
+    """One record in the worker's hands."""
+
+    def __init__(self, source: "KafkaWorkSource", record: Record, offsets: OpenOffsets) -> None:
+        self._source = source
+        self._record = record
+        self.offsets = offsets
+        self._is_done = False
+
+    @property
+    def record(self) -> Record:
+        """What the dispatcher sent."""
+        return self._record
+
+    def done(self) -> None:
+        """Let its offset go and free its slot; to be called on the event loop, further calls do nothing."""
+        if not self._is_done:
+            self._is_done = True
+            self._source.release(self)
+
+
+class KafkaWorkSource:
+    """Items in any order; to be made and used on one event loop.
+
+    `on_rebalance` is called on the loop after every change of the partitions held.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        topic: str,
+        group: str,
+        slots: int,
+        on_rebalance: Callable[[], None] | None = None,
+    ) -> None:
+        self._topic, self._slots = topic, slots
+        self._full_topic = kafka.prefix + topic
+        self._on_rebalance = on_rebalance
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._failure: BrokerError | None = None
+        self._is_stopping = False
+        self._out: list[KafkaWork] = []
+        self._waiting: deque[KafkaWork] = deque()
+        self._held: dict[int, OpenOffsets] = {}  # written by the thread only
+        self._finished: queue.SimpleQueue[KafkaWork] = queue.SimpleQueue()
+        self._is_paused = False
+        self._leave = threading.Event()
+        self._consumer = Consumer(_configuration(kafka, group))
+        self._thread = threading.Thread(target=self._run, name=f"kafka-{topic}", daemon=True)
+        self._thread.start()
+
+    async def items(self) -> AsyncGenerator[KafkaWork, None]:
+        """Items as slots are free, until the source is stopped; raises BrokerError when the group is lost."""
+        while not self._is_stopping:
+            if self._failure is not None:
+                raise self._failure
+            work = self._next() if len(self._out) < self._slots else None
+            if work is None:
+                self._changed.clear()
+                if not self._is_stopping and self._failure is None and not self._can_go_on():
+                    await self._changed.wait()
+                continue
+            self._out.append(work)
+            yield work
+
+    def partitions(self) -> Sequence[int]:
+        """Partitions held at present."""
+        return tuple(sorted(self._held.copy()))  # the thread may change it meanwhile
+
+    async def stop(self) -> None:
+        """Take no more, wait for what is out, commit, leave the group.
+
+        A caller that does not want to wait so long cancels this: what is out is then given to another member.
+        """
+        self._is_stopping = True
+        self._changed.set()
+        try:
+            while self._out:
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            self._leave.set()
+            await asyncio.to_thread(self._thread.join)
+
+    def release(self, work: KafkaWork) -> None:
+        """Free the slot of a finished item; called by the item."""
+        self._out.remove(work)
+        self._finished.put(work)
+        self._changed.set()
+
+    def may_start(self, work: KafkaWork, running: Iterable[KafkaWork]) -> bool:
+        """Whether an item may be handed out beside those that run."""
+        del work, running
+        return True
+
+    # On the event loop
+
+    def _can_go_on(self) -> bool:
+        return len(self._out) < self._slots and any(self._is_startable(work) for work in tuple(self._waiting))
+
+    def _next(self) -> KafkaWork | None:
+        for work in tuple(self._waiting):
+            if not self._is_held(work):
+                self._discard(work)
+            elif self.may_start(work, self._out):
+                self._discard(work)
+                return work
+        return None
+
+    def _is_startable(self, work: KafkaWork) -> bool:
+        return self._is_held(work) and self.may_start(work, self._out)
+
+    def _is_held(self, work: KafkaWork) -> bool:
+        return self._held.get(work.record.partition) is work.offsets
+
+    def _discard(self, work: KafkaWork) -> None:
+        with contextlib.suppress(ValueError):  # the thread dropped it with its partition
+            self._waiting.remove(work)
+
+    def _rebalanced(self) -> None:
+        self._changed.set()
+        if self._on_rebalance is not None and not self._leave.is_set():
+            self._on_rebalance()
+
+    # On the consumer's thread
+
+    def _run(self) -> None:
+        self._consumer.subscribe(
+            [self._full_topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+        )
+        try:
+            while not self._leave.is_set():
+                message = self._consumer.poll(_POLL_S)
+                if message is not None:
+                    self._take(message)
+                self._reap()
+                self._throttle()
+            self._reap()
+        except Exception as error:  # a thread that ends unseen would look like an idle topic
+            self._failure = BrokerError(f"consume {self._topic}: {error}")
+            self._tell(self._changed.set)
+        finally:
+            self._consumer.close()  # calls _revoked, which commits
+
+    def _take(self, message: Message) -> None:
+        error = message.error()
+        if error is not None:
+            if error.fatal():
+                raise KafkaException(error)
+            return
+        record = as_record(message, self._topic)
+        offsets = self._held.get(record.partition)
+        if offsets is None:
+            return
+        offsets.begin(record.offset)
+        self._waiting.append(KafkaWork(self, record, offsets))
+        self._tell(self._changed.set)
+
+    def _reap(self) -> None:
+        while not self._finished.empty():
+            work = self._finished.get()
+            if not self._is_held(work):
+                continue  # moved on: whoever holds it now takes it again
+            place = work.record.partition
+            offset = work.offsets.finish(work.record.offset)
+            if offset is not None:
+                self._consumer.store_offsets(offsets=[TopicPartition(self._full_topic, place, offset)])
+
+    def _throttle(self) -> None:
+        is_full = len(self._waiting) >= self._slots
+        is_low = len(self._waiting) <= self._slots // 2
+        if not self._is_paused and is_full:
+            self._consumer.pause(self._consumer.assignment())
+            self._is_paused = True
+        elif self._is_paused and is_low:
+            self._consumer.resume(self._consumer.assignment())
+            self._is_paused = False
+
+    def _assigned(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        for place in places:
+            self._held[place.partition] = OpenOffsets()
+        consumer.incremental_assign(places)
+        if self._is_paused and places:
+            consumer.pause(places)
+        self._tell_rebalance("assigned", places)
+
+    def _revoked(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        self._reap()
+        try:
+            consumer.commit(asynchronous=False)
+        except KafkaException as error:
+            _log.debug("nothing to commit", action="work_commit_skipped", error=str(error))
+        self._drop(places)
+        consumer.incremental_unassign(places)
+        self._tell_rebalance("revoked", places)
+
+    def _lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        self._drop(places)
+        consumer.incremental_unassign(places)
+        self._tell_rebalance("lost", places)
+
+    def _drop(self, places: list[TopicPartition]) -> None:
+        for place in places:
+            self._held.pop(place.partition, None)
+        for work in tuple(self._waiting):
+            if not self._is_held(work):
+                self._discard(work)
+
+    def _tell_rebalance(self, change: str, places: list[TopicPartition]) -> None:
+        numbers = [place.partition for place in places]
+        _log.info("partitions moved", action=f"work_{change}", topic=self._topic, partitions=numbers)
+        self._tell(self._rebalanced)
+
+    def _tell(self, callback: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed without stopping us
+            self._loop.call_soon_threadsafe(callback)
+
+
+class OrderedSource(KafkaWorkSource):
+    """Items of one partition one after the other, as the sender's nonces need it; partitions side by side."""
+
+    def may_start(self, work: KafkaWork, running: Iterable[KafkaWork]) -> bool:
+        """Only when nothing of its partition runs."""
+        return all(other.record.partition != work.record.partition for other in running)
+
+
+def _configuration(kafka: KafkaSettings, group: str) -> dict[str, object]:
+    return configuration(
+        kafka,
+        **{
+            "group.id": kafka.prefix + group,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": True,
+            "auto.commit.interval.ms": _COMMIT_MS,
+            "enable.auto.offset.store": False,  # only what is finished is stored, and so committed
+            "session.timeout.ms": _SESSION_MS,
+            "heartbeat.interval.ms": _HEARTBEAT_MS,
+            "queued.max.messages.kbytes": 16_384,
+            "fetch.wait.max.ms": 100,
+        },
+    )
