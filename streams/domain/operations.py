@@ -135,7 +135,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         22, "VerifyInput", "VerifyInput(address,bytes32,address,bytes,uint8,bytes32)", Kind.INPUT,
         BOOL | INT | ADDRESS | WORD, 0, Result.STATED,
     ),
-    _other(23, "Cast", "Cast(address,bytes32,uint8,bytes32)", Kind.CAST, BOOL | INT | WORD, 460, Result.STATED),
+    _other(
+        23, "Cast", "Cast(address,bytes32,uint8,bytes32)", Kind.CAST, BOOL | INT | WORD, 460, Result.STATED,
+    ),
     _other(
         24, "TrivialEncrypt", "TrivialEncrypt(address,uint256,uint8,bytes32)", Kind.TRIVIAL,
         BOOL | INT | ADDRESS | WORD, 80, Result.STATED,
@@ -144,7 +146,10 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         25, "IfThenElse", "FheIfThenElse(address,bytes32,bytes32,bytes32,bytes32)", Kind.SELECT,
         BOOL | INT | ADDRESS | WORD, 2100, Result.SECOND,
     ),
-    _other(26, "Rand", "FheRand(address,uint8,bytes16,bytes32)", Kind.RAND, BOOL | INT | WORD, 420, Result.STATED),
+    _other(
+        26, "Rand", "FheRand(address,uint8,bytes16,bytes32)", Kind.RAND, BOOL | INT | WORD, 420,
+        Result.STATED,
+    ),
     _other(
         27, "RandBounded", "FheRandBounded(address,uint256,uint8,bytes16,bytes32)", Kind.RAND_BOUNDED,
         INT | WORD, 420, Result.STATED,

@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from streams.domain.lifecycle import ProofState, WorkState
+from streams.domain.operands import operation_digest
 
 
 class BlockStatus(StrEnum):
@@ -86,6 +87,10 @@ class ComputationRow(Row, frozen=True, kw_only=True):
     fhe_type: int
     caller: bytes
 
+    def digest(self) -> bytes:
+        """Identity of what this event says of its handle."""
+        return operation_digest(self.fhe_operation, self.dependencies, self.is_scalar, self.fhe_type)
+
 
 class AllowedRow(Row, frozen=True, kw_only=True):
     """A right given in a block; an empty account is public decryption."""
@@ -150,6 +155,19 @@ class DigestRow(Row, frozen=True, kw_only=True):
     ciphertext128_format: int
     signer: bytes
     attestation: bytes
+
+
+class CommitRow(Row, frozen=True, kw_only=True):
+    """What our own commit on the gateway says of a handle."""
+
+    TABLE: ClassVar[str] = "gateway_commits"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "handle")
+
+    tenant: str
+    handle: bytes
+    key_id: bytes
+    ciphertext: bytes
+    ciphertext128: bytes
 
 
 class ProofRow(Row, frozen=True, kw_only=True):
@@ -325,7 +343,7 @@ class FactPartRow(Row, frozen=True, kw_only=True):
 
 
 TABLES: Final[tuple[type[Row], ...]] = (
-    TenantRow, BlockRow, ComputationRow, AllowedRow, HandleRow, CiphertextRow, DigestRow, ProofRow,
-    GatewayBlockRow, WorkRow, MemberRow, WaitRow, FailureRow, EarlyRow, KeyRow, DivergenceRow, AlarmRow,
-    FactPartRow,
+    TenantRow, BlockRow, ComputationRow, AllowedRow, HandleRow, CiphertextRow, DigestRow, CommitRow,
+    ProofRow, GatewayBlockRow, WorkRow, MemberRow, WaitRow, FailureRow, EarlyRow, KeyRow, DivergenceRow,
+    AlarmRow, FactPartRow,
 )  # fmt: skip

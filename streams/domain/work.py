@@ -6,6 +6,7 @@ worker's own limit (10 x the estimated cost, at least 60 s).
 
 import hashlib
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -21,6 +22,15 @@ class WorkClass(StrEnum):
     SNS = "sns"
     SENDER = "sender"
     PUBLISH = "publish"
+
+
+_TIMEOUT_MS_MIN: Final = 60_000
+_TIMEOUT_FACTOR: Final = 10  # of the estimated cost: machines differ and are shared
+
+
+def timeout_ms(cost_ms: int) -> int:
+    """How long a worker may compute on an item of this estimated cost."""
+    return max(_TIMEOUT_MS_MIN, _TIMEOUT_FACTOR * cost_ms)
 
 
 def item_id(work_class: WorkClass, tenant: str, subject: bytes) -> str:

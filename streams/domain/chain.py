@@ -1,0 +1,176 @@
+"""The tree of a host chain's blocks and which of its branches is canonical.
+
+The highest branch is canonical, the first seen on a tie. A block whose parent is unknown waits
+(`pending_parent`) and alarms. Events of every branch are stored, so that a branch can come back.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from streams.domain import planning
+from streams.domain.errors import Undecodable, UndecodableLog
+from streams.domain.events import Allowed, AllowedForDecryption, OperationEvent, decode_host_log
+from streams.domain.facts import HostBlock, Log
+from streams.domain.operands import HANDLE_BYTES, handle_type
+from streams.domain.operations import BY_NAME
+from streams.domain.rows import (
+    AlarmRow,
+    AllowedRow,
+    BlockRow,
+    BlockStatus,
+    ComputationRow,
+    DivergenceRow,
+    TenantRow,
+)
+from streams.domain.state import State
+
+
+def apply_block(state: State, tenant: str, fact: HostBlock) -> None:
+    """Store the block with its events and follow the highest branch; raises Undecodable."""
+    if state.get(BlockRow, tenant, fact.hash) is not None:
+        return
+    owner = state.get(TenantRow, tenant) or TenantRow(tenant=tenant, chain_id=fact.chain_id)
+    parent = state.get(BlockRow, tenant, fact.parent_hash)
+    if parent is not None and parent.number + 1 != fact.number:
+        raise Undecodable(f"block {fact.number} cannot follow block {parent.number}")
+    is_first = owner.tip_number < 0 and owner.blocks_seen == 0
+    connected = is_first or (parent is not None and parent.status is not BlockStatus.PENDING_PARENT)
+    block = BlockRow(
+        tenant=tenant,
+        hash=fact.hash,
+        parent_hash=fact.parent_hash,
+        number=fact.number,
+        timestamp=fact.timestamp,
+        status=BlockStatus.SIDE if connected else BlockStatus.PENDING_PARENT,
+        sequence=owner.blocks_seen,
+    )
+    seen = owner.blocks_seen + 1
+    state.put(msgspec.structs.replace(owner, chain_id=fact.chain_id, blocks_seen=seen))
+    state.put(block)
+    for log in fact.logs:
+        _store_log(state, block, log)
+    if not connected:
+        detail = f"block {fact.number} has an unknown parent"
+        state.put(AlarmRow(tenant=tenant, kind="pending_parent", subject=fact.hash, detail=detail))
+        return
+    _choose(state, tenant, _adopt(state, block))
+
+
+def _adopt(state: State, block: BlockRow) -> list[BlockRow]:
+    """The block and every waiting descendant that it connects, parents first."""
+    connected, at = [block], 0
+    while at < len(connected):
+        parent = connected[at]
+        at += 1
+        for child in state.find(BlockRow, ("tenant", "parent_hash"), parent.tenant, parent.hash):
+            if child.status is BlockStatus.PENDING_PARENT and child.number == parent.number + 1:
+                side = msgspec.structs.replace(child, status=BlockStatus.SIDE)
+                state.put(side)
+                connected.append(side)
+    return connected
+
+
+def _choose(state: State, tenant: str, connected: Iterable[BlockRow]) -> None:
+    best = max(connected, key=lambda block: (block.number, -block.sequence))
+    owner = state.get(TenantRow, tenant)
+    if owner is None or best.number <= owner.tip_number:
+        return
+    joining: list[BlockRow] = []
+    block: BlockRow | None = best
+    while block is not None and block.status is BlockStatus.SIDE:
+        joining.append(block)
+        block = state.get(BlockRow, tenant, block.parent_hash)
+    fork = b"" if block is None else block.hash
+    for left in _above(state, owner, fork):
+        state.put(msgspec.structs.replace(left, status=BlockStatus.SIDE))
+        planning.leave(state, left)
+    for joined in reversed(joining):
+        state.put(msgspec.structs.replace(joined, status=BlockStatus.CANONICAL))
+        planning.join(state, joined)
+    owner = state.get(TenantRow, tenant) or owner
+    state.put(msgspec.structs.replace(owner, tip_hash=best.hash, tip_number=best.number))
+
+
+def _above(state: State, owner: TenantRow, fork: bytes) -> list[BlockRow]:
+    """Canonical blocks above the fork, highest first."""
+    blocks: list[BlockRow] = []
+    at = owner.tip_hash
+    while at not in (fork, b""):
+        block = state.get(BlockRow, owner.tenant, at)
+        if block is None:
+            break
+        blocks.append(block)
+        at = block.parent_hash
+    return blocks
+
+
+def _store_log(state: State, block: BlockRow, log: Log) -> None:
+    if log.omitted is not None:
+        _alarm_log(state, block, log, f"{log.omitted.size_bytes} bytes of data were left out")
+        return
+    try:
+        event = decode_host_log(log.topics, log.data)
+    except UndecodableLog as error:
+        _alarm_log(state, block, log, str(error))
+        return
+    if isinstance(event, OperationEvent):
+        _store_operation(state, block, log, event)
+    elif isinstance(event, Allowed):
+        _store_allowed(state, block, log, event.handle, event.account, 0)
+    elif isinstance(event, AllowedForDecryption):
+        for handle in event.handles:
+            _store_allowed(state, block, log, handle, b"", 1)
+
+
+def _alarm_log(state: State, block: BlockRow, log: Log, detail: str) -> None:
+    subject = block.hash + log.log_index.to_bytes(4, "big")
+    state.put(AlarmRow(tenant=block.tenant, kind="undecodable_log", subject=subject, detail=detail))
+
+
+def _store_operation(state: State, block: BlockRow, log: Log, event: OperationEvent) -> None:
+    if event.code == BY_NAME["VerifyInput"].code:
+        return  # its ciphertext comes from the input's proof
+    row = ComputationRow(
+        tenant=block.tenant,
+        output_handle=event.result,
+        transaction_id=log.transaction_hash,
+        block_hash=block.hash,
+        log_index=log.log_index,
+        fhe_operation=event.code,
+        dependencies=event.operands,
+        is_scalar=event.is_scalar,
+        fhe_type=handle_type(event.result),
+        caller=event.caller,
+    )
+    if state.get(ComputationRow, row.tenant, row.output_handle, row.transaction_id, row.block_hash) is None:
+        state.put(row)
+    _remember_meaning(state, row)
+
+
+def _remember_meaning(state: State, row: ComputationRow) -> None:
+    handle = planning.handle_row(state, row.tenant, row.output_handle)
+    digest = row.digest()
+    if not handle.operation_digest:
+        state.put(msgspec.structs.replace(handle, operation_digest=digest))
+    elif handle.operation_digest != digest:
+        state.put(DivergenceRow(tenant=row.tenant, kind="operation", subject=row.output_handle, other=digest))
+
+
+def _store_allowed(
+    state: State, block: BlockRow, log: Log, handle: bytes, account: bytes, event_type: int
+) -> None:
+    if len(handle) != HANDLE_BYTES:
+        return
+    key = (block.tenant, handle, account, block.hash)
+    if state.get(AllowedRow, *key) is None:
+        state.put(
+            AllowedRow(
+                tenant=block.tenant,
+                handle=handle,
+                account_address=account,
+                block_hash=block.hash,
+                event_type=event_type,
+                transaction_id=log.transaction_hash,
+            )
+        )

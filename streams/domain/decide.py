@@ -1,0 +1,102 @@
+"""`decide`: what a fact or a result changes. Pure: no I/O, no clock, no randomness.
+
+The law: for any interleaving of a tenant's facts and results (each log in its own order) the final rows
+are equal, except the columns that a row class names as `UNSETTLED`.
+"""
+
+import hashlib
+
+import msgspec
+
+from streams.domain import items, outcomes
+from streams.domain.chain import apply_block
+from streams.domain.errors import Undecodable
+from streams.domain.facts import (
+    CrsActivated,
+    Fact,
+    FactPart,
+    GatewayRange,
+    HostBlock,
+    KeyActivated,
+    decode_fact,
+)
+from streams.domain.gateway import apply_range
+from streams.domain.results import Computed, Failed, Proven, Result, Sent, Squashed, Started
+from streams.domain.rows import FactPartRow, KeyRow, TenantRow
+from streams.domain.state import State
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision needs to know of the deployment."""
+
+    sender_address: bytes = b""  # ours on the gateway: its events close our items
+
+
+def decide_fact(state: State, tenant: str, fact: Fact, rules: Rules) -> None:
+    """Apply a fact to the working set; raises Missing, or Undecodable when it contradicts itself."""
+    match fact:
+        case HostBlock():
+            apply_block(state, tenant, fact)
+        case GatewayRange():
+            apply_range(state, tenant, fact, rules.sender_address)
+        case KeyActivated():
+            _activate_key(state, tenant, fact)
+        case CrsActivated():
+            _activate_crs(state, tenant, fact)
+        case FactPart():
+            _take_part(state, tenant, fact, rules)
+
+
+def decide_result(state: State, tenant: str, result: Result, at_ms: int) -> None:
+    """Apply a result to the working set; raises Missing. `at_ms` is the time of its record."""
+    match result:
+        case Started():
+            outcomes.apply_started(state, tenant, result, at_ms)
+        case Computed():
+            outcomes.apply_computed(state, tenant, result)
+        case Proven():
+            outcomes.apply_proven(state, tenant, result)
+        case Squashed():
+            outcomes.apply_squashed(state, tenant, result)
+        case Sent():
+            outcomes.apply_sent(state, tenant, result)
+        case Failed():
+            outcomes.apply_failed(state, tenant, result, at_ms)
+
+
+def _activate_key(state: State, tenant: str, fact: KeyActivated) -> None:
+    if state.get(KeyRow, tenant, "key", fact.key_id) is not None:
+        return
+    state.put(KeyRow(tenant=tenant, kind="key", key_id=fact.key_id, digest=fact.digest))
+    owner = state.get(TenantRow, tenant) or TenantRow(tenant=tenant)
+    state.put(msgspec.structs.replace(owner, key_id=fact.key_id, engine=fact.engine))
+    items.come(state, tenant, items.KEY_TOKEN)
+
+
+def _activate_crs(state: State, tenant: str, fact: CrsActivated) -> None:
+    if state.get(KeyRow, tenant, "crs", fact.crs_id) is not None:
+        return
+    state.put(KeyRow(tenant=tenant, kind="crs", key_id=fact.crs_id, digest=fact.digest))
+    owner = state.get(TenantRow, tenant) or TenantRow(tenant=tenant)
+    state.put(msgspec.structs.replace(owner, crs_id=fact.crs_id))
+    items.come(state, tenant, items.CRS_TOKEN)
+
+
+def _take_part(state: State, tenant: str, part: FactPart, rules: Rules) -> None:
+    if not 0 <= part.index < part.count:
+        raise Undecodable(f"part {part.index} of {part.count}")
+    row = FactPartRow(tenant=tenant, sha256=part.sha256, part=part.index, parts=part.count, body=part.body)
+    if state.get(FactPartRow, tenant, part.sha256, part.index) is None:
+        state.put(row)
+    parts = state.find(FactPartRow, ("tenant", "sha256"), tenant, part.sha256)
+    if len(parts) < part.count:
+        return
+    for known in parts:
+        state.delete(known)
+    whole = b"".join(known.body for known in sorted(parts, key=lambda known: known.part))
+    if hashlib.sha256(whole).digest() != part.sha256:
+        raise Undecodable("the parts of a fact do not add up to its digest")
+    fact = decode_fact(whole)
+    if isinstance(fact, FactPart):
+        raise Undecodable("a part of a part")
+    decide_fact(state, tenant, fact, rules)

@@ -1,0 +1,257 @@
+"""What the gateway says to a tenant: requests to verify encrypted inputs, and our own answers seen there.
+
+Ranges (from, to] are contiguous. An overlapping range counts only above the tip; a known number with
+another hash is a reorganisation: what came after the range's start is taken back first.
+"""
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from streams.domain import items
+from streams.domain.errors import UndecodableLog
+from streams.domain.events import (
+    AddCiphertextMaterial,
+    VerifyProofRequest,
+    VerifyProofResponseCall,
+    decode_gateway_log,
+)
+from streams.domain.facts import GATEWAY_TENANT, GatewayLog, GatewayRange
+from streams.domain.lifecycle import ProofState, WorkState, proof_transition
+from streams.domain.planning import COMMIT_MS, follower
+from streams.domain.rows import (
+    AlarmRow,
+    CommitRow,
+    DigestRow,
+    DivergenceRow,
+    EarlyRow,
+    GatewayBlockRow,
+    ProofRow,
+    TenantRow,
+    WorkRow,
+)
+from streams.domain.state import State
+from streams.domain.work import WorkClass, item_id
+
+PROOF_MS: Final = 400  # verification of a list on one core
+PROOF_VALUE_MS: Final = 450  # re-randomise, expand and compress one value
+_VALUES_ESTIMATE: Final = 4  # of a list whose length is not known before it is opened
+
+
+def apply_range(state: State, tenant: str, fact: GatewayRange, sender_address: bytes) -> None:
+    """Apply what lies above the tip; after a reorganisation, what lies above the common block."""
+    owner = state.get(TenantRow, tenant) or TenantRow(tenant=tenant)
+    if owner.gateway_number < 0:
+        state.put(_end(tenant, fact.from_block, fact.from_hash, -1))
+        owner = _with_tip(owner, fact.from_block, fact.from_hash)
+    known_from = state.get(GatewayBlockRow, tenant, fact.from_block)
+    if known_from is not None and known_from.hash != fact.from_hash:
+        _alarm(state, tenant, fact, "starts on a branch that is not ours; waiting for its common block")
+        return
+    known_to = state.get(GatewayBlockRow, tenant, fact.to_block)
+    if known_to is not None and known_to.hash != fact.to_hash:
+        owner = _roll_back(state, owner, fact)
+    if fact.from_block > owner.gateway_number:
+        _alarm(state, tenant, fact, f"leaves a gap above {owner.gateway_number}")
+    if fact.to_block <= owner.gateway_number:
+        state.put(owner)
+        return
+    for log in fact.logs:
+        if log.block_number > owner.gateway_number:
+            _apply_log(state, tenant, fact, log, sender_address)
+    state.put(_end(tenant, fact.to_block, fact.to_hash, owner.gateway_number))
+    # applying the logs may have changed the tenant's row: read it again
+    owner = state.get(TenantRow, tenant) or owner
+    state.put(_with_tip(owner, fact.to_block, fact.to_hash))
+
+
+def apply_verdict(
+    state: State, row: WorkRow, verified: bool, handles: tuple[bytes, ...], reason: str
+) -> None:
+    """The verdict over a proof item's request; the first one counts, another one is a divergence."""
+    proof = state.get(ProofRow, row.tenant, int.from_bytes(row.subject[:32], "big"))
+    if proof is None or proof_item(proof) != row.id:
+        return
+    if proof.verified is not None and (proof.verified, proof.handles) != (verified, handles):
+        other = hashlib.sha256(bytes((verified,)) + b"".join(handles)).digest()
+        subject = row.subject[:32]
+        state.put(DivergenceRow(tenant=row.tenant, kind="proof", subject=subject, other=other))
+        return
+    proof = msgspec.structs.replace(proof, verified=verified, handles=handles, last_error=reason)
+    state.put(proof)
+    if all(items.is_stored(state, row.tenant, handle) for handle in handles):
+        _settle(state, proof)
+
+
+def proof_item(proof: ProofRow) -> str:
+    """Id of the item that verifies this request; another request under the same number has another."""
+    return item_id(WorkClass.ZKPROOF, proof.tenant, _subject(proof))
+
+
+def response_item(proof: ProofRow) -> str:
+    """Id of the item that answers this request on the gateway."""
+    return item_id(WorkClass.SENDER, proof.tenant, _subject(proof))
+
+
+def _subject(proof: ProofRow) -> bytes:
+    request = hashlib.sha256()
+    for field in (proof.contract_address, proof.user_address, proof.extra_data, proof.input):
+        request.update(len(field).to_bytes(8, "big") + field)
+    return proof.zk_proof_id.to_bytes(32, "big") + request.digest()
+
+
+def _end(tenant: str, number: int, block_hash: bytes, previous: int) -> GatewayBlockRow:
+    return GatewayBlockRow(tenant=tenant, number=number, hash=block_hash, previous=previous)
+
+
+def _with_tip(owner: TenantRow, number: int, block_hash: bytes) -> TenantRow:
+    return msgspec.structs.replace(owner, gateway_number=number, gateway_hash=block_hash)
+
+
+def _alarm(state: State, tenant: str, fact: GatewayRange, detail: str) -> None:
+    text = f"gateway range ({fact.from_block}, {fact.to_block}] {detail}"
+    state.put(AlarmRow(tenant=tenant, kind="gateway_range", subject=fact.to_hash, detail=text))
+
+
+def _roll_back(state: State, owner: TenantRow, fact: GatewayRange) -> TenantRow:
+    """Take back every range that ends above the fact's start."""
+    number = owner.gateway_number
+    end = state.get(GatewayBlockRow, owner.tenant, number)
+    while end is not None and end.number > fact.from_block:
+        for proof in state.find(ProofRow, ("tenant", "range_end"), owner.tenant, end.number):
+            _orphan(state, proof)
+        state.delete(end)
+        end = state.get(GatewayBlockRow, owner.tenant, end.previous)
+    if end is None:
+        end = _end(owner.tenant, fact.from_block, fact.from_hash, -1)
+        state.put(end)
+    return _with_tip(owner, end.number, end.hash)
+
+
+def _orphan(state: State, proof: ProofRow) -> None:
+    if proof.state is ProofState.ORPHANED:
+        return
+    state.put(msgspec.structs.replace(proof, state=proof_transition(proof.state, ProofState.ORPHANED)))
+    items.cancel(state, proof.tenant, proof_item(proof))
+    items.cancel(state, proof.tenant, response_item(proof))
+
+
+def _apply_log(state: State, tenant: str, fact: GatewayRange, log: GatewayLog, sender_address: bytes) -> None:
+    try:
+        event = decode_gateway_log(log.log.topics, log.log.data)
+    except UndecodableLog as error:
+        subject = log.block_hash + log.log.log_index.to_bytes(4, "big")
+        detail = str(error)
+        state.put(AlarmRow(tenant=tenant, kind="undecodable_log", subject=subject, detail=detail))
+        return
+    if isinstance(event, VerifyProofRequest):
+        _request(state, tenant, fact, log, event)
+    elif isinstance(event, AddCiphertextMaterial) and event.tx_sender == sender_address:
+        _committed(state, tenant, event)
+    elif isinstance(event, VerifyProofResponseCall) and event.tx_sender == sender_address:
+        proof = state.get(ProofRow, tenant, event.zk_proof_id)
+        if proof is not None:
+            items.finish(state, tenant, response_item(proof))
+
+
+def _committed(state: State, tenant: str, event: AddCiphertextMaterial) -> None:
+    """Our own commit is on the gateway: that closes the item, whatever the sender knows."""
+    items.finish(state, tenant, follower(WorkClass.SENDER, tenant, event.handle))
+    state.put(
+        CommitRow(
+            tenant=tenant,
+            handle=event.handle,
+            key_id=event.key_id,
+            ciphertext=event.ct64_digest,
+            ciphertext128=event.ct128_digest,
+        )
+    )
+    compare_commit(state, tenant, event.handle)
+
+
+def compare_commit(state: State, tenant: str, handle: bytes) -> None:
+    """Alarm when what we committed is not what we have."""
+    own, committed = state.get(DigestRow, tenant, handle), state.get(CommitRow, tenant, handle)
+    if own is None or committed is None:
+        return
+    ours, theirs = own.ciphertext + own.ciphertext128, committed.ciphertext + committed.ciphertext128
+    if ours != theirs:
+        other = hashlib.sha256(theirs).digest()
+        state.put(DivergenceRow(tenant=tenant, kind="commit", subject=handle, other=other))
+
+
+def _request(
+    state: State, tenant: str, fact: GatewayRange, log: GatewayLog, event: VerifyProofRequest
+) -> None:
+    old = state.get(ProofRow, tenant, event.zk_proof_id)
+    proof = ProofRow(
+        tenant=tenant,
+        zk_proof_id=event.zk_proof_id,
+        range_end=fact.to_block,
+        block_number=log.block_number,
+        transaction_id=log.log.transaction_hash,
+        chain_id=event.contract_chain_id,
+        contract_address=event.contract,
+        user_address=event.user,
+        input=event.ciphertext,
+        extra_data=event.extra_data,
+        state=ProofState.HELD if tenant == GATEWAY_TENANT else ProofState.REQUESTED,
+    )
+    if old is not None and _subject(old) == _subject(proof):
+        _request_again(state, old, proof)
+        return
+    state.put(proof)
+    if proof.state is ProofState.REQUESTED:
+        _make_items(state, proof)
+
+
+def _request_again(state: State, old: ProofRow, proof: ProofRow) -> None:
+    """The same request in another block: what was found out about it still counts."""
+    again = msgspec.structs.replace(
+        proof, verified=old.verified, handles=old.handles, last_error=old.last_error
+    )
+    state.put(again)
+    items.revive(state, proof.tenant, proof_item(proof))
+    items.revive(state, proof.tenant, response_item(proof))
+    if again.verified is not None and all(
+        items.is_stored(state, proof.tenant, handle) for handle in again.handles
+    ):
+        _settle(state, again)
+
+
+def _make_items(state: State, proof: ProofRow) -> None:
+    item = proof_item(proof)
+    response = _work(proof, response_item(proof), WorkClass.SENDER, items.PROOF_RESPONSE, COMMIT_MS)
+    items.create(state, response, (items.verdict(item),))
+    early = state.get(EarlyRow, proof.tenant, item)
+    cost_ms = PROOF_MS + PROOF_VALUE_MS * _VALUES_ESTIMATE
+    work = _work(proof, item, WorkClass.ZKPROOF, items.PROOF, cost_ms)
+    items.create(state, work, (items.KEY_TOKEN, items.CRS_TOKEN))
+    if early is not None and early.verified is not None:
+        made = state.get(WorkRow, proof.tenant, item) or work
+        apply_verdict(state, made, early.verified, early.handles, early.reason)
+
+
+def _work(proof: ProofRow, item: str, work_class: WorkClass, kind: str, cost_ms: int) -> WorkRow:
+    return WorkRow(
+        tenant=proof.tenant,
+        id=item,
+        work_class=work_class,
+        kind=kind,
+        subject=_subject(proof),
+        affinity=_subject(proof)[:32],
+        contract=proof.contract_address,
+        cost_ms=cost_ms,
+        state=WorkState.READY,
+    )
+
+
+def _settle(state: State, proof: ProofRow) -> None:
+    """Verdict and all ciphertexts are there: close the proof's item and let the answer go."""
+    if proof.state is ProofState.REQUESTED:
+        target = ProofState.VERIFIED if proof.verified else ProofState.REJECTED
+        state.put(msgspec.structs.replace(proof, state=proof_transition(proof.state, target)))
+    item = proof_item(proof)
+    items.finish(state, proof.tenant, item)
+    items.come(state, proof.tenant, items.verdict(item))

@@ -1,0 +1,280 @@
+"""Work items: made by facts, moved by results, in an order that never matters.
+
+Facts alone make items and say what they wait for; results only raise them along the life cycle. What a
+result says of an item that no fact has made yet is kept (`EarlyRow`) and counts when the item is made.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from streams.domain.lifecycle import UNCLAIMED, WorkState, work_transition
+from streams.domain.rows import (
+    DigestRow,
+    EarlyRow,
+    FailureRow,
+    HandleRow,
+    MemberRow,
+    TenantRow,
+    WaitRow,
+    WorkRow,
+)
+from streams.domain.state import State
+from streams.domain.work import WorkClass, item_id
+
+KEY_TOKEN: Final = b"key"
+CRS_TOKEN: Final = b"crs"
+
+COMPUTE: Final = "compute"
+PROOF: Final = "proof"
+SQUASH: Final = "squash"
+ADD_MATERIAL: Final = "add_material"
+PROOF_RESPONSE: Final = "proof_response"
+CIPHERTEXT: Final = "ciphertext"
+DEAD_LETTER: Final = "dead_letter"
+
+
+def stored(handle: bytes) -> bytes:
+    """Token: the handle's ct64 is stored."""
+    return b"ct64:" + handle
+
+
+def squashed(handle: bytes) -> bytes:
+    """Token: both objects of the handle are in the object store."""
+    return b"ct128:" + handle
+
+
+def verdict(proof_item: str) -> bytes:
+    """Token: the input proof has its verdict."""
+    return b"proof:" + proof_item.encode()
+
+
+def create(state: State, row: WorkRow, tokens: Iterable[bytes], defect: str = "") -> None:
+    """Make an item that waits for the tokens which have not come; one with a defect is born failed."""
+    waiting = [token for token in tokens if not _has_come(state, row.tenant, token)]
+    for token in waiting:
+        state.put(WaitRow(tenant=row.tenant, item=row.id, token=token))
+    born = WorkState.BLOCKED if waiting else WorkState.READY
+    state.put(_keyed(state, msgspec.structs.replace(row, state=born, missing=len(waiting))))
+    _apply_early(state, row.tenant, row.id)
+    if defect:
+        fail(state, row.tenant, row.id, defect)
+    _refresh(state, row.tenant, row.id)
+
+
+def come(state: State, tenant: str, token: bytes) -> None:
+    """A token has come: what waited for it may go on."""
+    failure = state.get(FailureRow, tenant, token)
+    if failure is not None:
+        state.delete(failure)
+    for wait in state.find(WaitRow, ("tenant", "token"), tenant, token):
+        state.delete(wait)
+        item = _item(state, tenant, wait.item)
+        item = _keyed(state, msgspec.structs.replace(item, missing=item.missing - 1))
+        if item.missing == 0 and item.state is WorkState.BLOCKED:
+            item = _moved(item, WorkState.READY)
+        state.put(item)
+        if item.cause:
+            _refresh(state, tenant, item.id)
+
+
+def finish(state: State, tenant: str, item: str) -> None:
+    """The item's effect exists; early if no fact has made the item yet."""
+    row = state.get(WorkRow, tenant, item)
+    if row is None:
+        early = _early(state, tenant, item)
+        state.put(msgspec.structs.replace(early, done=True))
+    elif row.state is not WorkState.DONE:
+        state.put(msgspec.structs.replace(_moved(row, WorkState.DONE), cause=""))
+
+
+def fail(state: State, tenant: str, item: str, cause: str) -> None:
+    """Another attempt cannot help: a dead letter, and dependents learn the cause."""
+    row = state.get(WorkRow, tenant, item)
+    if row is None:
+        early = _early(state, tenant, item)
+        state.put(msgspec.structs.replace(early, failure=early.failure or cause))
+        return
+    _dead_letter(state, row)
+    if row.state in (WorkState.DONE, WorkState.FAILED):
+        return
+    state.put(msgspec.structs.replace(_moved(row, WorkState.FAILED), cause=cause))
+    _spread(state, tenant, item)
+
+
+def retry(state: State, row: WorkRow, at_ms: int, wanted: bool) -> None:
+    """The attempt failed for now: ready again after 1 s, 2 s, 4 s … up to 32,000 s."""
+    if not wanted:
+        state.put(_moved(_moved(row, WorkState.READY), WorkState.CANCELLED))
+        return
+    pause_s = min(2**row.uncomputable_counter, _RETRY_S_MAX)
+    state.put(
+        msgspec.structs.replace(
+            _moved(row, WorkState.READY),
+            attempt=row.attempt + 1,
+            uncomputable_counter=row.uncomputable_counter + 1,
+            not_before_ms=at_ms + 1000 * pause_s,
+            worker="",
+            partition=-1,
+        )
+    )
+
+
+def cancel(state: State, tenant: str, item: str) -> None:
+    """Nothing wants it any more; what a worker may have in hand goes on."""
+    row = state.get(WorkRow, tenant, item)
+    if row is not None and row.state in UNCLAIMED:
+        state.put(_moved(row, WorkState.CANCELLED))
+
+
+def revive(state: State, tenant: str, item: str) -> None:
+    """It is wanted again."""
+    row = state.get(WorkRow, tenant, item)
+    if row is not None and row.state is WorkState.CANCELLED:
+        state.put(_moved(row, WorkState.BLOCKED if row.missing else WorkState.READY))
+
+
+def outputs_stored(state: State, tenant: str, item: str) -> bool:
+    """Whether every output of a compute item is stored."""
+    members = state.find(MemberRow, ("tenant", "item"), tenant, item)
+    return all(is_stored(state, tenant, m.handle) for m in members if m.is_output)
+
+
+def is_stored(state: State, tenant: str, handle: bytes) -> bool:
+    """Whether the handle's ct64 is stored."""
+    row = state.get(HandleRow, tenant, handle)
+    return row is not None and bool(row.ct64_digest)
+
+
+_RETRY_S_MAX: Final = 32_000
+
+
+def _moved(row: WorkRow, state: WorkState) -> WorkRow:
+    return msgspec.structs.replace(row, state=work_transition(row.state, state))
+
+
+def _item(state: State, tenant: str, item: str) -> WorkRow:
+    row = state.get(WorkRow, tenant, item)
+    if row is None:
+        raise AssertionError(f"a wait of {item} without the item")
+    return row
+
+
+def _early(state: State, tenant: str, item: str) -> EarlyRow:
+    return state.get(EarlyRow, tenant, item) or EarlyRow(tenant=tenant, item=item)
+
+
+def _has_come(state: State, tenant: str, token: bytes) -> bool:
+    kind, _, subject = token.partition(b":")
+    if kind == b"ct64":
+        return is_stored(state, tenant, subject)
+    if kind == b"ct128":
+        return state.get(DigestRow, tenant, subject) is not None
+    if kind == b"proof":
+        return False  # its item is made together with who waits for it
+    row = state.get(TenantRow, tenant)
+    return row is not None and bool(row.key_id if token == KEY_TOKEN else row.crs_id)
+
+
+def _keyed(state: State, row: WorkRow) -> WorkRow:
+    """An item's key: that of the ciphertext it follows, else the tenant's at the first moment it has one."""
+    if row.key_id:
+        return row
+    if row.kind in (SQUASH, ADD_MATERIAL, CIPHERTEXT):
+        handle = state.get(HandleRow, row.tenant, row.subject)
+        key_id = b"" if handle is None else handle.key_id
+    else:
+        tenant = state.get(TenantRow, row.tenant)
+        key_id = b"" if tenant is None else tenant.key_id
+    return msgspec.structs.replace(row, key_id=key_id)
+
+
+def _apply_early(state: State, tenant: str, item: str) -> None:
+    early = state.get(EarlyRow, tenant, item)
+    row = _item(state, tenant, item)
+    if early is not None:
+        state.delete(early)
+        if early.failure:
+            fail(state, tenant, item, early.failure)
+    if (early is not None and early.done) or _product_exists(state, row):
+        finish(state, tenant, item)
+
+
+def _product_exists(state: State, row: WorkRow) -> bool:
+    if row.kind == COMPUTE:
+        return outputs_stored(state, row.tenant, row.id)
+    if row.kind == SQUASH:
+        return state.get(DigestRow, row.tenant, row.subject) is not None
+    return False
+
+
+def _dead_letter(state: State, row: WorkRow) -> None:
+    letter = item_id(WorkClass.PUBLISH, row.tenant, b"dead:" + row.id.encode())
+    if state.get(WorkRow, row.tenant, letter) is None:
+        create(
+            state,
+            WorkRow(
+                tenant=row.tenant,
+                id=letter,
+                work_class=WorkClass.PUBLISH,
+                kind=DEAD_LETTER,
+                subject=row.id.encode(),
+                affinity=row.affinity,
+                contract=row.contract,
+                cost_ms=1,
+                state=WorkState.READY,
+            ),
+            (),
+        )
+
+
+def products(state: State, row: WorkRow) -> list[bytes]:
+    """Tokens that this item brings."""
+    if row.kind == COMPUTE:
+        members = state.find(MemberRow, ("tenant", "item"), row.tenant, row.id)
+        return [stored(member.handle) for member in members if member.is_output]
+    if row.kind == SQUASH:
+        return [squashed(row.subject)]
+    return [verdict(row.id)] if row.kind == PROOF else []
+
+
+def _spread(state: State, tenant: str, item: str) -> None:
+    """Tell everything downstream of an item why it will not come (or that the cause is gone)."""
+    pending = [item]
+    while pending:
+        row = _item(state, tenant, pending.pop())
+        for token in products(state, row):
+            if _set_failure(state, tenant, token, row.cause):
+                waits = state.find(WaitRow, ("tenant", "token"), tenant, token)
+                pending.extend(w.item for w in waits if _set_cause(state, tenant, w.item))
+
+
+def _refresh(state: State, tenant: str, item: str) -> None:
+    if _set_cause(state, tenant, item):
+        _spread(state, tenant, item)
+
+
+def _set_failure(state: State, tenant: str, token: bytes, cause: str) -> bool:
+    old = state.get(FailureRow, tenant, token)
+    if (old.cause if old else "") == cause or (cause and _has_come(state, tenant, token)):
+        return False
+    if cause:
+        state.put(FailureRow(tenant=tenant, token=token, cause=cause))
+    elif old is not None:
+        state.delete(old)
+    return True
+
+
+def _set_cause(state: State, tenant: str, item: str) -> bool:
+    """A waiting item's cause is the least of those of its missing inputs."""
+    row = _item(state, tenant, item)
+    if row.state in (WorkState.DONE, WorkState.FAILED):
+        return False
+    waits = state.find(WaitRow, ("tenant", "item"), tenant, item)
+    failures = (state.get(FailureRow, tenant, wait.token) for wait in waits)
+    cause = min((failure.cause for failure in failures if failure is not None), default="")
+    if cause == row.cause:
+        return False
+    state.put(msgspec.structs.replace(row, cause=cause))
+    return True

@@ -1,0 +1,188 @@
+"""From reasons to work: which handles are goals, which items compute, squash, commit and publish them.
+
+A handle is a goal while at least one canonical block allows it. What belongs to an item is decided from
+facts alone, never from how far work has come, so that every interleaving makes the same items.
+"""
+
+import itertools
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from streams.domain import items
+from streams.domain.graph import Component, components
+from streams.domain.lifecycle import WorkState
+from streams.domain.operands import handle_type
+from streams.domain.rows import AllowedRow, BlockRow, ComputationRow, HandleRow, MemberRow, WorkRow
+from streams.domain.state import State
+from streams.domain.work import WorkClass, item_id
+
+SQUASH_MS: Final = 4200  # squash, compress and upload of one value on one core
+COMMIT_MS: Final = 50
+PUBLISH_MS: Final = 1
+
+_FOLLOWERS: Final = (
+    (WorkClass.SNS, items.SQUASH, items.stored, SQUASH_MS),
+    (WorkClass.SENDER, items.ADD_MATERIAL, items.squashed, COMMIT_MS),
+    (WorkClass.PUBLISH, items.CIPHERTEXT, items.squashed, PUBLISH_MS),
+)
+
+
+def handle_row(state: State, tenant: str, handle: bytes) -> HandleRow:
+    """The handle's row, a fresh one when nothing was known of it."""
+    known = state.get(HandleRow, tenant, handle)
+    return known or HandleRow(tenant=tenant, handle=handle, fhe_type=handle_type(handle))
+
+
+def join(state: State, block: BlockRow) -> None:
+    """The block is canonical now: its reasons count, and its goals get their items."""
+    allowed = _allowed(state, block)
+    for handle in allowed:
+        row = handle_row(state, block.tenant, handle)
+        state.put(msgspec.structs.replace(row, reasons=row.reasons + 1))
+    computed = state.find(ComputationRow, ("tenant", "block_hash"), block.tenant, block.hash)
+    _plan(state, block, allowed, computed)
+    for handle in allowed:
+        _follow(state, block.tenant, handle)
+
+
+def leave(state: State, block: BlockRow) -> None:
+    """The block is canonical no more: work that only it wanted and nobody claimed is cancelled."""
+    for handle in _allowed(state, block):
+        row = handle_row(state, block.tenant, handle)
+        state.put(msgspec.structs.replace(row, reasons=row.reasons - 1))
+        if row.reasons == 1:
+            _unfollow(state, block.tenant, handle)
+            if row.compute_item and not is_wanted(state, block.tenant, row.compute_item):
+                items.cancel(state, block.tenant, row.compute_item)
+
+
+def is_wanted(state: State, tenant: str, compute_item: str) -> bool:
+    """Whether an output of a compute item is a goal."""
+    members = state.find(MemberRow, ("tenant", "item"), tenant, compute_item)
+    return any(handle_row(state, tenant, m.handle).reasons > 0 for m in members if m.is_output)
+
+
+def follower(work_class: WorkClass, tenant: str, handle: bytes) -> str:
+    """Id of the item of that class which follows a stored goal."""
+    return item_id(work_class, tenant, handle)
+
+
+def _allowed(state: State, block: BlockRow) -> list[bytes]:
+    rows = state.find(AllowedRow, ("tenant", "block_hash"), block.tenant, block.hash)
+    return list(dict.fromkeys(row.handle for row in rows))
+
+
+def _plan(state: State, block: BlockRow, allowed: list[bytes], computed: list[ComputationRow]) -> None:
+    wanted = dict.fromkeys([*allowed, *(row.output_handle for row in computed)])
+    goals = {h: row for h in wanted if (row := handle_row(state, block.tenant, h)).reasons > 0}
+    for row in goals.values():
+        if row.compute_item:
+            items.revive(state, block.tenant, row.compute_item)
+    open_goals = [handle for handle, row in goals.items() if not row.compute_item]
+    for source, group in _by_transaction(state, block, open_goals, computed):
+        _make_components(state, block.tenant, source, group)
+
+
+def _by_transaction(
+    state: State, block: BlockRow, goals: list[bytes], computed: list[ComputationRow]
+) -> list[tuple[tuple[bytes, bytes], list[bytes]]]:
+    """Goals by the (transaction, block) that computes them, this block's first; unknown ones are left out."""
+    here: dict[bytes, ComputationRow] = {}
+    for row in sorted(computed, key=lambda row: row.log_index):
+        here.setdefault(row.output_handle, row)
+    placed: list[tuple[tuple[bytes, bytes], int, bytes]] = []
+    for goal in goals:
+        row = here.get(goal) or _elsewhere(state, block.tenant, goal)
+        if row is not None:
+            placed.append(((row.transaction_id, row.block_hash), row.log_index, goal))
+    placed.sort(key=lambda place: (place[0][1] != block.hash, place[1], place[0], place[2]))
+    groups: dict[tuple[bytes, bytes], list[bytes]] = {}
+    for source, _, goal in placed:
+        groups.setdefault(source, []).append(goal)
+    return list(groups.items())
+
+
+def _elsewhere(state: State, tenant: str, handle: bytes) -> ComputationRow | None:
+    rows = state.find(ComputationRow, ("tenant", "output_handle"), tenant, handle)
+    return next(iter(rows), None)
+
+
+def _make_components(state: State, tenant: str, source: tuple[bytes, bytes], goals: Iterable[bytes]) -> None:
+    rows = state.find(ComputationRow, ("tenant", "transaction_id", "block_hash"), tenant, *source)
+    own = [row for row in rows if _means_the_same(state, row)]
+
+    def is_external(handle: bytes) -> bool:
+        return bool(handle_row(state, tenant, handle).compute_item)
+
+    for component in components(own, frozenset(goals), is_external):
+        _make_item(state, tenant, component)
+
+
+def _means_the_same(state: State, row: ComputationRow) -> bool:
+    """Whether this event says of its handle what the first event said (else it raised an alarm)."""
+    known = handle_row(state, row.tenant, row.output_handle).operation_digest
+    return known == row.digest()
+
+
+def _make_item(state: State, tenant: str, component: Component) -> None:
+    item = item_id(WorkClass.TFHE, tenant, component.root)
+    outputs = frozenset(component.outputs)
+    for position, step in enumerate(component.steps):
+        state.put(
+            MemberRow(
+                tenant=tenant,
+                item=item,
+                handle=step.output_handle,
+                position=position,
+                fhe_operation=step.fhe_operation,
+                dependencies=step.dependencies,
+                is_scalar=step.is_scalar,
+                fhe_type=step.fhe_type,
+                is_output=step.output_handle in outputs,
+            )
+        )
+    for handle in component.outputs:
+        row = handle_row(state, tenant, handle)
+        state.put(msgspec.structs.replace(row, compute_item=item))
+    work = WorkRow(
+        tenant=tenant,
+        id=item,
+        work_class=WorkClass.TFHE,
+        kind=items.COMPUTE,
+        subject=component.root,
+        affinity=component.root,
+        contract=component.steps[0].caller,
+        cost_ms=component.cost_ms,
+        state=WorkState.READY,
+    )
+    tokens = itertools.chain((items.KEY_TOKEN,), map(items.stored, component.inputs))
+    items.create(state, work, tokens, component.defect)
+
+
+def _follow(state: State, tenant: str, handle: bytes) -> None:
+    row = handle_row(state, tenant, handle)
+    if row.followed:
+        for work_class, *_ in _FOLLOWERS:
+            items.revive(state, tenant, follower(work_class, tenant, handle))
+        return
+    state.put(msgspec.structs.replace(row, followed=True))
+    for work_class, kind, token, cost_ms in _FOLLOWERS:
+        work = WorkRow(
+            tenant=tenant,
+            id=follower(work_class, tenant, handle),
+            work_class=work_class,
+            kind=kind,
+            subject=handle,
+            affinity=handle,
+            contract=b"",
+            cost_ms=cost_ms,
+            state=WorkState.READY,
+        )
+        items.create(state, work, (token(handle),))
+
+
+def _unfollow(state: State, tenant: str, handle: bytes) -> None:
+    for work_class, *_ in _FOLLOWERS:
+        items.cancel(state, tenant, follower(work_class, tenant, handle))

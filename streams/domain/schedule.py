@@ -1,0 +1,166 @@
+"""Which ready item goes next, and where: pure functions and one small state per shard and class.
+
+Fairness is deficit round robin (Shreedhar and Varghese) over estimated cost, on two levels: tenants, and
+within a tenant the contracts that caused the work. A flow's turn adds a quantum to its deficit, and what
+it sends is taken from it, so over time each flow gets the same cost, not the same number of items.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from streams.domain.partition import partition_of
+from streams.domain.rows import WorkRow
+
+PIPE_ROUNDS: Final = 2  # of all slots: what workers have and what waits for them in the pipe
+PIPE_WAIT_MS_MIN: Final = 30_000
+PIPE_WAIT_FACTOR: Final = 4
+TIMEOUT_MS_MIN: Final = 60_000
+TIMEOUT_FACTOR: Final = 10
+
+F = TypeVar("F")
+
+
+def item_timeout_ms(cost_ms: int) -> int:
+    """A worker's own limit for an item of this estimated cost."""
+    return max(TIMEOUT_FACTOR * cost_ms, TIMEOUT_MS_MIN)
+
+
+def pipe_deadline_ms(now_ms: int, estimate_ms: int) -> int:
+    """Until when a worker must have taken an item that is expected to wait this long."""
+    return now_ms + max(PIPE_WAIT_FACTOR * estimate_ms, PIPE_WAIT_MS_MIN)
+
+
+class RoundRobin(Generic[F]):
+    """One level of deficit round robin; flows come and go, their deficits live as long as their queues."""
+
+    def __init__(self) -> None:
+        self._ring: deque[F] = deque()
+        self._deficits: dict[F, int] = {}
+        self._is_served = False  # whether the flow in front got its quantum in this turn
+
+    def turn(self, costs: Mapping[F, int], quantum: int) -> F:
+        """The flow whose head goes next, and charge it; `costs` has the head of every waiting flow.
+
+        A quantum of at least the dearest head finds a flow within one round.
+        """
+        self._enrol(costs)
+        while True:
+            flow = self._ring[0]
+            if not self._is_served:
+                self._deficits[flow] += quantum
+                self._is_served = True
+            if self._deficits[flow] >= costs[flow]:
+                self._deficits[flow] -= costs[flow]
+                return flow
+            self._ring.rotate(-1)
+            self._is_served = False
+
+    def _enrol(self, costs: Mapping[F, int]) -> None:
+        """An empty flow loses its place and its deficit; a new one comes last."""
+        front = self._ring[0] if self._ring else None
+        self._ring = deque(flow for flow in self._ring if flow in costs)
+        self._deficits = {flow: self._deficits[flow] for flow in self._ring}
+        for flow in costs:
+            if flow not in self._deficits:
+                self._ring.append(flow)
+                self._deficits[flow] = 0
+        if not self._ring or self._ring[0] != front:
+            self._is_served = False
+
+
+class Fair:
+    """Deficit round robin over tenants and, within each, over contracts."""
+
+    def __init__(self) -> None:
+        self._tenants: RoundRobin[str] = RoundRobin()
+        self._contracts: dict[str, RoundRobin[bytes]] = defaultdict(RoundRobin)
+
+    def pick(self, ready: Iterable[WorkRow], credit: int) -> list[WorkRow]:
+        """Up to `credit` of the ready items, in the order in which they go."""
+        queues = _queues(ready)
+        self._contracts = defaultdict(RoundRobin, {t: r for t, r in self._contracts.items() if t in queues})
+        quantum = max((_cost(row) for t in queues.values() for q in t.values() for row in q), default=1)
+        picked: list[WorkRow] = []
+        while queues and len(picked) < credit:
+            picked.append(self._next(queues, quantum))
+        return picked
+
+    def _next(self, queues: dict[str, dict[bytes, deque[WorkRow]]], quantum: int) -> WorkRow:
+        # A tenant is charged the mean of its heads: which contract's head it will be is not known yet.
+        heads = {tenant: _mean([_cost(q[0]) for q in flows.values()]) for tenant, flows in queues.items()}
+        tenant = self._tenants.turn(heads, quantum)
+        flows = queues[tenant]
+        contract = self._contracts[tenant].turn({c: _cost(q[0]) for c, q in flows.items()}, quantum)
+        row = flows[contract].popleft()
+        if not flows[contract]:
+            del flows[contract]
+        if not flows:
+            del queues[tenant]
+        return row
+
+
+def _queues(ready: Iterable[WorkRow]) -> dict[str, dict[bytes, deque[WorkRow]]]:
+    queues: dict[str, dict[bytes, deque[WorkRow]]] = defaultdict(lambda: defaultdict(deque))
+    for row in sorted(ready, key=lambda row: (row.tenant, row.contract, -row.priority, row.id)):
+        queues[row.tenant][row.contract].append(row)
+    return {tenant: dict(flows) for tenant, flows in queues.items()}
+
+
+def _cost(row: WorkRow) -> int:
+    return max(row.cost_ms, 1)
+
+
+def _mean(costs: Sequence[int]) -> int:
+    return max(sum(costs) // len(costs), 1)
+
+
+def share(capacity: int, own_cost_ms: int, others: Iterable[int]) -> int:
+    """Credits of one shard owner: the capacity in proportion to the ready cost, at least one each."""
+    total = own_cost_ms + sum(others)
+    if capacity <= 0:
+        return 0
+    return max(capacity * own_cost_ms // total, 1) if total > 0 else capacity
+
+
+class LiveWorker(msgspec.Struct, frozen=True):
+    """What the placement of an item needs to know of a worker."""
+
+    worker: str
+    slots: int
+    partitions: tuple[int, ...]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where an item goes; `wait_ms` is how long it is expected to wait there and to take."""
+
+    worker: str
+    partition: int
+    wait_ms: int
+
+
+def place_parallel(
+    row: WorkRow, workers: Sequence[LiveWorker], outstanding: Mapping[str, int], turn: Callable[[], int]
+) -> Place | None:
+    """MAX_PARALLELISM: the worker with the least outstanding cost per slot, any partition that it holds."""
+    able = [worker for worker in workers if worker.partitions and worker.slots > 0]
+    if not able:
+        return None
+    best = min(able, key=lambda w: (outstanding.get(w.worker, 0) / w.slots, w.worker))
+    partition = best.partitions[turn() % len(best.partitions)]
+    return Place(best.worker, partition, outstanding.get(best.worker, 0) // best.slots + row.cost_ms)
+
+
+def place_local(
+    row: WorkRow, workers: Sequence[LiveWorker], outstanding: Mapping[str, int], count: int
+) -> Place | None:
+    """MAX_LOCALITY: the partition of the root component, whoever holds it."""
+    partition = partition_of(row.affinity, count)
+    holder = next((worker for worker in workers if partition in worker.partitions), None)
+    if holder is None:
+        return None  # between two assignments; asked again with the next beat
+    return Place(
+        holder.worker, partition, outstanding.get(holder.worker, 0) // max(holder.slots, 1) + row.cost_ms
+    )
