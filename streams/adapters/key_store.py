@@ -1,0 +1,212 @@
+"""Activated key material on this machine: downloaded once, checked, kept by digest.
+
+`<directory>/<digest>/compressed_xof_keyset.bin` or `crs.bin`. A folder of that name appears by one rename
+after its content was checked, so whoever finds it may trust it. Secret keys never come this way.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import AsyncGenerator, AsyncIterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, urlsplit, urlunsplit
+from xml.etree import ElementTree
+
+import httpx
+import structlog
+
+from streams.domain.control import Announcement, KeySetAnnouncement
+from streams.domain.errors import KeyMissing
+from streams.settings import KeysSettings
+
+_log = structlog.get_logger(__name__)
+
+KEYSET_FILE: Final = "compressed_xof_keyset.bin"
+CRS_FILE: Final = "crs.bin"
+_LISTING_BYTES_MAX: Final = 4 * 1024 * 1024
+_LISTING_PAGES_MAX: Final = 50
+_LOCK_POLL_S: Final = 0.1
+
+
+def key_directory(keys: KeysSettings) -> Path:
+    """Where activated material is kept on this machine."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return keys.directory or cache / "cipherstream" / "keys"
+
+
+class Material(StrEnum):
+    """What may be activated; the value is its folder in a node's public storage."""
+
+    KEYSET = "CompressedXofKeySet"
+    CRS = "CRS"
+
+    @property
+    def file(self) -> str:
+        return KEYSET_FILE if self is Material.KEYSET else CRS_FILE
+
+    @property
+    def domain(self) -> bytes:
+        """First bytes of what is digested."""
+        return b"PDAT_KEY" if self is Material.KEYSET else b"PDAT_CRS"
+
+    @property
+    def size_bytes_max(self) -> int:
+        return (4096 if self is Material.KEYSET else 512) * 1024 * 1024
+
+
+class DigestMismatch(KeyMissing):
+    """What was downloaded is not what was activated."""
+
+
+class KeyStore:
+    """The folder of activated material; any number of processes may share it."""
+
+    def __init__(self, directory: Path, http: httpx.AsyncClient, url: str = "") -> None:
+        """`url` replaces the storage URLs of the announcements where it is given."""
+        self._directory = directory
+        self._http = http
+        self._url = url
+
+    async def ensure(self, announcement: Announcement) -> Path:
+        """The folder with an announced key set or CRS, downloaded if need be; raises KeyMissing."""
+        if isinstance(announcement, KeySetAnnouncement):
+            material, ident = Material.KEYSET, announcement.key_id
+        else:
+            material, ident = Material.CRS, announcement.crs_id
+        return await self.fetch(material, ident, announcement.digest, announcement.urls)
+
+    async def fetch(self, material: Material, ident: bytes, digest: bytes, urls: tuple[str, ...]) -> Path:
+        """The folder with the material of that digest, downloaded if need be.
+
+        Raises: KeyMissing when no URL has it now; DigestMismatch when one has other bytes under its name.
+        """
+        folder = self._directory / digest.hex()
+        if folder.is_dir():
+            return folder
+        self._directory.mkdir(parents=True, exist_ok=True)
+        async with _locked(self._directory / f"{digest.hex()}.lock"):
+            if not folder.is_dir():
+                await self._download_any(material, ident, digest, urls, folder)
+        return folder
+
+    async def _download_any(
+        self, material: Material, ident: bytes, digest: bytes, urls: tuple[str, ...], folder: Path
+    ) -> None:
+        sources = (self._url,) if self._url else urls
+        failure = KeyMissing(f"{material} {ident.hex()} was activated without a storage URL")
+        for url in sources:
+            try:
+                await self._download(material, ident, digest, url.rstrip("/"), folder)
+                return
+            except KeyMissing as error:
+                failure = error
+            except (httpx.HTTPError, OSError) as error:
+                failure = KeyMissing(f"{material} {ident.hex()} from {url}: {type(error).__name__}")
+            _log.warning(str(failure), action="key_download_failed", key_id=ident.hex())
+        raise failure
+
+    async def _download(
+        self, material: Material, ident: bytes, digest: bytes, url: str, folder: Path
+    ) -> None:
+        draft = folder.with_suffix(".draft")  # ours alone, under the lock; a crashed one is replaced
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        try:
+            file = draft / material.file
+            found = await self._copy(material, f"{url}/PUB/{material}/{ident.hex()}", file)
+            if found is None:
+                found = await self._copy(material, await self._listed(material, ident, url), file)
+            if found != digest:
+                raise DigestMismatch(f"{material} {ident.hex()} from {url} is not what was activated")
+            draft.rename(folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    async def _copy(self, material: Material, url: str, file: Path) -> bytes | None:
+        """Write what is there to a file and return its digest, None when nothing is."""
+        shake = hashlib.shake_256(material.domain)
+        size_bytes = 0
+        async with self._http.stream("GET", url) as response:
+            if response.status_code in (403, 404):
+                return None
+            response.raise_for_status()
+            with file.open("wb") as out:
+                async for chunk in response.aiter_bytes(1 << 20):
+                    size_bytes += len(chunk)
+                    if size_bytes > material.size_bytes_max:
+                        raise KeyMissing(f"{url} is larger than {material.size_bytes_max} bytes")
+                    shake.update(chunk)
+                    out.write(chunk)
+                out.flush()
+                os.fsync(out.fileno())
+        return shake.digest(32)
+
+    async def _listed(self, material: Material, ident: bytes, url: str) -> str:
+        """URL of the object whose key ends as this material's does, by an anonymous listing."""
+        suffix = f"/{material}/{ident.hex()}"
+        bucket, prefix = _bucket_and_prefix(url)
+        async for key in self._keys(bucket, prefix):
+            if key.endswith(suffix):
+                return f"{bucket}/{quote(key)}"
+        raise KeyMissing(f"{url} has no object that ends with {suffix}")
+
+    async def _keys(self, bucket: str, prefix: str) -> AsyncIterator[str]:
+        token = ""
+        for _ in range(_LISTING_PAGES_MAX):
+            query = {"list-type": "2", "prefix": prefix, "continuation-token": token}
+            response = await self._http.get(
+                bucket, params={name: text for name, text in query.items() if text}
+            )
+            if response.status_code != 200 or len(response.content) > _LISTING_BYTES_MAX:
+                return
+            token, keys = _page(response.content)
+            for key in keys:
+                yield key
+            if not token:
+                return
+
+
+def _bucket_and_prefix(url: str) -> tuple[str, str]:
+    """Path style: the first part of the path is the bucket; without a path the host name is."""
+    parts = urlsplit(url)
+    bucket, _, prefix = parts.path.strip("/").partition("/")
+    return urlunsplit((parts.scheme, parts.netloc, bucket, "", "")).rstrip("/"), prefix
+
+
+def _page(body: bytes) -> tuple[str, list[str]]:
+    if b"<!" in body:  # a listing has no document type; entities in one could grow without bound
+        raise KeyMissing("the listing of the bucket is not plain XML")
+    try:
+        root = ElementTree.fromstring(body)  # noqa: S314 - bounded, and without entities
+    except ElementTree.ParseError as error:
+        raise KeyMissing("the listing of the bucket is not XML") from error
+    texts = [(node.tag.rpartition("}")[2], node.text or "") for node in root.iter()]
+    token = next((text for tag, text in texts if tag == "NextContinuationToken"), "")
+    return token, [text for tag, text in texts if tag == "Key"]
+
+
+@contextlib.asynccontextmanager
+async def _locked(path: Path) -> AsyncGenerator[None]:
+    with path.open("w") as file:
+        while not _try_lock(file.fileno()):  # noqa: ASYNC110 - another process holds it, nothing can wake us
+            await asyncio.sleep(_LOCK_POLL_S)
+        yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def first_bytes(file: Path, size_bytes: int) -> bytes:
+    """The beginning of a file."""
+    with file.open("rb") as opened:
+        return opened.read(size_bytes)

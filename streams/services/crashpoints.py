@@ -1,0 +1,60 @@
+"""Places where a test may kill a service: `crashpoint("listener.produced")` ends its process with SIGKILL.
+
+It does so once, if `CIPHERSTREAM_CRASH_AT` names the point and the file that `CIPHERSTREAM_CRASH_MARKER`
+names does not exist yet; the file is created first, so that the restarted process lives. Without the
+variable a point does nothing.
+"""
+
+import os
+import signal
+from pathlib import Path
+from typing import Final
+
+POINT_VARIABLE: Final = "CIPHERSTREAM_CRASH_AT"
+MARKER_VARIABLE: Final = "CIPHERSTREAM_CRASH_MARKER"
+
+# What is there after a crash at the point, and how it goes on.
+POINTS: Final[dict[str, str]] = {
+    "listener.read": "nothing of the block is in the log: it is read again",
+    "listener.between_parts": "the log has a cut sequence of parts: the block is published again whole",
+    "listener.produced": "a record of unknown fate: the log is read, at worst it is there twice",
+    "listener.acknowledged": "the log has the block, memory does not: the log is read, the next one follows",
+    "keys.downloaded": "the material is stored by digest, nobody was told: it is found and announced",
+    "keys.announced": "keysets.v1 has the announcement, no tenant the fact: each tenant's log is compared",
+    "keys.produced": "a fact of unknown fate: the tenant's log is compared, at worst it is there twice",
+    "keys.acknowledged": "the tenant has the fact: it is found in its log",
+    "keys.between_tenants": "some tenants have the fact: the others get it",
+    "gateway.read": "nothing of the range is in the log: it is read again",
+    "gateway.between_parts": "the log has a cut sequence of parts: the range is published again whole",
+    "gateway.produced": "a record of unknown fate: the log is read, at worst it is there twice",
+    "gateway.acknowledged": "the log has the range, memory does not: the log is read, the next one follows",
+    "sender.started": "the worker said that it has the item, nothing is decided: decided again",
+    "sender.decided": "a call was found due, no nonce is taken: decided again",
+    "sender.committed": "the signed bytes are stored, nobody has them: the same bytes are broadcast",
+    "sender.broadcast": "the node has the bytes: the same bytes are broadcast again and known already",
+    "sender.receipt": "the call is mined, the table does not say so: its receipt is read again",
+    "sender.settled": "the table says that it is final, results.v1 does not: the result is given again",
+    "sender.resulted": "the log has the result, the offset is not gone: the item is answered again",
+    "dispatcher.claimed": "an item is claimed, its message is not sent: the next owner sends it",
+    "dispatcher.produced": "a message of unknown fate, its row is claimed: it is sent again, done once",
+    "dispatcher.reported": "the broker has the message, its row is claimed: it is sent again, done once",
+    "graph.decided": "a batch is decided and not committed: it is applied again",
+    "graph.committed": "the tables have the batch, Kafka's offset does not: it comes again and is known",
+}
+
+
+def crashpoint(name: str) -> None:
+    """Kill this process here, once, when the environment asks for it."""
+    if os.environ.get(POINT_VARIABLE) == name and _is_first():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_first() -> bool:
+    marker = os.environ.get(MARKER_VARIABLE)
+    if not marker:
+        return False
+    try:
+        Path(marker).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True

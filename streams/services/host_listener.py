@@ -1,0 +1,108 @@
+"""Service `host-listener`: every block of every configured host chain becomes a fact of its tenant.
+
+On the canonical chain (the one with a key contract) it also fetches the keys that were activated.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import httpx
+
+from streams.adapters.ethereum.chain import EthereumChain
+from streams.adapters.ethereum.heads import HeadSource
+from streams.adapters.ethereum.rpc import RpcClient
+from streams.adapters.kafka.log import KafkaLog
+from streams.adapters.key_store import KeyStore, key_directory
+from streams.domain import facts
+from streams.domain.errors import ConfigurationError
+from streams.ports import Log
+from streams.services.listener.host import HostFollower, tenant_of
+from streams.services.listener.key_fetcher import KeyFetcher
+from streams.services.listener.repeat import Step, repeat
+from streams.services.runtime import Runtime
+from streams.settings import HostChainSettings
+
+_POLL_S = 1.0  # longest pause between looks at the chain, also where the node announces its heads
+_POLL_WITHOUT_SOCKET_S = 0.5
+_KEYS_POLL_S = 2.0
+_DOWNLOAD_TIMEOUT_S = 60.0  # without a byte
+
+
+async def run(runtime: Runtime) -> None:
+    """Follow all chains until told to stop; raises TooDeep, ConfigurationError."""
+    if not runtime.settings.host_chain:
+        raise ConfigurationError("there is no [[host_chain]] to listen to")
+    log = KafkaLog(runtime.settings.kafka)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for host in runtime.settings.host_chain:
+                group.create_task(_follow(runtime, log, host))
+                if host.kms_generation_address is not None:
+                    group.create_task(_fetch_keys(runtime, log, host))
+    finally:
+        await log.close()
+
+
+async def _follow(runtime: Runtime, log: Log, host: HostChainSettings) -> None:
+    announced = asyncio.Event()
+    async with RpcClient(host.http_url) as rpc, asyncio.TaskGroup() as group:
+        chain = EthereumChain(rpc)
+        follower = HostFollower(chain, log, host, runtime.metrics)
+        heads = group.create_task(_hear(runtime, chain, host.ws_url, announced))
+        step = _checked(chain, host, follower.step)
+        await repeat(runtime, follower.tenant, step, lambda: _head_or_poll(runtime, host, announced))
+        heads.cancel()
+
+
+def _checked(chain: EthereumChain, host: HostChainSettings, step: Step) -> Step:
+    """The step, after the node was asked once whether it is on the right chain."""
+    is_checked = False
+
+    async def checked() -> int:
+        nonlocal is_checked
+        if not is_checked:
+            found = await chain.chain_id()
+            if found != host.id:
+                raise ConfigurationError(f"the node of host chain {host.id} is on chain {found}")
+            is_checked = True
+        return await step()
+
+    return checked
+
+
+async def _hear(runtime: Runtime, chain: EthereumChain, ws_url: str, announced: asyncio.Event) -> None:
+    if not ws_url:
+        return
+    async with contextlib.aclosing(HeadSource(chain, ws_url, clock=runtime.clock).heads()) as heads:
+        async for _ in heads:
+            announced.set()
+
+
+async def _head_or_poll(runtime: Runtime, host: HostChainSettings, announced: asyncio.Event) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in (announced, runtime.stopping)]
+    poll_s = _POLL_S if host.ws_url else _POLL_WITHOUT_SOCKET_S
+    try:
+        await asyncio.wait(waits, timeout=poll_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+    announced.clear()
+
+
+async def _fetch_keys(runtime: Runtime, log: Log, host: HostChainSettings) -> None:
+    settings = runtime.settings
+    async with (
+        RpcClient(host.http_url) as rpc,
+        httpx.AsyncClient(timeout=_DOWNLOAD_TIMEOUT_S, trust_env=False) as http,
+    ):
+        store = KeyStore(key_directory(settings.keys), http, settings.keys.url)
+        fetcher = KeyFetcher(
+            EthereumChain(rpc), log, store, host, all_tenants(settings.host_chain), runtime.metrics
+        )
+        await repeat(runtime, "keys", fetcher.step, lambda: runtime.idle(_KEYS_POLL_S))
+
+
+def all_tenants(chains: Sequence[HostChainSettings]) -> list[str]:
+    """Everybody who has a log: the host chains' tenants and the gateway's."""
+    return [*map(tenant_of, chains), facts.GATEWAY_TENANT]

@@ -1,0 +1,1 @@
+"""Following chains: what blocks are new, what the log already has, what is published next."""

@@ -1,0 +1,106 @@
+"""One listener of one host chain: reads its position from the log, then publishes block after block.
+
+Steps of a block, with what a crash after each leaves:
+1. read it with its logs           nothing (`listener.read`)
+2. append its record or parts      at worst a cut sequence of parts, which does not count
+3. wait for the acknowledgement    the log has it or not: the next start reads the log (`listener.produced`)
+4. remember it in the window       the log has it, and the next start knows (`listener.acknowledged`)
+After a delivery error the window is forgotten and read back before the next block.
+"""
+
+from typing import Final
+
+import structlog
+
+from streams.adapters.telemetry.metrics import Metrics
+from streams.domain import facts
+from streams.ports import Log
+from streams.services.crashpoints import crashpoint
+from streams.services.listener.follower import Chain, Window, next_blocks, read_block
+from streams.services.listener.key_facts import announced, tell
+from streams.services.listener.position import newest_facts
+from streams.services.listener.publish import Publisher, host_event_id
+from streams.settings import HostChainSettings
+
+_WINDOW_BLOCKS: Final = 256  # remembered at least
+_log = structlog.get_logger(__name__)
+
+
+def tenant_of(host: HostChainSettings) -> str:
+    """The tenant of a configured host chain."""
+    return facts.host_tenant(host.id, _raw(host.acl_address))
+
+
+def contracts_of(host: HostChainSettings) -> tuple[bytes, ...]:
+    """Contracts whose logs are facts."""
+    named = (host.acl_address, host.executor_address, host.kms_generation_address)
+    return tuple(_raw(address) for address in named if address is not None)
+
+
+class HostFollower:
+    """A chain's blocks onto its tenant's log; any number of them may run for one chain."""
+
+    def __init__(self, chain: Chain, log: Log, host: HostChainSettings, metrics: Metrics) -> None:
+        self.tenant = tenant_of(host)
+        self._chain = chain
+        self._log = log
+        self._host = host
+        self._contracts = contracts_of(host)
+        self._depth = max(_WINDOW_BLOCKS, 4 * host.reorg_depth_max)
+        self._busy = metrics.busy
+        blocks = metrics.counter("host_poller_blocks_processed", "Blocks in the log.", ("chain_id",))
+        self._blocks = blocks.labels(host.id)
+        self._publisher = Publisher(log, "listener")
+        self._window: Window | None = None
+
+    async def step(self) -> int:
+        """Publish the next blocks, how many; none when the log has the chain's head.
+
+        Raises: BrokerError, RpcError, Moved, after which it is to be called again; TooDeep.
+        """
+        window = self._window or await self._read_window()
+        host = self._host
+        headers = await next_blocks(self._chain, window, host.start_block, host.reorg_depth_max)
+        self._log_reorganisation(window, headers[0].parent_hash if headers else b"")
+        for header in headers:
+            block = await read_block(self._chain, host.id, header, self._contracts, anchor=window.tip is None)
+            crashpoint("listener.read")
+            await self._publish(block)
+            window.add(block.number, block.hash)
+        return len(headers)
+
+    async def _publish(self, block: facts.HostBlock) -> None:
+        try:
+            with self._busy.track_inprogress():
+                await self._publisher.publish(self.tenant, block, host_event_id(block.chain_id, block.hash))
+        except BaseException:
+            self._window = None  # what is in the log is unknown now
+            raise
+        self._blocks.inc()
+
+    async def _read_window(self) -> Window:
+        found = await newest_facts(self._log, self.tenant, self._is_block, 2 * self._depth)
+        # Also what other chains' listeners announced while this tenant did not exist; before its anchor.
+        await tell(self._log, [self.tenant], await announced(self._log))
+        window = Window(self._depth)
+        for fact in found:
+            if isinstance(fact, facts.HostBlock):
+                window.add(fact.number, fact.hash)
+        self._window = window
+        tip = window.tip.number if window.tip else None
+        _log.info("position read", action="position", tenant=self.tenant, tip=tip, blocks=len(window))
+        return window
+
+    def _is_block(self, fact: facts.Fact) -> bool:
+        return isinstance(fact, facts.HostBlock) and fact.chain_id == self._host.id
+
+    def _log_reorganisation(self, window: Window, parent_hash: bytes) -> None:
+        if window.tip is None or not parent_hash or parent_hash == window.tip.hash:
+            return
+        _log.warning(
+            "the chain left its branch", action="reorganisation", tenant=self.tenant, tip=window.tip.number
+        )
+
+
+def _raw(address: str) -> bytes:
+    return bytes.fromhex(address.removeprefix("0x"))

@@ -1,0 +1,153 @@
+"""Activations of keys on the canonical chain: final ones are downloaded, checked, announced and told.
+
+Its place is the chain itself: from the first block on it looks at final activations again after every start,
+skips those that `keysets.v1` has, and then compares each tenant's log. So a crash anywhere is repaired.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+
+from streams.adapters.ethereum.chain import BlockLog, Head
+from streams.adapters.key_store import KEYSET_FILE, DigestMismatch, KeyStore, Material, first_bytes
+from streams.adapters.telemetry.metrics import Metrics
+from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
+from streams.domain.errors import KeyMissing, UndecodableLog
+from streams.domain.events import ActivateCrs, ActivateKey, decode_host_log
+from streams.ports import Log
+from streams.services.crashpoints import crashpoint
+from streams.services.listener.key_facts import announce, announced, tell
+from streams.settings import HostChainSettings
+
+RELEASE: Final = "tfhe 1.6.3"
+_CLEAR_PREFIX: Final = b"CLRK"
+_COMPRESSED_KEYSET: Final = 3  # key type of the set that is activated and digested
+_RANGE_BLOCKS: Final = 10_000
+_log = structlog.get_logger(__name__)
+
+Activation = ActivateKey | ActivateCrs
+
+
+class ActivationChain(Protocol):
+    """What the fetcher asks of a node; raises RpcError."""
+
+    async def head(self) -> Head:
+        """The newest block."""
+        ...
+
+    async def logs_in_range(self, first: int, last: int, addresses: Sequence[bytes]) -> tuple[BlockLog, ...]:
+        """Logs of the canonical blocks first to last, both included, in order."""
+        ...
+
+
+class KeyFetcher:
+    """Runs in the canonical chain's listener; `step` is to be repeated."""
+
+    def __init__(
+        self,
+        chain: ActivationChain,
+        log: Log,
+        store: KeyStore,
+        host: HostChainSettings,
+        tenants: Sequence[str],
+        metrics: Metrics,
+    ) -> None:
+        self._chain = chain
+        self._log = log
+        self._store = store
+        self._contract = bytes.fromhex((host.kms_generation_address or "0x").removeprefix("0x"))
+        self._lag = host.finality_lag
+        self._next = host.start_block
+        self._tenants = tenants
+        self._metrics = metrics
+        self._announced: dict[bytes, Announcement] | None = None
+
+    async def step(self) -> int:
+        """Handle activations that became final; how many there were.
+
+        Raises: RpcError, BrokerError, KeyMissing; then nothing was skipped and the step is to be repeated.
+        """
+        if self._announced is None:
+            await self._resume()
+        final = (await self._chain.head()).number - self._lag
+        handled = 0
+        while self._next <= final:
+            last = min(final, self._next + _RANGE_BLOCKS - 1)
+            for entry in await self._chain.logs_in_range(self._next, last, (self._contract,)):
+                activation = self._decode(entry)
+                if activation is not None:
+                    await self._activate(activation)
+                    handled += 1
+            self._next = last + 1
+        return handled
+
+    async def _resume(self) -> None:
+        known = await announced(self._log)
+        await tell(self._log, self._tenants, known)
+        self._announced = {_ident(announcement): announcement for announcement in known}
+
+    def _decode(self, entry: BlockLog) -> Activation | None:
+        try:
+            event = decode_host_log(entry.log.topics, entry.log.data)
+        except UndecodableLog as error:
+            name = "coprocessor_host_listener_kms_event_decode_fail_counter"
+            self._metrics.counter(name, "Events of the key contract that do not decode.").inc()
+            _log.error(str(error), action="undecodable_activation", block=entry.block_number)
+            return None
+        if isinstance(event, ActivateKey) and not _keyset_digest(event):
+            _log.error("a key without a compressed set", action="key_ignored", key_id=event.key_id.hex())
+            return None
+        return event if isinstance(event, ActivateKey | ActivateCrs) else None
+
+    async def _activate(self, activation: Activation) -> None:
+        assert self._announced is not None
+        ident = activation.key_id if isinstance(activation, ActivateKey) else activation.crs_id
+        if ident in self._announced:
+            return
+        kind = "key" if isinstance(activation, ActivateKey) else "crs"
+        try:
+            announcement = await self._fetch(activation)
+        except KeyMissing as error:
+            self._count(f"activate_{kind}_fail")
+            if isinstance(error, DigestMismatch):
+                self._count(f"{kind}_digest_mismatch")
+            raise
+        crashpoint("keys.downloaded")
+        await announce(self._log, announcement)
+        await tell(self._log, self._tenants, [announcement])
+        self._announced[ident] = announcement
+        self._count(f"activate_{kind}_success")
+
+    async def _fetch(self, activation: Activation) -> Announcement:
+        if isinstance(activation, ActivateCrs):
+            crs_id, digest, urls = activation.crs_id, activation.digest, activation.urls
+            await self._store.fetch(Material.CRS, crs_id, digest, urls)
+            return CrsAnnouncement(crs_id=crs_id, digest=digest, urls=urls)
+        digest = _keyset_digest(activation)
+        folder = await self._store.fetch(Material.KEYSET, activation.key_id, digest, activation.urls)
+        return KeySetAnnouncement(
+            key_id=activation.key_id,
+            digest=digest,
+            engine=_engine(folder),
+            release=RELEASE,
+            urls=activation.urls,
+        )
+
+    def _count(self, event: str) -> None:
+        self._metrics.counter(f"coprocessor_host_listener_{event}_counter", "Activations of keys.").inc()
+
+
+def _keyset_digest(activation: ActivateKey) -> bytes:
+    digests = (entry.digest for entry in activation.digests if entry.key_type == _COMPRESSED_KEYSET)
+    return next(digests, b"")
+
+
+def _engine(folder: Path) -> str:
+    prefix = first_bytes(folder / KEYSET_FILE, len(_CLEAR_PREFIX))
+    return "clear" if prefix == _CLEAR_PREFIX else "tfhe-rs"
+
+
+def _ident(announcement: Announcement) -> bytes:
+    return announcement.key_id if isinstance(announcement, KeySetAnnouncement) else announcement.crs_id

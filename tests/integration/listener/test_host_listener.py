@@ -1,0 +1,158 @@
+"""The host listener between a real broker and a real node, through everything a node may do."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+from chain_tools import command, mined
+
+from streams.adapters.ethereum.chain import EthereumChain
+from streams.adapters.kafka.log import KafkaLog
+from streams.adapters.telemetry.metrics import Metrics
+from streams.devnet import stack as devnet
+from streams.domain import facts
+from streams.domain.errors import Recoverable
+from streams.services.listener.host import HostFollower, tenant_of
+from streams.services.listener.publish import EVENTS
+from streams.settings import HostChainSettings
+
+pytestmark = pytest.mark.stack
+STORM_STEPS = 40
+
+
+def host_settings(chains: devnet.Stack, start_block: int) -> HostChainSettings:
+    return HostChainSettings(
+        id=chains.host_chain_id,
+        http_url=chains.host_http_url,
+        acl_address="0x" + "ac" * 20,
+        executor_address="0x" + "ee" * 20,
+        start_block=start_block,
+    )
+
+
+async def records(log: KafkaLog, tenant: str) -> AsyncIterator[facts.Fact]:
+    partition = log.partition_of(EVENTS, tenant.encode())
+    first, end = await log.bounds(EVENTS, partition)
+    async for record in log.read(EVENTS, partition, first, end):
+        assert record.key == tenant.encode()
+        yield facts.decode_fact(record.value or b"")
+
+
+async def blocks(log: KafkaLog, tenant: str) -> list[facts.HostBlock]:
+    return [fact async for fact in records(log, tenant) if isinstance(fact, facts.HostBlock)]
+
+
+async def drain(follower: HostFollower) -> int:
+    """Step until there is nothing to do, repeating what may be repeated."""
+    total = 0
+    while True:
+        try:
+            done = await follower.step()
+        except Recoverable:
+            continue
+        total += done
+        if not done:
+            return total
+
+
+def branch_of(found: list[facts.HostBlock], tip: bytes) -> list[bytes]:
+    """Hashes from the anchor to a tip, by parents."""
+    by_hash = {block.hash: block for block in found}
+    branch = [tip]
+    while not by_hash[branch[-1]].anchor:
+        branch.append(by_hash[branch[-1]].parent_hash)
+    return branch[::-1]
+
+
+def assert_parents_first(found: list[facts.HostBlock]) -> None:
+    seen: set[bytes] = set()
+    for block in found:
+        assert block.anchor or block.parent_hash in seen
+        seen.add(block.hash)
+
+
+async def assert_canonical(log: KafkaLog, node: EthereumChain, tenant: str) -> list[facts.HostBlock]:
+    """The log has the node's branch, whole, parents before children."""
+    found = await blocks(log, tenant)
+    assert_parents_first(found)
+    head = await node.head()
+    numbers = range(found[0].number, head.number + 1)
+    wanted = [block.hash for block in await node.blocks(numbers) if block is not None]
+    assert branch_of(found, head.hash) == wanted
+    return found
+
+
+async def test_a_chain_is_caught_up_and_followed(
+    log: KafkaLog, node: EthereumChain, chains: devnet.Stack
+) -> None:
+    start = (await mined(node, 1)).number
+    await mined(node, 100)
+    follower = HostFollower(node, log, host_settings(chains, start), Metrics())
+    assert await drain(follower) == 101
+    await mined(node, 3)
+    assert await drain(follower) == 3
+    found = await assert_canonical(log, node, follower.tenant)
+    assert [block.anchor for block in found] == [True] + [False] * 103
+
+
+async def test_a_restarted_listener_goes_on_after_its_last_block(
+    log: KafkaLog, node: EthereumChain, chains: devnet.Stack
+) -> None:
+    host = host_settings(chains, (await mined(node, 5)).number)
+    await drain(HostFollower(node, log, host, Metrics()))
+    await mined(node, 7)
+    assert await drain(HostFollower(node, log, host, Metrics())) == 7
+    assert await drain(HostFollower(node, log, host, Metrics())) == 0
+    await assert_canonical(log, node, tenant_of(host))
+
+
+async def test_a_reorganisation_while_the_listener_was_away(
+    log: KafkaLog, node: EthereumChain, chains: devnet.Stack
+) -> None:
+    host = host_settings(chains, (await mined(node, 2)).number)
+    await mined(node, 10)
+    await drain(HostFollower(node, log, host, Metrics()))
+    await command(node, "anvil_reorg", 6, [])
+    await mined(node, 2)
+    assert await drain(HostFollower(node, log, host, Metrics())) == 8
+    await assert_canonical(log, node, tenant_of(host))
+
+
+async def test_canonical_facts_equal_the_node_after_a_storm_of_reorganisations(
+    log: KafkaLog, node: EthereumChain, chains: devnet.Stack
+) -> None:
+    """Two listeners, one slow and restarted at random, over random growth, reorganisations and rollbacks."""
+    choose = random.Random(20_261)
+    start = (await mined(node, 20)).number
+    host = host_settings(chains, start)
+    followers = [HostFollower(node, log, host, Metrics()) for _ in range(2)]
+    for follower in followers:
+        await drain(follower)
+    await mined(node, 20)
+    for _ in range(STORM_STEPS):
+        await disturb(node, choose, start)
+        steps = [follower.step() for follower in followers if choose.random() < 0.7]
+        outcomes = await asyncio.gather(*steps, return_exceptions=True)
+        assert all(isinstance(outcome, int | Recoverable) for outcome in outcomes), outcomes
+        if choose.random() < 0.1:
+            followers[1] = HostFollower(node, log, host, Metrics())
+    await mined(node, 30)
+    for follower in followers:
+        await drain(follower)
+    found = await assert_canonical(log, node, tenant_of(host))
+    assert len({block.hash for block in found}) > (await node.head()).number - start + 1
+
+
+async def disturb(node: EthereumChain, choose: random.Random, start: int) -> None:
+    head = await node.head()
+    kind = choose.random()
+    if kind < 0.4:
+        await command(node, "anvil_mine", hex(choose.randint(1, 12)))
+    elif kind < 0.8:
+        depth = min(choose.randint(1, 12), head.number - start - 1)
+        await command(node, "anvil_reorg", depth, [])
+    else:
+        depth = min(choose.randint(1, 6), head.number - start - 1)
+        await command(node, "anvil_rollback", depth)
+        await command(node, "anvil_mine", hex(1))
