@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 import streams
-from streams.commands import services
+from streams.adapters.telemetry import logs
+from streams.commands import devnet, services, storage
 from streams.domain.errors import CipherstreamError
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ def settings_of_all(
     config: Annotated[Path | None, typer.Option(help="Settings file.", show_default="see README")] = None,
 ) -> None:
     """Choose the settings file, for child processes and the Faust app too."""
+    logs.configure_for_people()
     if config is not None:
         os.environ["CIPHERSTREAM_CONFIG"] = str(config.resolve())
 
@@ -37,6 +39,9 @@ def version() -> None:
 
 app.command()(services.run)
 app.command()(services.up)
+app.command()(storage.migrate)
+app.add_typer(storage.topics_app, name="topics")
+app.add_typer(devnet.app, name="devnet")
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from streams.domain.events import (
 
 DEV_MNEMONIC: Final = "test test test test test test test test test test test junk"
 DEFAULT_EXTRA_DATA: Final = b"\0"
+OPERATOR_BASE: Final = 6  # account of the first operator's sender; its signer is the next
 GAS_MARGIN: Final = 1.3  # the cost of an answer depends on state that may change before it is mined
 POLL_S: Final = 0.05
 
@@ -57,11 +58,15 @@ class ProofOutcome(msgspec.Struct, frozen=True):
     signatures: tuple[bytes, ...] = ()
 
 
-def dev_signer(index: int, mnemonic: str = DEV_MNEMONIC) -> Signer:
-    """Account of that number, as the node derives it."""
+def dev_secret(index: int, mnemonic: str = DEV_MNEMONIC) -> bytes:
+    """Private key of the account of that number, as the node derives it."""
     Account.enable_unaudited_hdwallet_features()
-    account = Account.from_mnemonic(mnemonic, account_path=f"m/44'/60'/0'/0/{index}")
-    return Signer(bytes(account.key))
+    return bytes(Account.from_mnemonic(mnemonic, account_path=f"m/44'/60'/0'/0/{index}").key)
+
+
+def dev_signer(index: int, mnemonic: str = DEV_MNEMONIC) -> Signer:
+    """Signer of the account of that number."""
+    return Signer(dev_secret(index, mnemonic))
 
 
 def dev_accounts(*, coprocessors: int = 1, mnemonic: str = DEV_MNEMONIC) -> DevAccounts:
@@ -75,8 +80,8 @@ def dev_accounts(*, coprocessors: int = 1, mnemonic: str = DEV_MNEMONIC) -> DevA
         kms=signer(1),
         relayer=signer(2),
         users=tuple(signer(3 + i) for i in range(3)),
-        coprocessor_senders=tuple(signer(6 + 2 * i) for i in range(coprocessors)),
-        coprocessor_signers=tuple(signer(7 + 2 * i) for i in range(coprocessors)),
+        coprocessor_senders=tuple(signer(OPERATOR_BASE + 2 * i) for i in range(coprocessors)),
+        coprocessor_signers=tuple(signer(OPERATOR_BASE + 1 + 2 * i) for i in range(coprocessors)),
     )
 
 

@@ -101,3 +101,17 @@ def configure(service: str, level: str, stream: TextIO | None = None) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def configure_for_people() -> None:
+    """What a command at a terminal shows: warnings and worse, on stderr; its results are on stdout."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            mask_secrets,
+            structlog.processors.LogfmtRenderer(key_order=("level", "event")),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )

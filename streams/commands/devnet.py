@@ -1,0 +1,58 @@
+"""`devnet up|down|status|decrypt`: the embedded servers and chains."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.commands import output
+
+app = typer.Typer(help="Kafka, Postgres, an object store and two chains, embedded.", no_args_is_help=True)
+
+StateOption = Annotated[Path, typer.Option("--state", help="Folder of the devnet.")]
+DEFAULT_STATE = Path(".cipherstream")
+JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+
+@app.command()
+def up(
+    state: StateOption = DEFAULT_STATE,
+    engine: Annotated[str, typer.Option(help="tfhe-rs or clear.")] = "tfhe-rs",
+    block_time: Annotated[int, typer.Option(min=1, help="Seconds between blocks.")] = 1,
+) -> None:
+    """Start the devnet, or what of it does not run, and write its settings file."""
+    from streams.devnet import up as devnet
+    from streams.devnet.state import State
+
+    servers = asyncio.run(devnet.up(State(state), engine=engine, block_time_s=block_time))
+    output.say(f"devnet runs; settings in {State(state).settings_file}, logs in {State(state).logs}")
+    output.say(f"host chain {servers.host_http_url}, gateway {servers.gateway_http_url}")
+
+
+@app.command()
+def down(
+    state: StateOption = DEFAULT_STATE,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete its data, too.")] = False,
+) -> None:
+    """Stop every process of the devnet, services first; its data stays."""
+    from streams.devnet import up as devnet
+    from streams.devnet.state import State
+
+    asyncio.run(devnet.down(State(state), delete=delete))
+    output.say("devnet is down")
+
+
+@app.command()
+def status(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+    """Show its processes; exit code 1 unless all servers run."""
+    from streams.devnet import stack
+
+    parts = stack.status(state)
+    if as_json:
+        output.result(parts)
+    for part in () if as_json else parts:
+        where = f"port {part.port}" if part.port else ""
+        output.say(f"{part.name:20} {'runs' if part.is_running else 'down':5} {where:11} {part.log}")
+    servers = [part for part in parts if part.name in stack.PARTS]
+    raise typer.Exit(0 if servers and all(part.is_running for part in servers) else 1)

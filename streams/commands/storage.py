@@ -1,0 +1,71 @@
+"""`migrate` and `topics plan|apply|drift`: tables and topics as this version needs them."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from streams.commands import output
+from streams.commands.devnet import JsonOption
+
+topics_app = typer.Typer(help="Topics of the deployment, as topics.yaml says.", no_args_is_help=True)
+
+
+def migrate() -> None:
+    """Bring the database's tables up to this version."""
+    from streams.adapters.postgres import migrate as migrations
+    from streams.settings import load_settings
+
+    postgres = load_settings().postgres
+    applied = asyncio.run(migrations.migrate(postgres.url.get_secret_value(), postgres.schema_name))
+    output.say(f"applied {', '.join(applied)}" if applied else "nothing to apply")
+
+
+@topics_app.command()
+def plan(as_json: JsonOption = False) -> None:
+    """Show what `apply` would change."""
+    from streams.adapters.kafka import topics
+    from streams.settings import load_settings
+
+    kafka = load_settings().kafka
+    changes = topics.plan(topics.connect(kafka), kafka.prefix)
+    _show(changes, as_json)
+
+
+@topics_app.command()
+def apply(
+    allow_repartition: Annotated[
+        bool, typer.Option("--allow-repartition", help="Let topics grow; this moves keys.")
+    ] = False,
+) -> None:
+    """Create and configure topics on the broker."""
+    from streams.adapters.kafka import topics
+    from streams.settings import load_settings
+
+    kafka = load_settings().kafka
+    admin = topics.connect(kafka)
+    changes = topics.plan(admin, kafka.prefix)
+    topics.apply(admin, changes, kafka.prefix, allow_repartition=allow_repartition)
+    _show(changes, as_json=False)
+
+
+@topics_app.command()
+def drift(as_json: JsonOption = False) -> None:
+    """Show every difference, also what `apply` cannot change; exit code 1 where there is one."""
+    from streams.adapters.kafka import topics
+    from streams.settings import load_settings
+
+    kafka = load_settings().kafka
+    changes = topics.drift(topics.connect(kafka), kafka.prefix)
+    _show(changes, as_json)
+    raise typer.Exit(1 if changes else 0)
+
+
+def _show(changes: tuple[object, ...], as_json: bool) -> None:
+    if as_json:
+        output.result(changes)
+        return
+    for change in changes:
+        output.say(str(change))
+    if not changes:
+        output.say("the broker is as declared")

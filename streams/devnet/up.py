@@ -1,0 +1,148 @@
+"""A devnet that services can be pointed at: servers, contracts, topics, tables, and one settings file."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from streams.adapters.ethereum.chain import ANYTHING, EthereumChain
+from streams.adapters.ethereum.rpc import RpcClient
+from streams.adapters.kafka import topics
+from streams.adapters.postgres import migrate
+from streams.devnet import chain_client, contracts, stack
+from streams.devnet.stack import Stack
+from streams.devnet.state import State, Table
+from streams.domain.gateway_events import Coprocessor
+from streams.settings import KafkaSettings
+
+BLOCK_TIME_S: Final = 1
+FINALITY_LAG: Final = 2  # blocks; nobody but us mines here
+_POLL_S: Final = 0.25
+
+
+async def up(state: State, *, engine: str = "tfhe-rs", block_time_s: int = BLOCK_TIME_S) -> Stack:
+    """Start what does not run, put on it what is not there, and write the settings file.
+
+    Raises: Fatal with what could not be started.
+    """
+    servers = await stack.start(state.root)
+    deployment, _, _ = await asyncio.gather(
+        _deploy(servers, block_time_s),
+        asyncio.to_thread(_apply_topics, servers.kafka_bootstrap),
+        migrate.migrate(servers.postgres_url),
+    )
+    state.write_deployment(deployment)
+    state.write_secret(state.sender_key_file, _secret(chain_client.OPERATOR_BASE))
+    state.write_secret(state.signer_key_file, _secret(chain_client.OPERATOR_BASE + 1))
+    state.write_secret(state.object_store_key_file, servers.s3_credentials.secret_key)
+    state.write_settings(settings_of(state, servers, deployment, engine))
+    return servers
+
+
+async def down(state: State, *, delete: bool = False) -> None:
+    """Stop every process of the devnet; its data stays unless `delete` is set."""
+    state.forget()
+    if not delete:
+        await stack.stop(state.root)
+        return
+    await stack.remove(state.root)
+    await asyncio.to_thread(shutil.rmtree, state.root, ignore_errors=True)
+
+
+@asynccontextmanager
+async def chain_at(url: str) -> AsyncGenerator[EthereumChain]:
+    """A client of one chain, closed at the end."""
+    async with RpcClient(url) as rpc:
+        yield EthereumChain(rpc)
+
+
+def bucket_url(servers: Stack) -> str:
+    """Root URL of the public bucket, as it is registered on the gateway."""
+    return f"{servers.s3_endpoint}/{servers.s3_bucket}"
+
+
+def network(servers: Stack) -> contracts.Network:
+    """One operator, whose vote decides."""
+    accounts = chain_client.dev_accounts()
+    operator = Coprocessor(
+        tx_sender=accounts.coprocessor_senders[0].address,
+        signer=accounts.coprocessor_signers[0].address,
+        bucket_url=bucket_url(servers),
+    )
+    return contracts.Network(coprocessors=(operator,), threshold=1, kms_signer=accounts.kms.address)
+
+
+async def _deploy(servers: Stack, block_time_s: int) -> contracts.Deployment:
+    """Contracts first, while each transaction is mined at once; then blocks come by the clock."""
+    owner = chain_client.dev_accounts().owner
+    async with chain_at(servers.host_http_url) as host, chain_at(servers.gateway_http_url) as gateway:
+        for chain in (host, gateway):
+            await chain.rpc.call("evm_setAutomine", (True,), ANYTHING)
+        deployment = await contracts.deploy(host, gateway, owner=owner, network=network(servers))
+        for chain in (host, gateway):
+            await chain.rpc.call("evm_setIntervalMining", (block_time_s,), ANYTHING)
+    return deployment
+
+
+def _apply_topics(bootstrap: str) -> None:
+    admin = topics.connect(KafkaSettings(bootstrap=bootstrap))
+    topics.apply(admin, topics.plan(admin))
+
+
+def _secret(index: int) -> str:
+    return chain_client.dev_secret(index).hex()
+
+
+def settings_of(
+    state: State, servers: Stack, deployment: contracts.Deployment, engine: str
+) -> Mapping[str, Table | Sequence[Table]]:
+    """What a service of this devnet is told."""
+    host: Table = {
+        "id": servers.host_chain_id,
+        "http_url": servers.host_http_url,
+        "ws_url": servers.host_ws_url,
+        "acl_address": _hex(deployment.acl),
+        "executor_address": _hex(deployment.executor),
+        "input_verifier_address": _hex(deployment.input_verifier),
+        "kms_generation_address": _hex(deployment.kms_generation),
+        "finality_lag": FINALITY_LAG,
+    }
+    gateway: Table = {
+        "chain_id": servers.gateway_chain_id,
+        "http_url": servers.gateway_http_url,
+        "ws_url": servers.gateway_ws_url,
+        "input_verification_address": _hex(deployment.input_verification),
+        "ciphertext_commits_address": _hex(deployment.ciphertext_commits),
+        "gateway_config_address": _hex(deployment.gateway_config),
+        "decryption_address": _hex(deployment.decryption),
+        "poll_interval_s": _POLL_S,
+    }
+    object_store: Table = {
+        "endpoint": servers.s3_endpoint,
+        "region": servers.s3_region,
+        "bucket": servers.s3_bucket,
+        "access_key": servers.s3_credentials.access_key,
+        "secret_key_file": _path(state.object_store_key_file),
+        "public_url": bucket_url(servers),
+    }
+    return {
+        "kafka": {"bootstrap": servers.kafka_bootstrap},
+        "postgres": {"url": servers.postgres_url},
+        "object_store": object_store,
+        "host_chain": [host],
+        "gateway": gateway,
+        "sender": {"private_key_file": _path(state.sender_key_file)},
+        "signer": {"private_key_file": _path(state.signer_key_file)},
+        "engine": {"name": engine},
+        "devnet": {"chains": [servers.host_chain_id] if engine == "clear" else []},
+    }
+
+
+def _path(path: Path) -> str:
+    return str(path.resolve())
+
+
+def _hex(address: bytes) -> str:
+    return f"0x{address.hex()}"
