@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -57,7 +58,7 @@ async def start(
     binary = await asyncio.to_thread(install)
     dump = supervisor.state_dir / "chains" / f"{chain.name}.json"
     dump.parent.mkdir(parents=True, exist_ok=True)
-    _drop_torn(dump)
+    drop_torn(dump)
     supervisor.spawn(chain.name, _argv(binary, chain, chosen[chain.name], dump, block_time_s))
     url = http_url(chain, chosen)
     await supervisor.until(chain.name, lambda: answers(url, chain))
@@ -65,7 +66,7 @@ async def start(
 
 async def answers(url: str, chain: Chain) -> bool:
     """Whether this chain is what listens there."""
-    request = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
+    request: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
     async with httpx.AsyncClient(timeout=_ANSWER_S, trust_env=False) as client:
         reply = await client.post(url, json=request)
     return int(reply.json()["result"], 16) == chain.chain_id
@@ -81,7 +82,7 @@ def _argv(binary: Path, chain: Chain, port: int, dump: Path, block_time_s: float
     return argv
 
 
-def _drop_torn(dump: Path) -> None:
+def drop_torn(dump: Path) -> None:
     """Sets aside a dump that a killed anvil left half written, since anvil would refuse to start on it."""
     kept = dump.with_suffix(".last-good")
     try:

