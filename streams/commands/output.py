@@ -1,5 +1,7 @@
 """How commands speak: results on stdout, words for people on stderr, JSON where a machine reads."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -21,3 +23,17 @@ def _hex(value: object) -> Any:
 def say(text: str) -> None:
     """A line for the person at the terminal."""
     typer.echo(text, err=True)
+
+
+@contextmanager
+def waiting(text: str) -> Generator[None]:
+    """A spinner with this text at a terminal, one plain line elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        say(text)
+        yield
+        return
+    with console.status(text):
+        yield

@@ -57,11 +57,10 @@ class State(msgspec.Struct, frozen=True):
     def logs(self) -> Path:
         return self.root / "logs"
 
-    def write_secret(self, path: Path, text: str) -> Path:
-        """A file that only its owner reads, complete or absent."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write_private(path, text.encode())
-        return path.resolve()
+    def write_secret(self, path: Path, secret: bytes) -> None:
+        """A file in a folder that only its owner reads, complete or absent."""
+        self.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_private(path, secret)
 
     def write_settings(self, tables: Mapping[str, Table | Sequence[Table]]) -> None:
         """The settings file of this devnet; it holds the database's password, so only its owner reads it."""

@@ -36,7 +36,7 @@ async def up(state: State, *, engine: str = "tfhe-rs", block_time_s: int = BLOCK
     state.write_deployment(deployment)
     state.write_secret(state.sender_key_file, _secret(chain_client.OPERATOR_BASE))
     state.write_secret(state.signer_key_file, _secret(chain_client.OPERATOR_BASE + 1))
-    state.write_secret(state.object_store_key_file, servers.s3_credentials.secret_key)
+    state.write_secret(state.object_store_key_file, servers.s3_credentials.secret_key.encode())
     state.write_settings(settings_of(state, servers, deployment, engine))
     return servers
 
@@ -91,8 +91,8 @@ def _apply_topics(bootstrap: str) -> None:
     topics.apply(admin, topics.plan(admin))
 
 
-def _secret(index: int) -> str:
-    return chain_client.dev_secret(index).hex()
+def _secret(index: int) -> bytes:
+    return chain_client.dev_secret(index).hex().encode()
 
 
 def settings_of(
