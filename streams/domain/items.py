@@ -179,14 +179,16 @@ def _has_come(state: State, tenant: str, token: bytes) -> bool:
 
 def _keyed(state: State, row: WorkRow) -> WorkRow:
     """An item's key: that of the ciphertext it follows, else the tenant's at the first moment it has one."""
-    if row.key_id:
+    if row.key_id or row.kind in (PROOF_RESPONSE, DEAD_LETTER):
         return row
-    if row.kind in (SQUASH, ADD_MATERIAL, CIPHERTEXT):
-        handle = state.get(HandleRow, row.tenant, row.subject)
-        key_id = b"" if handle is None else handle.key_id
+    source: HandleRow | DigestRow | TenantRow | None
+    if row.kind == SQUASH:
+        source = state.get(HandleRow, row.tenant, row.subject)
+    elif row.kind in (ADD_MATERIAL, CIPHERTEXT):
+        source = state.get(DigestRow, row.tenant, row.subject)
     else:
-        tenant = state.get(TenantRow, row.tenant)
-        key_id = b"" if tenant is None else tenant.key_id
+        source = state.get(TenantRow, row.tenant)
+    key_id = b"" if source is None else source.key_id
     return msgspec.structs.replace(row, key_id=key_id)
 
 

@@ -2,11 +2,13 @@
 
 Fairness is deficit round robin (Shreedhar and Varghese) over estimated cost, on two levels: tenants, and
 within a tenant the contracts that caused the work. A flow's turn adds a quantum to its deficit, and what
-it sends is taken from it, so over time each flow gets the same cost, not the same number of items.
+it sends is taken from it, so over time each flow gets the same cost, not the same number of items. A flow
+sends while its deficit is positive and may overdraw it once (surplus round robin), because which contract
+a tenant's turn will serve, and at what cost, is known only afterwards.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -34,36 +36,35 @@ def pipe_deadline_ms(now_ms: int, estimate_ms: int) -> int:
 
 
 class RoundRobin(Generic[F]):
-    """One level of deficit round robin; flows come and go, their deficits live as long as their queues."""
+    """One level: flows come and go; a flow that has nothing left loses its deficit."""
 
     def __init__(self) -> None:
         self._ring: deque[F] = deque()
         self._deficits: dict[F, int] = {}
         self._is_served = False  # whether the flow in front got its quantum in this turn
 
-    def turn(self, costs: Mapping[F, int], quantum: int) -> F:
-        """The flow whose head goes next, and charge it; `costs` has the head of every waiting flow.
-
-        A quantum of at least the dearest head finds a flow within one round.
-        """
-        self._enrol(costs)
+    def next(self, flows: Collection[F], quantum: int) -> F:
+        """The flow that sends now, out of those that have something to send."""
+        self._enrol(flows)
         while True:
             flow = self._ring[0]
             if not self._is_served:
                 self._deficits[flow] += quantum
                 self._is_served = True
-            if self._deficits[flow] >= costs[flow]:
-                self._deficits[flow] -= costs[flow]
+            if self._deficits[flow] > 0:
                 return flow
             self._ring.rotate(-1)
             self._is_served = False
 
-    def _enrol(self, costs: Mapping[F, int]) -> None:
-        """An empty flow loses its place and its deficit; a new one comes last."""
+    def charge(self, flow: F, cost: int) -> None:
+        """What the flow sent; a dear item is paid in the turns that follow."""
+        self._deficits[flow] -= cost
+
+    def _enrol(self, flows: Collection[F]) -> None:
         front = self._ring[0] if self._ring else None
-        self._ring = deque(flow for flow in self._ring if flow in costs)
+        self._ring = deque(flow for flow in self._ring if flow in flows)
         self._deficits = {flow: self._deficits[flow] for flow in self._ring}
-        for flow in costs:
+        for flow in flows:
             if flow not in self._deficits:
                 self._ring.append(flow)
                 self._deficits[flow] = 0
@@ -89,12 +90,12 @@ class Fair:
         return picked
 
     def _next(self, queues: dict[str, dict[bytes, deque[WorkRow]]], quantum: int) -> WorkRow:
-        # A tenant is charged the mean of its heads: which contract's head it will be is not known yet.
-        heads = {tenant: _mean([_cost(q[0]) for q in flows.values()]) for tenant, flows in queues.items()}
-        tenant = self._tenants.turn(heads, quantum)
-        flows = queues[tenant]
-        contract = self._contracts[tenant].turn({c: _cost(q[0]) for c, q in flows.items()}, quantum)
+        tenant = self._tenants.next(queues, quantum)
+        flows, contracts = queues[tenant], self._contracts[tenant]
+        contract = contracts.next(flows, quantum)
         row = flows[contract].popleft()
+        self._tenants.charge(tenant, _cost(row))
+        contracts.charge(contract, _cost(row))
         if not flows[contract]:
             del flows[contract]
         if not flows:
@@ -111,10 +112,6 @@ def _queues(ready: Iterable[WorkRow]) -> dict[str, dict[bytes, deque[WorkRow]]]:
 
 def _cost(row: WorkRow) -> int:
     return max(row.cost_ms, 1)
-
-
-def _mean(costs: Sequence[int]) -> int:
-    return max(sum(costs) // len(costs), 1)
 
 
 def share(capacity: int, own_cost_ms: int, others: Iterable[int]) -> int:
