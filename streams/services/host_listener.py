@@ -19,7 +19,7 @@ from streams.domain.errors import ConfigurationError
 from streams.ports import Log
 from streams.services.listener.host import HostFollower, tenant_of
 from streams.services.listener.key_fetcher import KeyFetcher
-from streams.services.listener.repeat import Step, repeat
+from streams.services.listener.repeat import once_checked, repeat
 from streams.services.runtime import Runtime
 from streams.settings import HostChainSettings
 
@@ -48,27 +48,11 @@ async def _follow(runtime: Runtime, log: Log, host: HostChainSettings) -> None:
     announced = asyncio.Event()
     async with RpcClient(host.http_url) as rpc, asyncio.TaskGroup() as group:
         chain = EthereumChain(rpc)
-        follower = HostFollower(chain, log, host, runtime.metrics)
+        follower = HostFollower(chain, log, host, runtime.clock, runtime.metrics)
         heads = group.create_task(_hear(runtime, chain, host.ws_url, announced))
-        step = _checked(chain, host, follower.step)
+        step = once_checked(chain, host.id, follower.step)
         await repeat(runtime, follower.tenant, step, lambda: _head_or_poll(runtime, host, announced))
         heads.cancel()
-
-
-def _checked(chain: EthereumChain, host: HostChainSettings, step: Step) -> Step:
-    """The step, after the node was asked once whether it is on the right chain."""
-    is_checked = False
-
-    async def checked() -> int:
-        nonlocal is_checked
-        if not is_checked:
-            found = await chain.chain_id()
-            if found != host.id:
-                raise ConfigurationError(f"the node of host chain {host.id} is on chain {found}")
-            is_checked = True
-        return await step()
-
-    return checked
 
 
 async def _hear(runtime: Runtime, chain: EthereumChain, ws_url: str, announced: asyncio.Event) -> None:

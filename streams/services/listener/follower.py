@@ -17,6 +17,8 @@ from streams.services.listener.publish import bounded
 
 BLOCKS_AT_ONCE: Final = 32  # asked of the node side by side while catching up
 
+_EDGE_BLOCKS: Final = 64  # at the beginning of what is read from the log; branches and duplicates included
+
 
 class Chain(Protocol):
     """A node, asked over HTTP; every call raises RpcError when it does not answer."""
@@ -83,6 +85,20 @@ class Window:
         highest = max(self._numbers.values())
         kept = {hash_: number for hash_, number in self._numbers.items() if number > highest - self._depth}
         self._numbers = kept
+
+
+def connected(blocks: Sequence[facts.HostBlock]) -> list[facts.HostBlock]:
+    """Of the newest blocks in the log, those that the law holds for: a block behind a lost one is read again.
+
+    Parents of the first may lie before what was read, unless the chain's anchor is among them.
+    """
+    edge = 0 if any(block.anchor for block in blocks) else _EDGE_BLOCKS
+    kept: dict[bytes, facts.HostBlock] = {}
+    for at, block in enumerate(blocks):
+        if block.anchor or block.parent_hash in kept or at < edge:
+            kept.pop(block.hash, None)
+            kept[block.hash] = block
+    return list(kept.values())
 
 
 async def next_blocks(chain: Chain, window: Window, start_block: int, depth_max: int) -> list[Head]:

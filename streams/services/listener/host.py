@@ -14,12 +14,12 @@ import structlog
 
 from streams.adapters.telemetry.metrics import Metrics
 from streams.domain import facts
-from streams.ports import Log
+from streams.ports import Clock, Log
 from streams.services.crashpoints import crashpoint
-from streams.services.listener.follower import Chain, Window, next_blocks, read_block
+from streams.services.listener.follower import Chain, Window, connected, next_blocks, read_block
 from streams.services.listener.key_facts import announced, tell
 from streams.services.listener.position import newest_facts
-from streams.services.listener.publish import Publisher, host_event_id
+from streams.services.listener.publish import AUDIT_S, Publisher, host_event_id
 from streams.settings import HostChainSettings
 
 _WINDOW_BLOCKS: Final = 256  # remembered at least
@@ -40,7 +40,9 @@ def contracts_of(host: HostChainSettings) -> tuple[bytes, ...]:
 class HostFollower:
     """A chain's blocks onto its tenant's log; any number of them may run for one chain."""
 
-    def __init__(self, chain: Chain, log: Log, host: HostChainSettings, metrics: Metrics) -> None:
+    def __init__(
+        self, chain: Chain, log: Log, host: HostChainSettings, clock: Clock, metrics: Metrics
+    ) -> None:
         self.tenant = tenant_of(host)
         self._chain = chain
         self._log = log
@@ -51,6 +53,9 @@ class HostFollower:
         blocks = metrics.counter("host_poller_blocks_processed", "Blocks in the log.", ("chain_id",))
         self._blocks = blocks.labels(host.id)
         self._publisher = Publisher(log, "listener")
+        self._clock = clock
+        self._read_s = 0.0  # when the window was read
+        self._has_keys = False
         self._window: Window | None = None
 
     async def step(self) -> int:
@@ -58,7 +63,7 @@ class HostFollower:
 
         Raises: BrokerError, RpcError, Moved, after which it is to be called again; TooDeep.
         """
-        window = self._window or await self._read_window()
+        window = await self._fresh_window()
         host = self._host
         headers = await next_blocks(self._chain, window, host.start_block, host.reorg_depth_max)
         self._log_reorganisation(window, headers[0].parent_hash if headers else b"")
@@ -78,15 +83,22 @@ class HostFollower:
             raise
         self._blocks.inc()
 
+    async def _fresh_window(self) -> Window:
+        now_s = self._clock.monotonic_s()
+        if self._window is not None and now_s - self._read_s < AUDIT_S:
+            return self._window
+        self._window, self._read_s = await self._read_window(), now_s
+        return self._window
+
     async def _read_window(self) -> Window:
         found = await newest_facts(self._log, self.tenant, self._is_block, 2 * self._depth)
-        # Also what other chains' listeners announced while this tenant did not exist; before its anchor.
-        await tell(self._log, [self.tenant], await announced(self._log))
+        if not self._has_keys:
+            # Also what other chains' listeners announced before this tenant was; it comes before the anchor.
+            await tell(self._log, [self.tenant], await announced(self._log))
+            self._has_keys = True
         window = Window(self._depth)
-        for fact in found:
-            if isinstance(fact, facts.HostBlock):
-                window.add(fact.number, fact.hash)
-        self._window = window
+        for block in connected([fact for fact in found if isinstance(fact, facts.HostBlock)]):
+            window.add(block.number, block.hash)
         tip = window.tip.number if window.tip else None
         _log.info("position read", action="position", tenant=self.tenant, tip=tip, blocks=len(window))
         return window

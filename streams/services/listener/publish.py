@@ -9,6 +9,8 @@ from streams.ports import Headers, Log
 from streams.services.crashpoints import crashpoint
 
 EVENTS: Final = "events.v1"
+# A broker that loses its leader uncleanly loses what it acknowledged; so the log is read back now and then.
+AUDIT_S: Final = 60.0
 _SCHEMA: Final = b"events/1"
 
 

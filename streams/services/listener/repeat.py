@@ -1,11 +1,11 @@
 """The loop of every source: step after step, waiting while there is nothing, with patience after errors."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
-from streams.domain.errors import BrokerError, CipherstreamError, Recoverable
+from streams.domain.errors import BrokerError, CipherstreamError, ConfigurationError, Recoverable
 from streams.services.runtime import Runtime
 
 _WAIT_FIRST_S: Final = 0.2
@@ -44,3 +44,27 @@ def _tell(runtime: Runtime, name: str, error: CipherstreamError, pause_s: float)
     errors = runtime.metrics.counter("cipherstream_source_errors", "Steps to repeat.", ("source", "error"))
     errors.labels(name, kind).inc()
     _log.warning(str(error), action="step_failed", source=name, error=kind, pause_s=pause_s)
+
+
+class Identified(Protocol):
+    """A node that tells which chain it is on."""
+
+    async def chain_id(self) -> int:
+        """The chain; raises RpcError."""
+        ...
+
+
+def once_checked(node: Identified, chain_id: int, step: Step) -> Step:
+    """The step, before whose first run the node is asked for its chain; raises ConfigurationError."""
+    is_checked = False
+
+    async def checked() -> int:
+        nonlocal is_checked
+        if not is_checked:
+            found = await node.chain_id()
+            if found != chain_id:
+                raise ConfigurationError(f"the node for chain {chain_id} is on chain {found}")
+            is_checked = True
+        return await step()
+
+    return checked

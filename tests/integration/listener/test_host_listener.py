@@ -9,6 +9,7 @@ from chain_tools import command, mined
 
 from streams.adapters.ethereum.chain import EthereumChain
 from streams.adapters.kafka.log import KafkaLog
+from streams.adapters.system import SystemClock
 from streams.adapters.telemetry.metrics import Metrics
 from streams.devnet import stack as devnet
 from streams.domain import facts
@@ -88,7 +89,7 @@ async def test_a_chain_is_caught_up_and_followed(
 ) -> None:
     start = (await mined(node, 1)).number
     await mined(node, 100)
-    follower = HostFollower(node, log, host_settings(chains, start), Metrics())
+    follower = HostFollower(node, log, host_settings(chains, start), SystemClock(), Metrics())
     assert await drain(follower) == 101
     await mined(node, 3)
     assert await drain(follower) == 3
@@ -100,10 +101,10 @@ async def test_a_restarted_listener_goes_on_after_its_last_block(
     log: KafkaLog, node: EthereumChain, chains: devnet.Stack
 ) -> None:
     host = host_settings(chains, (await mined(node, 5)).number)
-    await drain(HostFollower(node, log, host, Metrics()))
+    await drain(HostFollower(node, log, host, SystemClock(), Metrics()))
     await mined(node, 7)
-    assert await drain(HostFollower(node, log, host, Metrics())) == 7
-    assert await drain(HostFollower(node, log, host, Metrics())) == 0
+    assert await drain(HostFollower(node, log, host, SystemClock(), Metrics())) == 7
+    assert await drain(HostFollower(node, log, host, SystemClock(), Metrics())) == 0
     await assert_canonical(log, node, tenant_of(host))
 
 
@@ -112,10 +113,10 @@ async def test_a_reorganisation_while_the_listener_was_away(
 ) -> None:
     host = host_settings(chains, (await mined(node, 2)).number)
     await mined(node, 10)
-    await drain(HostFollower(node, log, host, Metrics()))
+    await drain(HostFollower(node, log, host, SystemClock(), Metrics()))
     await command(node, "anvil_reorg", 6, [])
     await mined(node, 2)
-    assert await drain(HostFollower(node, log, host, Metrics())) == 8
+    assert await drain(HostFollower(node, log, host, SystemClock(), Metrics())) == 8
     await assert_canonical(log, node, tenant_of(host))
 
 
@@ -126,7 +127,7 @@ async def test_canonical_facts_equal_the_node_after_a_storm_of_reorganisations(
     choose = random.Random(20_261)
     start = (await mined(node, 20)).number
     host = host_settings(chains, start)
-    followers = [HostFollower(node, log, host, Metrics()) for _ in range(2)]
+    followers = [HostFollower(node, log, host, SystemClock(), Metrics()) for _ in range(2)]
     for follower in followers:
         await drain(follower)
     await mined(node, 20)
@@ -136,7 +137,7 @@ async def test_canonical_facts_equal_the_node_after_a_storm_of_reorganisations(
         outcomes = await asyncio.gather(*steps, return_exceptions=True)
         assert all(isinstance(outcome, int | Recoverable) for outcome in outcomes), outcomes
         if choose.random() < 0.1:
-            followers[1] = HostFollower(node, log, host, Metrics())
+            followers[1] = HostFollower(node, log, host, SystemClock(), Metrics())
     await mined(node, 30)
     for follower in followers:
         await drain(follower)

@@ -1,0 +1,233 @@
+"""The gateway's events as contiguous ranges, one sequence per tenant.
+
+Steps of a range, with what a crash after each leaves:
+1. read its logs, and its last block before and after   nothing (`gateway.read`)
+2. append it, wait for the acknowledgement               the log has it or not (`gateway.produced`)
+3. move the tenant's cursor                              the log has it (`gateway.acknowledged`)
+The next start reads each tenant's position from its log. After a reorganisation a tenant goes back to the
+last common end, and its next range ends exactly where an orphaned one did: readers know a reorganisation by
+a known number with another hash.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+
+from streams.adapters.ethereum.chain import BlockLog, Head
+from streams.adapters.telemetry.metrics import Metrics
+from streams.domain.facts import GatewayLog, GatewayRange
+from streams.ports import Clock, Log
+from streams.services.crashpoints import crashpoint
+from streams.services.listener.follower import Moved, TooDeep
+from streams.services.listener.gateway_ends import End, read_ends
+from streams.services.listener.gateway_routes import Router
+from streams.services.listener.publish import AUDIT_S, Publisher, bounded
+from streams.settings import GatewaySettings
+
+BLOCKS_MAX: Final = 100  # of one range
+EVENTS_MAX: Final = 255  # of one range, unless one block has more
+QUIET_S: Final = 1.0  # between two empty ranges of a tenant
+_log = structlog.get_logger(__name__)
+
+
+class GatewayChain(Protocol):
+    """What the listener asks of the gateway's node; raises RpcError."""
+
+    async def head(self) -> Head:
+        """The newest block."""
+        ...
+
+    async def block(self, number: int) -> Head | None:
+        """The block of the node's present branch with this number."""
+        ...
+
+    async def logs_in_range(self, first: int, last: int, addresses: Sequence[bytes]) -> tuple[BlockLog, ...]:
+        """Logs of the canonical blocks first to last, both included, in order."""
+        ...
+
+
+class _Cursor(msgspec.Struct):
+    """Where a tenant stands."""
+
+    tenant: str
+    at: End
+    orphaned: int | None = None  # number at which the next range has to end
+    published_s: float = -QUIET_S
+    read_s: float = 0.0  # when its log was read
+
+
+class _Reading(msgspec.Struct, frozen=True):
+    """Logs of the blocks above `above` up to `to`, with the tenants that hear of each."""
+
+    above: int
+    to: End
+    logs: tuple[tuple[GatewayLog, tuple[str, ...]], ...]
+
+
+class GatewayFollower:
+    """One listener of the gateway for all tenants; any number of them may run."""
+
+    def __init__(
+        self,
+        chain: GatewayChain,
+        log: Log,
+        gateway: GatewaySettings,
+        router: Router,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._chain = chain
+        self._log = log
+        self._gateway = gateway
+        self._router = router
+        self._clock = clock
+        self._publisher = Publisher(log, "gateway")
+        self._addresses = _addresses(gateway)
+        self._cursors: dict[str, _Cursor] = {}
+        self._busy = metrics.busy
+        self._reads = metrics.counter(
+            "coprocessor_gw_listener_get_logs_success_counter", "Ranges read from the gateway."
+        )
+        self._requests = metrics.counter("cipherstream_gateway_ranges", "Ranges published.", ("tenant",))
+
+    async def step(self) -> int:
+        """Publish what is new; zero when there is nothing more to read now.
+
+        Raises: BrokerError, RpcError, Moved, after which it is to be called again; TooDeep.
+        """
+        for tenant in self._router.everybody:
+            await self._place(tenant)
+        head = await self._chain.head()
+        lowest = min(cursor.at.number for cursor in self._cursors.values())
+        if head.number <= lowest:
+            return 0
+        reading = await self._read(lowest, head)
+        crashpoint("gateway.read")
+        for cursor in self._cursors.values():
+            await self._publish_next(cursor, reading)
+        return int(reading.to.number < head.number)
+
+    async def _place(self, tenant: str) -> None:
+        """Make sure that the tenant's cursor is on the node's branch."""
+        cursor = self._cursors.get(tenant)
+        if cursor is not None and self._is_fresh(cursor) and await self._is_canonical(cursor.at):
+            return
+        ends = await read_ends(self._log, tenant, self._gateway.chain_id) or [await self._start()]
+        common = len(ends)
+        while common and not await self._is_canonical(ends[common - 1]):
+            common -= 1
+        if not common:
+            raise TooDeep(f"the gateway has none of the last {len(ends)} ranges of {tenant} on its branch")
+        orphaned = ends[common].number if common < len(ends) else None
+        if orphaned is not None:
+            _log.warning("the gateway left its branch", action="reorganisation", tenant=tenant, end=orphaned)
+        published_s = -QUIET_S if cursor is None else cursor.published_s
+        self._cursors[tenant] = _Cursor(
+            tenant, ends[common - 1], orphaned, published_s, self._clock.monotonic_s()
+        )
+
+    def _is_fresh(self, cursor: _Cursor) -> bool:
+        return self._clock.monotonic_s() - cursor.read_s < AUDIT_S
+
+    async def _start(self) -> End:
+        number = max(0, self._gateway.start_block - 1)
+        block = await self._chain.block(number)
+        if block is None:
+            raise Moved(f"the gateway has no block {number} yet")
+        return End(number, block.hash)
+
+    async def _is_canonical(self, end: End) -> bool:
+        block = await self._chain.block(end.number)
+        return block is not None and block.hash == end.hash
+
+    async def _read(self, lowest: int, head: Head) -> _Reading:
+        last = min(head.number, lowest + BLOCKS_MAX)
+        to = await self._block(last)
+        found = await self._chain.logs_in_range(lowest + 1, last, self._addresses)
+        # Numbers are not hashes: the logs are of this branch if its end is the same before and after.
+        if (await self._block(last)).hash != to.hash:
+            raise Moved
+        self._reads.inc()
+        logs = tuple((_fact_log(entry), self._router.route(entry.log)) for entry in found)
+        return _Reading(lowest, to, logs)
+
+    async def _block(self, number: int) -> End:
+        block = await self._chain.block(number)
+        if block is None:
+            raise Moved
+        return End(number, block.hash)
+
+    async def _publish_next(self, cursor: _Cursor, reading: _Reading) -> None:
+        to = await self._end_for(cursor, reading)
+        if to is None or to.number <= cursor.at.number:
+            return
+        logs = _logs_of(cursor, reading, to.number)
+        if cursor.orphaned is None and len(logs) > EVENTS_MAX:
+            to = _cut(logs)
+            logs = [log for log in logs if log.block_number <= to.number]
+        is_full = to.number - cursor.at.number >= BLOCKS_MAX
+        now_s = self._clock.monotonic_s()
+        if not logs and not is_full and now_s - cursor.published_s < QUIET_S:
+            return
+        await self._publish(cursor, to, tuple(logs))
+        cursor.at, cursor.orphaned, cursor.published_s = to, None, now_s
+
+    async def _end_for(self, cursor: _Cursor, reading: _Reading) -> End | None:
+        if cursor.orphaned is None:
+            return reading.to
+        if cursor.orphaned > reading.to.number:
+            return None  # until the new branch is as long, readers could not tell that the old end is gone
+        end = await self._block(cursor.orphaned)
+        if not await self._is_canonical(reading.to):
+            raise Moved
+        return end
+
+    async def _publish(self, cursor: _Cursor, to: End, logs: tuple[GatewayLog, ...]) -> None:
+        fact = GatewayRange(
+            chain_id=self._gateway.chain_id,
+            from_block=cursor.at.number,
+            from_hash=cursor.at.hash,
+            to_block=to.number,
+            to_hash=to.hash,
+            logs=logs,
+        )
+        event_id = f"gateway/{fact.chain_id}/{cursor.tenant}/{fact.from_block}/{to.hash.hex()}"
+        try:
+            with self._busy.track_inprogress():
+                await self._publisher.publish(cursor.tenant, fact, event_id)
+        except BaseException:
+            self._cursors.pop(cursor.tenant, None)  # what is in its log is unknown now
+            raise
+        self._requests.labels(cursor.tenant).inc()
+
+
+def _addresses(gateway: GatewaySettings) -> tuple[bytes, ...]:
+    named = (
+        gateway.input_verification_address,
+        gateway.ciphertext_commits_address,
+        gateway.gateway_config_address,
+    )
+    return tuple(bytes.fromhex(address.removeprefix("0x")) for address in named if address is not None)
+
+
+def _fact_log(entry: BlockLog) -> GatewayLog:
+    return GatewayLog(block_number=entry.block_number, block_hash=entry.block_hash, log=bounded(entry.log))
+
+
+def _logs_of(cursor: _Cursor, reading: _Reading, last: int) -> list[GatewayLog]:
+    return [
+        log
+        for log, tenants in reading.logs
+        if cursor.tenant in tenants and cursor.at.number < log.block_number <= last
+    ]
+
+
+def _cut(logs: list[GatewayLog]) -> End:
+    """The last whole block within EVENTS_MAX events, the first block where it alone has more."""
+    beyond = logs[EVENTS_MAX].block_number
+    whole = [log for log in logs if log.block_number < beyond] or [
+        log for log in logs if log.block_number == beyond
+    ]
+    return End(whole[-1].block_number, whole[-1].block_hash)

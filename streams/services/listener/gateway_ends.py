@@ -1,0 +1,50 @@
+"""Ends of the gateway ranges that a tenant's log adds up to, as its readers count them."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from streams.domain.facts import Fact, GatewayRange
+from streams.ports import Log
+from streams.services.listener.position import newest_facts
+
+_RANGES: Final = 256  # looked at from the end of the log; a reorganisation beyond them is not repaired
+
+
+class End(msgspec.Struct, frozen=True):
+    """A block of the gateway at which a range begins or ends."""
+
+    number: int
+    hash: bytes
+
+
+def fold(ranges: Iterable[GatewayRange]) -> list[End]:
+    """Ends in rising order: a range counts above the tip; one that ends at a known number with another hash
+    first takes back what came after its start."""
+    ends: list[End] = []
+    for found in ranges:
+        start, stop = End(found.from_block, found.from_hash), End(found.to_block, found.to_hash)
+        if not ends:
+            ends.append(start)
+        if _contradicts(ends, start) or start.number > ends[-1].number:
+            continue  # a gap: what comes after a lost range is read again with it
+        if _contradicts(ends, stop):
+            ends = [end for end in ends if end.number <= start.number] or [start]
+        if stop.number > ends[-1].number:
+            ends.append(stop)
+    return ends
+
+
+def _contradicts(ends: Iterable[End], other: End) -> bool:
+    return any(end.number == other.number and end.hash != other.hash for end in ends)
+
+
+async def read_ends(log: Log, tenant: str, chain_id: int) -> list[End]:
+    """Ends that the newest ranges in a tenant's log add up to; none in a new log."""
+
+    def is_ours(fact: Fact) -> bool:
+        return isinstance(fact, GatewayRange) and fact.chain_id == chain_id
+
+    found = await newest_facts(log, tenant, is_ours, _RANGES)
+    return fold(fact for fact in found if isinstance(fact, GatewayRange))

@@ -1,0 +1,59 @@
+"""Which tenants an event of the gateway concerns."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final
+
+from streams.domain import events
+from streams.domain.errors import Undecodable, UndecodableLog
+from streams.domain.facts import GATEWAY_TENANT, Log
+from streams.domain.handle import parse_handle
+
+_REQUESTS_MAX: Final = 100_000  # remembered; the answer to an older one goes to every tenant
+
+_Answer = (
+    events.VerifyProofResponse
+    | events.VerifyProofResponseCall
+    | events.RejectProofResponse
+    | events.RejectProofResponseCall
+)
+
+
+class Router:
+    """Routes by chain id; answers follow their request where this process saw it."""
+
+    def __init__(self, tenants: Mapping[int, str]) -> None:
+        """Args: tenants: of the configured host chains, by chain id."""
+        self._tenants = dict(tenants)
+        self._requests: OrderedDict[int, str] = OrderedDict()
+        self.everybody: Final = (*self._tenants.values(), GATEWAY_TENANT)
+
+    def route(self, log: Log) -> tuple[str, ...]:
+        """Tenants that hear of a log: none for a stranger's, `gateway` for what nobody else can use."""
+        try:
+            event = events.decode_gateway_log(log.topics, log.data)
+        except UndecodableLog:
+            return (GATEWAY_TENANT,)
+        if event is None:
+            return ()
+        if isinstance(event, events.VerifyProofRequest):
+            return (self._request(event),)
+        if isinstance(event, _Answer):
+            tenant = self._requests.get(event.zk_proof_id)
+            return self.everybody if tenant is None else (tenant,)
+        if isinstance(event, events.AddCiphertextMaterial | events.AddCiphertextMaterialConsensus):
+            return (self._of_handle(event.handle),)
+        return (GATEWAY_TENANT,)
+
+    def _request(self, event: events.VerifyProofRequest) -> str:
+        tenant = self._tenants.get(event.contract_chain_id, GATEWAY_TENANT)
+        self._requests[event.zk_proof_id] = tenant
+        if len(self._requests) > _REQUESTS_MAX:
+            self._requests.popitem(last=False)
+        return tenant
+
+    def _of_handle(self, raw: bytes) -> str:
+        try:
+            return self._tenants.get(parse_handle(raw).chain_id, GATEWAY_TENANT)
+        except Undecodable:
+            return GATEWAY_TENANT
