@@ -61,7 +61,7 @@ class RpcClient:
         self.url = url
         self._http = httpx.AsyncClient(timeout=timeout_s, transport=transport, trust_env=False)
         self._attempts = attempts
-        self._wait = wait_exponential_jitter(initial=wait_first_s, max=5.0)
+        self._wait = wait_exponential_jitter(multiplier=wait_first_s, max=5.0, jitter=wait_first_s)
 
     async def __aenter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ from streams.adapters.ethereum import rlp
 from streams.domain.digest import keccak256
 from streams.domain.errors import ConfigurationError
 
+SECRET_BYTES = 32
 _V_BASE = 27  # Ethereum's recovery byte is 27 or 28
 _TYPE_2 = b"\x02"  # EIP-1559
 
@@ -40,11 +41,13 @@ class Signer:
     __slots__ = ("_key", "address")
 
     def __init__(self, secret: bytes) -> None:
+        # The length here: the library fills up a shorter key. No cause below: it might quote the key.
+        if len(secret) != SECRET_BYTES:
+            raise ConfigurationError(f"a private key has {SECRET_BYTES} bytes, not {len(secret)}")
         try:
             self._key = PrivateKey(secret)
         except ValueError:
-            # Without the cause: its message might quote the key.
-            raise ConfigurationError("a private key is 32 bytes below the curve's order") from None
+            raise ConfigurationError("a private key is a number from 1 to below the curve's order") from None
         self.address = _address(self._key.public_key)
 
     def __repr__(self) -> str:

@@ -1,0 +1,136 @@
+import httpx
+import msgspec
+import pytest
+from fake_node import FakeNode, refuse
+
+from streams.adapters.ethereum import rpc
+from streams.adapters.ethereum.errors import BlockUnknown, ContractReverted, RpcRefused
+from streams.domain.digest import keccak256
+from streams.domain.errors import CallReverted, Recoverable, RpcError
+
+TEXT = msgspec.json.Decoder(str)
+LOST = httpx.ConnectError("no route")
+
+
+async def test_a_result_is_read_with_the_callers_decoder() -> None:
+    node = FakeNode(eth_chainId="0x3039")
+    async with node.client() as client:
+        assert await client.call("eth_chainId", (), TEXT) == "0x3039"
+    assert node.requests == [{"jsonrpc": "2.0", "id": 0, "method": "eth_chainId", "params": []}]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [LOST, httpx.ReadTimeout("slow"), httpx.Response(503), httpx.Response(429)],
+    ids=["unreachable", "slow", "busy", "limited"],
+)
+async def test_a_passing_fault_is_not_seen_by_the_caller(fault: Exception | httpx.Response) -> None:
+    node = FakeNode(eth_chainId="0x1")
+    node.faults = [fault, fault, fault]
+    async with node.client() as client:
+        assert await client.call("eth_chainId", (), TEXT) == "0x1"
+    assert node.posts == 4
+
+
+async def test_a_node_that_stays_away_is_recoverable() -> None:
+    node = FakeNode(eth_chainId="0x1")
+    node.faults = [LOST] * 3
+    async with node.client(attempts=3) as client:
+        with pytest.raises(RpcError, match="eth_chainId: ConnectError") as raised:
+            await client.call("eth_chainId", (), TEXT)
+    assert isinstance(raised.value, Recoverable)
+    assert node.posts == 3
+
+
+async def test_an_answer_that_refuses_is_not_repeated() -> None:
+    node = FakeNode(eth_sendRawTransaction=refuse(-32003, "nonce too low"))
+    async with node.client() as client:
+        with pytest.raises(RpcRefused, match="nonce too low") as raised:
+            await client.call("eth_sendRawTransaction", ("0x02",), TEXT)
+    assert (raised.value.code, raised.value.text) == (-32003, "nonce too low")
+    assert node.posts == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 413])
+async def test_a_status_that_stays_is_not_repeated(status: int) -> None:
+    node = FakeNode()
+    node.faults = [httpx.Response(status)]
+    async with node.client() as client:
+        with pytest.raises(RpcError, match=str(status)):
+            await client.call("eth_chainId", (), TEXT)
+    assert node.posts == 1
+
+
+@pytest.mark.parametrize("words", ["unknown block", "header not found", "Block not found"])
+async def test_a_block_that_is_gone_has_its_own_error(words: str) -> None:
+    node = FakeNode(eth_getLogs=refuse(-32000, words))
+    async with node.client() as client:
+        with pytest.raises(BlockUnknown):
+            await client.call("eth_getLogs", ({},), TEXT)
+
+
+async def test_a_revert_carries_the_contracts_error() -> None:
+    data = keccak256(b"VerifyProofNotRequested(uint256)")[:4] + (9).to_bytes(32, "big")
+    node = FakeNode(eth_call=refuse(3, "execution reverted", f"0x{data.hex()}"))
+    async with node.client() as client:
+        with pytest.raises(ContractReverted) as raised:
+            await client.call("eth_call", ({},), TEXT)
+    assert isinstance(raised.value, CallReverted)
+    assert (raised.value.name, raised.value.arguments) == ("VerifyProofNotRequested", (9,))
+    assert str(raised.value) == "VerifyProofNotRequested(9)"
+
+
+async def test_a_revert_without_data_is_one_too() -> None:
+    node = FakeNode(eth_call=refuse(-32000, "execution reverted"))
+    async with node.client() as client:
+        with pytest.raises(ContractReverted, match="Unknown"):
+            await client.call("eth_call", ({},), TEXT)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b'{"id":0,"result":7}'], ids=["empty", "page", "list", "other type"]
+)
+async def test_an_answer_of_another_shape_is_recoverable(body: bytes) -> None:
+    node = FakeNode()
+    node.faults = [httpx.Response(200, content=body)]
+    async with node.client() as client:
+        with pytest.raises(RpcError):
+            await client.call("eth_chainId", (), TEXT)
+
+
+async def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc, "ANSWER_BYTES_MAX", 100)
+    node = FakeNode(eth_chainId="0" * 101)
+    async with node.client() as client:
+        with pytest.raises(RpcError, match="more than 100 bytes"):
+            await client.call("eth_chainId", (), TEXT)
+
+
+async def test_a_batch_comes_back_in_the_order_of_its_calls() -> None:
+    node = FakeNode(double=lambda params: str(2 * params[0]))
+    async with node.client() as client:
+        results = await client.batch([("double", (n,)) for n in range(5)], TEXT)
+    assert results == ["0", "2", "4", "6", "8"]
+    assert node.posts == 1
+
+
+async def test_an_empty_batch_asks_nobody() -> None:
+    node = FakeNode()
+    async with node.client() as client:
+        assert await client.batch([], TEXT) == []
+    assert node.posts == 0
+
+
+async def test_a_batch_with_answers_missing_is_refused() -> None:
+    node = FakeNode()
+    node.faults = [httpx.Response(200, json=[{"id": 0, "result": "a"}, {"id": 0, "result": "b"}])]
+    async with node.client() as client:
+        with pytest.raises(RpcError, match="1 answers to a batch of 2"):
+            await client.batch([("a", ()), ("b", ())], TEXT)
+
+
+async def test_a_batch_raises_for_the_first_that_failed() -> None:
+    node = FakeNode(good="x", bad=refuse(-32000, "unknown block"))
+    async with node.client() as client:
+        with pytest.raises(BlockUnknown):
+            await client.batch([("good", ()), ("bad", ())], TEXT)
