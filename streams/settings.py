@@ -118,6 +118,7 @@ class EngineSettings(Section):
     name: Literal["tfhe-rs", "wave", "clear"] = "tfhe-rs"
     device: Literal["auto", "cpu", "cuda", "concrete", "reference"] = "auto"
     workers: int = Field(default=0, ge=0)  # threads of a worker's child; 0 = all cores
+    memory_mib: int = Field(default=0, ge=0)  # bound of a worker's child; 0 = that of its class
     gpu_enabled: bool = False
     schedule: Literal["MAX_PARALLELISM", "MAX_LOCALITY"] = "MAX_PARALLELISM"
 

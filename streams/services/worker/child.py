@@ -1,0 +1,131 @@
+"""The child of a worker: holds the keys, computes on its own threads, and dies with its parent.
+
+`python -m streams.services.worker.child --kind tfhe --engine clear --threads 2 --fd 7`
+"""
+
+import argparse
+import ctypes
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, Protocol
+
+from streams.domain.errors import CipherstreamError, WorkerCrashed
+from streams.services.worker import frames
+
+_PR_SET_PDEATHSIG: Final = 1
+_OOM_SCORE: Final = "1000"  # a machine without memory ends the child first, never the parent
+
+
+class Jobs(Protocol):
+    """What a child can do; each reply carries the number of its request."""
+
+    def open_keys(self, key_id: bytes, directory: Path) -> None: ...
+
+    def open_crs(self, crs_id: bytes, file: Path) -> None: ...
+
+    def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
+        """Outputs as they are there; the last reply ends the request."""
+        ...
+
+
+class _Line:
+    """The child's end of the pair; replies of several threads take turns."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._lock = threading.Lock()
+
+    def send(self, reply: frames.Reply) -> None:
+        with self._lock:
+            self._sock.sendall(frames.frame(reply))
+
+
+def serve(sock: socket.socket, jobs: Jobs, threads: int) -> None:
+    """Answers requests until the parent is gone, then ends the process, whatever still runs."""
+    line = _Line(sock)
+    pool = ThreadPoolExecutor(threads + 1)  # one more, so that keys open while all items run
+    line.send(frames.Ready())
+    while (request := frames.receive_request(sock)) is not None:
+        pool.submit(_answer, jobs, request, line)
+    os._exit(0)
+
+
+def _answer(jobs: Jobs, request: frames.Request, line: _Line) -> None:
+    try:
+        for reply in _replies(jobs, request):
+            line.send(reply)
+    except OSError:
+        os._exit(0)  # the parent is gone
+    except BaseException as error:  # a panic of the native library is no Exception
+        line.send(_broken(request.number, error))
+
+
+def _replies(jobs: Jobs, request: frames.Request) -> Iterator[frames.Reply]:
+    if isinstance(request, frames.Run):
+        yield from jobs.run(request.number, request.work)
+        return
+    if isinstance(request, frames.OpenKeys):
+        jobs.open_keys(request.key_id, request.directory)
+    else:
+        jobs.open_crs(request.crs_id, request.file)
+    yield frames.Opened(request.number)
+
+
+def _broken(number: int, error: BaseException) -> frames.Broken:
+    if isinstance(error, CipherstreamError):
+        return frames.Broken(number, error.category, type(error).__name__, str(error))
+    # Out of memory, a panic, a defect of ours: never a verdict over the input.
+    message = f"{type(error).__name__}: {error}"
+    return frames.Broken(number, WorkerCrashed.category, WorkerCrashed.__name__, message)
+
+
+def die_with_parent(parent: int) -> None:
+    """The kernel kills this process when that parent ends, even in the middle of native code."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def settle() -> None:
+    """Signals to the group are the parent's business; the child is the first to go when memory ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    except OSError:
+        return  # not allowed here: then the kernel chooses
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The child's command line."""
+    parser = argparse.ArgumentParser(prog="worker-child")
+    parser.add_argument("--kind", required=True)
+    parser.add_argument("--engine", default="clear")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    return parser.parse_args(argv)
+
+
+def start(chosen: argparse.Namespace, jobs: Jobs) -> None:
+    """Life of a child once its jobs are chosen."""
+    die_with_parent(chosen.parent)
+    settle()
+    serve(socket.socket(fileno=chosen.fd), jobs, chosen.threads)
+
+
+def main() -> None:
+    """Entry point of the module."""
+    from streams.services.worker.jobs import jobs_of  # the engine is loaded here, never by the parent
+
+    chosen = arguments()
+    start(chosen, jobs_of(chosen.kind, chosen.engine, chosen.threads))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""tfhe-worker's part: a component goes to the child, its outputs go out as they are finished."""
+
+import asyncio
+
+from streams.domain.errors import Undecodable
+from streams.domain.results import Computed
+from streams.domain.work import ComputeWork, Work
+from streams.services.worker.guard import Guard
+from streams.services.worker.keys import Keys
+from streams.services.worker.loop import Emit
+from streams.services.worker.parts import Outputs, flushed
+from streams.services.worker.pool import Computes
+
+
+class ComputeExecutor:
+    """Computes components."""
+
+    def __init__(self, pool: Computes, keys: Keys, guard: Guard, worker: str) -> None:
+        self._pool = pool
+        self._keys = keys
+        self._guard = guard
+        self._worker = worker
+
+    async def execute(self, work: Work, emit: Emit) -> None:
+        """Publish the outputs, in several records if they are many or slow."""
+        if not isinstance(work, ComputeWork):
+            raise Undecodable(f"a tfhe-worker was given {type(work).__name__}")
+        for handle in work.outputs:
+            self._guard.check_handle(handle)
+        await self._keys.wait(work.key_id)
+        outputs = Outputs()
+        running = asyncio.create_task(self._pool.execute(work, outputs.put_nowait))
+        running.add_done_callback(lambda _: outputs.put_nowait(None))
+        try:
+            await self._publish(work, outputs, emit)
+            await running
+        finally:
+            running.cancel()
+
+    async def _publish(self, work: ComputeWork, outputs: Outputs, emit: Emit) -> None:
+        sent: set[bytes] = set()  # a second child repeats what the first one had finished
+        async for group in flushed(outputs):
+            fresh = tuple(ciphertext for ciphertext in group if ciphertext.handle not in sent)
+            sent.update(ciphertext.handle for ciphertext in fresh)
+            if fresh:
+                result = Computed(
+                    item=work.item,
+                    attempt=work.attempt,
+                    worker=self._worker,
+                    key_id=work.key_id,
+                    ciphertexts=fresh,
+                )
+                await emit(result)

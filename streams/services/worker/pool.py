@@ -1,0 +1,190 @@
+"""Keeps a child alive and gives it work: timeouts, crashes, and who is to blame for them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+
+from streams.domain import errors
+from streams.domain.errors import CipherstreamError, Fatal, WorkerCrashed
+from streams.ports import Clock
+from streams.services.worker import frames
+from streams.services.worker.process import Blame, Child, ChildLost, OnOutput, start_child
+
+_log = structlog.get_logger(__name__)
+
+START_TIMEOUT_S: Final = 120.0  # the native library on a busy machine
+OPEN_TIMEOUT_S: Final = 600.0  # loading keys takes 11-16 s on a quiet one
+_BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 10.0)  # after a death, by deaths without an answer between
+
+OnState = Callable[[bool, str], None]
+
+
+class Computes(Protocol):
+    """What executors ask of a pool."""
+
+    async def execute(self, work: frames.ChildWork, on_output: OnOutput) -> frames.Final_: ...
+
+
+class Gate:
+    """Items run together; one that is suspected of having killed a child runs alone."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Condition()
+        self._inside = 0
+        self._alone = 0  # waiting or inside
+
+    @contextlib.asynccontextmanager
+    async def enter(self, *, alone: bool) -> AsyncGenerator[None]:
+        self._alone += alone
+        try:
+            async with self._changed:
+                await self._changed.wait_for(lambda: not self._inside if alone else not self._alone)
+                self._inside += 1
+            try:
+                yield
+            finally:
+                self._inside -= 1
+        finally:
+            self._alone -= alone
+            async with self._changed:
+                self._changed.notify_all()
+
+
+class Pool:
+    """The child of this worker over all its lives."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        clock: Clock,
+        *,
+        memory_bytes_max: int,
+        on_state: OnState = lambda _ok, _detail: None,
+    ) -> None:
+        self._command = tuple(command)
+        self._clock = clock
+        self._memory_bytes_max = memory_bytes_max
+        self._on_state = on_state
+        self._opens: dict[bytes, Callable[[int], frames.Request]] = {}
+        self._opened: set[bytes] = set()
+        self._child: Child | None = None
+        self._up: asyncio.Future[Child] | None = None
+        self._gate = Gate()
+        self._deaths = 0  # since the last answer
+        self._is_stopping = False
+
+    @property
+    def pid(self) -> int | None:
+        """Of the child that lives."""
+        return self._child.pid if self._child is not None and not self._child.is_ended else None
+
+    async def run(self) -> None:
+        """Keep a child up until `stop`; raises Fatal when it refuses a key."""
+        while not self._is_stopping:
+            child = self._child = await start_child(self._command, self._memory_bytes_max)
+            try:
+                await self._live(child)
+            except CipherstreamError as error:
+                child.kill(str(error))
+                if isinstance(error, Fatal):
+                    self._give_up(error)
+                    raise
+            finally:
+                self._forget()
+                await child.stop()
+            await self._mourn(await child.ended())
+
+    async def execute(self, work: frames.ChildWork, on_output: OnOutput) -> frames.Final_:
+        """Compute an item. An innocent one is given to the next child; raises what the child raised."""
+        alone = False
+        while True:
+            async with self._gate.enter(alone=alone):
+                child = await self._living()
+                try:
+                    answer = await child.ask(lambda n: frames.Run(n, work), work.timeout_s, on_output)
+                    break
+                except ChildLost as lost:
+                    if lost.blame is Blame.GUILTY:
+                        raise WorkerCrashed(f"the child that computed this: {lost}") from lost
+                    alone = alone or lost.blame is Blame.SUSPECT
+        self._deaths = 0
+        return _checked(answer)
+
+    async def open_keys(self, key_id: bytes, directory: Path) -> None:
+        """Have that key set in this child and in all later ones; raises Fatal when it is refused."""
+        await self._open(key_id, lambda number: frames.OpenKeys(number, key_id, directory))
+
+    async def open_crs(self, crs_id: bytes, file: Path) -> None:
+        """Have that reference string in this child and in all later ones."""
+        await self._open(crs_id, lambda number: frames.OpenCrs(number, crs_id, file))
+
+    async def stop(self) -> None:
+        """End the child; `run` returns."""
+        self._is_stopping = True
+        if self._child is not None:
+            await self._child.stop()
+
+    async def _live(self, child: Child) -> None:
+        await child.ready(START_TIMEOUT_S)
+        for identity, request in tuple(self._opens.items()):
+            await self._ask_open(child, identity, request)
+        self._rise(child)
+        self._on_state(True, f"child {child.pid}")
+        await child.ended()
+
+    def _rise(self, child: Child) -> None:
+        if self._up is None:
+            self._up = asyncio.get_running_loop().create_future()
+        self._up.set_result(child)
+
+    def _forget(self) -> None:
+        if self._up is not None and self._up.done() and self._up.exception() is None:
+            self._up = None
+
+    def _give_up(self, error: Fatal) -> None:
+        # Whoever waits for a child learns why there will be none.
+        if self._up is not None and not self._up.done():
+            self._up.set_exception(error)
+            self._up.exception()
+
+    async def _living(self) -> Child:
+        while True:
+            if self._up is None:
+                self._up = asyncio.get_running_loop().create_future()
+            child = await asyncio.shield(self._up)
+            if not child.is_ended:
+                return child
+            await asyncio.sleep(0)  # `run` is about to notice
+
+    async def _mourn(self, reason: str) -> None:
+        if self._is_stopping:
+            return
+        self._on_state(False, reason)
+        delay_s = _BACKOFF_S[min(self._deaths, len(_BACKOFF_S) - 1)]
+        self._deaths += 1
+        _log.error("child lost", action="child_lost", reason=reason, deaths=self._deaths, again_s=delay_s)
+        await self._clock.sleep(delay_s)
+
+    async def _open(self, identity: bytes, request: Callable[[int], frames.Request]) -> None:
+        self._opens[identity] = request
+        while identity not in self._opened:
+            child = await self._living()
+            with contextlib.suppress(ChildLost):  # the next child opens it before it is up
+                await self._ask_open(child, identity, request)
+
+    async def _ask_open(
+        self, child: Child, identity: bytes, request: Callable[[int], frames.Request]
+    ) -> None:
+        _checked(await child.ask(request, OPEN_TIMEOUT_S))
+        self._opened.add(identity)
+
+
+def _checked(answer: frames.Final_) -> frames.Final_:
+    if not isinstance(answer, frames.Broken):
+        return answer
+    kind = getattr(errors, answer.error, WorkerCrashed)
+    raise kind(answer.message)

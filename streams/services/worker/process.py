@@ -1,0 +1,212 @@
+"""One life of a child process, seen by its parent: questions, answers, bounds, death."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from streams.domain.errors import Undecodable, WorkerCrashed
+from streams.domain.results import Ciphertext
+from streams.services.worker import frames
+
+_log = structlog.get_logger(__name__)
+
+_MEMORY_WATCH_S: Final = 0.2  # a native allocation of 1 GB takes longer
+_GOODBYE_S: Final = 2.0  # for a child that was told to end
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+
+OnOutput = Callable[[Ciphertext], None]
+
+
+class Blame(StrEnum):
+    """Whose fault the death of a child was, as far as one item is concerned."""
+
+    GUILTY = "guilty"  # it hung, or ran alone
+    SUSPECT = "suspect"  # it ran with others, nobody knows
+    INNOCENT = "innocent"  # another one hung
+
+
+class ChildLost(WorkerCrashed):
+    """The child died with this request in its hands."""
+
+    def __init__(self, reason: str, blame: Blame) -> None:
+        super().__init__(reason)
+        self.blame = blame
+
+
+class _Question(msgspec.Struct):
+    answer: "asyncio.Future[frames.Final_]"
+    on_output: OnOutput
+
+
+class Child:
+    """A running child; made by `start_child`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, memory_bytes_max: int) -> None:
+        self._process = process
+        self._memory_bytes_max = memory_bytes_max
+        self._questions: dict[int, _Question] = {}
+        self._numbers = 0
+        self._reason = ""
+        self._guilty: int | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._ready = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_ended(self) -> bool:
+        return self._ended.is_set()
+
+    async def attach(self, sock: socket.socket) -> None:
+        """Take the parent's end of the pair and begin to listen and to watch."""
+        reader, self._writer = await asyncio.open_connection(sock=sock)
+        self._tasks = (
+            asyncio.create_task(self._listen(reader)),
+            asyncio.create_task(self._watch_memory()),
+        )
+
+    async def ready(self, timeout_s: float) -> None:
+        """Wait until it is up; raises ChildLost."""
+        ended = asyncio.create_task(self._ended.wait())
+        ready = asyncio.create_task(self._ready.wait())
+        await asyncio.wait({ended, ready}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        ready.cancel()
+        if not self._ready.is_set():
+            self.kill("it did not come up")
+            raise ChildLost(self._reason, Blame.GUILTY)
+
+    async def ask(
+        self,
+        request: Callable[[int], frames.Request],
+        timeout_s: float,
+        on_output: OnOutput = lambda _: None,
+    ) -> frames.Final_:
+        """The answer; outputs before it go to `on_output`. Too late kills the child. Raises ChildLost."""
+        self._numbers += 1
+        number = self._numbers
+        question = _Question(asyncio.get_running_loop().create_future(), on_output)
+        self._questions[number] = question
+        try:
+            await self._send(request(number))
+            await asyncio.wait({question.answer}, timeout=timeout_s)
+            if not question.answer.done():
+                self._guilty = number
+                self.kill(f"no answer within {timeout_s:g} s")
+            return await question.answer
+        finally:
+            self._questions.pop(number, None)
+
+    def kill(self, reason: str) -> None:
+        """End it now."""
+        self._reason = self._reason or reason
+        # Not Process.kill: that reaps a child that is just dead, and its exit code is lost.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    async def ended(self) -> str:
+        """Wait for its end; the reason."""
+        await self._ended.wait()
+        return self._reason
+
+    async def stop(self) -> None:
+        """Tell it to end, and see to it that it does."""
+        self._reason = "it was stopped"
+        if self._writer is not None:
+            self._writer.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), _GOODBYE_S)
+        except TimeoutError:
+            self.kill(self._reason)
+        await self._ended.wait()
+
+    async def _send(self, request: frames.Request) -> None:
+        if self._writer is None or self._ended.is_set():
+            raise ChildLost(self._reason or "it is not running", Blame.INNOCENT)
+        self._writer.write(frames.frame(request))
+        with contextlib.suppress(ConnectionError):  # the end of the reader tells what happened
+            await self._writer.drain()
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while (reply := await frames.read_reply(reader)) is not None:
+                self._take(reply)
+        except (Undecodable, msgspec.MsgspecError) as error:
+            self.kill(f"it sent what is no reply: {error}")
+        finally:
+            await self._bury()
+
+    def _take(self, reply: frames.Reply) -> None:
+        if isinstance(reply, frames.Ready):
+            self._ready.set()
+            return
+        question = self._questions.get(reply.number)
+        if question is None or question.answer.done():
+            return  # its asker was cancelled
+        if isinstance(reply, frames.Output):
+            question.on_output(reply.ciphertext)
+        else:
+            question.answer.set_result(reply)
+
+    async def _bury(self) -> None:
+        self.kill("")  # a child that closed its end is of no use
+        code = await self._process.wait()
+        self._reason = self._reason or f"it ended with {_exit_text(code)}"
+        for task in self._tasks[1:]:
+            task.cancel()
+        if self._writer is not None:
+            self._writer.close()
+        waiting = {number: q for number, q in self._questions.items() if not q.answer.done()}
+        for number, question in waiting.items():
+            question.answer.set_exception(ChildLost(self._reason, self._blame(number, len(waiting))))
+        self._ended.set()
+
+    def _blame(self, number: int, waiting: int) -> Blame:
+        if self._guilty is not None:
+            return Blame.GUILTY if number == self._guilty else Blame.INNOCENT
+        return Blame.GUILTY if waiting == 1 else Blame.SUSPECT
+
+    async def _watch_memory(self) -> None:
+        while (used := resident_bytes(self.pid)) <= self._memory_bytes_max:  # noqa: ASYNC110
+            await asyncio.sleep(_MEMORY_WATCH_S)
+        self.kill(f"it used {used >> 20} MiB, {self._memory_bytes_max >> 20} are allowed")
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory that a process occupies now; 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError):
+        return 0
+
+
+async def start_child(command: Sequence[str], memory_bytes_max: int) -> Child:
+    """Start a child with its end of a socket pair."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        ending = ("--fd", str(theirs.fileno()), "--parent", str(os.getpid()))
+        process = await asyncio.create_subprocess_exec(
+            *command, *ending, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL
+        )
+    child = Child(process, memory_bytes_max)
+    await child.attach(ours)
+    _log.info("child started", action="child_started", pid=process.pid)
+    return child
+
+
+def _exit_text(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"code {code}"

@@ -1,0 +1,182 @@
+"""Wires a worker: source, child, keys, heartbeat and loop, and takes them apart in the right order."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+import msgspec
+
+from streams.adapters.kafka.log import KafkaLog
+from streams.adapters.kafka.work_source import KafkaWorkSource
+from streams.adapters.key_store import KeyStore as Downloads
+from streams.adapters.key_store import key_directory
+from streams.domain.control import WorkerHeartbeat
+from streams.fhe.keyset import KeyStore
+from streams.ports import Record
+from streams.services.runtime import Runtime
+from streams.services.worker.guard import Guard, guard_of
+from streams.services.worker.heartbeat import Heartbeat
+from streams.services.worker.jobs import known_engine
+from streams.services.worker.keys import Keys
+from streams.services.worker.loop import Executor, WorkerLoop
+from streams.services.worker.material import Material
+from streams.services.worker.metrics import WorkerMetrics, worker_metrics
+from streams.services.worker.pool import OnState, Pool
+from streams.services.worker.results import Results
+
+_ABANDON_S: Final = 0.1  # for a source whose items were cancelled
+_HTTP_TIMEOUT_S: Final = 30.0
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """What tells the workers apart."""
+
+    name: str  # tfhe | zkproof | sns
+    memory_bytes_max: int  # of the child; the parent takes less than 100 MB
+    slots_max: int
+    needs_crs: bool = False
+
+    @property
+    def topic(self) -> str:
+        return f"work.{self.name}.v1"
+
+    @property
+    def group(self) -> str:
+        return f"{self.name}-worker"
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What an executor is made of."""
+
+    pool: Pool
+    keys: Keys
+    guard: Guard
+    worker: str
+    runtime: Runtime
+
+
+MakeExecutor = Callable[[Tools], Executor]
+
+
+async def run_worker(runtime: Runtime, kind: Kind, make_executor: MakeExecutor) -> None:
+    """Life of a worker process: until it is told to stop and has finished what it holds."""
+    known_engine(runtime.settings.engine.name)
+    async with _connected(runtime) as log, httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S) as http:
+        await _Worker(runtime, kind, make_executor, log, http).run()
+
+
+class _Worker:
+    def __init__(
+        self,
+        runtime: Runtime,
+        kind: Kind,
+        make_executor: MakeExecutor,
+        log: KafkaLog,
+        http: httpx.AsyncClient,
+    ) -> None:
+        settings, clock = runtime.settings, runtime.clock
+        self._runtime = runtime
+        self._kind = kind
+        self._metrics = worker_metrics(runtime.metrics, kind.name)
+        self._id = settings.service.id or f"{kind.name}-{socket.gethostname()}-{os.getpid()}"
+        self._slots = min(settings.engine.workers or os.cpu_count() or 1, kind.slots_max)
+        self._pool = Pool(
+            self._command(),
+            clock,
+            memory_bytes_max=settings.engine.memory_mib << 20 or kind.memory_bytes_max,
+            on_state=self._child_state(self._metrics),
+        )
+        root = key_directory(settings.keys)
+        material = Material(Downloads(root, http, settings.keys.url), KeyStore(root))
+        self._keys = Keys(
+            log,
+            material,
+            self._pool,
+            clock,
+            engine=settings.engine.name,
+            needs_crs=kind.needs_crs,
+            on_state=self._state("keys"),
+        )
+        self._source = KafkaWorkSource(settings.kafka, kind.topic, kind.group, self._slots)
+        self._heartbeat = Heartbeat(log, clock, self._describe, self._state("kafka"))
+        tools = Tools(self._pool, self._keys, guard_of(settings), self._id, runtime)
+        self._loop = WorkerLoop(
+            self._source,
+            _inline,
+            make_executor(tools),
+            Results(log, clock, self._id),
+            clock,
+            self._metrics,
+            self._id,
+        )
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                beside = [
+                    group.create_task(self._pool.run()),
+                    group.create_task(self._keys.run()),
+                    group.create_task(self._heartbeat.run()),
+                    group.create_task(self._stop_source()),
+                ]
+                await self._loop.run()
+                for task in beside:
+                    task.cancel()
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_ABANDON_S):
+                    await self._source.stop()
+
+    async def _stop_source(self) -> None:
+        await self._runtime.stopping.wait()
+        await self._source.stop()
+
+    def _describe(self, at_ms: int) -> WorkerHeartbeat:
+        return WorkerHeartbeat(
+            worker=self._id,
+            work_class=self._kind.name,
+            slots=self._slots,
+            engine=self._runtime.settings.engine.name,
+            key_ids=self._keys.key_ids,
+            partitions=tuple(self._source.partitions()),
+            at_ms=at_ms,
+        )
+
+    def _command(self) -> tuple[str, ...]:
+        module = "streams.services.worker.child"
+        engine = self._runtime.settings.engine.name
+        return (
+            *(sys.executable, "-m", module),
+            *("--kind", self._kind.name, "--engine", engine, "--threads", str(self._slots)),
+        )
+
+    def _state(self, dependency: str) -> OnState:
+        return lambda is_ok, detail: self._runtime.health.set(dependency, is_ok, detail)
+
+    def _child_state(self, metrics: WorkerMetrics) -> OnState:
+        def tell(is_ok: bool, detail: str) -> None:
+            self._runtime.health.set("engine", is_ok, detail)
+            if not is_ok:
+                metrics.child_deaths.inc()
+
+        return tell
+
+
+@contextlib.asynccontextmanager
+async def _connected(runtime: Runtime) -> AsyncGenerator[KafkaLog]:
+    log = KafkaLog(runtime.settings.kafka)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+async def _inline(record: Record) -> bytes:
+    return record.value or b""

@@ -1,0 +1,88 @@
+"""A child that does what the bytes of its item say: answer, crash, hang, eat memory, raise."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from streams.domain import errors
+from streams.domain.work import SquashWork
+from streams.services.worker import child, frames
+
+
+class Panic(BaseException):
+    """As the native library raises it."""
+
+
+class OddJobs:
+    def __init__(self) -> None:
+        self._opened: list[bytes] = []
+
+    def open_keys(self, key_id: bytes, directory: Path) -> None:
+        if directory.name == "cut":
+            raise errors.KeyMaterialError("the key file is cut")
+        self._opened.append(key_id)
+
+    def open_crs(self, crs_id: bytes, file: Path) -> None:
+        self._opened.append(crs_id)
+
+    def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
+        assert isinstance(work, SquashWork)
+        yield frames.Output(number, work.ciphertext)
+        verb, _, argument = work.ciphertext.ct64.decode().partition(" ")
+        answer = getattr(self, verb)(argument)
+        yield frames.Squashing(number, answer, 11)
+
+    def echo(self, argument: str) -> bytes:
+        return argument.encode()
+
+    def keys(self, argument: str) -> bytes:
+        return b"".join(self._opened)
+
+    def pid(self, argument: str) -> bytes:
+        return str(os.getpid()).encode()
+
+    def crash(self, argument: str) -> bytes:
+        os.abort()
+
+    def exit(self, argument: str) -> bytes:
+        os._exit(7)
+
+    def crash_beside(self, argument: str) -> bytes:
+        while not Path(argument).exists():  # until the neighbour runs
+            time.sleep(0.01)
+        os.abort()
+
+    def hang(self, argument: str) -> bytes:
+        threading.Event().wait()
+        return b""
+
+    def hang_once(self, argument: str) -> bytes:
+        marker = Path(argument)
+        if not marker.exists():
+            marker.touch()
+            threading.Event().wait()
+        return b"second life"
+
+    def eat(self, argument: str) -> bytes:
+        meal: list[bytearray] = []
+        while len(meal) < int(argument):
+            meal.append(bytearray(os.urandom(1 << 20)))
+        threading.Event().wait()
+        return b""
+
+    def fail(self, argument: str) -> bytes:
+        kind, _, text = argument.partition(" ")
+        raise getattr(errors, kind)(text)
+
+    def panic(self, argument: str) -> bytes:
+        raise Panic("index out of bounds")
+
+    def starve(self, argument: str) -> bytes:
+        raise MemoryError
+
+
+if __name__ == "__main__":
+    child.start(child.arguments(sys.argv[1:]), OddJobs())

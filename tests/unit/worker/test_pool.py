@@ -1,0 +1,163 @@
+import asyncio
+import contextlib
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from streams.adapters.system import SystemClock
+from streams.domain.errors import InvalidInput, KeyMaterialError, OperationError, WorkerCrashed
+from streams.domain.results import Ciphertext
+from streams.domain.work import SquashWork
+from streams.services.worker import frames
+from streams.services.worker.pool import Pool
+
+COMMAND = (sys.executable, "-m", "tests.unit.worker.odd_child", "--kind", "odd", "--threads", "2")
+MEMORY_BYTES_MAX = 300 << 20
+
+
+def item(verb: str, timeout_s: float = 60.0) -> SquashWork:
+    ciphertext = Ciphertext(handle=bytes(32), fhe_type=5, ct64=verb.encode())
+    return SquashWork(
+        item=verb, tenant="t", attempt=0, timeout_s=timeout_s, key_id=bytes(32), ciphertext=ciphertext
+    )
+
+
+async def answer(pool: Pool, verb: str, timeout_s: float = 60.0) -> bytes:
+    reply = await pool.execute(item(verb, timeout_s), lambda _: None)
+    assert isinstance(reply, frames.Squashing)
+    return reply.ct128
+
+
+@contextlib.asynccontextmanager
+async def running(memory_bytes_max: int = MEMORY_BYTES_MAX) -> AsyncIterator[Pool]:
+    pool = Pool(COMMAND, SystemClock(), memory_bytes_max=memory_bytes_max)
+    task = asyncio.create_task(pool.run())
+    try:
+        yield pool
+    finally:
+        await pool.stop()
+        await task
+
+
+async def test_an_item_is_answered_and_its_outputs_come_before() -> None:
+    outputs: list[Ciphertext] = []
+    async with running() as pool:
+        reply = await pool.execute(item("echo hello"), outputs.append)
+    assert reply == frames.Squashing(1, b"hello", 11)
+    assert [output.ct64 for output in outputs] == [b"echo hello"]
+
+
+@pytest.mark.parametrize("verb", ["crash", "exit"])
+async def test_an_item_that_kills_its_child_fails_alone_and_the_next_one_is_computed(verb: str) -> None:
+    async with running() as pool:
+        with pytest.raises(WorkerCrashed, match="it ended with"):
+            await answer(pool, verb)
+        assert await answer(pool, "echo after") == b"after"
+
+
+async def test_a_hanging_item_is_killed_at_its_time_limit_and_its_neighbour_is_computed_again(
+    tmp_path: Path,
+) -> None:
+    async with running() as pool:
+        neighbour = asyncio.create_task(answer(pool, f"hang_once {tmp_path / 'ran'}"))
+        with pytest.raises(WorkerCrashed, match="no answer within 1 s"):
+            await answer(pool, "hang", timeout_s=1)
+        assert await neighbour == b"second life"
+
+
+async def test_nobody_knows_who_crashed_so_each_runs_alone_and_only_the_culprit_fails(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    async with running() as pool:
+        neighbour = asyncio.create_task(answer(pool, f"hang_once {marker}"))
+        with pytest.raises(WorkerCrashed, match="signal 6"):
+            await answer(pool, f"crash_beside {marker}")
+        assert await neighbour == b"second life"
+
+
+async def test_a_child_that_takes_too_much_memory_is_killed() -> None:
+    async with running(memory_bytes_max=120 << 20) as pool:
+        with pytest.raises(WorkerCrashed, match=r"MiB, 120 are allowed"):
+            await answer(pool, "eat 400")
+        assert await answer(pool, "echo lean") == b"lean"
+
+
+@pytest.mark.parametrize(
+    ("verb", "kind", "text"),
+    [
+        ("fail InvalidInput not a proof", InvalidInput, "not a proof"),
+        ("fail OperationError unknown", OperationError, "unknown"),
+        ("panic", WorkerCrashed, "Panic: index out of bounds"),
+        ("starve", WorkerCrashed, "MemoryError"),
+        ("nonsense", WorkerCrashed, "AttributeError"),
+    ],
+)
+async def test_an_error_keeps_its_class_and_a_panic_is_a_crash(
+    verb: str, kind: type[Exception], text: str
+) -> None:
+    async with running() as pool:
+        with pytest.raises(kind, match=text):
+            await answer(pool, verb)
+        assert await answer(pool, "echo still here") == b"still here"
+
+
+async def test_a_new_child_has_the_keys_of_the_old_one(tmp_path: Path) -> None:
+    async with running() as pool:
+        await pool.open_keys(b"key", tmp_path)
+        await pool.open_crs(b"crs", tmp_path)
+        with pytest.raises(WorkerCrashed):
+            await answer(pool, "crash")
+        assert await answer(pool, "keys") == b"keycrs"
+
+
+async def test_a_bad_key_file_is_fatal(tmp_path: Path) -> None:
+    with pytest.raises(KeyMaterialError, match="cut"):
+        async with running() as pool:
+            await pool.open_keys(b"key", tmp_path / "cut")
+
+
+async def test_a_key_file_that_is_bad_for_a_running_child_is_fatal_too(tmp_path: Path) -> None:
+    async with running() as pool:
+        await answer(pool, "echo up")
+        with pytest.raises(KeyMaterialError, match="cut"):
+            await pool.open_keys(b"key", tmp_path / "cut")
+
+
+async def test_a_stopped_pool_leaves_no_child_behind() -> None:
+    async with running() as pool:
+        pid = int(await answer(pool, "pid"))
+        assert pool.pid == pid
+    assert not psutil.pid_exists(pid)
+
+
+PARENT = """
+import asyncio, structlog, sys
+from streams.adapters.system import SystemClock
+from streams.services.worker.pool import Pool
+from tests.unit.worker.test_pool import answer
+
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+async def main():
+    pool = Pool(sys.argv[1:], SystemClock(), memory_bytes_max=1 << 30)
+    running = asyncio.create_task(pool.run())
+    print((await answer(pool, "pid")).decode(), flush=True)
+    await answer(pool, "hang", timeout_s=600)
+
+asyncio.run(main())
+"""
+
+
+def test_a_child_dies_with_its_parent() -> None:
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(
+        (sys.executable, "-c", PARENT, *COMMAND), stdout=subprocess.PIPE, cwd=root, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.send_signal(signal.SIGKILL)
+    child.wait(timeout=30)
