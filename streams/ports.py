@@ -3,10 +3,16 @@
 Each has an in-memory twin under `adapters/memory`, which the simulator and the unit tests use.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import msgspec
+
+from streams.domain.control import CiphertextAnnouncement
+from streams.domain.rows import Row, WorkRow
+from streams.domain.state import Changes, Read
+from streams.domain.work import Work as WorkMessage
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -143,4 +149,146 @@ class WorkSource(Protocol):
 
     async def stop(self) -> None:
         """Take no more, wait for what is out, commit, leave the group."""
+        ...
+
+
+# --- the materialised state -----------------------------------------------------------------------
+
+
+class Offset(msgspec.Struct, frozen=True):
+    """The next record to apply of a topic's partition, and which topic that was."""
+
+    topic: str
+    topic_id: str
+    next_off: int
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A shard in the hands of a new owner."""
+
+    shard: int
+    epoch: int
+    offsets: tuple[Offset, ...]
+    halted: frozenset[str]  # tenants whose records are kept, not applied
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that failed for good, as it was, with why."""
+
+    id: bytes
+    tenant: str
+    record: Record
+    error_class: str
+    error: str
+
+
+Outgoing = WorkMessage | CiphertextAnnouncement | DeadLetter
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What a shard may claim of a class, the first few of each contract, and what it has in flight."""
+
+    items: tuple[WorkRow, ...]
+    in_flight: int
+
+
+class Demand(msgspec.Struct, frozen=True, kw_only=True):
+    """Open work of one class in one shard, at a moment."""
+
+    shard: int
+    work_class: str
+    ready_cost_ms: int
+    ready: int
+    in_flight: int
+    overdue: int  # in flight beyond the deadline, or at a worker that is not alive
+
+
+class Transaction(Protocol):
+    """One transaction of a shard's owner; nothing of it is seen before it ends well."""
+
+    async def load(self, reads: Sequence[Read]) -> list[list[Row]]:
+        """Rows that answer each look-up."""
+        ...
+
+    async def write(self, changes: Changes) -> None:
+        """Store what decisions changed."""
+        ...
+
+    async def advance(self, topic: str, partition: int, start: int, next_off: int) -> None:
+        """Move the next offset from `start`; raises Fenced when it is not there."""
+        ...
+
+    async def ready(self, work_class: str, now_ms: int, per_contract: int) -> Ready:
+        """Items of a class that may be claimed now, by priority within each contract."""
+        ...
+
+    async def outstanding(self, work_class: str) -> dict[str, int]:
+        """Estimated cost in ms of what is in flight per worker, over all shards."""
+        ...
+
+    async def reclaim(self) -> list[WorkRow]:
+        """Take over what owners before claimed and may not have published."""
+        ...
+
+    async def messages(self, items: Sequence[WorkRow]) -> list[Outgoing | None]:
+        """The message of each item; None when something that it needs is not stored."""
+        ...
+
+    async def dispatched(self, items: Sequence[WorkRow]) -> None:
+        """The broker has these messages: dispatched, those of class `publish` done."""
+        ...
+
+    async def requeue(self, now_ms: int, live: Collection[str]) -> int:
+        """Make ready what passed its deadline or lies at a worker that is not alive; gives the count."""
+        ...
+
+    async def park(self, letter: DeadLetter) -> None:
+        """Keep bytes that do not decode."""
+        ...
+
+    async def halt(self, tenant: str, record: Record, error: str) -> None:
+        """Apply nothing more of a tenant from this record on."""
+        ...
+
+    async def hold(self, tenant: str, record: Record) -> None:
+        """Keep a record of a halted tenant behind those kept before."""
+        ...
+
+    async def held(self, tenant: str, limit: int) -> list[Record]:
+        """The oldest kept records of a tenant, in the order in which they were kept."""
+        ...
+
+    async def drop_held(self, records: Sequence[Record]) -> None:
+        """Forget kept records: they are applied."""
+        ...
+
+    async def resume(self, tenant: str) -> None:
+        """The tenant is no longer halted."""
+        ...
+
+    async def take_request(self, request: str, tenant: str) -> bool:
+        """Whether an operator's command is new; it is remembered as carried out."""
+        ...
+
+
+class Store(Protocol):
+    """The materialised state; only owners of shards write it."""
+
+    async def claim(self, shard: int, owner: str, topics: Mapping[str, str]) -> Claim:
+        """Become the owner with a new epoch; waits for an open transaction of the one before.
+
+        `topics` has the broker's id of each topic; one that the store does not know starts at offset 0.
+        """
+        ...
+
+    def begin(self, shard: int, epoch: int) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction whose first statement is the fence; raises Fenced, StoreError."""
+        ...
+
+    async def demand(self, now_ms: int, live: Collection[str]) -> list[Demand]:
+        """Open work per shard and class; raises StoreError."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of all connections."""
         ...

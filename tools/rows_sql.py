@@ -85,7 +85,8 @@ def _load(table: type[Row], by: tuple[str, ...]) -> str:
     names = ", ".join(f"o.{name}" for name in known)
     match = " and ".join(f"o.{name} = k.{name}" for name in by)
     return (
-        f"-- name: {query_name(table, by)}\n-- Rows of {table.TABLE}; `at` says which of the asked values they answer.\n"
+        f"-- name: {query_name(table, by)}\n"
+        f"-- Rows of {table.TABLE}; `at` says which of the asked values they answer.\n"
         f"select k.at, {names}\n"
         f"from unnest({_arrays([known[name] for name in by], 1)}) with ordinality as k({', '.join(by)}, at)\n"
         f"join {table.TABLE} as o on {match};\n"

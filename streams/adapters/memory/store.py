@@ -1,0 +1,302 @@
+"""ports.Store in memory: the same answers as Postgres gives, for unit tests and the simulator.
+
+Transactions of different shards do not interleave, as if each row were locked from the start.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from streams.domain import items as kinds
+from streams.domain.errors import Fenced
+from streams.domain.lifecycle import IN_FLIGHT, WorkState
+from streams.domain.rows import (
+    CiphertextRow,
+    ComputationRow,
+    DigestRow,
+    HandleRow,
+    MemberRow,
+    ProofRow,
+    Row,
+    TenantRow,
+    WorkRow,
+)
+from streams.domain.state import Changes, Read, State
+from streams.domain.work import WorkClass
+from streams.messages import assembly
+from streams.ports import Claim, DeadLetter, Demand, Offset, Outgoing, Ready, Record
+
+_WATCHED: Final = frozenset({WorkClass.TFHE, WorkClass.ZKPROOF, WorkClass.SNS})
+
+
+class Tables(msgspec.Struct):
+    """What is not a row of a decision; copied before a transaction, put back when it fails."""
+
+    offsets: dict[tuple[str, int], Offset] = msgspec.field(default_factory=dict)
+    halted: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)
+    held: list[tuple[str, Record]] = msgspec.field(default_factory=list)
+    letters: dict[bytes, DeadLetter] = msgspec.field(default_factory=dict)
+    requests: set[str] = msgspec.field(default_factory=set)
+    shards: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)  # of work items
+
+    def copy(self) -> "Tables":
+        return Tables(
+            dict(self.offsets), dict(self.halted), list(self.held), dict(self.letters), set(self.requests),
+            dict(self.shards),
+        )  # fmt: skip
+
+
+class MemoryTransaction:
+    """A transaction of one shard; the store takes it back when it fails."""
+
+    def __init__(self, state: State, tables: Tables, shard: int, epoch: int) -> None:
+        self._state, self._tables, self._shard, self._epoch = state, tables, shard, epoch
+
+    async def load(self, reads: Sequence[Read]) -> list[list[Row]]:
+        """Rows that answer each look-up."""
+        return [self._answer(read) for read in reads]
+
+    async def write(self, changes: Changes) -> None:
+        """Store what decisions changed."""
+        for table, keys in changes.deleted.items():
+            for key in keys:
+                row = self._state.get(table, *key)
+                if row is not None:
+                    self._state.delete(row)
+        for rows in changes.written.values():
+            for row in rows:
+                self._state.put(row)
+                if isinstance(row, WorkRow):
+                    self._tables.shards[row.tenant, row.id] = self._shard
+
+    async def advance(self, topic: str, partition: int, start: int, next_off: int) -> None:
+        """Move the next offset from `start`; raises Fenced when it is not there."""
+        known = self._tables.offsets[topic, partition]
+        if known.next_off != start:
+            raise Fenced(f"{topic}/{partition} is not at {start} any more")
+        self._tables.offsets[topic, partition] = Offset(topic, known.topic_id, next_off)
+
+    async def ready(self, work_class: str, now_ms: int, per_contract: int) -> Ready:
+        """Items of a class that may be claimed now, by priority within each contract."""
+        flows: dict[tuple[str, bytes], list[WorkRow]] = defaultdict(list)
+        for row in self._of_class(work_class):
+            if row.state is WorkState.READY and row.not_before_ms <= now_ms:
+                flows[row.tenant, row.contract].append(row)
+        best = (
+            sorted(flow, key=lambda row: (-row.priority, row.id))[:per_contract] for flow in flows.values()
+        )
+        in_flight = sum(row.state in IN_FLIGHT for row in self._of_class(work_class))
+        return Ready(tuple(row for flow in best for row in flow), in_flight)
+
+    async def outstanding(self, work_class: str) -> dict[str, int]:
+        """Estimated cost in ms of what is in flight per worker, over all shards."""
+        costs: dict[str, int] = defaultdict(int)
+        for row in self._state.rows(WorkRow):
+            if row.work_class == work_class and row.state in IN_FLIGHT and row.worker:
+                costs[row.worker] += row.cost_ms
+        return dict(costs)
+
+    async def reclaim(self) -> list[WorkRow]:
+        """Take over what owners before claimed and may not have published."""
+        taken = [
+            msgspec.structs.replace(row, epoch=self._epoch)
+            for row in self._own()
+            if row.state is WorkState.CLAIMED and row.epoch < self._epoch
+        ]
+        for row in taken:
+            self._state.put(row)
+        return taken
+
+    async def messages(self, items: Sequence[WorkRow]) -> list[Outgoing | None]:
+        """The message of each item; None when something that it needs is not stored."""
+        return [self._message(item) for item in items]
+
+    async def dispatched(self, items: Sequence[WorkRow]) -> None:
+        """The broker has these messages: dispatched, those of class `publish` done."""
+        for item in items:
+            row = self._state.get(WorkRow, item.tenant, item.id)
+            if row is not None and row.state is WorkState.CLAIMED and row.attempt == item.attempt:
+                is_publication = row.work_class == WorkClass.PUBLISH
+                after = WorkState.DONE if is_publication else WorkState.DISPATCHED
+                self._state.put(msgspec.structs.replace(row, state=after))
+
+    async def requeue(self, now_ms: int, live: Collection[str]) -> int:
+        """Make ready again what passed its deadline or lies at a worker that is not alive."""
+        late = [row for row in self._own() if _is_overdue(row, now_ms, live)]
+        for row in late:
+            again = {"attempt": row.attempt + 1, "deadline_ms": 0, "worker": "", "partition": -1}
+            self._state.put(msgspec.structs.replace(row, state=WorkState.READY, **again))
+        return len(late)
+
+    async def park(self, letter: DeadLetter) -> None:
+        """Keep bytes that do not decode."""
+        self._tables.letters.setdefault(letter.id, letter)
+
+    async def halt(self, tenant: str, record: Record, error: str) -> None:
+        """Apply nothing more of a tenant from this record on."""
+        del record
+        self._tables.halted[tenant] = (self._shard, error)
+
+    async def hold(self, tenant: str, record: Record) -> None:
+        """Keep a record of a halted tenant behind those kept before."""
+        self._tables.held.append((tenant, record))
+
+    async def held(self, tenant: str, limit: int) -> list[Record]:
+        """The oldest kept records of a tenant, in the order in which they were kept."""
+        return [record for name, record in self._tables.held if name == tenant][:limit]
+
+    async def drop_held(self, records: Sequence[Record]) -> None:
+        """Forget kept records: they are applied."""
+        self._tables.held = [entry for entry in self._tables.held if entry[1] not in records]
+
+    async def resume(self, tenant: str) -> None:
+        """The tenant is no longer halted."""
+        self._tables.halted.pop(tenant, None)
+
+    async def take_request(self, request: str, tenant: str) -> bool:
+        """Whether an operator's command is new; it is remembered as carried out."""
+        del tenant
+        is_new = request not in self._tables.requests
+        self._tables.requests.add(request)
+        return is_new
+
+    def _answer(self, read: Read) -> list[Row]:
+        if read.columns == read.table.KEY:
+            row = self._state.get(read.table, *read.values)
+            return [] if row is None else [row]
+        return list[Row](self._state.find(read.table, read.columns, *read.values))
+
+    def _own(self) -> list[WorkRow]:
+        shards = self._tables.shards
+        return [r for r in self._state.rows(WorkRow) if shards.get((r.tenant, r.id)) == self._shard]
+
+    def _of_class(self, work_class: str) -> list[WorkRow]:
+        return [row for row in self._own() if row.work_class == work_class]
+
+    def _message(self, item: WorkRow) -> Outgoing | None:
+        match item.kind:
+            case kinds.COMPUTE:
+                return self._computation(item)
+            case kinds.PROOF | kinds.PROOF_RESPONSE:
+                return self._verification(item)
+            case kinds.SQUASH:
+                row = self._state.get(CiphertextRow, item.tenant, item.subject)
+                return None if row is None else assembly.squash(item, row, self._transaction(item))
+            case kinds.DEAD_LETTER:
+                return self._letter(item)
+            case _:
+                return self._digests(item)
+
+    def _computation(self, item: WorkRow) -> Outgoing | None:
+        members = self._state.find(MemberRow, ("tenant", "item"), item.tenant, item.id)
+        inside = {member.handle for member in members}
+        outside = {handle for member in members for handle in member.dependencies} - inside
+        rows = (self._state.get(CiphertextRow, item.tenant, handle) for handle in outside)
+        inputs = [assembly.stored(row) for row in rows if row is not None]
+        return assembly.compute(item, members, inputs) if members else None
+
+    def _verification(self, item: WorkRow) -> Outgoing | None:
+        request = self._state.get(ProofRow, item.tenant, assembly.proof_id(item))
+        if request is None:
+            return None
+        if item.kind == kinds.PROOF_RESPONSE:
+            return assembly.response(item, request)
+        tenant = self._state.get(TenantRow, item.tenant)
+        return assembly.proof(item, request, b"" if tenant is None else tenant.crs_id)
+
+    def _digests(self, item: WorkRow) -> Outgoing | None:
+        digest = self._state.get(DigestRow, item.tenant, item.subject)
+        handle = self._state.get(HandleRow, item.tenant, item.subject)
+        if digest is None or handle is None:
+            return None
+        if item.kind == kinds.ADD_MATERIAL:
+            return assembly.material(item, digest)
+        return assembly.announcement(item, digest, handle.fhe_type)
+
+    def _letter(self, item: WorkRow) -> Outgoing | None:
+        if item.subject in self._tables.letters:
+            return self._tables.letters[item.subject]
+        failed = self._state.get(WorkRow, item.tenant, item.subject.decode("ascii", "replace"))
+        return None if failed is None else assembly.failed(item, failed)
+
+    def _transaction(self, item: WorkRow) -> bytes:
+        columns = ("tenant", "output_handle")
+        made = self._state.find(ComputationRow, columns, item.tenant, item.subject)
+        return min((row.transaction_id for row in made), default=b"")
+
+
+class MemoryStore:
+    """The materialised state of one deployment."""
+
+    def __init__(self) -> None:
+        self.state = State(complete=True)
+        self.tables = Tables()
+        self.owners: dict[int, tuple[int, str]] = {}
+        self._lock = asyncio.Lock()
+
+    async def claim(self, shard: int, owner: str, topics: Mapping[str, str]) -> Claim:
+        """Become the owner with a new epoch; waits for an open transaction of the one before."""
+        async with self._lock:
+            epoch = self.owners.get(shard, (0, ""))[0] + 1
+            self.owners[shard] = (epoch, owner)
+            offsets = self.tables.offsets
+            for topic, topic_id in topics.items():
+                offsets.setdefault((topic, shard), Offset(topic, topic_id, 0))
+            halted = frozenset(tenant for tenant, (of, _) in self.tables.halted.items() if of == shard)
+            known = tuple(offsets[topic, shard] for topic in topics)
+            return Claim(shard=shard, epoch=epoch, offsets=known, halted=halted)
+
+    @contextlib.asynccontextmanager
+    async def begin(self, shard: int, epoch: int) -> AsyncGenerator[MemoryTransaction]:
+        """A transaction that begins with the fence; raises Fenced."""
+        async with self._lock:
+            if self.owners.get(shard, (0, ""))[0] != epoch:
+                raise Fenced(f"shard {shard} has a newer owner than epoch {epoch}")
+            mark, before = self.state.mark(), self.tables.copy()
+            try:
+                yield MemoryTransaction(self.state, self.tables, shard, epoch)
+            except BaseException:
+                self.state.rollback(mark)
+                self.tables = before
+                raise
+
+    async def demand(self, now_ms: int, live: Collection[str]) -> list[Demand]:
+        """Open work per shard and class."""
+        groups: dict[tuple[int, str], list[WorkRow]] = defaultdict(list)
+        for row in self.state.rows(WorkRow):
+            is_due = row.state is WorkState.READY and row.not_before_ms <= now_ms
+            if is_due or row.state in IN_FLIGHT:
+                groups[self.tables.shards[row.tenant, row.id], row.work_class].append(row)
+        return [_demand(*place, rows, now_ms, live) for place, rows in sorted(groups.items())]
+
+    async def repair(self, topic: str, partition: int, topic_id: str, next_off: int) -> None:
+        """An operator accepts that records are lost: fence the owner and go on at this offset."""
+        async with self._lock:
+            self.owners[partition] = (self.owners.get(partition, (0, ""))[0] + 1, "repair")
+            self.tables.offsets[topic, partition] = Offset(topic, topic_id, next_off)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _demand(shard: int, work_class: str, rows: list[WorkRow], now_ms: int, live: Collection[str]) -> Demand:
+    ready = [row for row in rows if row.state is WorkState.READY]
+    return Demand(
+        shard=shard,
+        work_class=work_class,
+        ready_cost_ms=sum(row.cost_ms for row in ready),
+        ready=len(ready),
+        in_flight=len(rows) - len(ready),
+        overdue=sum(_is_overdue(row, now_ms, live) for row in rows),
+    )
+
+
+def _is_overdue(row: WorkRow, now_ms: int, live: Collection[str]) -> bool:
+    if row.state not in IN_FLIGHT:
+        return False
+    is_lost = row.work_class in _WATCHED and bool(row.worker) and row.worker not in live
+    return is_lost or row.deadline_ms < now_ms

@@ -1,0 +1,73 @@
+"""Connections to Postgres; its errors become those of the tree, so that no other module knows the driver."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Generator
+from typing import Any, Final, cast
+
+import asyncpg
+
+from streams.domain.errors import ConfigurationError, StoreError
+from streams.settings import PostgresSettings
+
+Connection = Any  # asyncpg's stubs do not tell a pooled connection from its proxy
+Pool = Any
+_driver: Final = cast(Any, asyncpg)
+
+# Connection lost, out of resources, shutting down, serialisation failure, deadlock.
+_TRANSIENT: Final = ("08", "53", "57")
+_REPEAT: Final = ("40001", "40P01")
+# Refused password or role, no such database: repeating cannot help.
+_MISCONFIGURED: Final = ("28", "3D")
+CONNECT_TIMEOUT_S: Final = 5.0
+COMMAND_TIMEOUT_S: Final = 60.0  # a statement of an owner takes milliseconds; longer means a dead connection
+
+
+@contextlib.contextmanager
+def translated() -> Generator[None]:
+    """Turns what may be repeated into StoreError, a wrong URL into ConfigurationError; other errors pass."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        sqlstate: str = cast(Any, error).sqlstate or ""
+        if sqlstate.startswith(_MISCONFIGURED):
+            raise ConfigurationError(f"postgres.url: {error}") from error
+        if sqlstate.startswith(_TRANSIENT) or sqlstate in _REPEAT:
+            raise StoreError(f"database: {error}") from error
+        raise
+    except cast(Any, asyncpg).ClientConfigurationError as error:
+        raise ConfigurationError("postgres.url is not a connection string") from error
+    except asyncpg.InterfaceError as error:
+        raise StoreError(f"database: {error}") from error
+    except (OSError, TimeoutError) as error:
+        raise StoreError(f"database: {error or type(error).__name__}") from error
+
+
+async def open_pool(settings: PostgresSettings, connections: int) -> Pool:
+    """A pool whose connections see only the deployment's schema; it connects on first use."""
+    with translated():
+        return await _driver.create_pool(
+            settings.url.get_secret_value(),
+            min_size=0,
+            max_size=connections,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=COMMAND_TIMEOUT_S,
+            server_settings={"search_path": quoted(settings.schema_name), "timezone": "UTC"},
+        )
+
+
+async def connect(url: str) -> Connection:
+    """One connection, for who needs no pool."""
+    return await _driver.connect(url, timeout=CONNECT_TIMEOUT_S)
+
+
+@contextlib.asynccontextmanager
+async def acquired(pool: Pool) -> AsyncGenerator[Connection]:
+    """A connection of the pool, given back at the end; raises StoreError."""
+    with translated():
+        async with pool.acquire(timeout=COMMAND_TIMEOUT_S) as connection:
+            yield connection
+
+
+def quoted(identifier: str) -> str:
+    """A schema's name as SQL writes it."""
+    return '"' + identifier.replace('"', '""') + '"'

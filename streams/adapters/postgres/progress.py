@@ -1,0 +1,71 @@
+"""Read-only: how far the graph has come, for people who watch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from streams.adapters.postgres import pool, queries
+from streams.domain.errors import StoreError
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How much of everything there is."""
+
+    blocks: int
+    wanted: int
+    computed: int
+    squashed: int
+    proofs: int
+    alarms: int
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """Work of one class."""
+
+    work_class: str
+    waiting: int
+    in_flight: int
+    done: int
+    failed: int
+
+
+class Steps(msgspec.Struct, frozen=True):
+    """How many of some handles are known, computed and squashed."""
+
+    known: int
+    computed: int
+    squashed: int
+
+
+class Progress:
+    """Queries over one pool."""
+
+    def __init__(self, connections: pool.Pool) -> None:
+        self._pool = connections
+        self._sql = queries.load("progress.sql")
+
+    async def counts(self) -> Counts:
+        """All counters; raises StoreError."""
+        (row,) = await self._fetch("counts")
+        return msgspec.convert(row, Counts)
+
+    async def queues(self) -> tuple[Queue, ...]:
+        """Work by class; raises StoreError."""
+        return tuple(msgspec.convert(row, Queue) for row in await self._fetch("queues"))
+
+    async def steps(self, handles: Sequence[bytes]) -> Steps:
+        """How far these handles have come; raises StoreError."""
+        (row,) = await self._fetch("steps", list(handles))
+        return msgspec.convert(row, Steps)
+
+    async def ciphertext(self, handle: bytes) -> bytes:
+        """What is stored for a handle; raises StoreError, also when there is nothing yet."""
+        rows = await self._fetch("ciphertext", handle)
+        if not rows:
+            raise StoreError(f"0x{handle.hex()} has no ciphertext yet")
+        return rows[0]["ciphertext"]
+
+    async def _fetch(self, name: str, *arguments: Any) -> list[dict[str, Any]]:
+        async with pool.acquired(self._pool) as connection:
+            return [dict(row) for row in await connection.fetch(self._sql[name], *arguments)]

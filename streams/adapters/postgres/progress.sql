@@ -1,0 +1,33 @@
+-- name: counts
+-- how much of everything there is, in one row
+select
+  (select count(*) from blocks) as blocks,
+  (select count(*) from handles where reasons > 0) as wanted,
+  (select count(*) from handles where ct64_digest <> '') as computed,
+  (select count(*) from ciphertext_digest) as squashed,
+  (select count(*) from verify_proofs) as proofs,
+  (select count(*) from alarms) as alarms;
+
+-- name: queues
+-- work by class: what waits, what is in flight, what is over
+select work_class,
+  count(*) filter (where state in ('blocked', 'ready')) as waiting,
+  count(*) filter (where state in ('claimed', 'dispatched')) as in_flight,
+  count(*) filter (where state = 'done') as done,
+  count(*) filter (where state = 'failed') as failed
+from work_items
+where work_class <> 'publish'
+group by work_class
+order by work_class;
+
+-- name: steps
+-- how far these handles have come: known, computed, squashed
+select count(*) as known,
+  count(*) filter (where ct64_digest <> '') as computed,
+  count(*) filter (where ct128_digest <> '') as squashed
+from handles
+where handle = any($1::bytea[]);
+
+-- name: ciphertext
+-- the stored ciphertext of a handle
+select ciphertext from ciphertexts where handle = $1;

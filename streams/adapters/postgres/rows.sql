@@ -1,0 +1,445 @@
+-- Rows of domain/rows.py: one query per table and look-up. Written by tools/rows_sql.py, not by hand.
+-- Arrays of byte strings travel as text, because unnest would flatten an array of arrays.
+
+-- name: put_tenants
+-- Insert or replace rows of tenants.
+insert into tenants as o (shard, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash)
+select $1, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash
+from unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bytea[], $8::text[], $9::bytea[], $10::bigint[], $11::bytea[]) as t(tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash)
+on conflict (tenant) do update set
+  chain_id = excluded.chain_id, tip_hash = excluded.tip_hash, tip_number = excluded.tip_number, blocks_seen = excluded.blocks_seen, key_id = excluded.key_id, engine = excluded.engine, crs_id = excluded.crs_id, gateway_number = excluded.gateway_number, gateway_hash = excluded.gateway_hash;
+
+-- name: delete_tenants
+-- Remove rows of tenants by primary key.
+delete from tenants as o
+using unnest($1::text[]) as k(tenant)
+where o.tenant = k.tenant;
+
+-- name: load_tenants_by_tenant
+-- Rows of tenants; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.chain_id, o.tip_hash, o.tip_number, o.blocks_seen, o.key_id, o.engine, o.crs_id, o.gateway_number, o.gateway_hash
+from unnest($1::text[]) with ordinality as k(tenant, at)
+join tenants as o on o.tenant = k.tenant;
+
+-- name: put_blocks
+-- Insert or replace rows of blocks.
+insert into blocks as o (shard, tenant, hash, parent_hash, number, timestamp, status, sequence)
+select $1, tenant, hash, parent_hash, number, timestamp, status, sequence
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[]) as t(tenant, hash, parent_hash, number, timestamp, status, sequence)
+on conflict (tenant, hash) do update set
+  parent_hash = excluded.parent_hash, number = excluded.number, timestamp = excluded.timestamp, status = excluded.status, sequence = excluded.sequence;
+
+-- name: delete_blocks
+-- Remove rows of blocks by primary key.
+delete from blocks as o
+using unnest($1::text[], $2::bytea[]) as k(tenant, hash)
+where o.tenant = k.tenant and o.hash = k.hash;
+
+-- name: load_blocks_by_tenant_hash
+-- Rows of blocks; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.hash, o.parent_hash, o.number, o.timestamp, o.status, o.sequence
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, hash, at)
+join blocks as o on o.tenant = k.tenant and o.hash = k.hash;
+
+-- name: load_blocks_by_tenant_parent_hash
+-- Rows of blocks; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.hash, o.parent_hash, o.number, o.timestamp, o.status, o.sequence
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, parent_hash, at)
+join blocks as o on o.tenant = k.tenant and o.parent_hash = k.parent_hash;
+
+-- name: put_computations
+-- Insert or replace rows of computations.
+insert into computations as o (shard, tenant, output_handle, transaction_id, block_hash, log_index, fhe_operation, dependencies, is_scalar, fhe_type, caller)
+select $1, tenant, output_handle, transaction_id, block_hash, log_index, fhe_operation, dependencies::bytea[], is_scalar, fhe_type, caller
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bigint[], $8::text[], $9::boolean[], $10::bigint[], $11::bytea[]) as t(tenant, output_handle, transaction_id, block_hash, log_index, fhe_operation, dependencies, is_scalar, fhe_type, caller)
+on conflict (tenant, output_handle, transaction_id, block_hash) do update set
+  log_index = excluded.log_index, fhe_operation = excluded.fhe_operation, dependencies = excluded.dependencies, is_scalar = excluded.is_scalar, fhe_type = excluded.fhe_type, caller = excluded.caller;
+
+-- name: delete_computations
+-- Remove rows of computations by primary key.
+delete from computations as o
+using unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) as k(tenant, output_handle, transaction_id, block_hash)
+where o.tenant = k.tenant and o.output_handle = k.output_handle and o.transaction_id = k.transaction_id and o.block_hash = k.block_hash;
+
+-- name: load_computations_by_tenant_output_handle_transaction_id_block_hash
+-- Rows of computations; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller
+from unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) with ordinality as k(tenant, output_handle, transaction_id, block_hash, at)
+join computations as o on o.tenant = k.tenant and o.output_handle = k.output_handle and o.transaction_id = k.transaction_id and o.block_hash = k.block_hash;
+
+-- name: load_computations_by_tenant_output_handle
+-- Rows of computations; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, output_handle, at)
+join computations as o on o.tenant = k.tenant and o.output_handle = k.output_handle;
+
+-- name: load_computations_by_tenant_transaction_id_block_hash
+-- Rows of computations; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller
+from unnest($1::text[], $2::bytea[], $3::bytea[]) with ordinality as k(tenant, transaction_id, block_hash, at)
+join computations as o on o.tenant = k.tenant and o.transaction_id = k.transaction_id and o.block_hash = k.block_hash;
+
+-- name: load_computations_by_tenant_block_hash
+-- Rows of computations; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, block_hash, at)
+join computations as o on o.tenant = k.tenant and o.block_hash = k.block_hash;
+
+-- name: put_allowed_handles
+-- Insert or replace rows of allowed_handles.
+insert into allowed_handles as o (shard, tenant, handle, account_address, block_hash, event_type, transaction_id)
+select $1, tenant, handle, account_address, block_hash, event_type, transaction_id
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bytea[]) as t(tenant, handle, account_address, block_hash, event_type, transaction_id)
+on conflict (tenant, handle, account_address, block_hash) do update set
+  event_type = excluded.event_type, transaction_id = excluded.transaction_id;
+
+-- name: delete_allowed_handles
+-- Remove rows of allowed_handles by primary key.
+delete from allowed_handles as o
+using unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) as k(tenant, handle, account_address, block_hash)
+where o.tenant = k.tenant and o.handle = k.handle and o.account_address = k.account_address and o.block_hash = k.block_hash;
+
+-- name: load_allowed_handles_by_tenant_handle_account_address_block_hash
+-- Rows of allowed_handles; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.account_address, o.block_hash, o.event_type, o.transaction_id
+from unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) with ordinality as k(tenant, handle, account_address, block_hash, at)
+join allowed_handles as o on o.tenant = k.tenant and o.handle = k.handle and o.account_address = k.account_address and o.block_hash = k.block_hash;
+
+-- name: load_allowed_handles_by_tenant_block_hash
+-- Rows of allowed_handles; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.account_address, o.block_hash, o.event_type, o.transaction_id
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, block_hash, at)
+join allowed_handles as o on o.tenant = k.tenant and o.block_hash = k.block_hash;
+
+-- name: put_handles
+-- Insert or replace rows of handles.
+insert into handles as o (shard, tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input)
+select $1, tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input
+from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bigint[], $7::text[], $8::boolean[], $9::bytea[], $10::bytea[], $11::bytea[], $12::boolean[]) as t(tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input)
+on conflict (tenant, handle) do update set
+  fhe_type = excluded.fhe_type, operation_digest = excluded.operation_digest, reasons = excluded.reasons, compute_item = excluded.compute_item, followed = excluded.followed, key_id = excluded.key_id, ct64_digest = excluded.ct64_digest, ct128_digest = excluded.ct128_digest, is_input = excluded.is_input;
+
+-- name: delete_handles
+-- Remove rows of handles by primary key.
+delete from handles as o
+using unnest($1::text[], $2::bytea[]) as k(tenant, handle)
+where o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: load_handles_by_tenant_handle
+-- Rows of handles; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.fhe_type, o.operation_digest, o.reasons, o.compute_item, o.followed, o.key_id, o.ct64_digest, o.ct128_digest, o.is_input
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
+join handles as o on o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: put_ciphertexts
+-- Insert or replace rows of ciphertexts.
+insert into ciphertexts as o (shard, tenant, handle, fhe_type, key_id, ciphertext, is_input)
+select $1, tenant, handle, fhe_type, key_id, ciphertext, is_input
+from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bytea[], $7::boolean[]) as t(tenant, handle, fhe_type, key_id, ciphertext, is_input)
+on conflict (tenant, handle) do update set
+  fhe_type = excluded.fhe_type, key_id = excluded.key_id, ciphertext = excluded.ciphertext, is_input = excluded.is_input;
+
+-- name: delete_ciphertexts
+-- Remove rows of ciphertexts by primary key.
+delete from ciphertexts as o
+using unnest($1::text[], $2::bytea[]) as k(tenant, handle)
+where o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: load_ciphertexts_by_tenant_handle
+-- Rows of ciphertexts; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.fhe_type, o.key_id, o.ciphertext, o.is_input
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
+join ciphertexts as o on o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: put_ciphertext_digest
+-- Insert or replace rows of ciphertext_digest.
+insert into ciphertext_digest as o (shard, tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation)
+select $1, tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[]) as t(tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation)
+on conflict (tenant, handle) do update set
+  key_id = excluded.key_id, ciphertext = excluded.ciphertext, ciphertext128 = excluded.ciphertext128, ciphertext128_format = excluded.ciphertext128_format, signer = excluded.signer, attestation = excluded.attestation;
+
+-- name: delete_ciphertext_digest
+-- Remove rows of ciphertext_digest by primary key.
+delete from ciphertext_digest as o
+using unnest($1::text[], $2::bytea[]) as k(tenant, handle)
+where o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: load_ciphertext_digest_by_tenant_handle
+-- Rows of ciphertext_digest; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128, o.ciphertext128_format, o.signer, o.attestation
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
+join ciphertext_digest as o on o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: put_gateway_commits
+-- Insert or replace rows of gateway_commits.
+insert into gateway_commits as o (shard, tenant, handle, key_id, ciphertext, ciphertext128)
+select $1, tenant, handle, key_id, ciphertext, ciphertext128
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[]) as t(tenant, handle, key_id, ciphertext, ciphertext128)
+on conflict (tenant, handle) do update set
+  key_id = excluded.key_id, ciphertext = excluded.ciphertext, ciphertext128 = excluded.ciphertext128;
+
+-- name: delete_gateway_commits
+-- Remove rows of gateway_commits by primary key.
+delete from gateway_commits as o
+using unnest($1::text[], $2::bytea[]) as k(tenant, handle)
+where o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: load_gateway_commits_by_tenant_handle
+-- Rows of gateway_commits; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
+join gateway_commits as o on o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: put_verify_proofs
+-- Insert or replace rows of verify_proofs.
+insert into verify_proofs as o (shard, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, verified, handles, last_error)
+select $1, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, verified, handles::bytea[], last_error
+from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[], $13::boolean[], $14::text[], $15::text[]) as t(tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, verified, handles, last_error)
+on conflict (tenant, zk_proof_id) do update set
+  range_end = excluded.range_end, block_number = excluded.block_number, transaction_id = excluded.transaction_id, chain_id = excluded.chain_id, contract_address = excluded.contract_address, user_address = excluded.user_address, input = excluded.input, extra_data = excluded.extra_data, state = excluded.state, verified = excluded.verified, handles = excluded.handles, last_error = excluded.last_error;
+
+-- name: delete_verify_proofs
+-- Remove rows of verify_proofs by primary key.
+delete from verify_proofs as o
+using unnest($1::text[], $2::bigint[]) as k(tenant, zk_proof_id)
+where o.tenant = k.tenant and o.zk_proof_id = k.zk_proof_id;
+
+-- name: load_verify_proofs_by_tenant_zk_proof_id
+-- Rows of verify_proofs; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.verified, o.handles, o.last_error
+from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, zk_proof_id, at)
+join verify_proofs as o on o.tenant = k.tenant and o.zk_proof_id = k.zk_proof_id;
+
+-- name: load_verify_proofs_by_tenant_range_end
+-- Rows of verify_proofs; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.verified, o.handles, o.last_error
+from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, range_end, at)
+join verify_proofs as o on o.tenant = k.tenant and o.range_end = k.range_end;
+
+-- name: put_gateway_blocks
+-- Insert or replace rows of gateway_blocks.
+insert into gateway_blocks as o (shard, tenant, number, hash, previous)
+select $1, tenant, number, hash, previous
+from unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[]) as t(tenant, number, hash, previous)
+on conflict (tenant, number) do update set
+  hash = excluded.hash, previous = excluded.previous;
+
+-- name: delete_gateway_blocks
+-- Remove rows of gateway_blocks by primary key.
+delete from gateway_blocks as o
+using unnest($1::text[], $2::bigint[]) as k(tenant, number)
+where o.tenant = k.tenant and o.number = k.number;
+
+-- name: load_gateway_blocks_by_tenant_number
+-- Rows of gateway_blocks; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.number, o.hash, o.previous
+from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, number, at)
+join gateway_blocks as o on o.tenant = k.tenant and o.number = k.number;
+
+-- name: put_work_items
+-- Insert or replace rows of work_items.
+insert into work_items as o (shard, tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition)
+select $1, tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition
+from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::bytea[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[], $21::bigint[]) as t(tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition)
+on conflict (tenant, id) do update set
+  work_class = excluded.work_class, kind = excluded.kind, subject = excluded.subject, affinity = excluded.affinity, contract = excluded.contract, cost_ms = excluded.cost_ms, state = excluded.state, priority = excluded.priority, missing = excluded.missing, key_id = excluded.key_id, cause = excluded.cause, attempt = excluded.attempt, uncomputable_counter = excluded.uncomputable_counter, not_before_ms = excluded.not_before_ms, deadline_ms = excluded.deadline_ms, epoch = excluded.epoch, worker = excluded.worker, partition = excluded.partition,
+  claimed_at = case when excluded.state = 'claimed' and o.state <> 'claimed' then now() else o.claimed_at end,
+  started_at = case when excluded.state in ('claimed', 'dispatched') and excluded.attempt = o.attempt
+    and excluded.deadline_ms > o.deadline_ms then now() else o.started_at end,
+  finished_at = case when excluded.state in ('done', 'failed', 'cancelled') and o.state <> excluded.state
+    then now() else o.finished_at end;
+
+-- name: delete_work_items
+-- Remove rows of work_items by primary key.
+delete from work_items as o
+using unnest($1::text[], $2::text[]) as k(tenant, id)
+where o.tenant = k.tenant and o.id = k.id;
+
+-- name: load_work_items_by_tenant_id
+-- Rows of work_items; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.id, o.work_class, o.kind, o.subject, o.affinity, o.contract, o.cost_ms, o.state, o.priority, o.missing, o.key_id, o.cause, o.attempt, o.uncomputable_counter, o.not_before_ms, o.deadline_ms, o.epoch, o.worker, o.partition
+from unnest($1::text[], $2::text[]) with ordinality as k(tenant, id, at)
+join work_items as o on o.tenant = k.tenant and o.id = k.id;
+
+-- name: put_work_members
+-- Insert or replace rows of work_members.
+insert into work_members as o (shard, tenant, item, handle, position, fhe_operation, dependencies, is_scalar, fhe_type, is_output)
+select $1, tenant, item, handle, position, fhe_operation, dependencies::bytea[], is_scalar, fhe_type, is_output
+from unnest($2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[], $8::boolean[], $9::bigint[], $10::boolean[]) as t(tenant, item, handle, position, fhe_operation, dependencies, is_scalar, fhe_type, is_output)
+on conflict (tenant, item, handle) do update set
+  position = excluded.position, fhe_operation = excluded.fhe_operation, dependencies = excluded.dependencies, is_scalar = excluded.is_scalar, fhe_type = excluded.fhe_type, is_output = excluded.is_output;
+
+-- name: delete_work_members
+-- Remove rows of work_members by primary key.
+delete from work_members as o
+using unnest($1::text[], $2::text[], $3::bytea[]) as k(tenant, item, handle)
+where o.tenant = k.tenant and o.item = k.item and o.handle = k.handle;
+
+-- name: load_work_members_by_tenant_item_handle
+-- Rows of work_members; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.item, o.handle, o.position, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.is_output
+from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality as k(tenant, item, handle, at)
+join work_members as o on o.tenant = k.tenant and o.item = k.item and o.handle = k.handle;
+
+-- name: load_work_members_by_tenant_item
+-- Rows of work_members; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.item, o.handle, o.position, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.is_output
+from unnest($1::text[], $2::text[]) with ordinality as k(tenant, item, at)
+join work_members as o on o.tenant = k.tenant and o.item = k.item;
+
+-- name: put_work_waits
+-- Insert or replace rows of work_waits.
+insert into work_waits as o (shard, tenant, item, token)
+select $1, tenant, item, token
+from unnest($2::text[], $3::text[], $4::bytea[]) as t(tenant, item, token)
+on conflict (tenant, item, token) do nothing;
+
+-- name: delete_work_waits
+-- Remove rows of work_waits by primary key.
+delete from work_waits as o
+using unnest($1::text[], $2::text[], $3::bytea[]) as k(tenant, item, token)
+where o.tenant = k.tenant and o.item = k.item and o.token = k.token;
+
+-- name: load_work_waits_by_tenant_item_token
+-- Rows of work_waits; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.item, o.token
+from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality as k(tenant, item, token, at)
+join work_waits as o on o.tenant = k.tenant and o.item = k.item and o.token = k.token;
+
+-- name: load_work_waits_by_tenant_token
+-- Rows of work_waits; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.item, o.token
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, token, at)
+join work_waits as o on o.tenant = k.tenant and o.token = k.token;
+
+-- name: load_work_waits_by_tenant_item
+-- Rows of work_waits; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.item, o.token
+from unnest($1::text[], $2::text[]) with ordinality as k(tenant, item, at)
+join work_waits as o on o.tenant = k.tenant and o.item = k.item;
+
+-- name: put_work_failures
+-- Insert or replace rows of work_failures.
+insert into work_failures as o (shard, tenant, token, cause)
+select $1, tenant, token, cause
+from unnest($2::text[], $3::bytea[], $4::text[]) as t(tenant, token, cause)
+on conflict (tenant, token) do update set
+  cause = excluded.cause;
+
+-- name: delete_work_failures
+-- Remove rows of work_failures by primary key.
+delete from work_failures as o
+using unnest($1::text[], $2::bytea[]) as k(tenant, token)
+where o.tenant = k.tenant and o.token = k.token;
+
+-- name: load_work_failures_by_tenant_token
+-- Rows of work_failures; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.token, o.cause
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, token, at)
+join work_failures as o on o.tenant = k.tenant and o.token = k.token;
+
+-- name: put_early_results
+-- Insert or replace rows of early_results.
+insert into early_results as o (shard, tenant, item, done, failure, verified, handles, reason)
+select $1, tenant, item, done, failure, verified, handles::bytea[], reason
+from unnest($2::text[], $3::text[], $4::boolean[], $5::text[], $6::boolean[], $7::text[], $8::text[]) as t(tenant, item, done, failure, verified, handles, reason)
+on conflict (tenant, item) do update set
+  done = excluded.done, failure = excluded.failure, verified = excluded.verified, handles = excluded.handles, reason = excluded.reason;
+
+-- name: delete_early_results
+-- Remove rows of early_results by primary key.
+delete from early_results as o
+using unnest($1::text[], $2::text[]) as k(tenant, item)
+where o.tenant = k.tenant and o.item = k.item;
+
+-- name: load_early_results_by_tenant_item
+-- Rows of early_results; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.item, o.done, o.failure, o.verified, o.handles, o.reason
+from unnest($1::text[], $2::text[]) with ordinality as k(tenant, item, at)
+join early_results as o on o.tenant = k.tenant and o.item = k.item;
+
+-- name: put_tenant_keys
+-- Insert or replace rows of tenant_keys.
+insert into tenant_keys as o (shard, tenant, kind, key_id, digest)
+select $1, tenant, kind, key_id, digest
+from unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[]) as t(tenant, kind, key_id, digest)
+on conflict (tenant, kind, key_id) do update set
+  digest = excluded.digest;
+
+-- name: delete_tenant_keys
+-- Remove rows of tenant_keys by primary key.
+delete from tenant_keys as o
+using unnest($1::text[], $2::text[], $3::bytea[]) as k(tenant, kind, key_id)
+where o.tenant = k.tenant and o.kind = k.kind and o.key_id = k.key_id;
+
+-- name: load_tenant_keys_by_tenant_kind_key_id
+-- Rows of tenant_keys; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.kind, o.key_id, o.digest
+from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality as k(tenant, kind, key_id, at)
+join tenant_keys as o on o.tenant = k.tenant and o.kind = k.kind and o.key_id = k.key_id;
+
+-- name: put_divergences
+-- Insert or replace rows of divergences.
+insert into divergences as o (shard, tenant, kind, subject, other)
+select $1, tenant, kind, subject, other
+from unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[]) as t(tenant, kind, subject, other)
+on conflict (tenant, kind, subject, other) do nothing;
+
+-- name: delete_divergences
+-- Remove rows of divergences by primary key.
+delete from divergences as o
+using unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[]) as k(tenant, kind, subject, other)
+where o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject and o.other = k.other;
+
+-- name: load_divergences_by_tenant_kind_subject_other
+-- Rows of divergences; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.kind, o.subject, o.other
+from unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[]) with ordinality as k(tenant, kind, subject, other, at)
+join divergences as o on o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject and o.other = k.other;
+
+-- name: put_alarms
+-- Insert or replace rows of alarms.
+insert into alarms as o (shard, tenant, kind, subject, detail)
+select $1, tenant, kind, subject, detail
+from unnest($2::text[], $3::text[], $4::bytea[], $5::text[]) as t(tenant, kind, subject, detail)
+on conflict (tenant, kind, subject) do update set
+  detail = excluded.detail;
+
+-- name: delete_alarms
+-- Remove rows of alarms by primary key.
+delete from alarms as o
+using unnest($1::text[], $2::text[], $3::bytea[]) as k(tenant, kind, subject)
+where o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject;
+
+-- name: load_alarms_by_tenant_kind_subject
+-- Rows of alarms; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.kind, o.subject, o.detail
+from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality as k(tenant, kind, subject, at)
+join alarms as o on o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject;
+
+-- name: put_fact_parts
+-- Insert or replace rows of fact_parts.
+insert into fact_parts as o (shard, tenant, sha256, part, parts, body)
+select $1, tenant, sha256, part, parts, body
+from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bytea[]) as t(tenant, sha256, part, parts, body)
+on conflict (tenant, sha256, part) do update set
+  parts = excluded.parts, body = excluded.body;
+
+-- name: delete_fact_parts
+-- Remove rows of fact_parts by primary key.
+delete from fact_parts as o
+using unnest($1::text[], $2::bytea[], $3::bigint[]) as k(tenant, sha256, part)
+where o.tenant = k.tenant and o.sha256 = k.sha256 and o.part = k.part;
+
+-- name: load_fact_parts_by_tenant_sha256_part
+-- Rows of fact_parts; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.sha256, o.part, o.parts, o.body
+from unnest($1::text[], $2::bytea[], $3::bigint[]) with ordinality as k(tenant, sha256, part, at)
+join fact_parts as o on o.tenant = k.tenant and o.sha256 = k.sha256 and o.part = k.part;
+
+-- name: load_fact_parts_by_tenant_sha256
+-- Rows of fact_parts; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.sha256, o.part, o.parts, o.body
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, sha256, at)
+join fact_parts as o on o.tenant = k.tenant and o.sha256 = k.sha256;

@@ -1,0 +1,184 @@
+"""ports.Store on Postgres: fenced transactions over the tables of 0001_state.sql."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from typing import Any, Final, cast
+
+import asyncpg
+
+from streams.adapters.postgres import messages, pool, queries, rows
+from streams.domain.errors import Fenced
+from streams.domain.rows import Row, WorkRow
+from streams.domain.state import Changes, Read
+from streams.ports import Claim, DeadLetter, Demand, Headers, Offset, Outgoing, Ready, Record
+from streams.settings import PostgresSettings
+
+_SQL: Final = queries.load("store.sql")
+CONNECTIONS: Final = 8  # of one process; an owner holds one while it has a transaction open
+
+
+class PostgresTransaction:
+    """An open, fenced transaction of one shard."""
+
+    def __init__(self, connection: pool.Connection, shard: int, epoch: int) -> None:
+        self._connection, self._shard, self._epoch = connection, shard, epoch
+
+    async def load(self, reads: Sequence[Read]) -> list[list[Row]]:
+        """Rows that answer each look-up, by one query per table and index."""
+        return await rows.load(self._connection, reads)
+
+    async def write(self, changes: Changes) -> None:
+        """Store what decisions changed."""
+        await rows.write(self._connection, self._shard, changes)
+
+    async def advance(self, topic: str, partition: int, start: int, next_off: int) -> None:
+        """Move the next offset from `start`; raises Fenced when it is not there."""
+        if await self._fetchval("advance", topic, partition, start, next_off) is None:
+            raise Fenced(f"{topic}/{partition} is not at {start} any more")
+
+    async def ready(self, work_class: str, now_ms: int, per_contract: int) -> Ready:
+        """Items of a class that may be claimed now, by priority within each contract."""
+        found = await self._fetch("ready", self._shard, work_class, now_ms, per_contract)
+        in_flight = await self._fetchval("in_flight", self._shard, work_class)
+        return Ready(tuple(_work(record) for record in found), in_flight)
+
+    async def outstanding(self, work_class: str) -> dict[str, int]:
+        """Estimated cost in ms of what is in flight per worker, over all shards."""
+        return {r["worker"]: r["cost_ms"] for r in await self._fetch("outstanding", work_class)}
+
+    async def reclaim(self) -> list[WorkRow]:
+        """Take over what owners before claimed and may not have published."""
+        return [_work(record) for record in await self._fetch("reclaim", self._shard, self._epoch)]
+
+    async def messages(self, items: Sequence[WorkRow]) -> list[Outgoing | None]:
+        """The message of each item; None when something that it needs is not stored."""
+        return await messages.assemble(self._connection, items)
+
+    async def dispatched(self, items: Sequence[WorkRow]) -> None:
+        """The broker has these messages: dispatched, those of class `publish` done."""
+        keys = [(item.tenant, item.id, item.attempt) for item in items]
+        await self._fetch("dispatched", *(list(column) for column in zip(*keys, strict=True)))
+
+    async def requeue(self, now_ms: int, live: Collection[str]) -> int:
+        """Make ready again what passed its deadline or lies at a worker that is not alive."""
+        return len(await self._fetch("requeue", self._shard, now_ms, sorted(live)))
+
+    async def park(self, letter: DeadLetter) -> None:
+        """Keep bytes that do not decode."""
+        at = letter.record
+        names, values = _headers(at.headers)
+        place = (at.topic, at.partition, at.offset, at.key, at.value, names, values)
+        why = (letter.error_class, letter.error)
+        await self._fetch("park", letter.id, self._shard, letter.tenant, *place, *why)
+
+    async def halt(self, tenant: str, record: Record, error: str) -> None:
+        """Apply nothing more of a tenant from this record on."""
+        place = (record.topic, record.partition, record.offset)
+        await self._fetch("halt", tenant, self._shard, *place, error)
+
+    async def hold(self, tenant: str, record: Record) -> None:
+        """Keep a record of a halted tenant behind those kept before."""
+        names, values = _headers(record.headers)
+        place = (record.topic, record.partition, record.offset)
+        body = (record.key, record.value, names, values, record.timestamp_ms)
+        await self._fetch("hold", self._shard, tenant, *place, *body)
+
+    async def held(self, tenant: str, limit: int) -> list[Record]:
+        """The oldest kept records of a tenant, in the order in which they were kept."""
+        return [_record(found) for found in await self._fetch("held", tenant, limit)]
+
+    async def drop_held(self, records: Sequence[Record]) -> None:
+        """Forget kept records: they are applied."""
+        keys = [(record.topic, record.partition, record.offset) for record in records]
+        await self._fetch("drop_held", *(list(column) for column in zip(*keys, strict=True)))
+
+    async def resume(self, tenant: str) -> None:
+        """The tenant is no longer halted."""
+        await self._fetch("resume", tenant)
+
+    async def take_request(self, request: str, tenant: str) -> bool:
+        """Whether an operator's command is new; it is remembered as carried out."""
+        return await self._fetchval("take_request", request, tenant) is not None
+
+    async def _fetch(self, query: str, *arguments: Any) -> list[Any]:
+        return await self._connection.fetch(_SQL[query], *arguments)
+
+    async def _fetchval(self, query: str, *arguments: Any) -> Any:
+        return await self._connection.fetchval(_SQL[query], *arguments)
+
+
+class PostgresStore:
+    """The materialised state in one schema."""
+
+    def __init__(self, connections: pool.Pool) -> None:
+        self._pool = connections
+
+    @classmethod
+    async def open(cls, settings: PostgresSettings, connections: int = CONNECTIONS) -> "PostgresStore":
+        """Connect on first use; raises ConfigurationError, StoreError."""
+        return cls(await pool.open_pool(settings, connections))
+
+    @property
+    def pool(self) -> pool.Pool:
+        """The connections, for reading beside the owners."""
+        return self._pool
+
+    async def claim(self, shard: int, owner: str, topics: Mapping[str, str]) -> Claim:
+        """Become the owner with a new epoch; waits for an open transaction of the one before."""
+        async with pool.acquired(self._pool) as connection, connection.transaction():
+            epoch = await connection.fetchval(_SQL["claim_shard"], shard, owner)
+            for topic, topic_id in topics.items():
+                await connection.execute(_SQL["insert_offset"], topic, shard, topic_id)
+            offsets = await connection.fetch(_SQL["offsets"], shard, list(topics))
+            halted = await connection.fetch(_SQL["halted"], shard)
+        return Claim(
+            shard=shard,
+            epoch=epoch,
+            offsets=tuple(Offset(r["topic"], r["topic_id"], r["next_off"]) for r in offsets),
+            halted=frozenset(r["tenant"] for r in halted),
+        )
+
+    @contextlib.asynccontextmanager
+    async def begin(self, shard: int, epoch: int) -> AsyncGenerator[PostgresTransaction]:
+        """A transaction whose first statement is the fence; raises Fenced, StoreError."""
+        async with pool.acquired(self._pool) as connection, connection.transaction():
+            if await connection.fetchval(_SQL["fence"], shard, epoch) is None:
+                raise Fenced(f"shard {shard} has a newer owner than epoch {epoch}")
+            yield PostgresTransaction(connection, shard, epoch)
+
+    async def demand(self, now_ms: int, live: Collection[str]) -> list[Demand]:
+        """Open work per shard and class; raises StoreError."""
+        async with pool.acquired(self._pool) as connection:
+            found = await connection.fetch(_SQL["demand"], now_ms, sorted(live))
+        return [Demand(**dict(record)) for record in found]
+
+    async def repair(self, topic: str, partition: int, topic_id: str, next_off: int) -> None:
+        """An operator accepts that records are lost: fence the owner and go on at this offset."""
+        async with pool.acquired(self._pool) as connection, connection.transaction():
+            await connection.fetchval(_SQL["claim_shard"], partition, "repair")
+            await connection.execute(_SQL["repair_offset"], topic, partition, topic_id, next_off)
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        with contextlib.suppress(asyncpg.InterfaceError, OSError):
+            await self._pool.close()
+
+
+def _work(record: Any) -> WorkRow:
+    return cast(WorkRow, rows.as_row(WorkRow, record))
+
+
+def _headers(headers: Headers) -> tuple[list[str], list[bytes]]:
+    return [name for name, _ in headers], [value for _, value in headers]
+
+
+def _record(found: Any) -> Record:
+    return Record(
+        topic=found["topic"],
+        partition=found["part"],
+        offset=found["off"],
+        key=found["key"],
+        value=found["value"],
+        headers=tuple(zip(found["header_names"], found["header_values"], strict=True)),
+        timestamp_ms=found["timestamp_ms"],
+    )

@@ -1,0 +1,127 @@
+-- Ownership, offsets, the work queue, halted tenants, dead letters.
+
+-- name: claim_shard
+-- Become the owner with the next epoch; the row lock waits for an open transaction of the owner before.
+insert into shard_owner as o (shard, epoch, owner) values ($1, 1, $2)
+on conflict (shard) do update set epoch = o.epoch + 1, owner = excluded.owner, claimed_at = now()
+returning epoch;
+
+-- name: insert_offset
+-- A topic that this shard never read starts at its first record.
+insert into consumer_offset (topic, part, topic_id, next_off) values ($1, $2, $3, 0) on conflict do nothing;
+
+-- name: offsets
+-- Where a shard stands in its topics.
+select topic, topic_id, next_off from consumer_offset where part = $1 and topic = any($2::text[]);
+
+-- name: halted
+-- Tenants of a shard whose records are kept, not applied.
+select tenant from halted_tenants where shard = $1;
+
+-- name: fence
+-- First statement of every transaction of an owner.
+select 1 from shard_owner where shard = $1 and epoch = $2 for share;
+
+-- name: advance
+-- Move the next offset, only from where it must be.
+update consumer_offset set next_off = $4 where topic = $1 and part = $2 and next_off = $3 returning 1;
+
+-- name: repair_offset
+-- An operator accepts that records are lost: the shard goes on at this offset of this topic.
+insert into consumer_offset (topic, part, topic_id, next_off) values ($1, $2, $3, $4)
+on conflict (topic, part) do update set topic_id = excluded.topic_id, next_off = excluded.next_off;
+
+-- name: ready
+-- The first items of each contract that may be claimed, by priority.
+select i.* from (
+  select distinct tenant, contract from work_items
+  where shard = $1 and work_class = $2 and state = 'ready' and not_before_ms <= $3
+) as flow
+cross join lateral (
+  select tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause,
+    attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition
+  from work_items w
+  where w.shard = $1 and w.work_class = $2 and w.state = 'ready' and w.not_before_ms <= $3
+    and w.tenant = flow.tenant and w.contract = flow.contract
+  order by w.priority desc, w.id
+  limit $4
+) as i;
+
+-- name: in_flight
+-- How many items of a class this shard has claimed or dispatched.
+select count(*) from work_items where shard = $1 and work_class = $2 and state in ('claimed', 'dispatched');
+
+-- name: outstanding
+-- Estimated cost of what is in flight per worker, over all shards.
+select worker, sum(cost_ms)::bigint as cost_ms from work_items
+where work_class = $1 and state in ('claimed', 'dispatched') and worker <> '' group by worker;
+
+-- name: reclaim
+-- Take over what owners before claimed and may not have published.
+update work_items set epoch = $2
+where shard = $1 and state = 'claimed' and epoch < $2
+returning tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause,
+  attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition;
+
+-- name: dispatched
+-- The broker has the messages; a publication is done with that.
+update work_items as w set
+  state = case w.work_class when 'publish' then 'done' else 'dispatched' end,
+  dispatched_at = now(),
+  finished_at = case w.work_class when 'publish' then now() end
+from unnest($1::text[], $2::text[], $3::bigint[]) as i(tenant, id, attempt)
+where w.tenant = i.tenant and w.id = i.id and w.attempt = i.attempt and w.state = 'claimed';
+
+-- name: requeue
+-- What passed its deadline or lies at a worker that is not alive is ready again.
+update work_items set state = 'ready', attempt = attempt + 1, deadline_ms = 0, worker = '', partition = -1
+where shard = $1 and state in ('claimed', 'dispatched')
+  and (deadline_ms < $2 or (work_class in ('tfhe', 'zkproof', 'sns') and worker <> '' and worker <> all($3::text[])))
+returning 1;
+
+-- name: demand
+-- Open work per shard and class.
+select shard, work_class,
+  coalesce(sum(cost_ms) filter (where state = 'ready'), 0)::bigint as ready_cost_ms,
+  count(*) filter (where state = 'ready') as ready,
+  count(*) filter (where state <> 'ready') as in_flight,
+  count(*) filter (where state <> 'ready' and (deadline_ms < $1 or (work_class in ('tfhe', 'zkproof', 'sns')
+    and worker <> '' and worker <> all($2::text[])))) as overdue
+from work_items
+where (state = 'ready' and not_before_ms <= $1) or state in ('claimed', 'dispatched')
+group by shard, work_class;
+
+-- name: park
+-- Keep bytes that do not decode.
+insert into dead_letters (id, shard, tenant, topic, part, off, key, value, header_names, header_values, error_class, error)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict (id) do nothing;
+
+
+-- name: halt
+-- Apply nothing more of a tenant.
+insert into halted_tenants (tenant, shard, topic, part, off, error) values ($1, $2, $3, $4, $5, $6)
+on conflict (tenant) do update set error = excluded.error;
+
+-- name: hold
+-- Keep a record of a halted tenant.
+insert into halted_records
+  (shard, tenant, topic, part, off, key, value, header_names, header_values, timestamp_ms)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (topic, part, off) do nothing;
+
+-- name: held
+-- The oldest kept records of a tenant.
+select topic, part, off, key, value, header_names, header_values, timestamp_ms
+from halted_records where tenant = $1 order by seq limit $2;
+
+-- name: drop_held
+-- Kept records that are applied.
+delete from halted_records using unnest($1::text[], $2::int[], $3::bigint[]) as r(topic, part, off)
+where halted_records.topic = r.topic and halted_records.part = r.part and halted_records.off = r.off;
+
+-- name: resume
+-- The tenant is no longer halted.
+delete from halted_tenants where tenant = $1;
+
+-- name: take_request
+-- Remember an operator's command; no row when it was carried out before.
+insert into control_requests (request, tenant) values ($1, $2) on conflict do nothing returning 1;

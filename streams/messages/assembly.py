@@ -1,0 +1,166 @@
+"""Messages of work items, from the rows that they are about. Pure: the stores only find the rows."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from streams.domain.control import CiphertextAnnouncement
+from streams.domain.results import Ciphertext
+from streams.domain.rows import CiphertextRow, DigestRow, MemberRow, ProofRow, WorkRow
+from streams.domain.schedule import item_timeout_ms
+from streams.domain.work import (
+    AddMaterial,
+    Call,
+    ComputeWork,
+    ProofWork,
+    RejectResponse,
+    SendWork,
+    SquashWork,
+    Step,
+    VerifyResponse,
+)
+from streams.ports import DeadLetter, Record
+
+_PROOF_ID_BYTES: Final = 32
+
+
+def proof_id(item: WorkRow) -> int:
+    """Id of the proof request that an item is about."""
+    return int.from_bytes(item.subject[:_PROOF_ID_BYTES], "big")
+
+
+def stored(row: CiphertextRow) -> Ciphertext:
+    """A stored ciphertext as messages carry it."""
+    return Ciphertext(handle=row.handle, fhe_type=row.fhe_type, ct64=row.ciphertext)
+
+
+def compute(item: WorkRow, members: Sequence[MemberRow], inputs: Iterable[Ciphertext]) -> ComputeWork:
+    """A component in the order of its steps."""
+    ordered = sorted(members, key=lambda member: member.position)
+    return ComputeWork(
+        item=item.id,
+        tenant=item.tenant,
+        attempt=item.attempt,
+        timeout_s=_timeout_s(item),
+        key_id=item.key_id,
+        steps=tuple(map(_step, ordered)),
+        inputs=tuple(sorted(inputs, key=lambda ciphertext: ciphertext.handle)),
+        outputs=tuple(member.handle for member in ordered if member.is_output),
+    )
+
+
+def proof(item: WorkRow, request: ProofRow, crs_id: bytes) -> ProofWork:
+    """An input to verify."""
+    return ProofWork(
+        item=item.id,
+        tenant=item.tenant,
+        attempt=item.attempt,
+        timeout_s=_timeout_s(item),
+        key_id=item.key_id,
+        crs_id=crs_id,
+        zk_proof_id=request.zk_proof_id,
+        chain_id=request.chain_id,
+        acl_address=_acl_of(item.tenant),
+        contract_address=request.contract_address,
+        user_address=request.user_address,
+        ciphertext_with_proof=request.input,
+    )
+
+
+def squash(item: WorkRow, row: CiphertextRow, transaction_id: bytes) -> SquashWork:
+    """A ciphertext to squash."""
+    return SquashWork(
+        item=item.id,
+        tenant=item.tenant,
+        attempt=item.attempt,
+        timeout_s=_timeout_s(item),
+        key_id=row.key_id,
+        ciphertext=stored(row),
+        transaction_hash=transaction_id,
+    )
+
+
+def material(item: WorkRow, digest: DigestRow) -> SendWork:
+    """The commit of a handle's digests."""
+    call = AddMaterial(
+        handle=digest.handle,
+        key_id=digest.key_id,
+        ct64_digest=digest.ciphertext,
+        ct128_digest=digest.ciphertext128,
+    )
+    return _send(item, call)
+
+
+def response(item: WorkRow, request: ProofRow) -> SendWork | None:
+    """The answer to a request; None while there is no verdict."""
+    if request.verified is None:
+        return None
+    if not request.verified:
+        return _send(item, RejectResponse(zk_proof_id=request.zk_proof_id, extra_data=request.extra_data))
+    call = VerifyResponse(
+        zk_proof_id=request.zk_proof_id,
+        handles=request.handles,
+        user_address=request.user_address,
+        contract_address=request.contract_address,
+        contract_chain_id=request.chain_id,
+        extra_data=request.extra_data,
+    )
+    return _send(item, call)
+
+
+def announcement(item: WorkRow, digest: DigestRow, fhe_type: int) -> CiphertextAnnouncement:
+    """Where a handle's objects are."""
+    return CiphertextAnnouncement(
+        tenant=item.tenant,
+        handle=digest.handle,
+        fhe_type=fhe_type,
+        key_id=digest.key_id,
+        ct64_digest=digest.ciphertext,
+        ct128_digest=digest.ciphertext128,
+        format=digest.ciphertext128_format,
+    )
+
+
+def failed(letter: WorkRow, item: WorkRow) -> DeadLetter:
+    """An item that failed for good: its original is the row, because its message can be assembled again."""
+    record = Record(
+        topic=f"work.{item.work_class}.v1",
+        partition=item.partition,
+        offset=-1,
+        key=item.tenant.encode(),
+        value=msgspec.json.encode(item),
+    )
+    error_class, _, error = item.cause.partition(": ")
+    return DeadLetter(
+        id=letter.subject,
+        tenant=item.tenant,
+        record=record,
+        error_class=error_class,
+        error=error or item.cause,
+    )
+
+
+def _send(item: WorkRow, call: Call) -> SendWork:
+    return SendWork(
+        item=item.id, tenant=item.tenant, attempt=item.attempt, timeout_s=_timeout_s(item), call=call
+    )
+
+
+def _step(member: MemberRow) -> Step:
+    return Step(
+        operation=member.fhe_operation,
+        operands=member.dependencies,
+        is_scalar=member.is_scalar,
+        result=member.handle,
+        fhe_type=member.fhe_type,
+    )
+
+
+def _timeout_s(item: WorkRow) -> float:
+    return item_timeout_ms(item.cost_ms) / 1000
+
+
+def _acl_of(tenant: str) -> bytes:
+    """ACL address of a host chain's tenant, whose name is `chain.address`."""
+    return bytes.fromhex(tenant.partition(".")[2])

@@ -1,0 +1,54 @@
+"""Migrations: in order, once, all or nothing; the tables are those of the row classes."""
+
+import secrets
+
+import pytest
+
+from streams.adapters.postgres import migrate as migrations
+from streams.adapters.postgres.migrate import Migration, check, migrate
+from streams.adapters.postgres.store import PostgresStore
+from streams.devnet.stack import Stack
+from streams.domain.errors import ConfigurationError
+from streams.domain.rows import TABLES
+from streams.settings import PostgresSettings
+from tools import rows_sql
+
+pytestmark = pytest.mark.stack
+
+
+async def test_a_second_run_has_nothing_to_do(stack: Stack) -> None:
+    schema = f"t_{secrets.token_hex(6)}"
+    applied = await migrate(stack.postgres_url, schema)
+    assert applied[0] == "0001_state"
+    assert await migrate(stack.postgres_url, schema) == []
+
+
+async def test_a_changed_file_is_refused(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = f"t_{secrets.token_hex(6)}"
+    await migrate(stack.postgres_url, schema)
+    monkeypatch.setattr(migrations, "migrations", lambda: [Migration(1, "state", "select 1")])
+    with pytest.raises(ConfigurationError, match="0001 was changed"):
+        await migrate(stack.postgres_url, schema)
+
+
+async def test_a_schema_without_tables_names_the_command(stack: Stack, store: PostgresStore) -> None:
+    await check(store.pool)
+    empty = await PostgresStore.open(
+        PostgresSettings(url=stack.postgres_url, schema=f"t_{secrets.token_hex(6)}")
+    )
+    with pytest.raises(ConfigurationError, match="cipherstream migrate"):
+        await check(empty.pool)
+    await empty.close()
+
+
+async def test_every_row_class_has_its_table(store: PostgresStore, postgres: PostgresSettings) -> None:
+    found = await store.pool.fetch(
+        "select table_name, column_name, data_type from information_schema.columns where table_schema = $1",
+        postgres.schema_name,
+    )
+    kinds = {(row["table_name"], row["column_name"]): row["data_type"] for row in found}
+    for table in TABLES:
+        assert kinds[table.TABLE, "shard"] == "integer"
+        for name, kind in rows_sql.columns(table).items():
+            expected = "ARRAY" if kind == "bytea[]" else kind
+            assert (table.TABLE, name, kinds[table.TABLE, name]) == (table.TABLE, name, expected)

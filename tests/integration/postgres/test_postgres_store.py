@@ -1,0 +1,86 @@
+"""Postgres keeps the contract of every Store."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from port_contracts.store import NOW, TOPICS, StoreContract, work
+
+from streams.adapters.postgres.store import PostgresStore
+from streams.devnet.stack import Stack
+from streams.domain.errors import ConfigurationError, StoreError
+from streams.domain.lifecycle import WorkState
+from streams.domain.state import State
+from streams.settings import PostgresSettings
+
+pytestmark = pytest.mark.stack
+
+
+class TestContract(StoreContract):
+    """The sentences of every Store."""
+
+
+async def test_a_claim_waits_for_an_open_transaction(store: PostgresStore) -> None:
+    epoch = (await store.claim(0, "me", TOPICS)).epoch
+    async with store.begin(0, epoch) as tx:
+        claiming = asyncio.create_task(store.claim(0, "you", TOPICS))
+        await tx.advance("events.v1", 0, 0, 3)
+        assert not claiming.done()
+    claim = await claiming
+    assert {offset.topic: offset.next_off for offset in claim.offsets}["events.v1"] == 3
+
+
+async def test_the_store_writes_when_an_item_took_each_step(store: PostgresStore) -> None:
+    epoch = (await store.claim(0, "me", TOPICS)).epoch
+    steps = (
+        work("w"),
+        work("w", state=WorkState.CLAIMED, deadline_ms=NOW),
+        work("w", state=WorkState.DISPATCHED, deadline_ms=NOW + 9),
+        work("w", state=WorkState.DONE),
+    )
+    for step in steps:
+        state = State()
+        state.put(step)
+        async with store.begin(0, epoch) as tx:
+            await tx.write(state.changes())
+    row = await store.pool.fetchrow("select * from work_items")
+    times = [row[name] for name in ("created_at", "claimed_at", "started_at", "finished_at")]
+    assert times == sorted(times)
+    assert row["dispatched_at"] is None
+
+
+async def test_a_number_that_does_not_fit_is_not_a_lost_connection(store: PostgresStore) -> None:
+    epoch = (await store.claim(0, "me", TOPICS)).epoch
+    state = State()
+    state.put(work("w", cost_ms=2**70))
+    with pytest.raises(asyncpg.DataError, match="int64"):
+        await _commit(store, epoch, state)
+
+
+async def _commit(store: PostgresStore, epoch: int, state: State) -> None:
+    async with store.begin(0, epoch) as tx:
+        await tx.write(state.changes())
+
+
+async def test_a_server_that_is_away_is_recoverable(postgres: PostgresSettings) -> None:
+    away = PostgresSettings(url="postgresql://nobody@127.0.0.1:9/none", schema=postgres.schema_name)
+    store = await PostgresStore.open(away)
+    with pytest.raises(StoreError):
+        await store.claim(0, "me", TOPICS)
+    await store.close()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "{}nowhere"])
+async def test_a_wrong_url_is_a_wrong_setting(stack: Stack, url: str) -> None:
+    store = await PostgresStore.open(PostgresSettings(url=url.format(stack.postgres_url)))
+    with pytest.raises(ConfigurationError):
+        await store.claim(0, "me", TOPICS)
+    await store.close()
+
+
+async def test_an_operator_may_accept_a_loss(store: PostgresStore) -> None:
+    epoch = (await store.claim(0, "me", TOPICS)).epoch
+    await store.repair("events.v1", 0, "new", 12)
+    claim = await store.claim(0, "me", TOPICS)
+    assert claim.epoch == epoch + 2
+    assert ("events.v1", "new", 12) in {(o.topic, o.topic_id, o.next_off) for o in claim.offsets}

@@ -1,0 +1,370 @@
+"""What every Store promises; the memory twin and the real Postgres run the same sentences."""
+
+import contextlib
+
+import pytest
+
+from streams.domain import items as kinds
+from streams.domain.control import CiphertextAnnouncement
+from streams.domain.errors import Fenced
+from streams.domain.lifecycle import ProofState, WorkState
+from streams.domain.rows import (
+    AllowedRow,
+    BlockRow,
+    BlockStatus,
+    CiphertextRow,
+    ComputationRow,
+    DigestRow,
+    HandleRow,
+    MemberRow,
+    ProofRow,
+    Row,
+    TenantRow,
+    WorkRow,
+)
+from streams.domain.state import Read, State
+from streams.domain.work import (
+    AddMaterial,
+    ComputeWork,
+    ProofWork,
+    RejectResponse,
+    SendWork,
+    SquashWork,
+    VerifyResponse,
+)
+from streams.ports import DeadLetter, Record, Store
+
+T = "12345." + "0a" * 20
+TOPICS = {"events.v1": "id-e", "results.v1": "id-r"}
+NOW = 1_700_000_000_000
+A, B, C = b"\xaa" * 32, b"\xbb" * 32, b"\xcc" * 32
+
+
+def work(name: str, **fields: object) -> WorkRow:
+    known = {
+        "tenant": T,
+        "id": name,
+        "work_class": "tfhe",
+        "kind": kinds.COMPUTE,
+        "subject": A,
+        "affinity": A,
+        "contract": b"\x01" * 20,
+        "cost_ms": 100,
+        "state": WorkState.READY,
+    }
+    return WorkRow(**{**known, **fields})
+
+
+def member(item: str, handle: bytes, position: int, dependencies: tuple[bytes, ...]) -> MemberRow:
+    return MemberRow(
+        tenant=T,
+        item=item,
+        handle=handle,
+        position=position,
+        fhe_operation=0,
+        dependencies=dependencies,
+        is_scalar=False,
+        fhe_type=5,
+        is_output=handle == C,
+    )
+
+
+def ciphertext(handle: bytes, body: bytes = b"ct") -> CiphertextRow:
+    return CiphertextRow(
+        tenant=T, handle=handle, fhe_type=5, key_id=b"\x04" * 32, ciphertext=body, is_input=False
+    )
+
+
+def request(proof_id: int, verified: bool | None, handles: tuple[bytes, ...] = ()) -> ProofRow:
+    return ProofRow(
+        tenant=T,
+        zk_proof_id=proof_id,
+        range_end=5,
+        block_number=4,
+        transaction_id=b"\x07" * 32,
+        chain_id=12345,
+        contract_address=b"\x08" * 20,
+        user_address=b"\x09" * 20,
+        input=b"list",
+        extra_data=b"\0",
+        state=ProofState.REQUESTED,
+        verified=verified,
+        handles=handles,
+    )
+
+
+def record(offset: int, value: bytes = b"v", topic: str = "events.v1") -> Record:
+    return Record(
+        topic=topic, partition=0, offset=offset, key=T.encode(), value=value, headers=(("h", b"1"),)
+    )
+
+
+class StoreContract:
+    """Subclasses give the fixture `store`, empty."""
+
+    async def test_a_first_claim_starts_at_the_first_record(self, store: Store) -> None:
+        claim = await store.claim(3, "me", TOPICS)
+        assert claim.epoch == 1
+        found = {offset.topic: (offset.topic_id, offset.next_off) for offset in claim.offsets}
+        assert found == {"events.v1": ("id-e", 0), "results.v1": ("id-r", 0)}
+        assert claim.halted == frozenset()
+
+    async def test_a_later_claim_raises_the_epoch_and_keeps_offsets_and_topic_id(self, store: Store) -> None:
+        first = await store.claim(3, "me", TOPICS)
+        async with store.begin(3, first.epoch) as tx:
+            await tx.advance("events.v1", 3, 0, 7)
+        claim = await store.claim(3, "you", {**TOPICS, "events.v1": "another"})
+        assert claim.epoch == 2
+        found = {offset.topic: (offset.topic_id, offset.next_off) for offset in claim.offsets}
+        assert found == {"events.v1": ("id-e", 7), "results.v1": ("id-r", 0)}
+
+    async def test_an_owner_before_is_fenced(self, store: Store) -> None:
+        first = await store.claim(0, "me", TOPICS)
+        await store.claim(0, "you", TOPICS)
+        with pytest.raises(Fenced):
+            async with store.begin(0, first.epoch):
+                pytest.fail("a zombie got a transaction")
+
+    async def test_an_offset_moves_only_from_where_it_is(self, store: Store) -> None:
+        epoch = (await store.claim(0, "me", TOPICS)).epoch
+        with pytest.raises(Fenced):
+            async with store.begin(0, epoch) as tx:
+                await tx.advance("events.v1", 0, 1, 2)
+
+    async def test_rows_come_back_as_they_were(self, store: Store) -> None:
+        rows: list[Row] = [
+            TenantRow(tenant=T, chain_id=12345, tip_hash=A, tip_number=1),
+            BlockRow(
+                tenant=T, hash=A, parent_hash=B, number=1, timestamp=2, status=BlockStatus.SIDE, sequence=0
+            ),
+            AllowedRow(tenant=T, handle=A, account_address=b"", block_hash=B, event_type=1, transaction_id=C),
+            member("i", A, 0, (B, b"\x00\x01", b"")),
+            member("i", C, 1, ()),
+            request(9, None, (A, B)),
+            work("w", state=WorkState.BLOCKED, missing=2, cause='it\'s {"odd"}'),
+        ]
+        epoch = await self._write(store, *rows)
+        async with store.begin(0, epoch) as tx:
+            reads = [Read(type(row), row.KEY, tuple(getattr(row, k) for k in row.KEY)) for row in rows]
+            assert await tx.load(reads) == [[row] for row in rows]
+
+    async def test_one_load_answers_reads_of_many_tables(self, store: Store) -> None:
+        epoch = await self._write(store, member("i", A, 0, ()), member("i", B, 1, ()), member("j", A, 0, ()))
+        async with store.begin(0, epoch) as tx:
+            found = await tx.load(
+                [
+                    Read(MemberRow, ("tenant", "item"), (T, "i")),
+                    Read(TenantRow, ("tenant",), (T,)),
+                    Read(MemberRow, ("tenant", "item"), (T, "none")),
+                    Read(MemberRow, ("tenant", "item"), (T, "j")),
+                ]
+            )
+        assert [len(rows) for rows in found] == [2, 0, 0, 1]
+
+    async def test_a_write_replaces_and_deletes(self, store: Store) -> None:
+        epoch = await self._write(store, work("w"), ciphertext(A))
+        state = State()
+        for row in (work("w"), ciphertext(A)):
+            state.load(Read(type(row), row.KEY, tuple(getattr(row, k) for k in row.KEY)), [row])
+        state.put(work("w", state=WorkState.CANCELLED))
+        state.delete(ciphertext(A))
+        async with store.begin(0, epoch) as tx:
+            await tx.write(state.changes())
+            reads = [Read(WorkRow, WorkRow.KEY, (T, "w")), Read(CiphertextRow, CiphertextRow.KEY, (T, A))]
+            assert await tx.load(reads) == [[work("w", state=WorkState.CANCELLED)], []]
+
+    async def test_nothing_of_a_failed_transaction_is_seen(self, store: Store) -> None:
+        epoch = (await store.claim(0, "me", TOPICS)).epoch
+        state = State()
+        state.put(work("w"))
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(pytest.raises(KeyError))
+            tx = await stack.enter_async_context(store.begin(0, epoch))
+            await tx.write(state.changes())
+            await tx.advance("events.v1", 0, 0, 5)
+            await tx.halt("t", record(0), "why")
+            raise KeyError
+        claim = await store.claim(0, "me", TOPICS)
+        assert {offset.next_off for offset in claim.offsets} == {0}
+        assert claim.halted == frozenset()
+        async with store.begin(0, claim.epoch) as tx:
+            assert await tx.load([Read(WorkRow, WorkRow.KEY, (T, "w"))]) == [[]]
+
+    async def test_ready_gives_the_first_of_each_contract_that_are_due(self, store: Store) -> None:
+        epoch = await self._write(
+            store,
+            work("a"),
+            work("b", priority=5),
+            work("c"),
+            work("d", contract=b"\x02" * 20),
+            work("later", not_before_ms=NOW + 1, contract=b"\x03" * 20),
+            work("other", work_class="sns"),
+            work("out", state=WorkState.DISPATCHED),
+            work("taken", state=WorkState.CLAIMED),
+        )
+        async with store.begin(0, epoch) as tx:
+            ready = await tx.ready("tfhe", NOW, 2)
+        assert sorted(item.id for item in ready.items) == ["a", "b", "d"]
+        assert ready.in_flight == 2
+
+    async def test_outstanding_counts_what_is_in_flight_per_worker_in_all_shards(self, store: Store) -> None:
+        await self._write(store, work("a", state=WorkState.CLAIMED, worker="w1"), work("b"))
+        claimed = (work("c", state=WorkState.DISPATCHED, worker="w1"), work("d", work_class="sns"))
+        epoch = await self._write(store, *claimed, shard=1)
+        async with store.begin(1, epoch) as tx:
+            assert await tx.outstanding("tfhe") == {"w1": 200}
+
+    async def test_a_new_owner_takes_over_what_was_claimed(self, store: Store) -> None:
+        await self._write(store, work("a", state=WorkState.CLAIMED, epoch=1), work("b"))
+        claim = await store.claim(0, "you", TOPICS)
+        async with store.begin(0, claim.epoch) as tx:
+            assert await tx.reclaim() == [work("a", state=WorkState.CLAIMED, epoch=2)]
+            assert await tx.reclaim() == []
+
+    async def test_dispatched_moves_only_the_attempt_that_was_sent(self, store: Store) -> None:
+        sent = work("a", state=WorkState.CLAIMED)
+        again = work("b", state=WorkState.CLAIMED, attempt=1)
+        published = work("p", state=WorkState.CLAIMED, work_class="publish", kind=kinds.CIPHERTEXT)
+        epoch = await self._write(store, sent, again, published)
+        async with store.begin(0, epoch) as tx:
+            await tx.dispatched([sent, work("b", state=WorkState.CLAIMED), published])
+            reads = [Read(WorkRow, WorkRow.KEY, (T, name)) for name in ("a", "b", "p")]
+            found = [row for (row,) in await tx.load(reads)]
+        states = [row.state for row in found if isinstance(row, WorkRow)]
+        assert states == [WorkState.DISPATCHED, WorkState.CLAIMED, WorkState.DONE]
+
+    async def test_requeue_takes_the_late_and_the_lost(self, store: Store) -> None:
+        out = {"state": WorkState.DISPATCHED, "deadline_ms": NOW + 1}
+        epoch = await self._write(
+            store,
+            work("late", **{**out, "deadline_ms": NOW - 1}),
+            work("lost", **out, worker="dead", partition=3),
+            work("fine", **out, worker="live"),
+            work("send", **out, work_class="sender", worker="unheard"),
+            work("ready"),
+        )
+        async with store.begin(0, epoch) as tx:
+            assert await tx.requeue(NOW, {"live"}) == 2
+            (lost,), (fine,) = await tx.load([Read(WorkRow, WorkRow.KEY, (T, n)) for n in ("lost", "fine")])
+        assert lost == work("lost", attempt=1)
+        assert fine == work("fine", **out, worker="live")
+
+    async def test_demand_tells_each_shard_and_class(self, store: Store) -> None:
+        out = {"state": WorkState.DISPATCHED, "deadline_ms": NOW + 1}
+        await self._write(store, work("a"), work("b", cost_ms=50), work("c", **out, worker="dead"))
+        await self._write(store, work("d", work_class="sns", **out, worker="live"), shard=1)
+        found = {(d.shard, d.work_class): d for d in await store.demand(NOW, {"live"})}
+        tfhe, sns = found[0, "tfhe"], found[1, "sns"]
+        assert (tfhe.ready_cost_ms, tfhe.ready, tfhe.in_flight, tfhe.overdue) == (150, 2, 1, 1)
+        assert (sns.ready_cost_ms, sns.ready, sns.in_flight, sns.overdue) == (0, 0, 1, 0)
+
+    async def test_compute_message_has_the_steps_and_the_inputs_from_outside(self, store: Store) -> None:
+        item = work("i", key_id=b"\x04" * 32)
+        rows = (member("i", C, 1, (B, A)), member("i", B, 0, (A, b"\x05")), ciphertext(A), ciphertext(B))
+        epoch = await self._write(store, item, *rows)
+        async with store.begin(0, epoch) as tx:
+            (message,) = await tx.messages([item])
+        assert isinstance(message, ComputeWork)
+        assert [step.result for step in message.steps] == [B, C]
+        assert [step.operands for step in message.steps] == [(A, b"\x05"), (B, A)]
+        assert [given.handle for given in message.inputs] == [A]
+        assert (message.outputs, message.timeout_s, message.key_id) == ((C,), 60.0, b"\x04" * 32)
+
+    async def test_messages_of_every_kind_come_in_the_order_asked(self, store: Store) -> None:
+        computed = ComputationRow(
+            tenant=T,
+            output_handle=A,
+            transaction_id=b"\x0f" * 32,
+            block_hash=B,
+            log_index=0,
+            fhe_operation=0,
+            dependencies=(),
+            is_scalar=False,
+            fhe_type=5,
+            caller=b"",
+        )
+        digests = DigestRow(
+            tenant=T,
+            handle=A,
+            key_id=b"\x04" * 32,
+            ciphertext=B,
+            ciphertext128=C,
+            ciphertext128_format=11,
+            signer=b"",
+            attestation=b"",
+        )
+        asked = [
+            work("p", kind=kinds.PROOF, subject=(7).to_bytes(32, "big") + B),
+            work("s", kind=kinds.SQUASH),
+            work("none", kind=kinds.SQUASH, subject=B),
+            work("m", kind=kinds.ADD_MATERIAL),
+            work("yes", kind=kinds.PROOF_RESPONSE, subject=(7).to_bytes(32, "big")),
+            work("no", kind=kinds.PROOF_RESPONSE, subject=(8).to_bytes(32, "big")),
+            work("c", kind=kinds.CIPHERTEXT, work_class="publish"),
+            work("d", kind=kinds.DEAD_LETTER, work_class="publish", subject=b"bad"),
+        ]
+        epoch = await self._write(
+            store, *asked, computed, digests, ciphertext(A), request(7, True, (A,)), request(8, False),
+            HandleRow(tenant=T, handle=A, fhe_type=5), TenantRow(tenant=T, crs_id=b"\x06" * 32),
+            work("bad", state=WorkState.FAILED, cause="OperationError: no such code"),
+        )  # fmt: skip
+        async with store.begin(0, epoch) as tx:
+            proof, squash, none, material, yes, no, published, letter = await tx.messages(asked)
+        assert isinstance(proof, ProofWork)
+        assert (proof.crs_id, proof.acl_address, proof.zk_proof_id) == (b"\x06" * 32, b"\x0a" * 20, 7)
+        assert isinstance(squash, SquashWork)
+        assert (squash.ciphertext.ct64, squash.transaction_hash) == (b"ct", b"\x0f" * 32)
+        assert none is None
+        assert isinstance(material, SendWork)
+        assert material.call == AddMaterial(handle=A, key_id=b"\x04" * 32, ct64_digest=B, ct128_digest=C)
+        assert isinstance(yes, SendWork)
+        assert isinstance(yes.call, VerifyResponse)
+        assert yes.call.handles == (A,)
+        assert isinstance(no, SendWork)
+        assert no.call == RejectResponse(zk_proof_id=8, extra_data=b"\0")
+        assert isinstance(published, CiphertextAnnouncement)
+        assert (published.format, published.fhe_type, published.ct64_digest) == (11, 5, B)
+        assert isinstance(letter, DeadLetter)
+        assert (letter.error_class, letter.error) == ("OperationError", "no such code")
+
+    async def test_parked_bytes_become_their_letter(self, store: Store) -> None:
+        letter = DeadLetter(
+            id=A, tenant=T, record=record(4, b"\xff"), error_class="Undecodable", error="not a fact"
+        )
+        item = work("l", kind=kinds.DEAD_LETTER, work_class="publish", subject=A)
+        epoch = (await store.claim(0, "me", TOPICS)).epoch
+        async with store.begin(0, epoch) as tx:
+            await tx.park(letter)
+            await tx.park(letter)
+            assert await tx.messages([item]) == [letter]
+
+    async def test_kept_records_come_back_in_order_and_go(self, store: Store) -> None:
+        first, second = record(9), record(2, topic="results.v1")
+        epoch = (await store.claim(0, "me", TOPICS)).epoch
+        async with store.begin(0, epoch) as tx:
+            await tx.halt(T, first, "defect")
+            for kept in (first, second, record(10)):
+                await tx.hold(T, kept)
+        claim = await store.claim(0, "me", TOPICS)
+        assert claim.halted == {T}
+        async with store.begin(0, claim.epoch) as tx:
+            assert await tx.held(T, 2) == [first, second]
+            await tx.drop_held([first, second])
+            assert await tx.held(T, 2) == [record(10)]
+            await tx.resume(T)
+        assert (await store.claim(0, "me", TOPICS)).halted == frozenset()
+
+    async def test_a_command_is_carried_out_once(self, store: Store) -> None:
+        epoch = (await store.claim(0, "me", TOPICS)).epoch
+        async with store.begin(0, epoch) as tx:
+            assert await tx.take_request("r1", T)
+            assert not await tx.take_request("r1", T)
+
+    async def _write(self, store: Store, *rows: Row, shard: int = 0) -> int:
+        epoch = (await store.claim(shard, "me", TOPICS)).epoch
+        state = State()
+        for row in rows:
+            state.put(row)
+        async with store.begin(shard, epoch) as tx:
+            await tx.write(state.changes())
+        return epoch

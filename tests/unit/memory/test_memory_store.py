@@ -1,0 +1,15 @@
+"""The store's twin keeps the contract."""
+
+import pytest
+from port_contracts.store import StoreContract
+
+from streams.adapters.memory.store import MemoryStore
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+class TestContract(StoreContract):
+    """The sentences of every Store."""
