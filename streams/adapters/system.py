@@ -1,4 +1,4 @@
-"""The machine's own time and randomness."""
+"""Time and randomness of this machine."""
 
 import asyncio
 import secrets
@@ -6,7 +6,7 @@ import time
 
 
 class SystemClock:
-    """The clock that production runs on."""
+    """ports.Clock of the operating system."""
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
@@ -22,7 +22,7 @@ class SystemClock:
 
 
 class SystemEntropy:
-    """The operating system's random generator."""
+    """ports.Entropy of the operating system."""
 
     def bytes(self, size: int) -> bytes:
         """That many unpredictable bytes."""

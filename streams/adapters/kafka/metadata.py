@@ -7,13 +7,23 @@
 import asyncio
 from typing import Any, Final
 
-from confluent_kafka import KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from streams.adapters.kafka.client import REQUEST_TIMEOUT_S, broker_error, configuration
 from streams.settings import KafkaSettings
 
 _REQUEST: Final = {"request_timeout": REQUEST_TIMEOUT_S}
+# A partition that was just made, or whose leader moves, has none for a moment.
+_MOVING: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+    }
+)
 
 
 class KafkaMetadata:
@@ -56,7 +66,23 @@ class KafkaMetadata:
 
     async def _offset(self, at: TopicPartition, spec: Any) -> int:
         try:
-            answer = self._admin.list_offsets({at: spec}, **_REQUEST)[at]
-            return int((await asyncio.wrap_future(answer)).offset)
+            return await _retrying()(self._ask_offset, at, spec)
         except KafkaException as error:
             raise broker_error(f"bounds of {at.topic}/{at.partition}", error) from error
+
+    async def _ask_offset(self, at: TopicPartition, spec: Any) -> int:
+        answer = self._admin.list_offsets({at: spec}, **_REQUEST)[at]
+        return int((await asyncio.wrap_future(answer)).offset)
+
+
+def _retrying() -> AsyncRetrying:
+    return AsyncRetrying(
+        retry=retry_if_exception(_is_moving),
+        wait=wait_exponential_jitter(multiplier=0.05, max=1, jitter=0.05),
+        stop=stop_after_delay(REQUEST_TIMEOUT_S),
+        reraise=True,
+    )
+
+
+def _is_moving(error: BaseException) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in _MOVING

@@ -5,6 +5,7 @@
 # pyright: reportUnknownArgumentType=false
 
 import concurrent.futures
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -31,11 +32,12 @@ from streams.adapters.kafka.declaration import (
     compare,
     load,
 )
-from streams.domain.errors import ConfigurationError
+from streams.domain.errors import BrokerError, ConfigurationError
 from streams.settings import KafkaSettings
 
 _REQUEST: Final = {"request_timeout": REQUEST_TIMEOUT_S}
 _OPERATION_TIMEOUT_S: Final = 30.0
+_AWAIT_S: Final = 0.05
 
 
 def connect(kafka: KafkaSettings) -> AdminClient:
@@ -67,7 +69,8 @@ def apply(
 
     Raises: ConfigurationError where partitions would grow without leave, BrokerError.
     """
-    declared, planned = topics or load(), tuple(changes)
+    declared = topics or load()
+    planned = tuple(change for change in changes if change.kind in APPLICABLE)
     growing = [change.topic for change in planned if change.kind is ChangeKind.GROW]
     if growing and not allow_repartition:
         raise ConfigurationError(f"more partitions move keys; allow it for {', '.join(growing)}")
@@ -76,8 +79,8 @@ def apply(
     created = [change.topic for change in planned if change.kind is ChangeKind.CREATE]
     _create(admin, {prefix + name: declared.topics[name] for name in created}, replication)
     _grow(admin, {prefix + name: declared.topics[name].partitions for name in growing})
-    altered = {change.topic for change in planned if change.kind is ChangeKind.CONFIG}
-    _alter(admin, [change for change in planned if change.topic in altered], prefix)
+    _alter(admin, planned, prefix)
+    _await(admin, planned, prefix, declared)
 
 
 def require_topics(
@@ -158,7 +161,7 @@ def _grow(admin: AdminClient, counts: Mapping[str, int]) -> None:
         _result(f"grow {name}", answer)
 
 
-def _alter(admin: AdminClient, changes: list[Change], prefix: str) -> None:
+def _alter(admin: AdminClient, changes: Iterable[Change], prefix: str) -> None:
     altered: dict[str, list[ConfigEntry]] = {}
     for change in changes:
         if change.kind is ChangeKind.CONFIG:
@@ -174,6 +177,15 @@ def _alter(admin: AdminClient, changes: list[Change], prefix: str) -> None:
     answers: dict[Any, Any] = admin.incremental_alter_configs(resources_altered, **_REQUEST)
     for resource, answer in answers.items():
         _result(f"alter {resource.name}", answer)
+
+
+def _await(admin: AdminClient, changes: Iterable[Change], prefix: str, declared: Topics) -> None:
+    """The controller answers before every broker has heard; whoever starts next must find the topics."""
+    waited, deadline = set(changes), time.monotonic() + _OPERATION_TIMEOUT_S
+    while missing := waited.intersection(drift(admin, prefix, declared)):
+        if time.monotonic() > deadline:
+            raise BrokerError(f"the brokers did not take over: {'; '.join(map(str, missing))}")
+        time.sleep(_AWAIT_S)
 
 
 def _result(action: str, answer: "concurrent.futures.Future[Any]") -> Any:

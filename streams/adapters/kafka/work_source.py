@@ -1,8 +1,8 @@
 """ports.WorkSource on Kafka: a member of a group that polls for ever while work takes as long as it takes.
 
 A thread owns the consumer, so a busy event loop never costs the membership. It holds at most `slots` records
-in waiting, pauses all partitions meanwhile, and commits only up to the lowest offset that is not finished. When
-a partition moves away, its waiting records are dropped; what runs goes on, and its results are harmless.
+in waiting, pauses all partitions meanwhile, and commits only up to the lowest offset that is not finished.
+When a partition moves away, its waiting records are dropped; what runs goes on, its results are harmless.
 """
 
 import asyncio

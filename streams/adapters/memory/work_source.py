@@ -1,0 +1,107 @@
+"""The work source's twin: one member that holds the partitions it is given."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from streams.adapters.kafka.offsets import OpenOffsets
+from streams.adapters.memory.log import MemoryLog
+from streams.ports import Record
+
+
+class MemoryWork:
+    """One record in the worker's hands."""
+
+    def __init__(self, source: "MemoryWorkSource", record: Record) -> None:
+        self._source = source
+        self._record = record
+        self._is_done = False
+
+    @property
+    def record(self) -> Record:
+        """What the dispatcher sent."""
+        return self._record
+
+    def done(self) -> None:
+        """Let its offset go and free its slot; further calls do nothing."""
+        if not self._is_done:
+            self._is_done = True
+            self._source.release(self)
+
+
+class MemoryWorkSource:
+    """ports.WorkSource over a MemoryLog; `committed` outlives it, as a group's offsets do.
+
+    `is_ordered` makes it the twin of OrderedSource.
+    """
+
+    def __init__(
+        self,
+        log: MemoryLog,
+        topic: str,
+        slots: int,
+        partitions: Sequence[int],
+        committed: dict[int, int] | None = None,
+        *,
+        is_ordered: bool = False,
+    ) -> None:
+        self._log, self._topic, self._slots = log, topic, slots
+        self._partitions = tuple(partitions)
+        self.committed: dict[int, int] = {} if committed is None else committed
+        self._next = {partition: self.committed.get(partition, 0) for partition in partitions}
+        self._open = {partition: OpenOffsets() for partition in partitions}
+        self._out: list[MemoryWork] = []
+        self._changed = asyncio.Event()
+        self._is_stopping = False
+        self._is_ordered = is_ordered
+
+    async def items(self) -> AsyncGenerator[MemoryWork, None]:
+        """Items as slots are free, until the source is stopped."""
+        while not self._is_stopping:
+            record = await self._take() if len(self._out) < self._slots else None
+            if record is None:
+                await self._wait()
+                continue
+            work = MemoryWork(self, record)
+            self._out.append(work)
+            yield work
+
+    def partitions(self) -> Sequence[int]:
+        """Partitions held."""
+        return self._partitions
+
+    async def stop(self) -> None:
+        """Take no more and wait for what is out."""
+        self._is_stopping = True
+        self._changed.set()
+        while self._out:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def release(self, work: MemoryWork) -> None:
+        """Free the slot of a finished item; called by the item."""
+        self._out.remove(work)
+        offset = self._open[work.record.partition].finish(work.record.offset)
+        if offset is not None:
+            self.committed[work.record.partition] = offset
+        self._changed.set()
+
+    async def _take(self) -> Record | None:
+        busy = {work.record.partition for work in self._out} if self._is_ordered else set[int]()
+        for partition in self._partitions:
+            at = self._next[partition]
+            _, end = await self._log.bounds(self._topic, partition)
+            if partition in busy or at >= end:
+                continue
+            self._next[partition] = at + 1
+            self._open[partition].begin(at)
+            return self._log.records(self._topic, partition)[at]
+        return None
+
+    async def _wait(self) -> None:
+        self._changed.clear()
+        waits = [asyncio.ensure_future(self._changed.wait()), asyncio.ensure_future(self._log.grown())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()

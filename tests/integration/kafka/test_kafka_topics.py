@@ -1,0 +1,70 @@
+"""Plan, apply and drift against the real broker."""
+
+import msgspec
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from streams.adapters.kafka import declaration, topics
+from streams.adapters.kafka.declaration import ChangeKind, Topics
+from streams.domain.errors import ConfigurationError
+from streams.settings import KafkaSettings
+
+pytestmark = pytest.mark.stack
+
+
+DECLARED = declaration.load()
+DLQ = msgspec.structs.replace(DECLARED, topics={"dlq.v1": DECLARED.topics["dlq.v1"]})
+
+
+def edited(**changes: object) -> Topics:
+    """A declaration of `dlq.v1` alone, and otherwise."""
+    dlq = msgspec.structs.replace(DLQ.topics["dlq.v1"], **changes)
+    return msgspec.structs.replace(DLQ, topics={"dlq.v1": dlq})
+
+
+def test_apply_makes_the_broker_equal_to_the_file(admin: AdminClient, kafka: KafkaSettings) -> None:
+    changes = topics.plan(admin, kafka.prefix)
+    assert {change.kind for change in changes} == {ChangeKind.CREATE}
+    assert len(changes) == len(DECLARED.topics)
+    topics.apply(admin, changes, kafka.prefix)
+    assert topics.drift(admin, kafka.prefix) == ()
+    topics.require_topics(admin, DECLARED.topics, kafka.prefix)
+
+
+def test_changed_settings_are_altered(admin: AdminClient, kafka: KafkaSettings) -> None:
+    custom = edited(retention="1h", config={"segment.ms": 60_000})
+    topics.apply(admin, topics.plan(admin, kafka.prefix, custom), kafka.prefix, custom)
+    changes = topics.plan(admin, kafka.prefix, DLQ)
+    assert [(change.setting, change.before, change.after) for change in changes] == [
+        ("retention.ms", "3600000", "2592000000"),
+        ("segment.ms", "60000", ""),
+    ]
+    topics.apply(admin, changes, kafka.prefix, DLQ)
+    assert topics.drift(admin, kafka.prefix, DLQ) == ()
+
+
+def test_partitions_grow_only_with_leave(admin: AdminClient, kafka: KafkaSettings) -> None:
+    topics.apply(admin, topics.plan(admin, kafka.prefix, DLQ), kafka.prefix)
+    custom = edited(partitions=5)
+    changes = topics.plan(admin, kafka.prefix, custom)
+    with pytest.raises(ConfigurationError, match=r"dlq\.v1"):
+        topics.apply(admin, changes, kafka.prefix, custom)
+    topics.apply(admin, changes, kafka.prefix, custom, allow_repartition=True)
+    assert topics.drift(admin, kafka.prefix, custom) == ()
+    (shrink,) = topics.drift(admin, kafka.prefix, DLQ)
+    assert shrink.kind is ChangeKind.SHRINK
+    assert topics.plan(admin, kafka.prefix, DLQ) == ()
+
+
+def test_start_is_refused_when_a_topic_lacks(admin: AdminClient, kafka: KafkaSettings) -> None:
+    with pytest.raises(ConfigurationError, match=r"events\.v1 is missing.*topics apply"):
+        topics.require_topics(admin, ["events.v1"], kafka.prefix)
+
+
+def test_start_is_refused_when_a_topic_has_another_shape(admin: AdminClient, kafka: KafkaSettings) -> None:
+    custom = edited(partitions=1)
+    topics.apply(admin, topics.plan(admin, kafka.prefix, custom), kafka.prefix, custom)
+    with pytest.raises(ConfigurationError, match="1 partitions instead of 3"):
+        topics.require_topics(admin, ["dlq.v1"], kafka.prefix)
+    with pytest.raises(ConfigurationError, match="cleaned up by compact"):
+        topics.require_topics(admin, ["dlq.v1"], kafka.prefix, edited(partitions=1, cleanup="compact"))
