@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 from structlog.contextvars import get_contextvars
+from worker_bench import TOPIC, TRACE, Bench, Called
 
 from streams.domain.errors import (
     BlobError,
@@ -15,7 +16,6 @@ from streams.domain.work import ComputeWork, Work
 from streams.ports import Record
 from streams.services.worker.envelope import header
 from streams.services.worker.loop import Emit
-from tests.unit.worker.conftest import TOPIC, TRACE, Bench, Called
 
 
 def item(name: str = "a", attempt: int = 0) -> ComputeWork:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from worker_bench import Bench
 
 from streams.adapters.ethereum.signer import Signer, recover
 from streams.adapters.memory.blobs import MemoryBlobs
@@ -34,7 +35,6 @@ from streams.services.worker.metrics import upload_metrics
 from streams.services.worker.pool import Pool
 from streams.services.worker.proof import ProofExecutor, auxiliary_data
 from streams.services.worker.squash import Buckets, SquashExecutor, Uploads
-from tests.unit.worker.conftest import Bench
 
 CHAIN = 12345
 KEY, CRS = b"k" * 32, b"c" * 32

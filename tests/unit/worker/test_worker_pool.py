@@ -138,7 +138,7 @@ PARENT = """
 import asyncio, structlog, sys
 from streams.adapters.system import SystemClock
 from streams.services.worker.pool import Pool
-from tests.unit.worker.test_pool import answer
+from tests.unit.worker.test_worker_pool import answer
 
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 

@@ -1,0 +1,110 @@
+"""tfhe-worker as an operator runs it: a process, a real broker, a child with the clear engine."""
+
+import signal
+from collections import Counter
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import httpx
+import pytest
+from worker_process import CHAIN, KEY, Deployment, port_of, worker
+
+from streams.devnet.stack import Stack
+from streams.domain.digest import keccak256
+from streams.domain.handle import stamp
+from streams.domain.operations import BY_NAME, FheType
+from streams.domain.results import Computed, Failed, Started
+from streams.domain.work import ComputeWork, Step
+from streams.fhe.clear import STORED, decode
+
+pytestmark = pytest.mark.stack
+
+SERVICE = "tfhe_worker"
+
+
+def constant(number: int, operation: int = BY_NAME["TrivialEncrypt"].code) -> ComputeWork:
+    handle = stamp(keccak256(number.to_bytes(4, "big")), 0xFF, CHAIN, FheType.UINT64)
+    operands = (number.to_bytes(32, "big"), bytes((FheType.UINT64,)))
+    step = Step(
+        operation=operation, operands=operands, is_scalar=True, result=handle, fhe_type=FheType.UINT64
+    )
+    return ComputeWork(
+        item=f"item-{number}", tenant="t", attempt=0, timeout_s=60, key_id=KEY,
+        steps=(step,), inputs=(), outputs=(handle,),
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def deployment(stack: Stack, fresh: str, tmp_path: Path) -> AsyncGenerator[Deployment]:
+    made = Deployment(stack, f"{fresh}.", tmp_path)
+    await made.prepare()
+    yield made
+    await made.log.close()
+
+
+async def test_items_are_computed_and_a_stopped_worker_says_goodbye(deployment: Deployment) -> None:
+    await deployment.send("work.tfhe.v1", [constant(number) for number in range(6)])
+    settings, state = deployment.settings(), deployment.folder
+    async with worker(SERVICE, settings, "w1", state) as process:
+        results = await deployment.results("t", 12)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port_of(state, 'w1')}") as http:
+            health = await http.get("/healthz")
+            metrics = await http.get("/metrics")
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    values = {
+        result.item: decode(STORED, result.ciphertexts[0].ct64, FheType.UINT64)
+        for result in results
+        if isinstance(result, Computed)
+    }
+    assert values == {f"item-{number}": number for number in range(6)}
+    assert Counter(type(result) for result in results) == {Started: 6, Computed: 6}
+    assert health.status_code == 200
+    assert set(health.json()["dependencies"]) == {"engine", "kafka", "keys"}
+    assert "coprocessor_work_items_processed_total 6.0" in metrics.text
+    beats = [beat async for key, beat in _until_farewell(deployment) if key == "worker/w1"]
+    assert beats[-1] is None
+    last = beats[-2]
+    assert last is not None
+    assert (last.work_class, last.slots, last.engine, last.key_ids) == ("tfhe", 2, "clear", (KEY,))
+    assert len(last.partitions) == 48
+
+
+async def _until_farewell(deployment: Deployment):  # noqa: ANN202
+    async for key, beat in deployment.heartbeats():
+        yield key, beat
+        if beat is None:
+            return
+
+
+async def test_a_killed_worker_is_replaced_and_nothing_is_lost(deployment: Deployment) -> None:
+    settings, state = deployment.settings(), deployment.folder
+    await deployment.send("work.tfhe.v1", [constant(number) for number in range(8)])
+    async with worker(SERVICE, settings, "w1", state) as process:
+        await deployment.results("t", 5)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+    await deployment.send("work.tfhe.v1", [constant(99)])
+    async with worker(SERVICE, settings, "w2", state):
+        seen: set[str] = set()
+        count = 5
+        while len(seen) < 9:
+            count += 1
+            results = await deployment.results("t", count)
+            seen = {result.item for result in results if isinstance(result, Computed)}
+    outputs = {(r.item, r.ciphertexts[0].ct64) for r in results if isinstance(r, Computed)}
+    assert len(outputs) == 9
+
+
+async def test_a_defect_is_reported_and_the_worker_goes_on(deployment: Deployment) -> None:
+    await deployment.send("work.tfhe.v1", [constant(1, operation=200), constant(2)])
+    async with worker(SERVICE, deployment.settings(), "w1", deployment.folder):
+        results = await deployment.results("t", 4)
+    (failed,) = [result for result in results if isinstance(result, Failed)]
+    assert (failed.item, failed.category, failed.error) == ("item-1", "irrecoverable", "OperationError")
+    assert any(isinstance(result, Computed) and result.item == "item-2" for result in results)
+
+
+async def test_a_key_set_of_another_engine_stops_the_worker(deployment: Deployment) -> None:
+    async with worker(SERVICE, deployment.settings("tfhe-rs"), "w1", deployment.folder) as process:
+        assert await process.wait() == 1

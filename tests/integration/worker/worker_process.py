@@ -1,0 +1,117 @@
+"""A worker as a process of its own on the real broker, with key material that is on this machine already."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from streams.adapters.kafka import topics
+from streams.adapters.kafka.declaration import load
+from streams.adapters.kafka.log import KafkaLog
+from streams.devnet.stack import Stack
+from streams.domain.control import KeySetAnnouncement, WorkerHeartbeat
+from streams.domain.results import Result, decode_result
+from streams.domain.work import Work, encode_work
+from streams.fhe.keyset import CLEAR_MAGIC, KeyStore
+from streams.settings import KafkaSettings
+
+CHAIN = 12345
+KEY = b"k" * 32
+ROOT = Path(__file__).parents[3]
+
+PROCESS = """
+import sys
+from importlib import import_module
+from pathlib import Path
+from streams.services.runtime import serve
+from streams.settings import load_settings
+name = sys.argv[1]
+sys.exit(serve(name, import_module(f"streams.services.{name}").run, load_settings(Path(sys.argv[2]))))
+"""
+
+
+class Deployment:
+    """Topics under a prefix of their own, a settings file, a clear key set."""
+
+    def __init__(self, stack: Stack, prefix: str, folder: Path) -> None:
+        self._stack = stack
+        self.kafka = KafkaSettings(bootstrap=stack.kafka_bootstrap, prefix=prefix)
+        self.folder = folder
+        self.log = KafkaLog(self.kafka)
+
+    async def prepare(self) -> None:
+        admin = topics.connect(self.kafka)
+        declared = load()
+        changes = await asyncio.to_thread(topics.plan, admin, self.kafka.prefix, declared)
+        await asyncio.to_thread(topics.apply, admin, changes, self.kafka.prefix, declared)
+        await self._announce()
+
+    def settings(self, engine: str = "clear", extra: str = "") -> Path:
+        file = self.folder / "cipherstream.toml"
+        file.write_text(
+            f'[kafka]\nbootstrap = "{self.kafka.bootstrap}"\nprefix = "{self.kafka.prefix}"\n'
+            f'[keys]\ndirectory = "{self.folder / "keys"}"\n'
+            f'[engine]\nname = "{engine}"\nworkers = 2\n'
+            f"[devnet]\nchains = [{CHAIN}]\n{extra}"
+        )
+        return file
+
+    async def _announce(self) -> None:
+        source = self.folder / "keyset"
+        source.write_bytes(CLEAR_MAGIC + bytes(32))
+        digest = KeyStore(self.folder / "keys").add_keyset(source)
+        announcement = KeySetAnnouncement(
+            key_id=KEY, digest=digest, engine="clear", release="clear 1", urls=("http://127.0.0.1:9/none",)
+        )
+        key = f"keyset/{KEY.hex()}".encode()
+        await self.log.append("keysets.v1", key=key, value=msgspec.json.encode(announcement))
+
+    async def send(self, topic: str, work: Sequence[Work]) -> None:
+        for number, item in enumerate(work):
+            await self.log.append(topic, key=b"t", value=encode_work(item), partition=number % 48)
+
+    async def results(self, tenant: str, count: int) -> tuple[Result, ...]:
+        """The first results of a tenant, once there are that many."""
+        await self.log.partitions("results.v1")
+        place = self.log.partition_of("results.v1", tenant.encode())
+        found = [
+            decode_result(record.value or b"")
+            async for record in self.log.read("results.v1", place, 0, count)
+        ]
+        return tuple(found)
+
+    async def heartbeats(self) -> AsyncGenerator[tuple[str, WorkerHeartbeat | None]]:
+        async for record in self.log.read("control.v1", 0, 0):
+            beat = msgspec.json.decode(record.value, type=WorkerHeartbeat) if record.value else None
+            yield (record.key or b"").decode(), beat
+
+
+@contextlib.asynccontextmanager
+async def worker(
+    service: str, settings: Path, name: str, state: Path
+) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """A running service; killed at the end if the test did not stop it."""
+    environment = os.environ | {
+        "CIPHERSTREAM_SERVICE__ID": name,
+        "CIPHERSTREAM_STATE": str(state),
+        "CIPHERSTREAM_PROCESS": name,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROCESS, service, str(settings), env=environment, cwd=ROOT
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            os.kill(process.pid, signal.SIGKILL)
+            await process.wait()
+
+
+def port_of(state: Path, name: str) -> int:
+    return int(json.loads((state / "services" / f"{name}.json").read_text())["http_port"])
