@@ -53,7 +53,9 @@ def apply_range(state: State, tenant: str, fact: GatewayRange, sender_address: b
     if known_to is not None and known_to.hash != fact.to_hash:
         owner = _roll_back(state, owner, fact)
     if fact.from_block > owner.gateway_number:
-        _alarm(state, tenant, fact, f"leaves a gap above {owner.gateway_number}")
+        # applied, it would hide the lost blocks: the listener tells them again, with what came after
+        _alarm(state, tenant, fact, f"leaves a gap above {owner.gateway_number}; waiting for it")
+        return
     if fact.to_block <= owner.gateway_number:
         state.put(owner)
         return

@@ -436,9 +436,12 @@ def test_range_that_starts_on_another_branch_is_ignored_with_an_alarm():
     assert [row.kind for row in state.rows(AlarmRow)] == ["gateway_range"]
 
 
-def test_gap_between_ranges_alarms():
-    state = run([gateway(0, 2), gateway(5, 7)])
+def test_range_beyond_a_gap_alarms_and_waits_for_what_is_missing():
+    state = run([KEY, CRS, gateway(0, 2), gateway(5, 7, request_log(1, number=6))])
     assert [row.kind for row in state.rows(AlarmRow)] == ["gateway_range"]
+    assert not state.rows(ProofRow)
+    run([gateway(2, 7, request_log(1, number=6))], state)
+    assert [row.zk_proof_id for row in state.rows(ProofRow)] == [1]
 
 
 def test_our_own_commit_on_the_gateway_closes_the_item():
