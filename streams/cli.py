@@ -9,7 +9,7 @@ import typer
 
 import streams
 from streams.adapters.telemetry import logs
-from streams.commands import devnet, keys, services, storage
+from streams.commands import demo, devnet, keys, services, storage
 from streams.domain.errors import CipherstreamError
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ def version() -> None:
     typer.echo(streams.__version__)
 
 
+app.command()(demo.demo)
 app.command()(services.run)
 app.command()(services.up)
 app.command()(storage.migrate)

@@ -56,3 +56,31 @@ def status(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> N
         output.say(f"{part.name:20} {'runs' if part.is_running else 'down':5} {where:11} {part.log}")
     servers = [part for part in parts if part.name in stack.PARTS]
     raise typer.Exit(0 if servers and all(part.is_running for part in servers) else 1)
+
+
+@app.command()
+def decrypt(
+    handles: Annotated[list[str], typer.Argument(help="Handles, 0x and 64 hex digits each.")],
+    client_key: Annotated[Path | None, typer.Option(help="File of the client key.")] = None,
+    gateway: Annotated[str, typer.Option(help="URL of the gateway chain.")] = "",
+    ciphertext_commits: Annotated[str, typer.Option(help="Contract that holds the digests.")] = "",
+    gateway_config: Annotated[str, typer.Option(help="Contract that holds the operators.")] = "",
+    bucket: Annotated[str, typer.Option(help="Root URL of the public objects.")] = "",
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show clear values out of the squashed objects, after checking digest and attestation.
+
+    What is not given comes from the devnet's settings. No database and no credentials are used.
+    """
+    from streams.devnet import decryption
+
+    source = decryption.source(
+        decryption.Source(client_key, gateway, ciphertext_commits, gateway_config, bucket), state
+    )
+    found = asyncio.run(decryption.decrypt(source, handles))
+    if as_json:
+        output.result([{"handle": f"0x{one.handle.hex()}", "value": one.value} for one in found])
+        return
+    for one in found:
+        output.say(f"0x{one.handle.hex()} = {one.value}")

@@ -155,7 +155,7 @@ class Wallet:
         return self.signer.sign_transaction(transaction).raw
 
 
-async def poll(ask: Callable[[], Awaitable[T | None]], *, timeout_s: float) -> T:
+async def poll(ask: Callable[[], Awaitable[T | None]], *, timeout_s: float, every_s: float = POLL_S) -> T:
     """Asks until there is an answer.
 
     Raises:
@@ -167,7 +167,7 @@ async def poll(ask: Callable[[], Awaitable[T | None]], *, timeout_s: float) -> T
                 found = await ask()
                 if found is not None:
                     return found
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(every_s)
     except TimeoutError as error:
         raise RpcError(f"no answer of the chain within {timeout_s} s") from error
 

@@ -1,0 +1,1 @@
+"""The demonstration: a confidential token on the devnet, every service a process of its own."""

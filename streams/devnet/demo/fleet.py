@@ -1,0 +1,136 @@
+"""The services of the demonstration as processes below the devnet, and what they say about themselves."""
+
+import asyncio
+import re
+import signal
+import sys
+from collections.abc import Iterable
+from typing import Final
+
+import httpx
+import msgspec
+import structlog
+
+from streams.adapters.telemetry.metrics import BUSY
+from streams.devnet.state import State
+from streams.devnet.supervisor import Supervisor
+from streams.domain.errors import Fatal
+
+READY_TIMEOUT_S: Final = 90.0
+BUSY_TIMEOUT_S: Final = 120.0
+_POLL_S: Final = 0.005  # a service may be busy for a few milliseconds only
+_ANSWER_S: Final = 5.0
+_OK: Final = 200
+
+_log = structlog.get_logger(__name__)
+
+
+class IdleKill(Fatal):
+    """A service was to be killed while busy, but it had nothing in its hands."""
+
+
+class _Address(msgspec.Struct, frozen=True):
+    pid: int
+    http_port: int
+
+
+class Fleet:
+    """Starts, watches and kills the services of one devnet."""
+
+    def __init__(self, state: State, http: httpx.AsyncClient) -> None:
+        self._state = state
+        self._supervisor = Supervisor(state.root)
+        self._http = http
+        self._services: dict[str, str] = {}  # process → service
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Processes that were started."""
+        return tuple(self._services)
+
+    async def start(self, services: Iterable[str]) -> None:
+        """Start services side by side and return when all are healthy; raises ChildDied, NotReady."""
+        new = [service for service in services if service not in self._services]
+        for service in new:
+            self._services[service] = service
+            self._spawn(service)
+        await asyncio.gather(*(self.until_healthy(name) for name in new))
+
+    async def until_healthy(self, name: str) -> None:
+        """Wait for a service; raises ChildDied at once when it ends, NotReady after the timeout."""
+        await self._supervisor.until(name, lambda: self._is_healthy(name), READY_TIMEOUT_S)
+
+    def require_alive(self) -> None:
+        """Raises Fatal with the end of the log of a service that died by itself."""
+        for name in self._services:
+            if not self._supervisor.alive(name):
+                raise Fatal(f"{name} died\n{self._supervisor.log_tail(name)}")
+
+    async def kill_while_busy(self, name: str) -> None:
+        """SIGKILL a service with work in its hands, and start it again.
+
+        Raises: IdleKill when it was never seen busy.
+        """
+        try:
+            async with asyncio.timeout(BUSY_TIMEOUT_S):
+                await self._until_busy(name)
+                self._supervisor.kill(name, signal.SIGKILL)
+        except TimeoutError:
+            raise IdleKill(
+                f"{name} had nothing to do for {BUSY_TIMEOUT_S:g} s: a kill proves nothing"
+            ) from None
+        _log.info("killed while busy", action="demo_kill", service=name)
+        await self._supervisor.wait(name)
+        self._spawn(name)
+        await self.until_healthy(name)
+
+    async def _until_busy(self, name: str) -> None:
+        while True:  # the one to be killed must not be asked to tell us
+            if await self.is_busy(name):
+                return
+            await asyncio.sleep(_POLL_S)
+
+    async def is_busy(self, name: str) -> bool:
+        """Whether the service says that it has work in its hands."""
+        address = self._address(name)
+        if address is None:
+            return False
+        response = await self._http.get(f"http://127.0.0.1:{address.http_port}/metrics", timeout=_ANSWER_S)
+        return sample(response.text, BUSY) > 0
+
+    async def stop(self) -> None:
+        """Stop all services gracefully."""
+        await self._supervisor.stop(self._services)
+
+    def _spawn(self, name: str) -> None:
+        argv = (sys.executable, "-m", "streams.cli", "run", self._services[name])
+        environment = {
+            "CIPHERSTREAM_CONFIG": str(self._state.settings_file.resolve()),
+            "CIPHERSTREAM_STATE": str(self._state.root.resolve()),
+            "CIPHERSTREAM_PROCESS": name,
+        }
+        self._supervisor.spawn(name, argv, environment)
+
+    async def _is_healthy(self, name: str) -> bool:
+        address = self._address(name)
+        if address is None:
+            return False
+        response = await self._http.get(f"http://127.0.0.1:{address.http_port}/healthz", timeout=_ANSWER_S)
+        return response.status_code == _OK
+
+    def _address(self, name: str) -> _Address | None:
+        """Where this process answers; None until it has said so itself."""
+        process = self._supervisor.process(name)
+        try:
+            found = msgspec.json.decode(
+                (self._state.root / "services" / f"{name}.json").read_bytes(), type=_Address
+            )
+        except FileNotFoundError:
+            return None
+        return found if process is not None and found.pid == process.pid else None
+
+
+def sample(exposition: str, name: str) -> float:
+    """The sum over all labels of a metric in the exposition format; 0 where it has no sample."""
+    lines = re.findall(rf"^{re.escape(name)}(?:\{{[^}}]*\}})? (\S+)$", exposition, re.MULTILINE)
+    return sum(map(float, lines))

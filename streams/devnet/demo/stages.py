@@ -1,0 +1,226 @@
+"""The stages: each does its part and proves it, by decryption or on the chain."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import httpx
+import msgspec
+
+from streams.adapters.ethereum import calls
+from streams.adapters.postgres.progress import Progress
+from streams.devnet import activation, kms
+from streams.devnet.chain_client import DevAccounts, poll
+from streams.devnet.client import open_decryptor, open_encryptor
+from streams.devnet.demo import balances, ledger
+from streams.devnet.demo.fleet import Fleet
+from streams.devnet.demo.plan import MAIN_JOB, Plan, Stage
+from streams.devnet.demo.traffic import Chains, Traffic
+from streams.devnet.stack import Stack
+from streams.devnet.state import State
+from streams.devnet.up import bucket_url
+from streams.domain.attestation import object_key_ct64, object_key_ct128
+from streams.domain.digest import keccak256
+from streams.domain.errors import Fatal, RpcError
+from streams.fhe.keyset import KeyStore
+from streams.fhe.suite import Encryptor
+from streams.ports import Entropy
+
+# Services in the order in which the stages need them.
+SERVICES: Final[dict[Stage, tuple[str, ...]]] = {
+    Stage.INGEST: ("host-listener", "gw-listener", "graph"),
+    Stage.COMPUTE: ("tfhe-worker",),
+    Stage.SQUASH: ("sns-worker",),
+    Stage.COMMIT: ("transaction-sender",),
+    Stage.INPUTS: ("zkproof-worker",),
+}
+STEP_TIMEOUT_S: Final = 600.0
+IN_FLIGHT_MAX: Final = 8  # transfers whose proofs are out at a time
+_FORBIDDEN: Final = (401, 403)
+
+
+class World(msgspec.Struct, frozen=True):
+    """What the stages work with."""
+
+    plan: Plan
+    script: ledger.Script
+    state: State
+    servers: Stack
+    accounts: DevAccounts
+    chains: Chains
+    traffic: Traffic
+    fleet: Fleet
+    progress: Progress
+    http: httpx.AsyncClient
+    keys: KeyStore
+    entropy: Entropy
+
+
+async def check_devnet(world: World) -> None:
+    """Both chains answer with their own numbers, and the gateway knows our operator."""
+    chains = world.chains
+    found = (await chains.host.chain_id(), await chains.gateway.chain_id())
+    if found != (world.servers.host_chain_id, world.servers.gateway_chain_id):
+        raise Fatal(f"the chains say that they are {found}")
+    signers = await calls.coprocessor_signers(chains.gateway, chains.deployment.gateway_config)
+    if world.accounts.coprocessor_signers[0].address not in signers:
+        raise Fatal("our operator is not registered on the gateway")
+
+
+async def check_keys(world: World) -> None:
+    """The key set is made and activated, and the bytes in the bucket are those that were activated."""
+    seed = activation.machine_seed(world.entropy)
+    await asyncio.to_thread(activation.generate, world.state, world.plan.engine, seed, world.keys)
+    keys = await activation.activate(world.state, world.servers, world.keys)
+    url = f"{bucket_url(world.servers)}/PUB/CRS/{keys.crs_id.hex()}"
+    response = await world.http.get(url)
+    if keccak256(response.content) != keccak256(world.keys.crs(keys.crs_digest).read_bytes()):
+        raise Fatal(f"{url} is not what was activated")
+
+
+async def ingest(world: World) -> None:
+    """Mints are mined, and their handles arrive in the graph."""
+    for mint in world.script.mints:
+        await world.traffic.mint(mint)
+    handles = await world.traffic.allowed_handles()
+    await _until(world, lambda: _known(world, handles))
+
+
+async def compute(world: World) -> None:
+    """Every allowed handle of the mints has a ciphertext."""
+    handles = await world.traffic.allowed_handles()
+    await _until(world, lambda: _computed(world, handles))
+
+
+async def squash(world: World) -> None:
+    """Every allowed handle of the mints is squashed, and the squashed supply decrypts to the sum."""
+    handles = await world.traffic.allowed_handles()
+    await _until(world, lambda: _squashed(world, handles))
+    supply = (await world.traffic.balance_handles())[-1]
+    body, _ = await kms.fetch(f"{bucket_url(world.servers)}/{object_key_ct128(supply)}", world.http)
+    decryptor = open_decryptor(world.plan.engine, activation.client_key_file(world.state))
+    value = await asyncio.to_thread(decryptor.decrypt, body, supply[30])
+    if value != world.script.supply():
+        raise Fatal(f"the squashed supply decrypts to {value} instead of {world.script.supply()}")
+
+
+async def upload(world: World) -> None:
+    """Both objects of a balance are readable without credentials, and nobody can write without them."""
+    handle = (await world.traffic.balance_handles())[0]
+    for key in (object_key_ct64(handle), object_key_ct128(handle)):
+        url = f"{bucket_url(world.servers)}/{key}"
+        await kms.fetch(url, world.http)
+        refused = await world.http.put(url, content=b"forged")
+        if refused.status_code not in _FORBIDDEN:
+            raise Fatal(f"an unsigned PUT to {url} answers {refused.status_code}")
+
+
+async def commit(world: World) -> None:
+    """The digests of all handles are on the gateway, and the minted balances decrypt from there."""
+    await _until_committed(world)
+    script = msgspec.structs.replace(world.script, transfers=())
+    await _compare(world, script)
+
+
+async def inputs(world: World) -> None:
+    """The main job: every transfer with its proof, and all digests on the gateway."""
+    encryptor = await asyncio.to_thread(_encryptor, world)
+    slots = asyncio.Semaphore(IN_FLIGHT_MAX)
+
+    async def one(transfer: ledger.Transfer) -> None:
+        async with slots:
+            await world.traffic.transfer(transfer, encryptor)
+
+    async with asyncio.TaskGroup() as group:
+        for transfer in world.script.transfers:
+            group.create_task(one(transfer))
+    await _until_committed(world)
+
+
+async def inputs_with_kills(world: World) -> None:
+    """The main job, while each service to be killed is killed once, one after the other, each while busy."""
+    async with asyncio.TaskGroup() as group:
+        job = group.create_task(inputs(world))
+        for name in world.plan.kills:
+            await world.fleet.kill_while_busy(name)
+        await job
+
+
+async def final_balances(world: World) -> tuple[ledger.Line, ...]:
+    """Expected and decrypted balances, and the supply."""
+    script = world.script
+    if not world.plan.includes(MAIN_JOB):
+        script = msgspec.structs.replace(script, transfers=())
+    handles = await world.traffic.balance_handles()
+    held = [handle for handle in handles if any(handle)]
+    values = await balances.decrypt(world.state, world.servers, world.chains.deployment, held)
+    decrypted = dict(zip(held, values, strict=True))
+    names = [f"user {number}" for number in range(script.users)] + ["supply"]
+    # An account that never had a balance has no handle: that is zero.
+    shown = [decrypted.get(handle, 0) for handle in handles]
+    return ledger.compare(names, (*script.balances(), script.supply()), shown)
+
+
+async def _compare(world: World, script: ledger.Script) -> None:
+    for line in await final_balances(msgspec.structs.replace(world, script=script)):
+        if not line.is_equal:
+            raise Fatal(f"{line.name} decrypts to {line.decrypted} instead of {line.expected}")
+
+
+def _encryptor(world: World) -> Encryptor:
+    keys = activation.require(world.state)
+    files = world.keys.derive(keys.keyset_digest)
+    return open_encryptor(keys.engine, files, world.keys.crs(keys.crs_digest), world.entropy)
+
+
+async def _until_committed(world: World) -> None:
+    deployment = world.chains.deployment
+    waiting = set(await world.traffic.allowed_handles())
+
+    async def all_there() -> bool:
+        for handle in tuple(waiting):
+            if await calls.is_material_added(world.chains.gateway, deployment.ciphertext_commits, handle):
+                waiting.discard(handle)
+        return not waiting
+
+    await _until(world, all_there)
+
+
+async def _until(world: World, check: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for a check; raises Fatal when a service dies meanwhile or the time is over."""
+
+    async def ask() -> bool | None:
+        if not world.plan.kills:
+            world.fleet.require_alive()
+        return True if await check() else None
+
+    try:
+        await poll(ask, timeout_s=STEP_TIMEOUT_S, every_s=0.25)
+    except RpcError as error:
+        queues = ", ".join(f"{q.work_class} {q.waiting}+{q.in_flight}" for q in await world.progress.queues())
+        raise Fatal(f"no end after {STEP_TIMEOUT_S:g} s; work that is left: {queues}") from error
+
+
+async def _known(world: World, handles: Sequence[bytes]) -> bool:
+    return (await world.progress.steps(handles)).known == len(handles)
+
+
+async def _computed(world: World, handles: Sequence[bytes]) -> bool:
+    return (await world.progress.steps(handles)).computed == len(handles)
+
+
+async def _squashed(world: World, handles: Sequence[bytes]) -> bool:
+    return (await world.progress.steps(handles)).squashed == len(handles)
+
+
+# What follows the devnet, whose start makes the world.
+ACTIONS: Final[dict[Stage, Callable[[World], Awaitable[None]]]] = {
+    Stage.KEYS: check_keys,
+    Stage.INGEST: ingest,
+    Stage.COMPUTE: compute,
+    Stage.SQUASH: squash,
+    Stage.UPLOAD: upload,
+    Stage.COMMIT: commit,
+    Stage.INPUTS: inputs,
+    Stage.KILLS: inputs_with_kills,
+}
