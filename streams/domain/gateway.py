@@ -128,7 +128,9 @@ def _roll_back(state: State, owner: TenantRow, fact: GatewayRange) -> TenantRow:
     if end is None:
         end = _end(owner.tenant, fact.from_block, fact.from_hash, -1)
         state.put(end)
-    return _with_tip(owner, end.number, end.hash)
+    owner = _with_tip(owner, end.number, end.hash)
+    state.put(owner)
+    return owner
 
 
 def _orphan(state: State, proof: ProofRow) -> None:
