@@ -19,8 +19,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[devnet.Stack]:
     Tests keep apart by fresh topic names, schemas, buckets and accounts.
     """
     state_dir = tmp_path_factory.mktemp("devnet")
-    yield _run(devnet.start(state_dir))
-    _run(devnet.remove(state_dir))
+    try:
+        yield _run(devnet.start(state_dir))
+    finally:
+        _run(devnet.remove(state_dir))
 
 
 def _run(work: Coroutine[None, None, T]) -> T:

@@ -87,6 +87,7 @@ class Supervisor:
         """
         if self.alive(name):
             raise ConfigurationError(f"{name} runs already in {self.state_dir}")
+        self._end_orphans(name)
         with self.log_path(name).open("ab") as log:
             child = _start_gated(argv, {**os.environ, **(env or {})}, cwd, account, log)
         process = processes.identify(child.pid)
@@ -169,6 +170,12 @@ class Supervisor:
         path = self.log_path(name)
         text = path.read_bytes()[-_TAIL_BYTES:].decode(errors="replace") if path.exists() else ""
         return f"--- end of {path}\n{text}"
+
+    def _end_orphans(self, name: str) -> None:
+        """Kills what a dead process of this name left, before the record that leads there is replaced."""
+        process = self.process(name)
+        for orphan in () if process is None else processes.session_members(process):
+            processes.send(orphan, signal.SIGKILL)
 
     async def _stop(self, name: str, grace_s: float) -> None:
         record = self._read(name)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -190,6 +191,36 @@ async def test_a_query_that_outlives_its_killed_server_is_ended(state_dir: Path)
     with pytest.raises((asyncpg.PostgresError, OSError)):
         await query
     assert processes_of(state_dir) == []
+
+
+async def test_the_database_runs_from_a_checkout_that_nobody_else_may_enter(
+    state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packaged = postgres.install()
+    closed = await asyncio.to_thread(copy_below_a_closed_folder, packaged, tmp_path / "closed")
+    monkeypatch.setattr(postgres, "install", lambda: closed)
+    for _ in range(2):
+        stack = await devnet.start(state_dir, (postgres.NAME,))
+        connection = await asyncpg.connect(stack.postgres_url)
+        await connection.close()
+        await devnet.stop(state_dir)
+    home = postgres.existing_home(state_dir)
+    assert has_copy_of_server(home) == (os.geteuid() == 0)
+    await devnet.remove(state_dir)
+    assert processes_of(home) == []
+    assert not postgres.existing_home(state_dir).is_dir()
+
+
+def has_copy_of_server(home: Path) -> bool:
+    return any(home.glob("server-*/*/*/bin/postgres"))
+
+
+def copy_below_a_closed_folder(packaged: Path, closed: Path) -> Path:
+    site = packaged.parent.parent
+    closed.mkdir(mode=0o700)
+    for folder in (packaged, site / f"{packaged.parent.name}.libs"):
+        shutil.copytree(folder, closed / folder.relative_to(site), symlinks=True)
+    return closed / packaged.relative_to(site)
 
 
 async def test_two_devnets_run_side_by_side(state_dir: Path, tmp_path: Path, fresh: str) -> None:

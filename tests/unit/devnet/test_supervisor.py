@@ -173,6 +173,20 @@ async def test_a_grandchild_does_not_outlive_its_killed_parent(supervisor: Super
     assert processes.session_members(leader) == ()
 
 
+async def test_a_grandchild_of_a_killed_process_ends_when_the_name_is_used_again(
+    supervisor: Supervisor,
+) -> None:
+    first = supervisor.spawn("parent", ("sh", "-c", "sleep 600 & echo ready; wait"))
+    await says(supervisor, "parent", "ready")
+    supervisor.kill("parent")
+    await supervisor.wait("parent", 30)
+    (orphan,) = processes.session_members(first)
+    supervisor.spawn("parent", SLEEP)
+    await asyncio.to_thread(ended, orphan.pid)
+    assert not processes.is_running(orphan)
+    assert supervisor.alive("parent")
+
+
 async def test_each_child_has_its_own_stop_signal(supervisor: Supervisor) -> None:
     script = 'trap "echo interrupted; exit 0" INT; echo ready; sleep 600 & wait'
     supervisor.spawn("child", ("sh", "-c", script), stop_signal=signal.SIGINT)
