@@ -1,6 +1,6 @@
 """Activated key material on this machine: downloaded once, checked, kept by digest.
 
-`<directory>/<digest>/compressed_xof_keyset.bin` or `crs.bin`. A folder of that name appears by one rename
+`<directory>/downloads/<digest>/compressed_xof_keyset.bin` or `crs.bin`. A folder of that name appears by one rename
 after its content was checked, so whoever finds it may trust it. Secret keys never come this way.
 """
 
@@ -68,7 +68,7 @@ class KeyStore:
 
     def __init__(self, directory: Path, http: httpx.AsyncClient, url: str = "") -> None:
         """`url` replaces the storage URLs of the announcements where it is given."""
-        self._directory = directory
+        self._directory = directory / "downloads"  # apart from what is derived from it
         self._http = http
         self._url = url
 
