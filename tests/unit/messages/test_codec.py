@@ -1,0 +1,63 @@
+"""Announcements and control messages under the keys that compaction needs."""
+
+import pytest
+
+from streams.domain.control import (
+    CiphertextAnnouncement,
+    CrsAnnouncement,
+    KeySetAnnouncement,
+    TenantControl,
+    WorkerHeartbeat,
+)
+from streams.domain.errors import Undecodable
+from streams.messages import codec
+
+KEYSET = KeySetAnnouncement(key_id=b"\x01" * 32, digest=b"d", engine="clear", release="0.15", urls=("u",))
+CRS = CrsAnnouncement(crs_id=b"\x02" * 32, digest=b"d", urls=())
+BEAT = WorkerHeartbeat(
+    worker="w-1", work_class="tfhe", slots=2, engine="clear", key_ids=(), partitions=(1, 2), at_ms=3
+)
+RESUME = TenantControl(tenant="1.aa", action="resume", request="r1")
+CIPHERTEXT = CiphertextAnnouncement(
+    tenant="1.aa",
+    handle=b"\x03" * 32,
+    fhe_type=5,
+    key_id=b"k",
+    ct64_digest=b"a",
+    ct128_digest=b"b",
+    format=11,
+)
+
+
+def test_announcements_read_back() -> None:
+    for message in (KEYSET, CRS):
+        assert codec.decode_announcement(codec.encode(message)) == message
+
+
+def test_control_reads_back() -> None:
+    for message in (BEAT, RESUME):
+        assert codec.decode_control(codec.encode(message)) == message
+
+
+def test_ciphertext_announcement_reads_back() -> None:
+    assert codec.decode_ciphertext(codec.encode(CIPHERTEXT)) == CIPHERTEXT
+
+
+def test_keys() -> None:
+    assert codec.key_of(KEYSET) == b"keyset/" + b"01" * 32
+    assert codec.key_of(CRS) == b"crs/" + b"02" * 32
+    assert codec.key_of(BEAT) == b"worker/w-1"
+    assert codec.key_of(RESUME) == b"tenant/1.aa"
+    assert codec.key_of(CIPHERTEXT) == b"1.aa/" + b"03" * 32
+
+
+def test_fields_of_a_newer_writer_are_ignored() -> None:
+    value = codec.encode(RESUME)[:-1] + b',"added_later":[1]}'
+    assert codec.decode_control(value) == RESUME
+
+
+@pytest.mark.parametrize("value", [b"", b"{}", b"\xff\xfe", b'{"type":"worker"}', b'{"type":"new"}'])
+def test_garbage_is_undecodable(value: bytes) -> None:
+    for decode in (codec.decode_announcement, codec.decode_control, codec.decode_ciphertext):
+        with pytest.raises(Undecodable):
+            decode(value)
