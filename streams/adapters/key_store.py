@@ -1,7 +1,7 @@
 """Activated key material on this machine: downloaded once, checked, kept by digest.
 
-`<directory>/downloads/<digest>/compressed_xof_keyset.bin` or `crs.bin`. A folder of that name appears by one rename
-after its content was checked, so whoever finds it may trust it. Secret keys never come this way.
+`<directory>/downloads/<digest>/compressed_xof_keyset.bin` or `crs.bin`. A folder of that name appears by one
+rename after its content was checked, so whoever finds it may trust it. Secret keys never come this way.
 """
 
 import asyncio
