@@ -4,20 +4,11 @@ import hashlib
 from typing import Final
 
 from streams.domain.results import Computed, Failed, Proven, Result
+from streams.messages import headers, trace
 from streams.ports import Headers, Record
 
-_PASSED_ON: Final = frozenset({"traceparent", "tracestate", "replay"})
-
-
-def header(record: Record, name: str) -> str:
-    """Text of a header, empty when the record has none of that name."""
-    return next((value.decode(errors="replace") for key, value in record.headers if key == name), "")
-
-
-def trace_id(record: Record) -> str:
-    """The trace that this record belongs to, from its W3C header."""
-    parts = header(record, "traceparent").split("-")
-    return parts[1] if len(parts) == 4 else ""
+SCHEMA: Final = "results/1"
+_PASSED_ON: Final = frozenset({headers.TRACESTATE, headers.REPLAY})
 
 
 def event_id(result: Result) -> str:
@@ -30,25 +21,19 @@ def event_id(result: Result) -> str:
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
 
 
+def trace_of(record: Record) -> trace.TraceContext:
+    """The span of the work in that record."""
+    return trace.of(record.headers, f"{record.topic}/{record.partition}/{record.offset}")
+
+
 def result_headers(record: Record, tenant: str, result: Result) -> Headers:
     """Headers of a result for the work in that record."""
-    own = (
-        ("event-id", event_id(result).encode()),
-        ("schema", b"results/1"),
-        ("content-type", b"application/json"),
-        ("tenant", tenant.encode()),
-        ("attempt", str(result.attempt).encode()),
+    identity = event_id(result)
+    return headers.build(
+        event_id=identity,
+        schema=SCHEMA,
+        tenant=tenant,
+        traceparent=str(trace_of(record).child(identity)),
+        attempt=result.attempt,
+        extra=tuple(pair for pair in record.headers if pair[0] in _PASSED_ON),
     )
-    return own + tuple(pair for pair in record.headers if pair[0] in _PASSED_ON)
-
-
-def dead_letter_headers(record: Record, error: Exception, worker: str) -> Headers:
-    """The record's own headers, and why and where it could not be used."""
-    added = (
-        ("origin", f"{record.topic}/{record.partition}/{record.offset}".encode()),
-        ("error", str(error)[:1000].encode()),
-        ("error-class", type(error).__name__.encode()),
-        ("failed-by", worker.encode()),
-    )
-    names = {name for name, _ in added}
-    return tuple(pair for pair in record.headers if pair[0] not in names) + added

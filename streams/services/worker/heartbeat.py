@@ -9,10 +9,11 @@ import structlog
 
 from streams.domain.control import WorkerHeartbeat
 from streams.domain.errors import BrokerError
+from streams.messages.codec import encode, key_of
+from streams.messages.topics import CONTROL
 from streams.ports import Clock, Log
 from streams.services.worker.pool import OnState
 
-CONTROL: Final = "control.v1"
 BEAT_S: Final = 3.0
 _LOOK_S: Final = 0.25  # how soon a rebalance or a new key is told
 
@@ -54,7 +55,7 @@ class Heartbeat:
 
     async def _say(self, beat: WorkerHeartbeat) -> None:
         try:
-            await self._to.append(CONTROL, key=_key(beat.worker), value=msgspec.json.encode(beat))
+            await self._to.append(CONTROL, key=key_of(beat), value=encode(beat))
         except BrokerError as error:  # the next beat tries again; silence is what 15 s are for
             self._on_state(False, str(error))
             _log.warning("beat failed", action="heartbeat_failed", error=str(error))
@@ -66,10 +67,6 @@ class Heartbeat:
         if self._said is None:
             return
         try:
-            await self._to.append(CONTROL, key=_key(self._said.worker), value=None)
+            await self._to.append(CONTROL, key=key_of(self._said), value=None)
         except BrokerError as error:
             _log.warning("farewell failed", action="heartbeat_farewell_failed", error=str(error))
-
-
-def _key(worker: str) -> bytes:
-    return f"worker/{worker}".encode()

@@ -4,15 +4,15 @@ import asyncio
 from pathlib import Path
 from typing import Final, Protocol
 
-import msgspec
 import structlog
 
 from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
-from streams.domain.errors import BrokerError, ConfigurationError, KeyMissing, Recoverable
+from streams.domain.errors import BrokerError, ConfigurationError, KeyMissing, Recoverable, Undecodable
+from streams.messages.codec import decode_announcement
+from streams.messages.topics import KEYSETS
 from streams.ports import Clock, Log, Record
 from streams.services.worker.pool import OnState
 
-KEYSETS: Final = "keysets.v1"
 KEY_WAIT_S: Final = 60.0  # an item holds its slot so long, then it is tried again later
 _BACKOFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # then the last one for ever
 
@@ -150,7 +150,7 @@ def _decoded(record: Record) -> Announcement | None:
     if record.value is None:
         return None  # withdrawn; items that still name it may finish
     try:
-        return msgspec.json.decode(record.value, type=Announcement)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return decode_announcement(record.value)
+    except Undecodable as error:
         _log.error("not an announcement", action="announcement_refused", error=str(error))
         return None

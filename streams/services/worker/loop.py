@@ -13,7 +13,7 @@ from streams.domain.results import Failed, Result, Started
 from streams.domain.work import Work as WorkMessage
 from streams.domain.work import decode_work
 from streams.ports import Clock, Record, Work, WorkSource
-from streams.services.worker.envelope import header, trace_id
+from streams.services.worker.envelope import trace_of
 from streams.services.worker.metrics import WorkerMetrics
 from streams.services.worker.results import Results
 
@@ -72,7 +72,10 @@ class WorkerLoop:
     async def _handle(self, item: Work) -> None:
         record = item.record
         place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-        with bound_contextvars(**place, trace_id=trace_id(record)), self._metrics.busy.track_inprogress():
+        with (
+            bound_contextvars(**place, trace_id=trace_of(record).trace_id),
+            self._metrics.busy.track_inprogress(),
+        ):
             await self._process(record)
         item.done()
 
@@ -146,7 +149,4 @@ def _known(record: Record, body: bytes) -> _Known | None:
     try:
         return msgspec.json.decode(body, type=_Known)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        item, tenant, attempt = (header(record, name) for name in ("item", "tenant", "attempt"))
-        if item and tenant and attempt.isdecimal():
-            return _Known(item, tenant, int(attempt))
         return None

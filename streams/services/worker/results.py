@@ -6,11 +6,11 @@ import structlog
 
 from streams.domain.errors import BrokerError
 from streams.domain.results import Result, encode_result
+from streams.messages.dead_letter import dead_letter, failure_of
+from streams.messages.topics import DLQ, RESULTS
 from streams.ports import Clock, Headers, Log, Record
-from streams.services.worker.envelope import dead_letter_headers, result_headers
+from streams.services.worker.envelope import result_headers
 
-RESULTS: Final = "results.v1"
-DEAD_LETTERS: Final = "dlq.v1"
 _BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)  # then the last one for ever
 
 _log = structlog.get_logger(__name__)
@@ -31,8 +31,8 @@ class Results:
 
     async def bury(self, record: Record, error: Exception) -> None:
         """Append a record that cannot be used to the dead letters, with its original bytes."""
-        headers = dead_letter_headers(record, error, self._worker)
-        await self._append(DEAD_LETTERS, record.key or b"", record.value or b"", headers)
+        headers = dead_letter(record, failure_of(record, error, self._worker))
+        await self._append(DLQ, record.key or b"", record.value or b"", headers)
 
     async def _append(self, topic: str, key: bytes, value: bytes, headers: Headers) -> None:
         tries = 0

@@ -10,6 +10,7 @@ import pytest
 from worker_process import CHAIN, KEY, Deployment, port_of, worker
 
 from streams.devnet.stack import Stack
+from streams.domain.control import WorkerHeartbeat
 from streams.domain.digest import keccak256
 from streams.domain.handle import stamp
 from streams.domain.operations import BY_NAME, FheType
@@ -70,7 +71,7 @@ async def test_items_are_computed_and_a_stopped_worker_says_goodbye(deployment: 
     assert len(last.partitions) == 48
 
 
-async def _until_farewell(deployment: Deployment):  # noqa: ANN202
+async def _until_farewell(deployment: Deployment) -> AsyncGenerator[tuple[str, WorkerHeartbeat | None]]:
     async for key, beat in deployment.heartbeats():
         yield key, beat
         if beat is None:

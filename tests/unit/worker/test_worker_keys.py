@@ -1,0 +1,137 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+from worker_bench import Bench, NoChild
+
+from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
+from streams.domain.errors import BrokerError, ConfigurationError, KeyMaterialError, KeyMissing
+from streams.messages.codec import encode, key_of
+from streams.services.worker.keys import Keys
+
+
+def keyset(number: int = 1, engine: str = "clear") -> KeySetAnnouncement:
+    return KeySetAnnouncement(
+        key_id=bytes([number]), digest=b"d", engine=engine, release="clear 1", urls=("http://a",)
+    )
+
+
+CRS = CrsAnnouncement(crs_id=b"crs", digest=b"d", urls=())
+
+
+class Recorded(NoChild):
+    def __init__(self) -> None:
+        self.opened: list[tuple[bytes, Path]] = []
+
+    async def open_keys(self, key_id: bytes, directory: Path) -> None:
+        self.opened.append((key_id, directory))
+
+    async def open_crs(self, crs_id: bytes, file: Path) -> None:
+        self.opened.append((crs_id, file))
+
+
+class Flaky:
+    """Key material that appears after some tries, or is bad."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self._failures = list(failures)
+
+    async def ensure(self, announcement: Announcement) -> Path:
+        if self._failures:
+            raise self._failures.pop(0)
+        return Path("/keys")
+
+
+def keys_of(bench: Bench, child: Recorded, *failures: Exception, needs_crs: bool = True) -> Keys:
+    return Keys(bench.log, Flaky(*failures), child, bench.clock, engine="clear", needs_crs=needs_crs)
+
+
+async def announce(bench: Bench, *announcements: Announcement) -> None:
+    for announcement in announcements:
+        await bench.log.append("keysets.v1", key=key_of(announcement), value=encode(announcement))
+
+
+async def followed(bench: Bench, keys: Keys, *identities: bytes) -> None:
+    running = asyncio.create_task(keys.run())
+    for identity in identities:
+        await keys.wait(identity)
+    running.cancel()
+
+
+async def test_what_was_announced_before_and_after_is_opened(bench: Bench) -> None:
+    child = Recorded()
+    keys = keys_of(bench, child)
+    await announce(bench, keyset(1), CRS)
+    running = asyncio.create_task(keys.run())
+    await keys.wait(b"crs")
+    await announce(bench, keyset(2))
+    await keys.wait(b"\2")
+    running.cancel()
+    assert [identity for identity, _ in child.opened] == [b"\1", b"crs", b"\2"]
+    assert keys.key_ids == (b"\1", b"\2")
+
+
+async def test_an_announcement_that_comes_again_is_known(bench: Bench) -> None:
+    child = Recorded()
+    await announce(bench, keyset(), keyset(), CRS)
+    await followed(bench, keys_of(bench, child), b"crs")
+    assert len(child.opened) == 2
+
+
+async def test_tombstones_and_foreign_bytes_are_passed_over(bench: Bench) -> None:
+    child = Recorded()
+    await bench.log.append("keysets.v1", key=b"keyset/00", value=None)
+    await bench.log.append("keysets.v1", key=b"keyset/00", value=b"foreign")
+    await announce(bench, keyset())
+    await followed(bench, keys_of(bench, child), b"\1")
+
+
+async def test_a_download_is_tried_until_it_succeeds(bench: Bench) -> None:
+    child = Recorded()
+    await announce(bench, keyset())
+    await followed(bench, keys_of(bench, child, KeyMissing("away"), KeyMissing("away")), b"\1")
+    assert child.opened == [(b"\1", Path("/keys"))]
+
+
+async def test_a_worker_without_proofs_leaves_reference_strings_alone(bench: Bench) -> None:
+    child = Recorded()
+    await announce(bench, CRS, keyset())
+    await followed(bench, keys_of(bench, child, needs_crs=False), b"\1")
+    assert [identity for identity, _ in child.opened] == [b"\1"]
+
+
+async def test_another_engine_is_fatal_and_both_are_named(bench: Bench) -> None:
+    with pytest.raises(ConfigurationError, match="engine tfhe-rs, this worker's is clear"):
+        await keys_of(bench, Recorded()).take(keyset(engine="tfhe-rs"))
+
+
+async def test_a_bad_key_file_is_fatal(bench: Bench) -> None:
+    with pytest.raises(KeyMaterialError):
+        await keys_of(bench, Recorded(), KeyMaterialError("cut")).take(keyset())
+
+
+async def test_an_item_waits_for_its_key_and_then_no_longer(bench: Bench) -> None:
+    keys = keys_of(bench, Recorded())
+    waiting = asyncio.create_task(keys.wait(b"\1"))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await keys.take(keyset())
+    await waiting
+    with pytest.raises(KeyMissing):
+        await keys.wait(b"\2", timeout_s=0)
+
+
+async def test_a_broker_that_is_away_is_asked_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    partitions = bench.log.partitions
+
+    async def later(topic: str) -> int:
+        asked.append(topic)
+        if len(asked) < 3:
+            raise BrokerError("away")
+        return await partitions(topic)
+
+    monkeypatch.setattr(bench.log, "partitions", later)
+    await announce(bench, keyset())
+    await followed(bench, keys_of(bench, Recorded()), b"\1")
+    assert len(asked) == 3
