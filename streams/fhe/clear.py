@@ -1,0 +1,172 @@
+"""The engine `clear`: the ports on clear numbers, for load tests, simulation and as independent semantics.
+
+Formats, all numbers big-endian:
+`CLR1` type (1) value (32)                                                                    stored
+`CLRP` keccak of the auxiliary data (32) salt (16) count (2) then type (1) value (32) each     input list
+`CLRS` type (1) value (32)                                                                    squashed
+`CLRK` seed (32)                                                                              key set
+
+Nothing here protects anything. No decoder of a real engine accepts these bytes, and none of these functions
+accepts bytes of a real engine.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+from streams.domain.digest import keccak256
+from streams.domain.errors import InvalidInput, KeyMaterialError, OperationError
+from streams.domain.operations import TYPE_BITS, FheType
+from streams.fhe import coverage
+from streams.fhe.keyset import CLEAR_MAGIC, KeyFiles
+from streams.fhe.suite import ClearValue, Encrypted, Expanded, Operand
+
+STORED: Final = b"CLR1"
+PROVEN: Final = b"CLRP"
+SQUASHED: Final = b"CLRS"
+SALT_BYTES: Final = 16
+PROOF_BYTES_MAX: Final = 16 << 20  # the protocol's limit of an input list
+VALUES_MAX: Final = 255  # index 255 of a handle means "computed"
+
+_VALUE_BYTES: Final = 33
+_HEAD_BYTES: Final = 4 + 32 + SALT_BYTES + 2
+
+_BINARY: Final[dict[str, Callable[[int, int], int]]] = {
+    "Add": lambda left, right: left + right,
+    "Sub": lambda left, right: left - right,
+    "BitAnd": lambda left, right: left & right,
+    "Eq": lambda left, right: int(left == right),
+    "Ge": lambda left, right: int(left >= right),
+    "Le": lambda left, right: int(left <= right),
+}
+
+
+def encode(magic: bytes, clear: ClearValue) -> bytes:
+    """One value in the stored or squashed format, cut to its type's width."""
+    width = TYPE_BITS[FheType(clear.fhe_type)]
+    return magic + _encoded(ClearValue(clear.fhe_type, clear.value & ((1 << width) - 1)))
+
+
+def decode(magic: bytes, data: bytes, fhe_type: int) -> int:
+    """The value in the stored or squashed format.
+
+    Raises:
+        OperationError: these are other bytes, or another type.
+    """
+    if len(data) != len(magic) + _VALUE_BYTES or not data.startswith(magic):
+        raise OperationError(f"not a value of the clear engine ({magic.decode()})")
+    if data[4] != fhe_type:
+        raise OperationError(f"a value of type {data[4]}, expected {fhe_type}")
+    return int.from_bytes(data[5:], "big")
+
+
+def encode_list(values: Sequence[ClearValue], auxiliary: bytes, salt: bytes) -> bytes:
+    """An input list as a client sends it; the salt makes equal lists different, as encryption does."""
+    body = b"".join(_encoded(value) for value in values)
+    return PROVEN + keccak256(auxiliary) + salt + len(values).to_bytes(2, "big") + body
+
+
+def _encoded(clear: ClearValue) -> bytes:
+    return bytes((clear.fhe_type,)) + clear.value.to_bytes(32, "big")
+
+
+class ClearCompute:
+    """Executes operations on clear numbers."""
+
+    @classmethod
+    def open(cls, files: KeyFiles, threads: int = 1) -> Self:
+        """Checks that the key set is one of this engine; raises KeyMaterialError."""
+        del threads
+        _require_clear(files.compute)
+        return cls()
+
+    def execute(self, operation: int, operands: Sequence[Operand], out_type: int) -> bytes:
+        """The result in the stored format; raises OperationError."""
+        name = coverage.checked(operation, operands, out_type).name
+        if name == "TrivialEncrypt":
+            return encode(STORED, ClearValue(out_type, _trivial(operands, out_type)))
+        width = TYPE_BITS[FheType(_first_type(operands))]
+        numbers = [_number(operand, width) for operand in operands]
+        if name == "IfThenElse":
+            result = numbers[1] if numbers[0] else numbers[2]
+        else:
+            result = _BINARY[name](numbers[0], numbers[1])
+        return encode(STORED, ClearValue(out_type, result))
+
+
+def _first_type(operands: Sequence[Operand]) -> int:
+    first = operands[0]
+    return first.fhe_type if isinstance(first, Encrypted) else FheType.BOOL
+
+
+def _number(operand: Operand, width: int) -> int:
+    if isinstance(operand, Encrypted):
+        return decode(STORED, operand.ct64, operand.fhe_type)
+    number = int.from_bytes(operand.value, "big")
+    return int(number > 0) if width == 1 else number & ((1 << width) - 1)
+
+
+def _trivial(operands: Sequence[Operand], out_type: int) -> int:
+    value = operands[0]
+    number = 0 if isinstance(value, Encrypted) else int.from_bytes(value.value, "big")
+    # A Bool looks at the last byte only, unlike a scalar Bool of a binary operation.
+    return int(number & 0xFF > 0) if out_type == FheType.BOOL else number
+
+
+class ClearProof:
+    """Checks input lists."""
+
+    @classmethod
+    def open(cls, files: KeyFiles, crs: Path, threads: int = 1) -> Self:
+        """Checks that the key set is one of this engine; raises KeyMaterialError."""
+        del crs, threads
+        _require_clear(files.public)
+        return cls()
+
+    def verify(self, raw: bytes, auxiliary: bytes, blob_hash: bytes) -> tuple[Expanded, ...]:
+        """The list's values; raises InvalidInput."""
+        del blob_hash
+        if not 0 < len(raw) <= PROOF_BYTES_MAX:
+            raise InvalidInput(f"{len(raw)} bytes, allowed are 1 to {PROOF_BYTES_MAX}")
+        if len(raw) < _HEAD_BYTES or not raw.startswith(PROVEN):
+            raise InvalidInput("not a list of the clear engine")
+        count = int.from_bytes(raw[_HEAD_BYTES - 2 : _HEAD_BYTES], "big")
+        if len(raw) != _HEAD_BYTES + count * _VALUE_BYTES:
+            raise InvalidInput(f"{len(raw)} bytes for {count} values")
+        if count > VALUES_MAX:
+            raise InvalidInput(f"{count} values, at most {VALUES_MAX}")
+        values = tuple(_expanded(raw, _HEAD_BYTES + i * _VALUE_BYTES) for i in range(count))
+        if count and raw[4:36] != keccak256(auxiliary):
+            raise InvalidInput("verification failed")
+        return values
+
+
+def _expanded(raw: bytes, at: int) -> Expanded:
+    fhe_type, value = raw[at], int.from_bytes(raw[at + 1 : at + _VALUE_BYTES], "big")
+    if fhe_type not in TYPE_BITS or value >> TYPE_BITS[FheType(fhe_type)]:
+        raise InvalidInput(f"the value at {at} does not fit its type {fhe_type}")
+    return Expanded(fhe_type, encode(STORED, ClearValue(fhe_type, value)))
+
+
+class ClearSquash:
+    """Relabels stored values as squashed ones."""
+
+    @classmethod
+    def open(cls, files: KeyFiles, threads: int = 1) -> Self:
+        """Checks that the key set is one of this engine; raises KeyMaterialError."""
+        del threads
+        _require_clear(files.squash)
+        return cls()
+
+    def squash(self, ct64: bytes, fhe_type: int) -> bytes:
+        """The value in the squashed format; raises OperationError."""
+        return encode(SQUASHED, ClearValue(fhe_type, decode(STORED, ct64, fhe_type)))
+
+
+def _require_clear(path: Path) -> None:
+    try:
+        found = path.read_bytes()[: len(CLEAR_MAGIC)]
+    except OSError as error:
+        raise KeyMaterialError(f"{path.name}: {error.strerror}") from error
+    if found != CLEAR_MAGIC:
+        raise KeyMaterialError(f"{path.name} is not of the clear engine")

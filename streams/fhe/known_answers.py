@@ -1,0 +1,225 @@
+"""Runs a file of known answers: does this machine compute, byte for byte, what the network computes?
+
+The file holds inputs, operations, squashes and one input proof for the key set of `SEED`, with the keccak256
+of every result. The reference string of the proof lies beside it as `crs.bin`.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from streams.domain.digest import keccak256
+from streams.domain.errors import CipherstreamError, Undecodable
+from streams.domain.handle import blob_hash, input_handle
+from streams.fhe import coverage, engines
+from streams.fhe.keyset import KeyFiles
+from streams.fhe.suite import ComputeSuite, Encrypted, Operand, Plain, ProofSuite, SquashSuite
+
+SEED: Final = b"\x07" * 32
+CRS_NAME: Final = "crs.bin"
+
+
+class Input(msgspec.Struct, frozen=True):
+    """A stored ciphertext."""
+
+    type: int
+    clear: str
+    ct64: str
+
+
+class ScalarInput(msgspec.Struct, frozen=True):
+    """A plaintext operand in hexadecimal digits."""
+
+    scalar: str
+
+
+class KnownOperation(msgspec.Struct, frozen=True):
+    """An operation, its operands by name, and its result's digest."""
+
+    name: str
+    op: int
+    is_scalar: bool
+    inputs: tuple[str | ScalarInput, ...]
+    out_type: int
+    ct64_keccak: str
+
+
+class KnownSquash(msgspec.Struct, frozen=True):
+    """The digest of an input after squashing."""
+
+    input: str
+    ct128_keccak: str
+
+
+class KnownHandle(msgspec.Struct, frozen=True):
+    """One value of the input list."""
+
+    handle: str
+    type: int
+    ct64_keccak: str
+
+
+class KnownProof(msgspec.Struct, frozen=True):
+    """An input list with what it is bound to."""
+
+    contract: str
+    user: str
+    acl: str
+    chain_id: int
+    list: str
+    handles: tuple[KnownHandle, ...]
+
+
+class KnownAnswers(msgspec.Struct, frozen=True):
+    """The whole file."""
+
+    inputs: dict[str, Input]
+    operations: tuple[KnownOperation, ...]
+    squash: tuple[KnownSquash, ...]
+    input_proof: KnownProof
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """One comparison; `problem` says why it is not equal, when something failed."""
+
+    name: str
+    equal: bool
+    problem: str = ""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What was compared, and what could not be because it does not exist yet."""
+
+    answers: tuple[Answer, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def equal(self) -> int:
+        return sum(answer.equal for answer in self.answers)
+
+    @property
+    def total(self) -> int:
+        return len(self.answers)
+
+    def lines(self) -> list[str]:
+        """For people: what differs, what is missing, and last equal/total."""
+        differing = [
+            f"differs: {answer.name} {answer.problem}".rstrip() for answer in self.answers if not answer.equal
+        ]
+        missing = [f"not here yet ({len(self.missing)}): {', '.join(self.missing)}"] if self.missing else []
+        return [*differing, *missing, f"{self.equal}/{self.total}"]
+
+
+def load(path: Path) -> KnownAnswers:
+    """Reads a file of known answers; raises Undecodable."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=KnownAnswers)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise Undecodable(f"{path} is not a file of known answers: {error}") from error
+
+
+def run(
+    path: Path, files: KeyFiles, threads: int = 1, progress: Callable[[Answer], None] | None = None
+) -> Report:
+    """Computes everything that exists here and compares.
+
+    The keys are opened one after the other, so that at most one is in memory.
+
+    Args:
+        files: derived from the key set of `SEED`.
+        progress: called after each comparison.
+
+    Raises:
+        Undecodable: the file is not one of known answers.
+        KeyMaterialError: the key files or the reference string do not open.
+    """
+    known = load(path)
+    present = [operation for operation in known.operations if is_covered(known, operation)]
+    absent = [operation.name for operation in known.operations if not is_covered(known, operation)]
+    answers: list[Answer] = []
+    for answer in _answers(known, present, files, path.with_name(CRS_NAME), threads):
+        answers.append(answer)
+        if progress is not None:
+            progress(answer)
+    return Report(tuple(answers), tuple(absent))
+
+
+def is_covered(known: KnownAnswers, operation: KnownOperation) -> bool:
+    """Whether an operation of the file exists here."""
+    types = [known.inputs[name].type for name in operation.inputs if isinstance(name, str)]
+    return coverage.covered(operation.op, [*types, operation.out_type])
+
+
+def _answers(
+    known: KnownAnswers, present: list[KnownOperation], files: KeyFiles, crs: Path, threads: int
+) -> Iterator[Answer]:
+    yield from _operations(known, present, files, threads)
+    yield from _proof(engines.open_proof("tfhe-rs", files, crs, threads), known.input_proof)
+    yield from _squashes(known, files, threads)
+
+
+def _operations(
+    known: KnownAnswers, present: list[KnownOperation], files: KeyFiles, threads: int
+) -> Iterator[Answer]:
+    suite = engines.open_compute("tfhe-rs", files, threads)
+    for operation in present:
+        yield _guarded(operation.name, partial(_operation, suite, known, operation))
+
+
+def _squashes(known: KnownAnswers, files: KeyFiles, threads: int) -> Iterator[Answer]:
+    suite = engines.open_squash("tfhe-rs", files, threads)
+    for item in known.squash:
+        yield _guarded(f"squash_{item.input}", partial(_squash, suite, known, item))
+
+
+def _guarded(name: str, compare: Callable[[], bool]) -> Answer:
+    try:
+        return Answer(name, compare())
+    except CipherstreamError as error:
+        return Answer(name, equal=False, problem=str(error))
+
+
+def _operation(compute: ComputeSuite, known: KnownAnswers, operation: KnownOperation) -> bool:
+    operands = [_operand(known, item) for item in operation.inputs]
+    ct64 = compute.execute(operation.op, operands, operation.out_type)
+    return keccak256(ct64).hex() == operation.ct64_keccak
+
+
+def _operand(known: KnownAnswers, item: str | ScalarInput) -> Operand:
+    if isinstance(item, ScalarInput):
+        return Plain(bytes.fromhex(item.scalar))
+    stored = known.inputs[item]
+    return Encrypted(stored.type, bytes.fromhex(stored.ct64))
+
+
+def _squash(squash: SquashSuite, known: KnownAnswers, item: KnownSquash) -> bool:
+    stored = known.inputs[item.input]
+    ct128 = squash.squash(bytes.fromhex(stored.ct64), stored.type)
+    return keccak256(ct128).hex() == item.ct128_keccak
+
+
+def auxiliary_data(proof: KnownProof) -> bytes:
+    """What the proof is bound to: contract, user, ACL, chain id."""
+    addresses = (proof.contract, proof.user, proof.acl)
+    return b"".join(_address(text) for text in addresses) + proof.chain_id.to_bytes(32, "big")
+
+
+def _address(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def _proof(suite: ProofSuite, proof: KnownProof) -> Iterator[Answer]:
+    raw = bytes.fromhex(proof.list)
+    blob = blob_hash(raw)
+    try:
+        values = suite.verify(raw, auxiliary_data(proof), blob)
+    except CipherstreamError as error:
+        yield from (Answer(f"input_{i}", equal=False, problem=str(error)) for i in range(len(proof.handles)))
+        return
+    for i, expected in enumerate(proof.handles):
+        handle = input_handle(blob, i, _address(proof.acl), proof.chain_id, expected.type)
+        found = (handle.hex(), keccak256(values[i].ct64).hex()) if i < len(values) else ()
+        yield Answer(f"input_{i}", equal=found == (expected.handle, expected.ct64_keccak))

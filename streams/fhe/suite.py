@@ -1,0 +1,94 @@
+"""Ports of the FHE engines: a suite does everything that is done with ciphertexts.
+
+Implementations: `tfhe_rs` (the crate, byte for byte what the network computes) and `clear` (clear numbers in
+the same places). All of them block for as long as the computation takes: call them from a thread.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+
+class Encrypted(msgspec.Struct, frozen=True):
+    """An encrypted operand: its type and its stored bytes."""
+
+    fhe_type: int
+    ct64: bytes
+
+
+class Plain(msgspec.Struct, frozen=True):
+    """A plaintext operand, big-endian; missing high bytes are zero, longer input is cut on the left."""
+
+    value: bytes
+
+
+Operand = Encrypted | Plain
+
+
+class Expanded(msgspec.Struct, frozen=True):
+    """One value of an input list, ready to be stored."""
+
+    fhe_type: int
+    ct64: bytes
+
+
+class ClearValue(msgspec.Struct, frozen=True):
+    """A value before encryption or after decryption."""
+
+    fhe_type: int
+    value: int
+
+
+class ComputeSuite(Protocol):
+    """Executes operations; deterministic in key, operation and operands."""
+
+    def execute(self, operation: int, operands: Sequence[Operand], out_type: int) -> bytes:
+        """The result's ct64.
+
+        Raises:
+            OperationError: it can never be computed.
+        """
+        ...
+
+
+class ProofSuite(Protocol):
+    """Verifies encrypted inputs."""
+
+    def verify(self, raw: bytes, auxiliary: bytes, blob_hash: bytes) -> tuple[Expanded, ...]:
+        """The list's values in order; an empty list is valid and gives none.
+
+        Raises:
+            InvalidInput: the list is to be rejected, and only then.
+            Recoverable: nothing is known about the list.
+        """
+        ...
+
+
+class SquashSuite(Protocol):
+    """Squashes the noise of stored ciphertexts, for decryption by the key-management network."""
+
+    def squash(self, ct64: bytes, fhe_type: int) -> bytes:
+        """The ct128 of a ct64.
+
+        Raises:
+            OperationError: the ct64 does not decode or has another type.
+            Recoverable: nothing is known about the ct64.
+        """
+        ...
+
+
+class Encryptor(Protocol):
+    """What users do; needs no secret. On the devnet only: real users have the protocol's own client."""
+
+    def prove(self, values: Sequence[ClearValue], auxiliary: bytes) -> bytes:
+        """An encrypted list with its proof, bound to the auxiliary data."""
+        ...
+
+
+class Decryptor(Protocol):
+    """What the single-party KMS of a devnet does with the client key."""
+
+    def decrypt(self, ct128: bytes, fhe_type: int) -> int:
+        """The clear value of a squashed ciphertext; raises OperationError when it does not decode."""
+        ...

@@ -1,0 +1,100 @@
+"""The engine `tfhe-rs`: the crate through the native wheel, byte for byte what the network computes."""
+
+import contextlib
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Self
+
+import cipherstream_tfhe as native
+
+from streams.domain.errors import InvalidInput, KeyMaterialError, OperationError, WorkerCrashed
+from streams.fhe import coverage
+from streams.fhe.keyset import KeyFiles
+from streams.fhe.suite import Encrypted, Expanded, Operand
+
+FASTEST_INSTRUCTION_SET = "avx512"  # the known answers were recorded on it
+
+
+def instruction_set() -> str:
+    """The vector path of this machine; results on another than the fastest one are not known to be equal."""
+    return native.instruction_set()
+
+
+@contextlib.contextmanager
+def _translated() -> Generator[None]:
+    # A panic of an operation is final as it is for every operator; elsewhere it says nothing about the input.
+    try:
+        yield
+    except native.OperationRefused as error:
+        raise OperationError(str(error)) from error
+    except native.InvalidProof as error:
+        raise InvalidInput(str(error)) from error
+    except native.KeyMaterialInvalid as error:
+        raise KeyMaterialError(str(error)) from error
+    except native.FheError as error:
+        raise WorkerCrashed(f"the native engine failed: {error}") from error
+
+
+class TfheCompute:
+    """Executes operations; the calls of several threads share the key's own pool of `threads`."""
+
+    def __init__(self, key: native.ComputeKey) -> None:
+        self._key = key
+
+    @classmethod
+    def open(cls, files: KeyFiles, threads: int = 1) -> Self:
+        """Loads the compute key, 1.5 GB at most; raises KeyMaterialError."""
+        with _translated():
+            return cls(native.ComputeKey.open(files.compute, files.public, threads))
+
+    def execute(self, operation: int, operands: Sequence[Operand], out_type: int) -> bytes:
+        """The result's ct64; raises OperationError."""
+        coverage.checked(operation, operands, out_type)
+        crossing = [
+            (operand.fhe_type, operand.ct64) if isinstance(operand, Encrypted) else operand.value
+            for operand in operands
+        ]
+        try:
+            with _translated():
+                return self._key.execute(operation, crossing, out_type)
+        except WorkerCrashed as error:
+            if isinstance(error.__cause__, native.NativePanic):
+                raise OperationError(f"execution panic: {error.__cause__}") from error
+            raise
+
+
+class TfheProof:
+    """Verifies and expands input lists."""
+
+    def __init__(self, key: native.ProofKey) -> None:
+        self._key = key
+
+    @classmethod
+    def open(cls, files: KeyFiles, crs: Path, threads: int = 1) -> Self:
+        """Loads public key, CRS and compute key; raises KeyMaterialError."""
+        with _translated():
+            return cls(native.ProofKey.open(files.public, crs, files.compute, threads))
+
+    def verify(self, raw: bytes, auxiliary: bytes, blob_hash: bytes) -> tuple[Expanded, ...]:
+        """The list's values; raises InvalidInput when it is to be rejected, WorkerCrashed otherwise."""
+        with _translated():
+            values = self._key.verify_and_expand(raw, auxiliary, blob_hash)
+        return tuple(Expanded(fhe_type, ct64) for fhe_type, ct64 in values)
+
+
+class TfheSquash:
+    """Squashes stored ciphertexts."""
+
+    def __init__(self, key: native.SquashKey) -> None:
+        self._key = key
+
+    @classmethod
+    def open(cls, files: KeyFiles, threads: int = 1) -> Self:
+        """Loads the full key, 4.5 GB at most; raises KeyMaterialError."""
+        with _translated():
+            return cls(native.SquashKey.open(files.squash, threads))
+
+    def squash(self, ct64: bytes, fhe_type: int) -> bytes:
+        """The ct128; raises OperationError or WorkerCrashed."""
+        with _translated():
+            return self._key.squash(ct64, fhe_type)
