@@ -113,6 +113,7 @@ create table gateway_commits (
   key_id bytea not null,
   ciphertext bytea not null,
   ciphertext128 bytea not null,
+  seen_at timestamptz not null default now(),
   primary key (tenant, handle)
 );
 

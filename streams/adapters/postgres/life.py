@@ -1,0 +1,129 @@
+"""Read-only: the whole life of a handle, step by step with times, out of the materialised state."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from streams.adapters.postgres import pool, queries
+from streams.domain.operations import BY_CODE, FheType
+
+Row = Mapping[str, Any]
+
+_TIMES: Final = (
+    ("created_at", "created"),
+    ("claimed_at", "claimed"),
+    ("dispatched_at", "dispatched"),
+    ("started_at", "started"),
+    ("finished_at", "finished"),
+)
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One thing that happened to a handle."""
+
+    at: datetime
+    tenant: str
+    what: str
+    detail: str
+
+
+class Life(msgspec.Struct, frozen=True):
+    """All that is known of a handle: its steps in the order of time, and what it waits for."""
+
+    handle: str
+    steps: tuple[Step, ...]
+    waits_for: tuple[str, ...]
+
+
+async def read(connections: pool.Pool, handle: bytes) -> Life:
+    """The life of a handle; without steps when nobody has heard of it. Raises StoreError."""
+    sql = queries.load("life.sql")
+    async with pool.acquired(connections) as connection:
+        rows = {name: await connection.fetch(statement, handle) for name, statement in sql.items()}
+    steps = [step for name, tell in _TELL.items() for row in rows[name] for step in tell(row)]
+    return Life(
+        handle=f"0x{handle.hex()}",
+        steps=tuple(sorted(steps, key=lambda step: step.at)),
+        waits_for=tuple(_token(row["token"]) for row in rows["waits"]),
+    )
+
+
+def _operation(row: Row) -> Iterator[Step]:
+    name = BY_CODE[row["fhe_operation"]].name if row["fhe_operation"] in BY_CODE else "unknown operation"
+    place = f"transaction 0x{row['transaction_id'].hex()}, log {row['log_index']}, {_block(row)}"
+    yield Step(row["at"], row["tenant"], f"{name} -> {FheType(row['fhe_type']).name}", place)
+
+
+def _proof(row: Row) -> Iterator[Step]:
+    detail = f"request {row['zk_proof_id']}, {row['state']} {row['last_error']}".strip()
+    yield Step(row["at"], row["tenant"], f"encrypted input, gateway block {row['block_number']}", detail)
+
+
+def _allowance(row: Row) -> Iterator[Step]:
+    yield Step(row["at"], row["tenant"], "allowed", f"for 0x{row['account_address'].hex()}, {_block(row)}")
+
+
+def _work(row: Row) -> Iterator[Step]:
+    for column, word in _TIMES:
+        if row[column] is not None:
+            yield Step(row[column], row["tenant"], f"{row['kind']} {word}", _work_detail(row, word))
+
+
+def _work_detail(row: Row, word: str) -> str:
+    if word == "created":
+        return f"item {row['id']}, class {row['work_class']}"
+    if word == "finished":
+        return f"{row['state']} {row['cause']}".strip()
+    if word == "started":
+        return f"attempt {row['attempt']}, worker {row['worker']}"
+    return ""
+
+
+def _stored(row: Row) -> Iterator[Step]:
+    detail = f"{row['size_bytes']} bytes, key {row['key_id'].hex()}"
+    yield Step(row["at"], row["tenant"], "ciphertext stored", detail)
+
+
+def _digest(row: Row) -> Iterator[Step]:
+    detail = f"ct64 0x{row['ct64_digest'].hex()}, ct128 0x{row['ct128_digest'].hex()}, format {row['format']}"
+    yield Step(row["at"], row["tenant"], "uploaded and attested", detail)
+
+
+def _transaction(row: Row) -> Iterator[Step]:
+    detail = f"0x{row['hash'].hex()}, nonce {row['nonce']}"
+    yield Step(row["signed_at"], row["tenant"], "transaction signed", detail)
+    if row["settled_at"] is not None:
+        settled = f"{row['state']} in gateway block {row['block_number']}"
+        yield Step(row["settled_at"], row["tenant"], "transaction settled", settled)
+
+
+def _commit(row: Row) -> Iterator[Step]:
+    yield Step(row["at"], row["tenant"], "commit seen on the gateway", f"key {row['key_id'].hex()}")
+
+
+def _divergence(row: Row) -> Iterator[Step]:
+    yield Step(row["at"], row["tenant"], "DIVERGENCE", row["kind"])
+
+
+def _block(row: Row) -> str:
+    return f"block {row['block_number']} ({row['block_status']})"
+
+
+def _token(token: bytes) -> str:
+    kind, _, subject = token.partition(b":")
+    return f"{kind.decode(errors='replace')} 0x{subject.hex()}"
+
+
+_TELL: Final[dict[str, Callable[[Row], Iterator[Step]]]] = {
+    "operations": _operation,
+    "proofs": _proof,
+    "allowances": _allowance,
+    "work": _work,
+    "stored": _stored,
+    "digests": _digest,
+    "transactions": _transaction,
+    "commits": _commit,
+    "divergences": _divergence,
+}

@@ -1,0 +1,67 @@
+-- name: operations
+-- the events that make this handle, with their blocks
+select c.tenant, c.seen_at as at, c.fhe_operation, c.fhe_type, c.transaction_id, c.log_index, b.number as block_number,
+  coalesce(b.status, 'unknown') as block_status
+from computations c
+left join blocks b on b.tenant = c.tenant and b.hash = c.block_hash
+where c.output_handle = $1
+order by c.seen_at;
+
+-- name: proofs
+-- the requests whose list held this handle
+select tenant, seen_at as at, zk_proof_id, state, block_number, last_error
+from verify_proofs
+where $1 = any(handles)
+order by zk_proof_id;
+
+-- name: allowances
+-- who may use or decrypt this handle
+select a.tenant, a.seen_at as at, a.account_address, a.event_type, b.number as block_number,
+  coalesce(b.status, 'unknown') as block_status
+from allowed_handles a
+left join blocks b on b.tenant = a.tenant and b.hash = a.block_hash
+where a.handle = $1
+order by a.seen_at;
+
+-- name: work
+-- the items that compute, squash, commit and announce this handle
+select i.tenant, i.id, i.work_class, i.kind, i.state, i.attempt, i.worker, i.cause, i.created_at, i.claimed_at,
+  i.dispatched_at, i.started_at, i.finished_at
+from work_items i
+where i.subject = $1
+  or (i.tenant, i.id) in (select h.tenant, h.compute_item from handles h where h.handle = $1)
+order by i.created_at, i.id;
+
+-- name: stored
+-- the ciphertext of this handle
+select tenant, seen_at as at, length(ciphertext) as size_bytes, key_id from ciphertexts where handle = $1;
+
+-- name: digests
+-- what was uploaded and attested
+select tenant, seen_at as at, ciphertext as ct64_digest, ciphertext128 as ct128_digest, ciphertext128_format as format
+from ciphertext_digest
+where handle = $1;
+
+-- name: transactions
+-- what the sender signed for this handle
+select t.tenant, t.signed_at, t.settled_at, t.nonce, t.hash, t.state, t.block_number
+from transactions t
+join work_items i on i.tenant = t.tenant and i.id = t.item
+where i.subject = $1
+order by t.signed_at;
+
+-- name: commits
+-- our commit as the gateway told it
+select tenant, seen_at as at, key_id from gateway_commits where handle = $1;
+
+-- name: divergences
+-- other bytes than the first that somebody found for this handle
+select tenant, seen_at as at, kind from divergences where subject = $1;
+
+-- name: waits
+-- what the items of this handle still wait for
+select w.tenant, w.item, w.token
+from work_waits w
+join work_items i on i.tenant = w.tenant and i.id = w.item
+where i.subject = $1
+  or (i.tenant, i.id) in (select h.tenant, h.compute_item from handles h where h.handle = $1);
