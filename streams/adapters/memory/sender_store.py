@@ -1,0 +1,107 @@
+"""The sender's table in memory: `SenderTable` is the database, `MemorySenderStore` a process that uses it."""
+
+import msgspec
+
+from streams.domain.errors import Fenced, StoreError
+from streams.domain.transactions import CallState, Signed, StoredCall, call_transition
+
+_OPEN = frozenset({CallState.SIGNED, CallState.CONFIRMED})
+
+
+class SenderTable:
+    """What is shared and outlives a process."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[bytes, int], StoredCall] = {}
+        self.epochs: dict[bytes, int] = {}
+        self.holders: dict[bytes, MemorySenderStore] = {}
+
+
+class MemorySenderStore:
+    """The twin of PostgresSenderStore."""
+
+    def __init__(self, table: SenderTable) -> None:
+        self._table = table
+        self.failures = 0  # calls to answer with StoreError
+
+    async def acquire(self, address: bytes) -> int | None:
+        """Become the holder and get a new epoch, or None while somebody else is the holder."""
+        self._answer()
+        if self._table.holders.setdefault(address, self) is not self:
+            return None
+        self._table.epochs[address] = self._table.epochs.get(address, 0) + 1
+        return self._table.epochs[address]
+
+    async def release(self, address: bytes) -> None:
+        """Let go; does nothing for who is not the holder."""
+        if self._table.holders.get(address) is self:
+            del self._table.holders[address]
+
+    async def find(self, address: bytes, call_hash: bytes) -> StoredCall | None:
+        """The row of a call that is signed or confirmed."""
+        found = (row for row in self._of(address) if row.call_hash == call_hash and row.state in _OPEN)
+        return next(found, None)
+
+    async def signed(self, address: bytes) -> list[StoredCall]:
+        """Rows in state signed, by nonce."""
+        return [row for row in self._of(address) if row.state is CallState.SIGNED]
+
+    async def from_nonce(self, address: bytes, nonce: int) -> list[StoredCall]:
+        """Rows with that nonce or a higher one whose bytes are ours to repeat, by nonce."""
+        return [row for row in self._of(address) if row.nonce >= nonce and row.state is not CallState.LOST]
+
+    async def next_nonce(self, address: bytes) -> int:
+        """One above the highest nonce that was ever stored, 0 without any."""
+        return max((row.nonce + 1 for row in self._of(address)), default=0)
+
+    async def insert(self, epoch: int, call: StoredCall) -> None:
+        """Take a nonce for a call; raises Fenced also when nonce or call are taken already."""
+        self._fence(call.address, epoch)
+        is_taken = (call.address, call.nonce) in self._table.rows
+        if is_taken or await self.find(call.address, call.call_hash) is not None:
+            raise Fenced(f"nonce {call.nonce} or its call is taken")
+        self._table.rows[call.address, call.nonce] = call
+
+    async def replace(self, epoch: int, call: StoredCall, signed: Signed) -> StoredCall:
+        """Other bytes for the same nonce and call; the old hash is kept."""
+        row = self._signed_row(epoch, call)
+        changed = msgspec.structs.replace(row, signed=signed, earlier=row.hashes)
+        self._table.rows[call.address, call.nonce] = changed
+        return changed
+
+    async def settle(
+        self, epoch: int, call: StoredCall, state: CallState, transaction_hash: bytes, block_number: int
+    ) -> None:
+        """End the life of a signed row; raises IllegalTransition."""
+        call_transition(call.state, state)
+        row = self._signed_row(epoch, call)
+        self._table.rows[call.address, call.nonce] = msgspec.structs.replace(
+            row, state=state, transaction_hash=transaction_hash, block_number=block_number
+        )
+
+    async def close(self) -> None:
+        """Release everything, as the end of a process does."""
+        for address in [held for held, holder in self._table.holders.items() if holder is self]:
+            del self._table.holders[address]
+
+    def _of(self, address: bytes) -> list[StoredCall]:
+        self._answer()
+        rows = self._table.rows
+        return [rows[key] for key in sorted(rows) if key[0] == address]
+
+    def _signed_row(self, epoch: int, call: StoredCall) -> StoredCall:
+        self._fence(call.address, epoch)
+        row = self._table.rows.get((call.address, call.nonce))
+        if row is None or row.state is not CallState.SIGNED:
+            raise Fenced(f"nonce {call.nonce} is not ours any more")
+        return row
+
+    def _fence(self, address: bytes, epoch: int) -> None:
+        self._answer()
+        if self._table.epochs.get(address) != epoch:
+            raise Fenced("another sender has this address")
+
+    def _answer(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("the database is away")

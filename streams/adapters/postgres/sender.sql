@@ -1,0 +1,53 @@
+-- The sender's table. Writes are fenced: they change nothing unless the epoch is the address's last.
+
+-- name: lock
+-- Become the holder of an address, as long as this connection lives.
+select pg_try_advisory_lock(hashtextextended('cipherstream.sender.' || encode($1::bytea, 'hex'), 0));
+
+-- name: unlock
+-- Stop being the holder.
+select pg_advisory_unlock(hashtextextended('cipherstream.sender.' || encode($1::bytea, 'hex'), 0));
+
+-- name: claim
+-- A new epoch for the holder.
+insert into sender_epochs (address, epoch) values ($1, 1)
+on conflict (address) do update set epoch = sender_epochs.epoch + 1
+returning epoch;
+
+-- name: find
+-- The row of a call that is under way or done.
+select * from transactions where address = $1 and call_hash = $2 and state in ('signed', 'confirmed');
+
+-- name: signed
+-- Calls whose end is not known.
+select * from transactions where address = $1 and state = 'signed' order by nonce;
+
+-- name: from_nonce
+-- Transactions that a node may have lost.
+select * from transactions where address = $1 and nonce >= $2 and state <> 'lost' order by nonce;
+
+-- name: next_nonce
+-- One above the highest nonce that was ever used.
+select coalesce(max(nonce) + 1, 0) from transactions where address = $1;
+
+-- name: insert
+-- Take a nonce for a call.
+with holder as (select 1 from sender_epochs where address = $2 and epoch = $1 for share)
+insert into transactions (address, nonce, call_hash, item, tenant, to_address, data, gas, raw, hash, max_fee,
+  priority_fee, earlier, state)
+select $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '{}', 'signed' from holder
+returning nonce;
+
+-- name: replace
+-- Other bytes for the same nonce and call.
+with holder as (select 1 from sender_epochs where address = $2 and epoch = $1 for share)
+update transactions set raw = $4, hash = $5, max_fee = $6, priority_fee = $7, earlier = hash || earlier
+from holder where address = $2 and nonce = $3 and state = 'signed'
+returning nonce;
+
+-- name: settle
+-- The end of a call.
+with holder as (select 1 from sender_epochs where address = $2 and epoch = $1 for share)
+update transactions set state = $4, transaction_hash = $5, block_number = $6, settled_at = now()
+from holder where address = $2 and nonce = $3 and state = 'signed'
+returning nonce;

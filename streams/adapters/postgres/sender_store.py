@@ -1,0 +1,139 @@
+"""The sender's table on Postgres; the lock of an address lives as long as one connection of the pool."""
+
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from streams.adapters.postgres import migrate, pool, queries
+from streams.domain.errors import Fenced
+from streams.domain.transactions import CallState, Signed, StoredCall, call_transition
+from streams.settings import PostgresSettings
+
+_SQL: Final = queries.load("sender.sql")
+CONNECTIONS: Final = 4  # one holds the lock
+
+
+async def open_sender_store(settings: PostgresSettings) -> "PostgresSenderStore":
+    """Connect; raises StoreError, ConfigurationError."""
+    return PostgresSenderStore(await pool.open_pool(settings, CONNECTIONS))
+
+
+class PostgresSenderStore:
+    """SenderStore over the tables of 0002_transactions.sql."""
+
+    def __init__(self, connections: pool.Pool) -> None:
+        self._pool = connections
+        self._holding: dict[bytes, pool.Connection] = {}
+
+    async def check(self) -> None:
+        """Refuse a schema without our table; raises ConfigurationError, StoreError."""
+        await migrate.check(self._pool)
+
+    async def acquire(self, address: bytes) -> int | None:
+        """Become the holder and get a new epoch, or None while somebody else is the holder."""
+        await self.release(address)
+        with pool.translated():
+            connection = await self._pool.acquire(timeout=pool.COMMAND_TIMEOUT_S)
+            epoch: int | None = None
+            try:
+                if await connection.fetchval(_SQL["lock"], address):
+                    epoch = await connection.fetchval(_SQL["claim"], address)
+            finally:
+                if epoch is None:
+                    await self._pool.release(connection)
+                else:
+                    self._holding[address] = connection
+            return epoch
+
+    async def release(self, address: bytes) -> None:
+        """Let go; does nothing for who is not the holder."""
+        connection = self._holding.pop(address, None)
+        if connection is None:
+            return
+        with pool.translated():
+            try:
+                if not connection.is_closed():
+                    await connection.execute(_SQL["unlock"], address)
+            finally:
+                await self._pool.release(connection)
+
+    async def find(self, address: bytes, call_hash: bytes) -> StoredCall | None:
+        """The row of a call that is signed or confirmed."""
+        found = await self._fetch("find", address, call_hash)
+        return _call(found[0]) if found else None
+
+    async def signed(self, address: bytes) -> list[StoredCall]:
+        """Rows in state signed, by nonce."""
+        return [_call(record) for record in await self._fetch("signed", address)]
+
+    async def from_nonce(self, address: bytes, nonce: int) -> list[StoredCall]:
+        """Rows with that nonce or a higher one whose bytes are ours to repeat, by nonce."""
+        return [_call(record) for record in await self._fetch("from_nonce", address, nonce)]
+
+    async def next_nonce(self, address: bytes) -> int:
+        """One above the highest nonce that was ever stored, 0 without any."""
+        return (await self._fetch("next_nonce", address))[0][0]
+
+    async def insert(self, epoch: int, call: StoredCall) -> None:
+        """Take a nonce for a call; raises Fenced also when nonce or call are taken already."""
+        what = (call.nonce, call.call_hash, call.item, call.tenant, call.to, call.data, call.gas)
+        try:
+            await self._write("insert", epoch, call.address, *what, *_signature(call.signed))
+        except asyncpg.UniqueViolationError as error:
+            raise Fenced(f"nonce {call.nonce} or its call is taken") from error
+
+    async def replace(self, epoch: int, call: StoredCall, signed: Signed) -> StoredCall:
+        """Other bytes for the same nonce and call; the old hash is kept."""
+        await self._write("replace", epoch, call.address, call.nonce, *_signature(signed))
+        return msgspec.structs.replace(call, signed=signed, earlier=call.hashes)
+
+    async def settle(
+        self, epoch: int, call: StoredCall, state: CallState, transaction_hash: bytes, block_number: int
+    ) -> None:
+        """End the life of a signed row; raises IllegalTransition."""
+        call_transition(call.state, state)
+        end = (state.value, transaction_hash, block_number)
+        await self._write("settle", epoch, call.address, call.nonce, *end)
+
+    async def close(self) -> None:
+        """Release everything."""
+        for address in tuple(self._holding):
+            await self.release(address)
+        with pool.translated():
+            await self._pool.close()
+
+    async def _fetch(self, name: str, *arguments: Any) -> list[Any]:
+        async with pool.acquired(self._pool) as connection:
+            return await connection.fetch(_SQL[name], *arguments)
+
+    async def _write(self, name: str, epoch: int, *arguments: Any) -> None:
+        if not await self._fetch(name, epoch, *arguments):
+            raise Fenced("another sender has this address")
+
+
+def _signature(signed: Signed) -> tuple[bytes, bytes, int, int]:
+    return signed.raw, signed.hash, signed.max_fee, signed.priority_fee
+
+
+def _call(record: Any) -> StoredCall:
+    return StoredCall(
+        address=record["address"],
+        nonce=record["nonce"],
+        call_hash=record["call_hash"],
+        item=record["item"],
+        tenant=record["tenant"],
+        to=record["to_address"],
+        data=record["data"],
+        gas=record["gas"],
+        signed=Signed(
+            raw=record["raw"],
+            hash=record["hash"],
+            max_fee=int(record["max_fee"]),
+            priority_fee=int(record["priority_fee"]),
+        ),
+        earlier=tuple(record["earlier"]),
+        state=CallState(record["state"]),
+        block_number=record["block_number"],
+        transaction_hash=record["transaction_hash"],
+    )

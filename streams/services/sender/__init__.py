@@ -1,0 +1,1 @@
+"""Calls to the gateway, each made once: what is signed is stored before anybody sees it."""

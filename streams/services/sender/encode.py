@@ -1,0 +1,69 @@
+"""Calls of work items as call data; the vote for handles carries our signature over the stored request."""
+
+from typing import Final
+
+import msgspec
+
+from streams.adapters.ethereum import calls
+from streams.adapters.ethereum.eip712 import CiphertextVerification, GatewayDomain, sign_verification
+from streams.adapters.ethereum.signer import Signer
+from streams.domain.digest import keccak256
+from streams.domain.errors import ConfigurationError
+from streams.domain.work import AddMaterial, Call, RejectResponse, VerifyResponse
+from streams.settings import GatewaySettings
+
+ADD_MATERIAL: Final = "add_ciphertext_material"
+VERIFY_PROOF: Final = "verify_proof"
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A call as a transaction carries it. The same work gives the same bytes, signature included."""
+
+    kind: str  # for metrics
+    to: bytes
+    data: bytes
+
+    @property
+    def call_hash(self) -> bytes:
+        """Identity of the call, whatever its nonce."""
+        return keccak256(self.to + self.data)
+
+
+class Encoder:
+    """Knows the gateway's contracts and holds the key that signs votes."""
+
+    def __init__(self, gateway: GatewaySettings, signer: Signer) -> None:
+        """Raises ConfigurationError when an address is missing."""
+        self._verification = _required("input_verification_address", gateway.input_verification_address)
+        self._commits = _required("ciphertext_commits_address", gateway.ciphertext_commits_address)
+        self._domain = GatewayDomain(gateway.chain_id, self._verification)
+        self._signer = signer
+
+    def target(self, call: Call) -> Target:
+        """Contract and call data."""
+        if isinstance(call, AddMaterial):
+            digests = call.ct64_digest, call.ct128_digest
+            data = calls.add_ciphertext_material(call.handle, call.key_id, *digests)
+            return Target(ADD_MATERIAL, self._commits, data)
+        if isinstance(call, RejectResponse):
+            data = calls.reject_proof_response(call.zk_proof_id, call.extra_data)
+        else:
+            signature = sign_verification(self._signer, self._domain, _vote(call))
+            data = calls.verify_proof_response(call.zk_proof_id, call.handles, signature, call.extra_data)
+        return Target(VERIFY_PROOF, self._verification, data)
+
+
+def _vote(call: VerifyResponse) -> CiphertextVerification:
+    return CiphertextVerification(
+        handles=call.handles,
+        user=call.user_address,
+        contract=call.contract_address,
+        contract_chain_id=call.contract_chain_id,
+        extra_data=call.extra_data,
+    )
+
+
+def _required(name: str, address: str | None) -> bytes:
+    if address is None:
+        raise ConfigurationError(f"set gateway.{name}")
+    return bytes.fromhex(address.removeprefix("0x"))

@@ -1,0 +1,206 @@
+"""How a call is made once. Steps, with what a kill after each leaves behind:
+
+1. `Started` is acknowledged on results.v1        nothing happened; the item comes again (`sender.started`)
+2. decide: the table has no row of this call and  nothing is taken (`sender.decided`)
+   the contract would accept it (gas estimate)
+3. commit nonce, call hash, raw bytes and fees,   its bytes are broadcast after the restart, and no other
+   fenced by lock and epoch                       nonce is ever taken for the call (`sender.committed`)
+4. broadcast the stored bytes                     broadcasting them again is harmless (`sender.broadcast`)
+5. wait for the receipt below N blocks            the receipt is read again (`sender.receipt`)
+6. settle: the row says how it ended              the next delivery is answered from it (`sender.settled`)
+7. `Sent` is acknowledged on results.v1           the next delivery is answered again (`sender.resulted`)
+8. the offset goes
+
+A call that the contract has already seen ends as `Sent(already=True)`, without a transaction.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Final
+from weakref import WeakValueDictionary
+
+import msgspec
+import structlog
+
+from streams.adapters.ethereum.chain import Receipt
+from streams.adapters.ethereum.errors import ContractReverted
+from streams.adapters.ethereum.signer import Signer
+from streams.domain.errors import Fenced, RpcError, StoreError, Undecodable
+from streams.domain.results import Sent
+from streams.domain.transactions import CallState, StoredCall
+from streams.domain.work import SendWork, Work
+from streams.ports import Clock
+from streams.services.crashpoints import crashpoint
+from streams.services.sender.broadcast import first_fees, sign
+from streams.services.sender.encode import Encoder, Target
+from streams.services.sender.lease import AddressTaken, Lease
+from streams.services.sender.metrics import SenderMetrics
+from streams.services.sender.node import Node
+from streams.services.sender.reverts import CallRefused, is_done_before
+from streams.services.sender.store import SenderStore
+from streams.services.sender.watch import NonceLost, Watch
+from streams.services.worker.loop import Emit
+from streams.settings import GatewaySettings
+
+_log = structlog.get_logger(__name__)
+
+GAS_PERCENT: Final = 120  # of the estimate: what a call costs depends on votes that come in between
+_PAUSE_S: Final = 0.3  # between tries within the item's time
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    transaction_hash: bytes = b""
+    block_number: int = 0
+    already: bool = False
+
+
+class Sender:
+    """Makes the calls of one address; `execute` is the worker loop's executor."""
+
+    def __init__(
+        self,
+        store: SenderStore,
+        node: Node,
+        key: Signer,
+        encoder: Encoder,
+        gateway: GatewaySettings,
+        clock: Clock,
+        metrics: SenderMetrics,
+        worker: str,
+    ) -> None:
+        self._store = store
+        self._node = node
+        self._key = key
+        self._encoder = encoder
+        self._chain_id = gateway.chain_id
+        self._clock = clock
+        self._metrics = metrics
+        self._worker = worker
+        self._watch = Watch(store, node, key, gateway.chain_id, gateway.confirmations, clock)
+        self._lease = Lease(store, key.address, self._recover)
+        self._nonce_lock = asyncio.Lock()
+        self._calls: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+
+    async def execute(self, work: Work, emit: Emit) -> None:
+        """Make the call and tell; raises ConfigurationError, CallReverted, Recoverable."""
+        if not isinstance(work, SendWork):
+            raise Undecodable(f"{type(work).__name__} is no work for a sender")
+        crashpoint("sender.started")
+        target = self._encoder.target(work.call)
+        with self._metrics.of(target.kind):
+            async with self._alone(target.call_hash):
+                outcome = await self._in_time(work, target)
+        await emit(
+            Sent(
+                item=work.item,
+                attempt=work.attempt,
+                worker=self._worker,
+                transaction_hash=outcome.transaction_hash,
+                block_number=outcome.block_number,
+                already=outcome.already,
+            )
+        )
+        crashpoint("sender.resulted")
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, call_hash: bytes) -> AsyncGenerator[None]:
+        """The same call may be in our hands twice, after its deadline or a rebalance."""
+        lock = self._calls.setdefault(call_hash, asyncio.Lock())
+        async with lock:
+            yield
+
+    async def _in_time(self, work: SendWork, target: Target) -> _Outcome:
+        """What passes by itself is waited out within the item's time."""
+        deadline_s = self._clock.monotonic_s() + work.timeout_s
+        while True:
+            try:
+                async with self._lease.held() as epoch:
+                    return await self._fenced(work, target, epoch, deadline_s)
+            except (RpcError, StoreError, AddressTaken, NonceLost) as error:
+                if self._clock.monotonic_s() >= deadline_s:
+                    raise
+                _log.info(str(error), action="call_waits", error=type(error).__name__)
+            await self._clock.sleep(_PAUSE_S)
+
+    async def _fenced(self, work: SendWork, target: Target, epoch: int, deadline_s: float) -> _Outcome:
+        try:
+            return await self._make(work, target, epoch, deadline_s)
+        except Fenced as error:
+            self._lease.forget(epoch)
+            raise AddressTaken from error
+
+    async def _make(self, work: SendWork, target: Target, epoch: int, deadline_s: float) -> _Outcome:
+        call = await self._store.find(self._key.address, target.call_hash)
+        if call is None:
+            gas = await self._due(target)
+            if gas is None:
+                return _Outcome(already=True)
+            crashpoint("sender.decided")
+            call = await self._commit(work, target, gas, epoch)
+            crashpoint("sender.committed")
+        if call.state is CallState.CONFIRMED:
+            return _Outcome(call.transaction_hash, call.block_number)
+        receipt = await self._mined(call, epoch, deadline_s)
+        return await self._settle(call, target, receipt, epoch)
+
+    async def _due(self, target: Target) -> int | None:
+        """Gas for a call that the contract would accept now, None when it has it already."""
+        try:
+            estimate = await self._node.estimate_gas(self._key.address, target.to, target.data)
+        except ContractReverted as refusal:
+            if is_done_before(refusal):
+                return None
+            raise
+        return estimate * GAS_PERCENT // 100
+
+    async def _commit(self, work: SendWork, target: Target, gas: int, epoch: int) -> StoredCall:
+        address = self._key.address
+        fees = first_fees(await self._node.gas_price())
+        async with self._nonce_lock:
+            stored = await self._store.next_nonce(address)
+            nonce = max(stored, await self._node.nonce(address, "pending"))
+            signed = sign(self._key, self._chain_id, nonce, gas, target.to, target.data, fees)
+            call = StoredCall(
+                address=address,
+                nonce=nonce,
+                call_hash=target.call_hash,
+                item=work.item,
+                tenant=work.tenant,
+                to=target.to,
+                data=target.data,
+                gas=gas,
+                signed=signed,
+            )
+            await self._store.insert(epoch, call)
+        return call
+
+    async def _mined(self, call: StoredCall, epoch: int, deadline_s: float) -> Receipt:
+        try:
+            receipt = await self._watch.final(call, epoch, deadline_s, lambda: crashpoint("sender.broadcast"))
+        except NonceLost:
+            await self._store.settle(epoch, call, CallState.LOST, b"", 0)
+            raise
+        crashpoint("sender.receipt")
+        return receipt
+
+    async def _settle(self, call: StoredCall, target: Target, receipt: Receipt, epoch: int) -> _Outcome:
+        end = CallState.CONFIRMED if receipt.is_success else CallState.REVERTED
+        await self._store.settle(epoch, call, end, receipt.transaction_hash, receipt.block_number)
+        crashpoint("sender.settled")
+        if receipt.is_success:
+            return _Outcome(receipt.transaction_hash, receipt.block_number)
+        if await self._due(target) is None:
+            return _Outcome(already=True)
+        raise CallRefused("the call was mined and refused, and would pass now")
+
+    async def _recover(self, epoch: int) -> None:
+        """What was signed by whoever had the address before: repeat it, or note how it ended."""
+        address = self._key.address
+        mined = await self._node.nonce(address, "latest")
+        await self._watch.repeat(address, mined)
+        for call in await self._store.signed(address):
+            receipt = await self._watch.receipt(call) if call.nonce < mined else None
+            if receipt is not None and receipt.is_success and await self._watch.is_final(receipt):
+                end = receipt.transaction_hash, receipt.block_number
+                await self._store.settle(epoch, call, CallState.CONFIRMED, *end)

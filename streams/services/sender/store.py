@@ -1,0 +1,54 @@
+"""The sender's own table, as a port."""
+
+from typing import Protocol
+
+from streams.domain.transactions import CallState, Signed, StoredCall
+
+
+class SenderStore(Protocol):
+    """Rows of signing addresses. One holder per address and time; its epoch fences every write.
+
+    Every call raises StoreError when the database is away, every write Fenced when the epoch is not the last.
+    """
+
+    async def acquire(self, address: bytes) -> int | None:
+        """Become the holder and get a new epoch, or None while somebody else is the holder."""
+        ...
+
+    async def release(self, address: bytes) -> None:
+        """Let go; does nothing for who is not the holder."""
+        ...
+
+    async def find(self, address: bytes, call_hash: bytes) -> StoredCall | None:
+        """The row of a call that is signed or confirmed."""
+        ...
+
+    async def signed(self, address: bytes) -> list[StoredCall]:
+        """Rows in state signed, by nonce."""
+        ...
+
+    async def from_nonce(self, address: bytes, nonce: int) -> list[StoredCall]:
+        """Rows with that nonce or a higher one whose bytes are ours to repeat, by nonce."""
+        ...
+
+    async def next_nonce(self, address: bytes) -> int:
+        """One above the highest nonce that was ever stored, 0 without any."""
+        ...
+
+    async def insert(self, epoch: int, call: StoredCall) -> None:
+        """Take a nonce for a call; raises Fenced also when nonce or call are taken already."""
+        ...
+
+    async def replace(self, epoch: int, call: StoredCall, signed: Signed) -> StoredCall:
+        """Other bytes for the same nonce and call; the old hash is kept."""
+        ...
+
+    async def settle(
+        self, epoch: int, call: StoredCall, state: CallState, transaction_hash: bytes, block_number: int
+    ) -> None:
+        """End the life of a signed row; raises IllegalTransition."""
+        ...
+
+    async def close(self) -> None:
+        """Release everything."""
+        ...

@@ -1,0 +1,144 @@
+"""Service `transaction-sender`: makes the calls to the gateway that work items ask for, each once."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncGenerator
+from typing import Final
+
+import structlog
+
+from streams.adapters.ethereum.chain import EthereumChain
+from streams.adapters.ethereum.rpc import RpcClient
+from streams.adapters.ethereum.signer import Signer
+from streams.adapters.kafka.log import KafkaLog
+from streams.adapters.kafka.work_source import KafkaWorkSource
+from streams.adapters.postgres.sender_store import PostgresSenderStore, open_sender_store
+from streams.domain.control import WorkerHeartbeat
+from streams.domain.errors import ConfigurationError, RpcError, StoreError
+from streams.domain.work import WorkClass
+from streams.ports import Record
+from streams.services.runtime import Runtime
+from streams.services.sender.encode import Encoder
+from streams.services.sender.metrics import SenderMetrics, loop_metrics
+from streams.services.sender.steps import Sender
+from streams.services.worker.heartbeat import Heartbeat
+from streams.services.worker.loop import WorkerLoop
+from streams.services.worker.results import Results
+from streams.settings import KeyFileSettings, read_private_key
+
+TOPIC: Final = "work.sender.v1"
+GROUP: Final = "transaction-sender"
+SENDER_VARIABLE: Final = "CIPHERSTREAM_SENDER__PRIVATE_KEY"
+SIGNER_VARIABLE: Final = "CIPHERSTREAM_SIGNER__PRIVATE_KEY"
+SLOTS: Final = 16  # calls under way at once, on consecutive nonces
+_ABANDON_S: Final = 0.1  # for a source whose items were cancelled
+_AWAIT_S: Final = 1.0
+_log = structlog.get_logger(__name__)
+
+
+async def run(runtime: Runtime) -> None:
+    """Make calls until told to stop and nothing is under way; raises ConfigurationError."""
+    settings = runtime.settings
+    key = signer_of(settings.sender, SENDER_VARIABLE)
+    encoder = Encoder(settings.gateway, signer_of(settings.signer, SIGNER_VARIABLE))
+    async with (
+        _broker(runtime) as log,
+        _table(runtime) as store,
+        RpcClient(settings.gateway.http_url) as rpc,
+    ):
+        node = EthereumChain(rpc)
+        if not await _is_ready(runtime, node, store):
+            return
+        worker = settings.service.id or f"sender-{socket.gethostname()}-{os.getpid()}"
+        metrics = SenderMetrics(runtime.metrics)
+        sender = Sender(store, node, key, encoder, settings.gateway, runtime.clock, metrics, worker)
+        _log.info("sender is ready", action="sender_ready", address=f"0x{key.address.hex()}")
+        await _work(runtime, log, sender, worker)
+
+
+async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str) -> None:
+    settings, clock = runtime.settings, runtime.clock
+    source = KafkaWorkSource(settings.kafka, TOPIC, GROUP, SLOTS)
+
+    def describe(at_ms: int) -> WorkerHeartbeat:
+        return WorkerHeartbeat(
+            worker=worker,
+            work_class=WorkClass.SENDER,
+            slots=SLOTS,
+            engine=settings.engine.name,
+            key_ids=(),
+            partitions=tuple(source.partitions()),
+            at_ms=at_ms,
+        )
+
+    heartbeat = Heartbeat(log, clock, describe, lambda ok, why: runtime.health.set("kafka", ok, why))
+    results = Results(log, clock, worker)
+    loop = WorkerLoop(source, _inline, sender, results, clock, loop_metrics(runtime.metrics), worker)
+    try:
+        async with asyncio.TaskGroup() as group:
+            beside = [group.create_task(heartbeat.run()), group.create_task(_stop(runtime, source))]
+            await loop.run()
+            for task in beside:
+                task.cancel()
+    finally:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ABANDON_S):
+                await source.stop()
+
+
+async def _stop(runtime: Runtime, source: KafkaWorkSource) -> None:
+    await runtime.stopping.wait()
+    await source.stop()
+
+
+async def _is_ready(runtime: Runtime, node: EthereumChain, store: PostgresSenderStore) -> bool:
+    """Wait for node and database; False when told to stop first. Raises ConfigurationError."""
+    while True:
+        try:
+            await store.check()
+            runtime.health.set("database", True)
+            found = await node.chain_id()
+        except (RpcError, StoreError) as error:
+            dependency = "blockchain" if isinstance(error, RpcError) else "database"
+            runtime.health.set(dependency, False, str(error))
+            _log.warning(str(error), action="dependency_awaited", dependency=dependency)
+            if await runtime.idle(_AWAIT_S):
+                return False
+            continue
+        if found != runtime.settings.gateway.chain_id:
+            raise ConfigurationError(f"gateway.http_url is a node of chain {found}")
+        runtime.health.set("blockchain", True)
+        return True
+
+
+def signer_of(settings: KeyFileSettings, variable: str) -> Signer:
+    """The key of a section or of its variable; raises ConfigurationError, which never quotes it."""
+    text = read_private_key(settings, variable).get_secret_value()
+    try:
+        return Signer(bytes.fromhex(text.removeprefix("0x")))
+    except ValueError:
+        raise ConfigurationError(f"{variable}: a private key is 64 hexadecimal digits") from None
+
+
+@contextlib.asynccontextmanager
+async def _broker(runtime: Runtime) -> AsyncGenerator[KafkaLog]:
+    log = KafkaLog(runtime.settings.kafka)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+@contextlib.asynccontextmanager
+async def _table(runtime: Runtime) -> AsyncGenerator[PostgresSenderStore]:
+    store = await open_sender_store(runtime.settings.postgres)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def _inline(record: Record) -> bytes:
+    return record.value or b""

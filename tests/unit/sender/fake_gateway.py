@@ -1,0 +1,126 @@
+"""A gateway in memory: a pool, blocks, reorganisations, and a contract that takes each call once."""
+
+from streams.adapters.ethereum.chain import Head, Receipt
+from streams.adapters.ethereum.errors import ContractReverted, RpcRefused
+from streams.adapters.memory.sender_store import SenderTable
+from streams.domain.digest import keccak256
+from streams.domain.errors import RpcError
+from streams.domain.transactions import StoredCall
+
+PRICE = 1_000_000_000
+
+
+def refusal(name: str) -> ContractReverted:
+    return ContractReverted(name, (), b"")
+
+
+class FakeGateway:
+    """Finds a transaction's content in the sender's table: what is broadcast must have been stored before."""
+
+    def __init__(self, table: SenderTable) -> None:
+        self._table = table
+        self._known: dict[bytes, StoredCall] = {}  # by hash, everything that was ever broadcast
+        self.pool: dict[int, bytes] = {}  # hash by nonce
+        self.blocks: list[list[bytes]] = [[]]
+        self._salt = 0
+        self.is_mining = True
+        self.minimum_fee = 0
+        self.failures = 0  # requests to answer with RpcError
+        self.refuses: dict[bytes, ContractReverted] = {}  # by call data
+        self.reverts: set[bytes] = set()  # call data of what is mined and fails
+        self.made: list[bytes] = []  # call data, in the order of the chain
+        self.broadcasts: list[bytes] = []
+        self.foreign = 0  # nonces that another transaction used
+
+    async def head(self) -> Head:
+        self._answer()
+        return self._head(len(self.blocks) - 1)
+
+    async def block(self, number: int) -> Head | None:
+        self._answer()
+        return self._head(number) if 0 <= number < len(self.blocks) else None
+
+    async def nonce(self, address: bytes, tag: str = "pending") -> int:
+        self._answer()
+        nonce = sum(map(len, self.blocks)) + self.foreign
+        while tag == "pending" and nonce in self.pool:
+            nonce += 1
+        return nonce
+
+    async def gas_price(self) -> int:
+        self._answer()
+        return PRICE
+
+    async def estimate_gas(self, sender: bytes, to: bytes | None, data: bytes) -> int:
+        self._answer()
+        if data in self.refuses:
+            raise self.refuses[data]
+        if data in self.made:
+            raise refusal("CoprocessorAlreadyAdded")
+        return 100_000
+
+    async def send_raw(self, transaction: bytes) -> bytes:
+        self._answer()
+        call = next(row for row in self._table.rows.values() if row.signed.raw == transaction)
+        self.broadcasts.append(call.signed.hash)
+        self._known[call.signed.hash] = call
+        if call.nonce < await self.nonce(call.address, "latest"):
+            raise RpcRefused("eth_sendRawTransaction", -32003, "nonce too low")
+        if self.pool.get(call.nonce) == call.signed.hash:
+            raise RpcRefused("eth_sendRawTransaction", -32003, "transaction already imported")
+        if call.signed.max_fee < self.minimum_fee:
+            raise RpcRefused("eth_sendRawTransaction", -32003, "max fee per gas less than block base fee")
+        self.pool[call.nonce] = call.signed.hash
+        if self.is_mining:
+            self.mine()
+        return call.signed.hash
+
+    async def receipt(self, transaction_hash: bytes) -> Receipt | None:
+        self._answer()
+        for number, block in enumerate(self.blocks):
+            if transaction_hash in block:
+                call = self._known[transaction_hash]
+                return Receipt(
+                    transaction_hash=transaction_hash,
+                    block_number=number,
+                    block_hash=self._head(number).hash,
+                    is_success=call.data not in self.reverts,
+                    gas_used=1,
+                    logs=(),
+                )
+        return None
+
+    def mine(self, empty: int = 0) -> None:
+        """A block with everything that is next in line, then so many empty ones."""
+        block: list[bytes] = []
+        nonce = sum(map(len, self.blocks)) + self.foreign
+        while nonce in self.pool:
+            block.append(self.pool.pop(nonce))
+            nonce += 1
+        self.blocks.append(block)
+        self.blocks += [[] for _ in range(empty)]
+        self.made += [
+            data for data in (self._known[found].data for found in block) if data not in self.reverts
+        ]
+
+    def forget(self, depth: int) -> None:
+        """A reorganisation: the last blocks and their transactions are gone."""
+        for block in self.blocks[-depth:]:
+            for found in block:
+                self.made.remove(self._known[found].data)
+        del self.blocks[-depth:]
+        self._salt += 1
+
+    def use_next_nonce(self) -> None:
+        """Somebody else sends with our key: what waits under that nonce is dropped."""
+        self.pool.pop(sum(map(len, self.blocks)) + self.foreign, None)
+        self.foreign += 1
+
+    def _head(self, number: int) -> Head:
+        content = b"".join(self.blocks[number])
+        return Head(number, keccak256(bytes((number % 256, self._salt)) + content), bytes(32), 0)
+
+    def _answer(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise RpcError("the node is away")
