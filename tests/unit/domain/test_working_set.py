@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.domain.decide import decide_fact, decide_result
-from streams.domain.foresight import foresee_fact, foresee_result
 from streams.domain.rows import BlockRow
 from streams.domain.state import Missing, Read, State
 from tests.unit.domain.test_law import make_world
@@ -22,11 +21,8 @@ def _load(part: State, whole: State, read: Read) -> None:
         part.load(read, whole.find(read.table, read.columns, *read.values))
 
 
-def _decide_over_slice(whole: State, foresee: Callable[[State], list[Read]], decide: Callable[[State], None]):
+def _decide_over_slice(whole: State, decide: Callable[[State], None]):
     part = State()
-    while reads := foresee(part):
-        for read in reads:
-            _load(part, whole, read)
     while True:
         mark = part.mark()
         try:
@@ -55,14 +51,12 @@ def test_decision_over_a_loaded_slice_equals_the_one_over_everything(seed: int):
             fact = left.pop(0)
             _decide_over_slice(
                 whole,
-                lambda part, fact=fact: foresee_fact(part, TENANT, fact),
                 lambda part, fact=fact: decide_fact(part, TENANT, fact, RULES),
             )
         else:
             result = right.pop(0)
             _decide_over_slice(
                 whole,
-                lambda part, result=result: foresee_result(part, TENANT, result),
                 lambda part, result=result: decide_result(part, TENANT, result, 0),
             )
     assert settled(whole) == settled(interleave(facts, results, random.Random(seed)))
