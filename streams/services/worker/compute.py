@@ -3,13 +3,14 @@
 import asyncio
 
 from streams.domain.errors import Undecodable
-from streams.domain.results import Computed
+from streams.domain.results import Ciphertext, Computed
 from streams.domain.work import ComputeWork, Work
 from streams.services.worker.guard import Guard
 from streams.services.worker.keys import Keys
 from streams.services.worker.loop import Emit
 from streams.services.worker.parts import Outputs, flushed
 from streams.services.worker.pool import Computes
+from streams.services.worker.process import OnOutput
 
 
 class ComputeExecutor:
@@ -29,25 +30,32 @@ class ComputeExecutor:
             self._guard.check_handle(handle)
         await self._keys.wait(work.key_id)
         outputs = Outputs()
-        running = asyncio.create_task(self._pool.execute(work, outputs.put_nowait))
+        running = asyncio.create_task(self._pool.execute(work, _once(outputs)))
         running.add_done_callback(lambda _: outputs.put_nowait(None))
         try:
-            await self._publish(work, outputs, emit)
+            async for group in flushed(outputs):
+                await emit(self._result(work, group))
             await running
         finally:
             running.cancel()
 
-    async def _publish(self, work: ComputeWork, outputs: Outputs, emit: Emit) -> None:
-        sent: set[bytes] = set()  # a second child repeats what the first one had finished
-        async for group in flushed(outputs):
-            fresh = tuple(ciphertext for ciphertext in group if ciphertext.handle not in sent)
-            sent.update(ciphertext.handle for ciphertext in fresh)
-            if fresh:
-                result = Computed(
-                    item=work.item,
-                    attempt=work.attempt,
-                    worker=self._worker,
-                    key_id=work.key_id,
-                    ciphertexts=fresh,
-                )
-                await emit(result)
+    def _result(self, work: ComputeWork, group: tuple[Ciphertext, ...]) -> Computed:
+        return Computed(
+            item=work.item,
+            attempt=work.attempt,
+            worker=self._worker,
+            key_id=work.key_id,
+            ciphertexts=group,
+        )
+
+
+def _once(outputs: Outputs) -> OnOutput:
+    """Takes each output once: a second child repeats what the first one had finished."""
+    seen: set[bytes] = set()
+
+    def take(ciphertext: Ciphertext) -> None:
+        if ciphertext.handle not in seen:
+            seen.add(ciphertext.handle)
+            outputs.put_nowait(ciphertext)
+
+    return take

@@ -8,7 +8,6 @@ from pathlib import Path
 from streams.adapters.key_store import KeyStore as Downloads
 from streams.adapters.key_store import Material as Kind
 from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
-from streams.domain.errors import KeyMissing
 from streams.fhe.keyset import KeyStore
 
 
@@ -41,15 +40,10 @@ class Material:
         here = self._store.crs(announcement.digest)
         if here.exists():
             return here
-        file = await self._downloads.ensure(announcement) / Kind.CRS.file
-        if not file.exists():
-            raise KeyMissing(f"reference string {announcement.crs_id.hex()} is not complete here yet")
-        return file
+        return await self._downloads.ensure(announcement) / Kind.CRS.file
 
 
 def _link(source: Path, target: Path) -> None:
-    try:
-        with contextlib.suppress(FileExistsError):  # another worker was first
-            os.link(source, target)
-    except OSError as error:
-        raise KeyMissing(f"{source.name} is not complete here yet: {error.strerror}") from error
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # another worker was first
+        os.link(source, target)

@@ -16,9 +16,13 @@ from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.kafka.work_source import KafkaWorkSource
 from streams.adapters.key_store import KeyStore as Downloads
 from streams.adapters.key_store import key_directory
+from streams.adapters.object_store.s3 import S3Blobs
 from streams.domain.control import WorkerHeartbeat
+from streams.domain.work import WorkClass
 from streams.fhe.keyset import KeyStore
-from streams.ports import Record
+from streams.messages import claim_check
+from streams.messages.topics import WORK
+from streams.ports import Blobs, Record
 from streams.services.runtime import Runtime
 from streams.services.worker.guard import Guard, guard_of
 from streams.services.worker.heartbeat import Heartbeat
@@ -44,7 +48,7 @@ class Kind(msgspec.Struct, frozen=True):
 
     @property
     def topic(self) -> str:
-        return f"work.{self.name}.v1"
+        return WORK[WorkClass(self.name)]
 
     @property
     def group(self) -> str:
@@ -59,6 +63,7 @@ class Tools:
     keys: Keys
     guard: Guard
     worker: str
+    blobs: Blobs
     runtime: Runtime
 
 
@@ -68,8 +73,12 @@ MakeExecutor = Callable[[Tools], Executor]
 async def run_worker(runtime: Runtime, kind: Kind, make_executor: MakeExecutor) -> None:
     """Life of a worker process: until it is told to stop and has finished what it holds."""
     known_engine(runtime.settings.engine.name)
-    async with _connected(runtime) as log, httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S) as http:
-        await _Worker(runtime, kind, make_executor, log, http).run()
+    async with (
+        _connected(runtime) as log,
+        _objects(runtime) as blobs,
+        httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S) as http,
+    ):
+        await _Worker(runtime, kind, make_executor, log, blobs, http).run()
 
 
 class _Worker:
@@ -79,10 +88,12 @@ class _Worker:
         kind: Kind,
         make_executor: MakeExecutor,
         log: KafkaLog,
+        blobs: Blobs,
         http: httpx.AsyncClient,
     ) -> None:
         settings, clock = runtime.settings, runtime.clock
         self._runtime = runtime
+        self._blobs = blobs
         self._kind = kind
         self._metrics = worker_metrics(runtime.metrics, kind.name)
         self._id = settings.service.id or f"{kind.name}-{socket.gethostname()}-{os.getpid()}"
@@ -106,10 +117,10 @@ class _Worker:
         )
         self._source = KafkaWorkSource(settings.kafka, kind.topic, kind.group, self._slots)
         self._heartbeat = Heartbeat(log, clock, self._describe, self._state("kafka"))
-        tools = Tools(self._pool, self._keys, guard_of(settings), self._id, runtime)
+        tools = Tools(self._pool, self._keys, guard_of(settings), self._id, blobs, runtime)
         self._loop = WorkerLoop(
             self._source,
-            _inline,
+            self._open_body,
             make_executor(tools),
             Results(log, clock, self._id),
             clock,
@@ -137,6 +148,9 @@ class _Worker:
     async def _stop_source(self) -> None:
         await self._runtime.stopping.wait()
         await self._source.stop()
+
+    async def _open_body(self, record: Record) -> bytes:
+        return await claim_check.open(self._blobs, record)
 
     def _describe(self, at_ms: int) -> WorkerHeartbeat:
         return WorkerHeartbeat(
@@ -178,5 +192,10 @@ async def _connected(runtime: Runtime) -> AsyncGenerator[KafkaLog]:
         await log.close()
 
 
-async def _inline(record: Record) -> bytes:
-    return record.value or b""
+@contextlib.asynccontextmanager
+async def _objects(runtime: Runtime) -> AsyncGenerator[S3Blobs]:
+    blobs = S3Blobs(runtime.settings.object_store, runtime.clock)
+    try:
+        yield blobs
+    finally:
+        await blobs.close()

@@ -16,7 +16,7 @@ from streams.domain.attestation import (
     to_metadata,
 )
 from streams.domain.digest import keccak256
-from streams.domain.errors import Undecodable, WorkerCrashed
+from streams.domain.errors import BlobError, Undecodable, WorkerCrashed
 from streams.domain.results import Squashed
 from streams.domain.work import SquashWork, Work
 from streams.ports import Blobs
@@ -25,7 +25,7 @@ from streams.services.worker.guard import Guard
 from streams.services.worker.keys import Keys
 from streams.services.worker.loop import Emit
 from streams.services.worker.metrics import UploadMetrics
-from streams.services.worker.pool import Computes
+from streams.services.worker.pool import Computes, OnState
 
 UPLOADS_MAX: Final = 16  # at a time, of all items
 
@@ -48,10 +48,17 @@ class Buckets(msgspec.Struct, frozen=True):
 class Uploads:
     """Puts both objects of a handle where everybody can read them."""
 
-    def __init__(self, blobs: Blobs, buckets: Buckets, metrics: UploadMetrics) -> None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        buckets: Buckets,
+        metrics: UploadMetrics,
+        on_state: OnState = lambda _ok, _detail: None,
+    ) -> None:
         self._blobs = blobs
         self._buckets = buckets
         self._metrics = metrics
+        self._on_state = on_state
         self._free = asyncio.Semaphore(UPLOADS_MAX)
 
     async def put_both(
@@ -68,10 +75,18 @@ class Uploads:
     async def _put(self, bucket: str, key: str, body: bytes, metadata: dict[str, str]) -> None:
         async with self._free:
             with self._metrics.unfinished.track_inprogress(), self._metrics.failure.count_exceptions():
-                stored = await self._blobs.head(bucket, key)
-                if stored is None or stored.get(METADATA_KEY) != metadata[METADATA_KEY]:
-                    await self._blobs.put(bucket, key, body, metadata)
+                try:
+                    await self._put_unless_there(bucket, key, body, metadata)
+                except BlobError as error:
+                    self._on_state(False, str(error))
+                    raise
         self._metrics.success.inc()
+        self._on_state(True, "")
+
+    async def _put_unless_there(self, bucket: str, key: str, body: bytes, metadata: dict[str, str]) -> None:
+        stored = await self._blobs.head(bucket, key)
+        if stored is None or stored.get(METADATA_KEY) != metadata[METADATA_KEY]:
+            await self._blobs.put(bucket, key, body, metadata)
 
 
 class SquashExecutor:

@@ -54,10 +54,14 @@ class Deployment:
 
     def settings(self, engine: str = "clear", extra: str = "") -> Path:
         file = self.folder / "cipherstream.toml"
+        secret = self.folder / "secret_key"
+        secret.write_text(self._stack.s3_credentials.secret_key)
         file.write_text(
             f'[kafka]\nbootstrap = "{self.kafka.bootstrap}"\nprefix = "{self.kafka.prefix}"\n'
             f'[keys]\ndirectory = "{self.folder / "keys"}"\n'
             f'[engine]\nname = "{engine}"\nworkers = 2\n'
+            f'[object_store]\nendpoint = "{self._stack.s3_endpoint}"\nbucket = "{self._stack.s3_bucket}"\n'
+            f'access_key = "{self._stack.s3_credentials.access_key}"\nsecret_key_file = "{secret}"\n'
             f"[devnet]\nchains = [{CHAIN}]\n{extra}"
         )
         return file
