@@ -1,0 +1,132 @@
+import hashlib
+import stat
+from pathlib import Path
+
+import pytest
+
+from streams.devnet import client
+from streams.domain.errors import ConfigurationError, KeyMaterialError, KeyMissing
+from streams.fhe import derive, keyset
+from streams.fhe.keyset import CRS_DOMAIN, KEY_DOMAIN, KeyStore
+
+SEED = bytes(range(32))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KeyStore:
+    return KeyStore(tmp_path / "keys")
+
+
+@pytest.fixture
+def generated(tmp_path: Path, store: KeyStore) -> client.Generated:
+    return client.generate("clear", SEED, tmp_path / "secrets", store)
+
+
+def test_the_digest_is_that_of_the_activation(tmp_path: Path) -> None:
+    path = tmp_path / "keyset"
+    path.write_bytes(b"material" * 1000)
+    expected = hashlib.shake_256(b"PDAT_KEY" + b"material" * 1000).digest(32)
+    assert keyset.file_digest(KEY_DOMAIN, path) == expected
+    assert keyset.file_digest(CRS_DOMAIN, path) != expected
+
+
+def test_a_missing_file_has_no_digest(tmp_path: Path) -> None:
+    with pytest.raises(KeyMissing):
+        keyset.file_digest(KEY_DOMAIN, tmp_path / "nothing")
+
+
+def test_material_is_kept_by_digest(tmp_path: Path, store: KeyStore) -> None:
+    source = tmp_path / "download"
+    source.write_bytes(b"CLRK material")
+    digest = store.add_keyset(source)
+    assert store.keyset(digest).read_bytes() == b"CLRK material"
+    assert store.add_keyset(source, digest) == digest
+    assert [path.name for path in store.keyset(digest).parent.iterdir()] == ["keyset"]
+
+
+def test_material_with_another_digest_is_not_taken_in(tmp_path: Path, store: KeyStore) -> None:
+    source = tmp_path / "download"
+    source.write_bytes(b"tampered")
+    with pytest.raises(KeyMaterialError, match="announced"):
+        store.add_crs(source, bytes(32))
+    assert not store.root.exists()
+
+
+def test_deriving_makes_the_files_by_purpose_once(store: KeyStore, generated: client.Generated) -> None:
+    assert store.ready(generated.keyset_digest) is None
+    files = store.derive(generated.keyset_digest)
+    assert store.derive(generated.keyset_digest) == files == store.ready(generated.keyset_digest)
+    assert all(path.is_file() for path in (files.public, files.compute, files.squash))
+
+
+def test_deriving_leaves_no_draft(store: KeyStore, generated: client.Generated) -> None:
+    files = store.derive(generated.keyset_digest)
+    left = {path.name for path in files.folder.parent.iterdir()}
+    assert left == {"keyset", "derived", ".lock"}
+
+
+def test_a_key_set_that_is_not_here_is_waited_for(store: KeyStore) -> None:
+    with pytest.raises(KeyMissing):
+        store.derive(bytes(32))
+
+
+def test_derived_files_of_another_release_are_refused(store: KeyStore, generated: client.Generated) -> None:
+    files = store.derive(generated.keyset_digest)
+    manifest = files.folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("clear 1", "clear 0"))
+    with pytest.raises(KeyMaterialError, match="clear 0"):
+        store.ready(generated.keyset_digest)
+
+
+def test_a_broken_manifest_is_refused(store: KeyStore, generated: client.Generated) -> None:
+    files = store.derive(generated.keyset_digest)
+    (files.folder / "manifest.json").write_text("{")
+    with pytest.raises(KeyMaterialError, match="manifest"):
+        store.ready(generated.keyset_digest)
+
+
+def test_the_deriving_process_refuses_what_is_no_key_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"something")
+    assert derive.main(["clear", str(source), str(tmp_path)]) == 1
+    assert "not a clear key set" in capsys.readouterr().err
+
+
+def test_a_seed_gives_the_same_keys(tmp_path: Path, store: KeyStore, generated: client.Generated) -> None:
+    again = client.generate("clear", SEED, tmp_path / "elsewhere", store)
+    other = client.generate("clear", SEED[::-1], tmp_path / "third", store)
+    assert again.keyset_digest == generated.keyset_digest != other.keyset_digest
+    assert again.crs_digest == generated.crs_digest != other.crs_digest
+
+
+def test_generating_twice_keeps_the_first(
+    tmp_path: Path, store: KeyStore, generated: client.Generated
+) -> None:
+    assert client.generate("clear", SEED[::-1], tmp_path / "secrets", store) == generated
+
+
+def test_the_public_parts_do_not_hold_the_seed(store: KeyStore, generated: client.Generated) -> None:
+    public = store.keyset(generated.keyset_digest).read_bytes() + store.crs(generated.crs_digest).read_bytes()
+    assert SEED not in public
+    assert SEED in generated.client_key.read_bytes()
+
+
+def test_the_secret_is_its_owners(generated: client.Generated) -> None:
+    assert stat.S_IMODE(generated.client_key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(generated.client_key.parent.stat().st_mode) == 0o700
+
+
+def test_a_short_seed_is_refused(tmp_path: Path, store: KeyStore) -> None:
+    with pytest.raises(ConfigurationError, match="32 bytes, not 5"):
+        client.generate("clear", b"short", tmp_path, store)
+
+
+def test_the_engine_is_read_from_the_material(store: KeyStore, generated: client.Generated) -> None:
+    assert keyset.engine_of(store.keyset(generated.keyset_digest)) == "clear"
+
+
+def test_the_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert KeyStore().root == tmp_path / "cipherstream" / "keys"
