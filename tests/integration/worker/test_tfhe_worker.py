@@ -3,13 +3,11 @@
 import signal
 from collections import Counter
 from collections.abc import AsyncGenerator
-from pathlib import Path
 
 import httpx
 import pytest
 from worker_process import CHAIN, KEY, Deployment, port_of, worker
 
-from streams.devnet.stack import Stack
 from streams.domain.control import WorkerHeartbeat
 from streams.domain.digest import keccak256
 from streams.domain.handle import stamp
@@ -33,14 +31,6 @@ def constant(number: int, operation: int = BY_NAME["TrivialEncrypt"].code) -> Co
         item=f"item-{number}", tenant="t", attempt=0, timeout_s=60, key_id=KEY,
         steps=(step,), inputs=(), outputs=(handle,),
     )  # fmt: skip
-
-
-@pytest.fixture
-async def deployment(stack: Stack, fresh: str, tmp_path: Path) -> AsyncGenerator[Deployment]:
-    made = Deployment(stack, f"{fresh}.", tmp_path)
-    await made.prepare()
-    yield made
-    await made.log.close()
 
 
 async def test_items_are_computed_and_a_stopped_worker_says_goodbye(deployment: Deployment) -> None:

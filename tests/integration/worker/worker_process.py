@@ -11,18 +11,24 @@ from pathlib import Path
 
 import msgspec
 
+from streams.adapters.ethereum.signer import Signer
 from streams.adapters.kafka import topics
 from streams.adapters.kafka.declaration import load
 from streams.adapters.kafka.log import KafkaLog
+from streams.adapters.object_store.s3 import S3Blobs
+from streams.adapters.system import SystemClock
 from streams.devnet.stack import Stack
-from streams.domain.control import KeySetAnnouncement, WorkerHeartbeat
+from streams.domain.control import CrsAnnouncement, KeySetAnnouncement, WorkerHeartbeat
+from streams.domain.digest import keccak256
 from streams.domain.results import Result, decode_result
 from streams.domain.work import Work, encode_work
 from streams.fhe.keyset import CLEAR_MAGIC, KeyStore
-from streams.settings import KafkaSettings
+from streams.messages import claim_check
+from streams.messages.codec import encode, key_of
+from streams.settings import KafkaSettings, load_settings
 
 CHAIN = 12345
-KEY = b"k" * 32
+KEY, CRS = b"k" * 32, b"c" * 32
 ROOT = Path(__file__).parents[3]
 
 PROCESS = """
@@ -30,6 +36,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from streams.services.runtime import serve
+from streams.messages import claim_check
+from streams.messages.codec import encode, key_of
 from streams.settings import load_settings
 name = sys.argv[1]
 sys.exit(serve(name, import_module(f"streams.services.{name}").run, load_settings(Path(sys.argv[2]))))
@@ -44,6 +52,12 @@ class Deployment:
         self.kafka = KafkaSettings(bootstrap=stack.kafka_bootstrap, prefix=prefix)
         self.folder = folder
         self.log = KafkaLog(self.kafka)
+        self.signer = Signer(keccak256(prefix.encode()))
+        self.blobs = S3Blobs(load_settings(self.settings()).object_store, SystemClock())
+
+    async def close(self) -> None:
+        await self.log.close()
+        await self.blobs.close()
 
     async def prepare(self) -> None:
         admin = topics.connect(self.kafka)
@@ -52,33 +66,46 @@ class Deployment:
         await asyncio.to_thread(topics.apply, admin, changes, self.kafka.prefix, declared)
         await self._announce()
 
-    def settings(self, engine: str = "clear", extra: str = "") -> Path:
+    def settings(self, engine: str = "clear") -> Path:
         file = self.folder / "cipherstream.toml"
         secret = self.folder / "secret_key"
         secret.write_text(self._stack.s3_credentials.secret_key)
+        key = self.folder / "signer_key"
+        key.write_text(keccak256(self.kafka.prefix.encode()).hex())
         file.write_text(
             f'[kafka]\nbootstrap = "{self.kafka.bootstrap}"\nprefix = "{self.kafka.prefix}"\n'
             f'[keys]\ndirectory = "{self.folder / "keys"}"\n'
             f'[engine]\nname = "{engine}"\nworkers = 2\n'
             f'[object_store]\nendpoint = "{self._stack.s3_endpoint}"\nbucket = "{self._stack.s3_bucket}"\n'
             f'access_key = "{self._stack.s3_credentials.access_key}"\nsecret_key_file = "{secret}"\n'
-            f"[devnet]\nchains = [{CHAIN}]\n{extra}"
+            f"[devnet]\nchains = [{CHAIN}]\n"
+            f'[signer]\nprivate_key_file = "{key}"\n'
         )
         return file
 
     async def _announce(self) -> None:
-        source = self.folder / "keyset"
-        source.write_bytes(CLEAR_MAGIC + bytes(32))
-        digest = KeyStore(self.folder / "keys").add_keyset(source)
-        announcement = KeySetAnnouncement(
-            key_id=KEY, digest=digest, engine="clear", release="clear 1", urls=("http://127.0.0.1:9/none",)
-        )
-        key = f"keyset/{KEY.hex()}".encode()
-        await self.log.append("keysets.v1", key=key, value=msgspec.json.encode(announcement))
+        store = KeyStore(self.folder / "keys")
+        for announcement in (
+            KeySetAnnouncement(
+                key_id=KEY,
+                digest=store.add_keyset(self._file("keyset", CLEAR_MAGIC + bytes(32))),
+                engine="clear",
+                release="clear 1",
+                urls=(),
+            ),
+            CrsAnnouncement(crs_id=CRS, digest=store.add_crs(self._file("crs", b"CLRC")), urls=()),
+        ):
+            await self.log.append("keysets.v1", key=key_of(announcement), value=encode(announcement))
+
+    def _file(self, name: str, content: bytes) -> Path:
+        file = self.folder / name
+        file.write_bytes(content)
+        return file
 
     async def send(self, topic: str, work: Sequence[Work]) -> None:
         for number, item in enumerate(work):
-            await self.log.append(topic, key=b"t", value=encode_work(item), partition=number % 48)
+            value, headers = await claim_check.close(self.blobs, self._stack.s3_bucket, encode_work(item), ())
+            await self.log.append(topic, key=b"t", value=value, headers=headers, partition=number % 48)
 
     async def results(self, tenant: str, count: int) -> tuple[Result, ...]:
         """The first results of a tenant, once there are that many."""
