@@ -9,7 +9,7 @@ use tfhe::core_crypto::prelude::{DefaultRandomGenerator, LweCiphertextCount, Nor
 use tfhe::shortint::parameters::v1_5::meta::cpu::V1_5_META_PARAM_CPU_2_2_KS_PBS_PKE_TO_SMALL_ZKV2_TUNIFORM_2M128;
 use tfhe::xof_key_set::CompressedXofKeySet;
 use tfhe::zk::{CompactPkeCrs, ZkMSBZeroPaddingBitCount};
-use tfhe::{Config, Tag};
+use tfhe::{ClientKey, CompactPublicKey, Config, Tag};
 
 use crate::bytes::{to_bytes, write_key};
 use crate::errors::{detached, text, Outcome};
@@ -34,6 +34,12 @@ pub fn generate<'py>(py: Python<'py>, seed: [u8; 32], keyset: PathBuf) -> PyResu
         to_bytes(&client_key)
     })?;
     Ok(PyBytes::new(py, &client_key))
+}
+
+/// Writes a public key that belongs to no key set: what a list for another network was encrypted with.
+#[pyfunction]
+pub fn generate_stranger(py: Python<'_>, public: PathBuf) -> PyResult<()> {
+    detached(py, || write_key(&CompactPublicKey::new(&ClientKey::generate(config())), &public))
 }
 
 /// A reference string for lists of up to `bits` plaintext bits.

@@ -19,5 +19,6 @@ fn cipherstream_client(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<sample::SampleKey>()?;
     module.add_function(wrap_pyfunction!(keygen::generate, module)?)?;
     module.add_function(wrap_pyfunction!(keygen::generate_crs, module)?)?;
+    module.add_function(wrap_pyfunction!(keygen::generate_stranger, module)?)?;
     errors::register(module)
 }

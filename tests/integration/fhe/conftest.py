@@ -1,0 +1,60 @@
+"""The key set of the known answers, derived once per machine."""
+
+from pathlib import Path
+
+import pytest
+
+from streams.devnet import client
+from streams.fhe.keyset import KeyFiles, KeyStore
+from streams.fhe.known_answers import SEED, KnownAnswers, load
+from streams.fhe.tfhe_rs import TfheCompute, TfheProof, TfheSquash
+
+FIXTURES = Path(__file__).parents[2] / "fixtures/tfhe"
+
+
+@pytest.fixture(scope="session")
+def generated() -> client.Generated:
+    return client.generate_seeded("tfhe-rs", SEED)
+
+
+@pytest.fixture(scope="session")
+def files(generated: client.Generated) -> KeyFiles:
+    return KeyStore().derive(generated.keyset_digest)
+
+
+@pytest.fixture(scope="session")
+def crs(generated: client.Generated) -> Path:
+    return KeyStore().crs(generated.crs_digest)
+
+
+@pytest.fixture(scope="session")
+def known() -> KnownAnswers:
+    return load(FIXTURES / "known_answers.json")
+
+
+@pytest.fixture(scope="session")
+def encryptor(files: KeyFiles, crs: Path) -> client.TfheEncryptor:
+    return client.TfheEncryptor.open(files.public, crs)
+
+
+@pytest.fixture(scope="session")
+def decryptor(generated: client.Generated) -> client.TfheDecryptor:
+    return client.TfheDecryptor(generated.client_key.read_bytes())
+
+
+# The keys take gigabytes: a module holds only the ones that it names.
+
+
+@pytest.fixture(scope="module")
+def compute(files: KeyFiles) -> TfheCompute:
+    return TfheCompute.open(files, threads=2)
+
+
+@pytest.fixture(scope="module")
+def proofs(files: KeyFiles, crs: Path) -> TfheProof:
+    return TfheProof.open(files, crs, threads=2)
+
+
+@pytest.fixture(scope="module")
+def squash(files: KeyFiles) -> TfheSquash:
+    return TfheSquash.open(files, threads=2)

@@ -1,0 +1,37 @@
+"""What opening a key takes, measured in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streams.fhe.keyset import KeyFiles
+
+pytestmark = pytest.mark.fhe
+
+GIB = 1 << 30
+PROGRAM = """
+import resource, sys
+from pathlib import Path
+from streams.fhe import engines
+from streams.fhe.keyset import KeyFiles
+purpose, folder, crs = sys.argv[1], KeyFiles(Path(sys.argv[2])), Path(sys.argv[3])
+suite = {
+    "compute": lambda: engines.open_compute("tfhe-rs", folder, 2),
+    "proof": lambda: engines.open_proof("tfhe-rs", folder, crs, 2),
+    "squash": lambda: engines.open_squash("tfhe-rs", folder, 2),
+}[purpose]()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("purpose", "limit_bytes"), [("compute", 1.5 * GIB), ("proof", 1.5 * GIB), ("squash", 4.5 * GIB)]
+)
+def test_a_worker_stays_within_its_bound(
+    files: KeyFiles, crs: Path, purpose: str, limit_bytes: float
+) -> None:
+    command = [sys.executable, "-c", PROGRAM, purpose, files.folder, crs]
+    peak_bytes = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert peak_bytes < limit_bytes

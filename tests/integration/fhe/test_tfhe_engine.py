@@ -1,0 +1,140 @@
+from pathlib import Path
+
+import cipherstream_tfhe
+import pytest
+
+from streams.devnet import client
+from streams.domain.errors import InvalidInput, KeyMaterialError, OperationError
+from streams.domain.operations import BY_NAME, FheType
+from streams.fhe import clear
+from streams.fhe.keyset import CLEAR_MAGIC, KeyFiles
+from streams.fhe.known_answers import KnownAnswers
+from streams.fhe.suite import ClearValue, Encrypted, Plain
+from streams.fhe.tfhe_rs import TfheCompute, TfheProof, TfheSquash
+
+pytestmark = pytest.mark.fhe
+
+U64, BOOL, U8 = FheType.UINT64, FheType.BOOL, FheType.UINT8
+ADD = BY_NAME["Add"].code
+
+
+@pytest.fixture(scope="module")
+def samples(generated: client.Generated, files: KeyFiles) -> client.TfheSamples:
+    return client.TfheSamples(generated.client_key.read_bytes(), files)
+
+
+def test_a_uint64_goes_all_the_way_round(
+    samples: client.TfheSamples, compute: TfheCompute, squash: TfheSquash, decryptor: client.TfheDecryptor
+) -> None:
+    ct64 = samples.encrypt(ClearValue(U64, (1 << 64) - 2))
+    total = compute.execute(ADD, [Encrypted(U64, ct64), Plain(b"\x05")], U64)
+    assert samples.decrypt(total) == ClearValue(U64, 3)
+    assert decryptor.decrypt(squash.squash(total, U64), U64) == 3
+
+
+@pytest.mark.parametrize("fhe_type", [0, 2, 3, 4, 5, 6, 7, 8])
+def test_every_type_can_be_sampled(samples: client.TfheSamples, fhe_type: int) -> None:
+    value = ClearValue(fhe_type, 1)
+    assert samples.decrypt(samples.encrypt(value)) == value
+
+
+def test_a_computed_branch_decrypts(compute: TfheCompute, samples: client.TfheSamples) -> None:
+    """The transfer of a token: enough balance, then the amount, else nothing."""
+    balance, amount = (samples.encrypt(ClearValue(U64, value)) for value in (1000, 400))
+    nothing = compute.execute(BY_NAME["TrivialEncrypt"].code, [Plain(b""), Plain(bytes((U64,)))], U64)
+    enough = compute.execute(BY_NAME["Le"].code, [Encrypted(U64, amount), Encrypted(U64, balance)], BOOL)
+    moved = compute.execute(
+        BY_NAME["IfThenElse"].code,
+        [Encrypted(BOOL, enough), Encrypted(U64, amount), Encrypted(U64, nothing)],
+        U64,
+    )
+    left = compute.execute(BY_NAME["Sub"].code, [Encrypted(U64, balance), Encrypted(U64, moved)], U64)
+    assert samples.decrypt(left).value == 600
+
+
+def test_results_do_not_depend_on_the_threads(files: KeyFiles, known: KnownAnswers) -> None:
+    bit = Encrypted(BOOL, bytes.fromhex(known.inputs["a0"].ct64))
+    other = Encrypted(BOOL, bytes.fromhex(known.inputs["b0"].ct64))
+    single, double = TfheCompute.open(files, threads=1), TfheCompute.open(files, threads=2)
+    eq = BY_NAME["Eq"].code
+    assert single.execute(eq, [bit, other], BOOL) == double.execute(eq, [bit, other], BOOL)
+
+
+@pytest.mark.parametrize(
+    "ct64",
+    [b"", b"nonsense", clear.encode(clear.STORED, ClearValue(U64, 1))],
+    ids=["empty", "nonsense", "clear engine"],
+)
+def test_other_bytes_are_no_operand(compute: TfheCompute, ct64: bytes) -> None:
+    with pytest.raises(OperationError, match="does not decode"):
+        compute.execute(ADD, [Encrypted(U64, ct64), Plain(b"\x01")], U64)
+
+
+def test_an_operand_of_another_type_is_refused(compute: TfheCompute, known: KnownAnswers) -> None:
+    byte = bytes.fromhex(known.inputs["a2"].ct64)
+    with pytest.raises(OperationError, match="type 2, expected 5"):
+        compute.execute(ADD, [Encrypted(U64, byte), Plain(b"\x01")], U64)
+
+
+def test_the_engine_itself_refuses_what_it_cannot_compute(files: KeyFiles, known: KnownAnswers) -> None:
+    key = cipherstream_tfhe.ComputeKey.open(files.compute, files.public)
+    bit = (int(BOOL), bytes.fromhex(known.inputs["a0"].ct64))
+    with pytest.raises(cipherstream_tfhe.OperationRefused, match="unknown operation 99"):
+        key.execute(99, [bit, bit], BOOL)
+    with pytest.raises(cipherstream_tfhe.OperationRefused, match="not supported"):
+        key.execute(ADD, [bit, bit], BOOL)
+    with pytest.raises(cipherstream_tfhe.OperationRefused, match="expected 5"):
+        key.execute(BY_NAME["Eq"].code, [bit, bit], U64)
+
+
+def test_squashing_refuses_other_types(squash: TfheSquash, known: KnownAnswers) -> None:
+    with pytest.raises(OperationError, match="type 0, expected 5"):
+        squash.squash(bytes.fromhex(known.inputs["a0"].ct64), U64)
+
+
+def test_small_types_can_be_squashed(
+    squash: TfheSquash, decryptor: client.TfheDecryptor, known: KnownAnswers
+) -> None:
+    byte = known.inputs["a2"]
+    assert decryptor.decrypt(squash.squash(bytes.fromhex(byte.ct64), U8), U8) == int(byte.clear)
+
+
+def test_the_decryptor_refuses_what_is_not_squashed(
+    decryptor: client.TfheDecryptor, known: KnownAnswers
+) -> None:
+    with pytest.raises(OperationError, match="does not decrypt"):
+        decryptor.decrypt(bytes.fromhex(known.inputs["a5"].ct64), U64)
+
+
+@pytest.mark.parametrize("content", [b"", CLEAR_MAGIC + bytes(32), b"\x03\0\0\0\0\0\0\0"])
+def test_other_key_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    for name in ("compute", "public", "squash", "crs"):
+        (tmp_path / name).write_bytes(content)
+    folder = KeyFiles(tmp_path)
+    with pytest.raises(KeyMaterialError):
+        TfheCompute.open(folder)
+    with pytest.raises(KeyMaterialError):
+        TfheProof.open(folder, tmp_path / "crs")
+    with pytest.raises(KeyMaterialError):
+        TfheSquash.open(folder)
+
+
+def test_the_compute_key_cannot_squash(files: KeyFiles, tmp_path: Path) -> None:
+    (tmp_path / "squash").symlink_to(files.compute)
+    with pytest.raises(KeyMaterialError, match="no noise-squashing part"):
+        TfheSquash.open(KeyFiles(tmp_path))
+
+
+def test_the_clear_engine_refuses_real_ciphertexts(known: KnownAnswers) -> None:
+    real = bytes.fromhex(known.inputs["a5"].ct64)
+    with pytest.raises(OperationError):
+        clear.ClearCompute().execute(ADD, [Encrypted(U64, real), Plain(b"\x01")], U64)
+    with pytest.raises(InvalidInput):
+        clear.ClearProof().verify(bytes.fromhex(known.input_proof.list), b"", bytes(32))
+    with pytest.raises(OperationError):
+        clear.ClearSquash().squash(real, U64)
+
+
+def test_the_server_side_has_no_client_key() -> None:
+    public = [name for name in dir(cipherstream_tfhe) if not name.startswith("_")]
+    assert not any("client" in name.lower() or "decrypt" in name.lower() for name in public)
