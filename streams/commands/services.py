@@ -13,7 +13,7 @@ from streams.domain.errors import ConfigurationError
 _MODULES: Final = {
     "host-listener": "streams.services.host_listener",
     "gw-listener": "streams.services.gw_listener",
-    "graph": "streams.services.graph",
+    "graph": "streams.services.graph_service",
     "tfhe-worker": "streams.services.tfhe_worker",
     "zkproof-worker": "streams.services.zkproof_worker",
     "sns-worker": "streams.services.sns_worker",
