@@ -38,9 +38,9 @@ _JVM = (
 )
 _TEMPLATE_PORTS = {"kafka": 1, "kafka_controller": 2}
 _ANSWER_S = 1.0
-_WARM_UP_S = 20.0
+_COORDINATOR_S = 5.0
 _SIGTERM_EXIT = 143
-_FIRST_RUN_TRIES = 60  # each waits up to _ANSWER_S
+_FIRST_RUN_TRIES = 60  # each waits a second or more
 _LEASH = '"$@" & read -r _; kill $!; wait $!'
 
 # Group heartbeats are short so that a member joins in half a second and not in five; one partition per
@@ -105,26 +105,29 @@ async def start(supervisor: Supervisor, chosen: dict[str, int]) -> None:
     argv = _command(java, folder / "lib", options, "kafka.Kafka", str(state / "server.properties"))
     supervisor.spawn(NAME, argv, cwd=state)
     address = bootstrap(chosen)
-    await supervisor.until(NAME, lambda: asyncio.to_thread(answers, address))
-    await asyncio.to_thread(_warm_up, address)
+    await supervisor.until(NAME, lambda: asyncio.to_thread(serves_groups, address))
 
 
-def answers(address: str) -> bool:
-    """Whether the broker lists itself."""
+def serves_groups(address: str) -> bool:
+    """Whether the broker lists itself and coordinates groups.
+
+    The first request for a group's offsets makes the broker create its internal topic, which takes a second or
+    two and would otherwise be waited for by the first service.
+    """
     admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
     try:
-        return bool(admin.list_topics(timeout=_ANSWER_S).brokers)
-    except KafkaException:
+        return bool(admin.list_topics(timeout=_ANSWER_S).brokers) and _coordinates(address)
+    except KafkaException:  # not there yet, or "not coordinator" while the internal topic is being made
         return False
 
 
-def _warm_up(address: str) -> None:
-    """Asks for a group's offsets: on the first such request the broker makes its internal topic, slowly."""
+def _coordinates(address: str) -> bool:
     consumer = Consumer({"bootstrap.servers": address, "group.id": "devnet-warm-up", "log_level": 0})
     try:
-        consumer.committed([TopicPartition("devnet-warm-up", 0)], timeout=_WARM_UP_S)
+        consumer.committed([TopicPartition("devnet-warm-up", 0)], timeout=_COORDINATOR_S)
     finally:
         consumer.close()
+    return True
 
 
 def lay_out(state: Path, template: Path, chosen: dict[str, int]) -> None:
@@ -204,8 +207,7 @@ def _leashed(argv: Sequence[str], log: BinaryIO) -> "subprocess.Popen[bytes]":
 
 def _exercise(address: str) -> None:
     for _ in range(_FIRST_RUN_TRIES):
-        if answers(address):
-            _warm_up(address)
+        if serves_groups(address):
             return
     raise ConfigurationError("the Kafka broker does not answer during its first run")
 
