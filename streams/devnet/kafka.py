@@ -111,8 +111,8 @@ async def start(supervisor: Supervisor, chosen: dict[str, int]) -> None:
 def serves_groups(address: str) -> bool:
     """Whether the broker lists itself and coordinates groups.
 
-    The first request for a group's offsets makes the broker create its internal topic, which takes a second or
-    two and would otherwise be waited for by the first service.
+    The first request for a group's offsets makes the broker create its internal topic, which takes a second
+    or two and would otherwise be waited for by the first service.
     """
     admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
     try:
