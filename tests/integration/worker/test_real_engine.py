@@ -1,0 +1,132 @@
+"""Each class of worker's child with real keys: what it computes, and how much memory it takes."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from streams.adapters.system import SystemClock, SystemEntropy
+from streams.devnet import client
+from streams.domain.digest import keccak256
+from streams.domain.handle import stamp
+from streams.domain.operations import BY_NAME, FheType
+from streams.domain.results import Ciphertext
+from streams.domain.work import ComputeWork, ProofWork, SquashWork, Step
+from streams.fhe.keyset import KeyFiles, KeyStore
+from streams.fhe.suite import ClearValue
+from streams.services import sns_worker, tfhe_worker, zkproof_worker
+from streams.services.worker import frames
+from streams.services.worker.pool import Pool
+from streams.services.worker.proof import auxiliary_data
+from streams.services.worker.service import Kind
+
+pytestmark = pytest.mark.fhe
+
+SEED = b"\x07" * 32
+KEY, CRS = b"k" * 32, b"c" * 32
+UINT64 = FheType.UINT64
+
+
+class Keys:
+    def __init__(self) -> None:
+        store = KeyStore()
+        self.generated = client.generate_seeded("tfhe-rs", SEED)
+        self.files: KeyFiles = store.derive(self.generated.keyset_digest)
+        self.crs: Path = store.crs(self.generated.crs_digest)
+
+
+@pytest.fixture(scope="module")
+def keys() -> Keys:
+    return Keys()
+
+
+@asynccontextmanager
+async def child(kind: Kind, keys: Keys) -> AsyncGenerator[Pool]:
+    command = (
+        *(sys.executable, "-m", "streams.services.worker.child", "--kind", kind.name),
+        *("--engine", "tfhe-rs", "--threads", "2"),
+    )
+    pool = Pool(command, SystemClock(), memory_bytes_max=kind.memory_bytes_max)
+    running = asyncio.create_task(pool.run())
+    try:
+        await pool.open_keys(KEY, keys.files.folder)
+        if kind.needs_crs:
+            await pool.open_crs(CRS, keys.crs)
+        yield pool
+    finally:
+        await pool.stop()
+        await running
+
+
+def peak_bytes(pool: Pool) -> int:
+    lines = Path(f"/proc/{pool.pid}/status").read_text().splitlines()
+    (peak,) = [line for line in lines if line.startswith("VmHWM")]
+    return int(peak.split()[1]) * 1024
+
+
+def handle(name: str) -> bytes:
+    return stamp(keccak256(name.encode()), 0xFF, 12345, UINT64)
+
+
+def constant(number: int, result: bytes) -> Step:
+    return Step(
+        operation=BY_NAME["TrivialEncrypt"].code,
+        operands=(number.to_bytes(32, "big"), bytes((UINT64,))),
+        is_scalar=True,
+        result=result,
+        fhe_type=UINT64,
+    )
+
+
+def addition() -> ComputeWork:
+    add = Step(
+        operation=BY_NAME["Add"].code, operands=(handle("a"), handle("b")), is_scalar=False,
+        result=handle("sum"), fhe_type=UINT64,
+    )  # fmt: skip
+    return ComputeWork(
+        item="a", tenant="t", attempt=0, timeout_s=300, key_id=KEY, inputs=(), outputs=(handle("sum"),),
+        steps=(constant(5, handle("a")), constant(7, handle("b")), add),
+    )  # fmt: skip
+
+
+async def computed(pool: Pool) -> Ciphertext:
+    outputs: list[Ciphertext] = []
+    await pool.execute(addition(), outputs.append)
+    (output,) = outputs
+    return output
+
+
+async def test_a_sum_is_squashed_and_decrypts(keys: Keys) -> None:
+    async with child(tfhe_worker.KIND, keys) as pool:
+        total, *others = await asyncio.gather(*(computed(pool) for _ in range(3)))
+        assert peak_bytes(pool) <= tfhe_worker.KIND.memory_bytes_max
+    assert others == [total, total]
+    work = SquashWork(item="s", tenant="t", attempt=0, timeout_s=300, key_id=KEY, ciphertext=total)
+    async with child(sns_worker.KIND, keys) as pool:
+        answer = await pool.execute(work, lambda _: None)
+        assert peak_bytes(pool) <= sns_worker.KIND.memory_bytes_max
+    assert isinstance(answer, frames.Squashing)
+    decryptor = client.open_decryptor("tfhe-rs", keys.generated.client_key)
+    assert decryptor.decrypt(answer.ct128, UINT64) == 12
+
+
+def proof(raw: bytes) -> ProofWork:
+    return ProofWork(
+        item="p", tenant="t", attempt=0, timeout_s=300, key_id=KEY, crs_id=CRS, zk_proof_id=1, chain_id=12345,
+        acl_address=b"\1" * 20, contract_address=b"\2" * 20, user_address=b"\3" * 20,
+        ciphertext_with_proof=raw,
+    )  # fmt: skip
+
+
+async def test_an_input_with_its_proof_is_verified(keys: Keys) -> None:
+    encryptor = client.open_encryptor("tfhe-rs", keys.files, keys.crs, SystemEntropy())
+    raw = await asyncio.to_thread(encryptor.prove, [ClearValue(UINT64, 42)], auxiliary_data(proof(b"")))
+    async with child(zkproof_worker.KIND, keys) as pool:
+        verdict = await pool.execute(proof(raw), lambda _: None)
+        assert peak_bytes(pool) <= zkproof_worker.KIND.memory_bytes_max
+    assert isinstance(verdict, frames.Verdict)
+    assert verdict.verified
+    assert [ciphertext.fhe_type for ciphertext in verdict.ciphertexts] == [UINT64]
