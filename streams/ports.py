@@ -266,8 +266,12 @@ class Transaction(Protocol):
         """The tenant is no longer halted."""
         ...
 
-    async def take_request(self, request: str, tenant: str) -> bool:
-        """Whether an operator's command is new; it is remembered as carried out."""
+    async def knows_request(self, request: str) -> bool:
+        """Whether an operator's command was carried out."""
+        ...
+
+    async def take_request(self, request: str, tenant: str) -> None:
+        """Remember an operator's command as carried out."""
         ...
 
 

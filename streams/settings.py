@@ -42,6 +42,7 @@ class KafkaSettings(Section):
 
     bootstrap: str = "127.0.0.1:9092"
     prefix: str = ""
+    session_timeout_s: float = Field(default=45.0, ge=6)  # then a silent graph worker's shards move
     security: dict[str, str] = Field(default_factory=dict)
 
 
@@ -112,6 +113,12 @@ class KeyFileSettings(Section):
     private_key_file: Path | None = None
 
 
+class SenderSettings(KeyFileSettings):
+    """`address` is the public one of the key: by it the graph knows our own transactions on the gateway."""
+
+    address: Address | None = None
+
+
 class EngineSettings(Section):
     """What computes; a network uses one engine."""
 
@@ -157,7 +164,7 @@ class Settings(BaseSettings):
     object_store: ObjectStoreSettings = ObjectStoreSettings()
     host_chain: tuple[HostChainSettings, ...] = ()
     gateway: GatewaySettings = GatewaySettings()
-    sender: KeyFileSettings = KeyFileSettings()
+    sender: SenderSettings = SenderSettings()
     signer: KeyFileSettings = KeyFileSettings()
     engine: EngineSettings = EngineSettings()
     keys: KeysSettings = KeysSettings()

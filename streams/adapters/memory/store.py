@@ -157,12 +157,14 @@ class MemoryTransaction:
         """The tenant is no longer halted."""
         self._tables.halted.pop(tenant, None)
 
-    async def take_request(self, request: str, tenant: str) -> bool:
-        """Whether an operator's command is new; it is remembered as carried out."""
+    async def knows_request(self, request: str) -> bool:
+        """Whether an operator's command was carried out."""
+        return request in self._tables.requests
+
+    async def take_request(self, request: str, tenant: str) -> None:
+        """Remember an operator's command as carried out."""
         del tenant
-        is_new = request not in self._tables.requests
         self._tables.requests.add(request)
-        return is_new
 
     def _answer(self, read: Read) -> list[Row]:
         if read.columns == read.table.KEY:

@@ -1,5 +1,6 @@
 """ports.Store on Postgres: fenced transactions over the tables of 0001_state.sql."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, Final, cast
@@ -14,6 +15,7 @@ from streams.ports import Claim, DeadLetter, Demand, Headers, Offset, Outgoing, 
 from streams.settings import PostgresSettings
 
 _SQL: Final = queries.load("store.sql")
+_CLOSE_S: Final = 5.0
 CONNECTIONS: Final = 8  # of one process; an owner holds one while it has a transaction open
 
 
@@ -96,9 +98,13 @@ class PostgresTransaction:
         """The tenant is no longer halted."""
         await self._fetch("resume", tenant)
 
-    async def take_request(self, request: str, tenant: str) -> bool:
-        """Whether an operator's command is new; it is remembered as carried out."""
-        return await self._fetchval("take_request", request, tenant) is not None
+    async def knows_request(self, request: str) -> bool:
+        """Whether an operator's command was carried out."""
+        return await self._fetchval("knows_request", request) is not None
+
+    async def take_request(self, request: str, tenant: str) -> None:
+        """Remember an operator's command as carried out."""
+        await self._fetch("take_request", request, tenant)
 
     async def _fetch(self, query: str, *arguments: Any) -> list[Any]:
         return await self._connection.fetch(_SQL[query], *arguments)
@@ -160,8 +166,11 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Let go of all connections."""
-        with contextlib.suppress(asyncpg.InterfaceError, OSError):
-            await self._pool.close()
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self._pool.close()
+        except (TimeoutError, asyncpg.InterfaceError, OSError):
+            self._pool.terminate()
 
 
 def _work(record: Any) -> WorkRow:

@@ -96,7 +96,6 @@ group by shard, work_class;
 insert into dead_letters (id, shard, tenant, topic, part, off, key, value, header_names, header_values, error_class, error)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict (id) do nothing;
 
-
 -- name: halt
 -- Apply nothing more of a tenant.
 insert into halted_tenants (tenant, shard, topic, part, off, error) values ($1, $2, $3, $4, $5, $6)
@@ -122,6 +121,10 @@ where halted_records.topic = r.topic and halted_records.part = r.part and halted
 -- The tenant is no longer halted.
 delete from halted_tenants where tenant = $1;
 
+-- name: knows_request
+-- Whether an operator's command was carried out.
+select 1 from control_requests where request = $1;
+
 -- name: take_request
--- Remember an operator's command; no row when it was carried out before.
-insert into control_requests (request, tenant) values ($1, $2) on conflict do nothing returning 1;
+-- Remember an operator's command as carried out.
+insert into control_requests (request, tenant) values ($1, $2) on conflict do nothing;

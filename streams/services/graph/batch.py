@@ -1,0 +1,190 @@
+"""Applies consecutive records: decisions, their rows, the offset and the claims are one transaction.
+
+Bytes that do not decode are parked. What fails for another reason is repeated record by record, and the
+record that fails FAILURES_MAX times halts its tenant: from there on the tenant's records are kept in
+order, not applied, until an operator says `resume`.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Final
+
+import msgspec
+import structlog
+
+from streams.domain.control import TenantControl
+from streams.domain.decide import Rules
+from streams.domain.errors import BlobError, BrokerError, Fenced, LogTruncated, StoreError, Undecodable
+from streams.domain.lifecycle import TERMINAL, WorkState
+from streams.domain.rows import WorkRow
+from streams.domain.state import Changes
+from streams.ports import Clock, Record, Store, Transaction
+from streams.services.crashpoints import crashpoint
+from streams.services.graph import parking
+from streams.services.graph.claims import CLASSES, Claims
+from streams.services.graph.plans import Plan, plan_of
+from streams.services.graph.session import Session
+
+FAILURES_MAX: Final = 5
+_FAILURE_PAUSE_S: Final = 0.1
+_HELD_BATCH: Final = 32
+# Not the record's fault: waited out by the owner, or the end of its work.
+PASSED_ON: Final = (StoreError, BrokerError, BlobError, Fenced, LogTruncated)
+
+_log = structlog.get_logger(__name__)
+
+Finish = Callable[[Transaction, Sequence[Record]], Awaitable[None]]
+
+
+class Progress(msgspec.Struct):
+    """How far a batch came."""
+
+    done: int = 0  # records
+    claimed: list[WorkRow] = msgspec.field(default_factory=list)
+    failure: Exception | None = None  # of the record after those
+
+
+class Applier:
+    """The transactions of one shard that apply records."""
+
+    def __init__(self, shard: int, store: Store, claims: Claims, rules: Rules, clock: Clock) -> None:
+        self._shard = shard
+        self._store = store
+        self._claims = claims
+        self._rules = rules
+        self._clock = clock
+        self.halted: set[str] = set()
+
+    async def apply(
+        self, epoch: int, records: Sequence[Record], on_applied: Callable[[int], None]
+    ) -> list[WorkRow]:
+        """Apply consecutive records of one topic, telling each new offset; gives what was claimed with it.
+
+        Raises: one of PASSED_ON.
+        """
+        claimed: list[WorkRow] = []
+        rest = records
+        while rest:
+            progress = await self._steps(epoch, rest, self._advance, self.halted)
+            claimed += progress.claimed
+            if progress.failure is not None:
+                await self._halt(epoch, rest[progress.done], progress.failure)
+                progress.done += 1
+            on_applied(rest[progress.done - 1].offset + 1)
+            rest = rest[progress.done :]
+        return claimed
+
+    async def resume(self, epoch: int, command: TenantControl) -> list[WorkRow]:
+        """Apply what was kept of a tenant and let it go on; a command that was carried out does nothing."""
+        claimed: list[WorkRow] = []
+        async with self._store.begin(self._shard, epoch) as tx:
+            is_known = await tx.knows_request(command.request)
+        while not is_known and command.tenant in self.halted:
+            progress = await self._resume_some(epoch, command.tenant)
+            claimed += progress.claimed
+            if progress.failure is not None:
+                break
+        if not is_known:
+            async with self._store.begin(self._shard, epoch) as tx:
+                await tx.take_request(command.request, command.tenant)
+        return claimed
+
+    async def _resume_some(self, epoch: int, tenant: str) -> Progress:
+        async with self._store.begin(self._shard, epoch) as tx:
+            kept = await tx.held(tenant, _HELD_BATCH)
+            if not kept:
+                await tx.resume(tenant)
+        if kept:
+            return await self._steps(epoch, kept, _drop_held, self.halted - {tenant})
+        self.halted.discard(tenant)
+        _log.info("tenant goes on", action="tenant_resumed", tenant=tenant)
+        return Progress()
+
+    async def _steps(
+        self, epoch: int, records: Sequence[Record], finish: Finish, halted: Collection[str]
+    ) -> Progress:
+        """Apply as many records as can be: all at once, or else one after the other."""
+        try:
+            return Progress(len(records), await self._commit(epoch, records, finish, halted))
+        except PASSED_ON:
+            raise
+        except Exception:
+            place = parking.place_of(records[0])
+            _log.warning("batch failed, one by one", action="batch_failed", exc_info=True, **place)
+        progress = Progress()
+        for record in records:
+            progress.failure = await self._alone(epoch, record, finish, halted, progress)
+            if progress.failure is not None:
+                break
+        return progress
+
+    async def _alone(
+        self, epoch: int, record: Record, finish: Finish, halted: Collection[str], progress: Progress
+    ) -> Exception | None:
+        """Apply one record; gives the error that it failed with to the last."""
+        cause: Exception | None = None
+        for failures in range(1, FAILURES_MAX + 1):
+            try:
+                progress.claimed += await self._commit(epoch, [record], finish, halted)
+            except PASSED_ON:
+                raise
+            except Exception as error:
+                cause = error
+                place = parking.place_of(record)
+                _log.warning("record failed", action="record_failed", failures=failures, **place)
+                await self._clock.sleep(_FAILURE_PAUSE_S)
+            else:
+                progress.done += 1
+                return None
+        return cause
+
+    async def _commit(
+        self, epoch: int, records: Sequence[Record], finish: Finish, halted: Collection[str]
+    ) -> list[WorkRow]:
+        async with self._store.begin(self._shard, epoch) as tx:
+            session = Session(tx)
+            plans = [plan_of(record, self._rules, halted) for record in records]
+            await session.foresee([plan.decision for plan in plans if plan.decision is not None])
+            for plan in plans:
+                await self._carry_out(tx, session, plan)
+            crashpoint("graph.decided")
+            changes = session.state.changes()
+            await tx.write(changes)
+            await finish(tx, records)
+            claimed = await self._claims.claim(tx, epoch, _touched(changes))
+        crashpoint("graph.committed")
+        return claimed
+
+    async def _carry_out(self, tx: Transaction, session: Session, plan: Plan) -> None:
+        if plan.defect is not None:
+            await parking.park(tx, session.state, plan.record, plan.tenant, plan.defect)
+        elif plan.decision is None:
+            await tx.hold(plan.tenant, plan.record)
+        else:
+            try:
+                await session.decide(plan.decision)
+            except Undecodable as error:
+                await parking.park(tx, session.state, plan.record, plan.tenant, error)
+
+    async def _advance(self, tx: Transaction, records: Sequence[Record]) -> None:
+        first, last = records[0], records[-1]
+        await tx.advance(first.topic, first.partition, first.offset, last.offset + 1)
+
+    async def _halt(self, epoch: int, record: Record, cause: Exception) -> None:
+        tenant = parking.tenant_of(record)
+        async with self._store.begin(self._shard, epoch) as tx:
+            await parking.halt(tx, record, tenant, cause)
+            await self._advance(tx, [record])
+        self.halted.add(tenant)
+        place = parking.place_of(record)
+        _log.error("tenant halted", action="tenant_halted", exc_info=cause, tenant=tenant, **place)
+
+
+async def _drop_held(tx: Transaction, records: Sequence[Record]) -> None:
+    await tx.drop_held(records)
+
+
+def _touched(changes: Changes) -> list[str]:
+    """Classes in which something became ready or gave its credit back."""
+    rows = (row for row in changes.written.get(WorkRow, ()) if isinstance(row, WorkRow))
+    classes = {row.work_class for row in rows if row.state is WorkState.READY or row.state in TERMINAL}
+    return [work_class for work_class in CLASSES if work_class in classes]

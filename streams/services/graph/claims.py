@@ -1,0 +1,129 @@
+"""Credit, fairness and placement: which ready items of a shard are claimed now, and for whom."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from streams.domain.lifecycle import WorkState, work_transition
+from streams.domain.partition import partition_of
+from streams.domain.rows import WorkRow
+from streams.domain.schedule import (
+    PIPE_ROUNDS,
+    Fair,
+    LiveWorker,
+    Place,
+    pipe_deadline_ms,
+    place_local,
+    place_parallel,
+    share,
+)
+from streams.domain.state import Changes
+from streams.domain.work import WorkClass
+from streams.ports import Clock, Demand, Transaction
+from streams.services.graph.workers import WorkerView
+
+COMPUTE_CLASSES: Final = (WorkClass.TFHE, WorkClass.ZKPROOF, WorkClass.SNS)
+CLASSES: Final = tuple(WorkClass)
+# Classes without heartbeats: what one shard may have in flight.
+_FIXED: Final[Mapping[str, int]] = {WorkClass.SENDER: 64, WorkClass.PUBLISH: 256}
+_PER_CONTRACT_MAX: Final = 64  # candidates that are read of one contract
+
+
+class Market:
+    """What is wanted and what is there, as of the last sweep; shared by the owners of a process."""
+
+    def __init__(self, workers: WorkerView, counts: Mapping[str, int], schedule: str, signer: bytes) -> None:
+        self.workers = workers
+        self.counts = counts  # partitions per class
+        self.schedule = schedule
+        self.signer = signer  # signing address, whose order work.sender keeps
+        self._costs: dict[str, dict[int, int]] = {}
+
+    def update(self, demands: Iterable[Demand]) -> None:
+        """Take the answer of a sweep."""
+        costs: dict[str, dict[int, int]] = defaultdict(dict)
+        for demand in demands:
+            costs[demand.work_class][demand.shard] = demand.ready_cost_ms
+        self._costs = dict(costs)
+
+    def credit(self, work_class: str, shard: int, own_cost_ms: int) -> int:
+        """How many items of a class this shard may have in flight."""
+        if work_class in _FIXED:
+            return _FIXED[work_class]
+        capacity = PIPE_ROUNDS * sum(worker.slots for worker in self.workers.live(work_class))
+        known = self._costs.get(work_class, {})
+        others = (cost for other, cost in known.items() if other != shard)
+        return share(capacity, max(own_cost_ms, known.get(shard, 0)), others)
+
+
+class Claims:
+    """Claims for one shard."""
+
+    def __init__(self, shard: int, market: Market, clock: Clock) -> None:
+        self._shard = shard
+        self._market = market
+        self._clock = clock
+        self._fair: dict[str, Fair] = defaultdict(Fair)
+        self._turns = itertools.count(shard)
+
+    async def claim(self, tx: Transaction, epoch: int, classes: Iterable[str]) -> list[WorkRow]:
+        """Claim what credit allows of these classes, in this transaction."""
+        claimed: list[WorkRow] = []
+        for work_class in classes:
+            claimed += await self._claim_class(tx, epoch, work_class)
+        if claimed:
+            await tx.write(Changes({WorkRow: list(claimed)}, {}))
+        return claimed
+
+    async def _claim_class(self, tx: Transaction, epoch: int, work_class: str) -> list[WorkRow]:
+        now_ms = self._clock.now_ms()
+        if self._market.credit(work_class, self._shard, 1) <= 0:
+            return []  # nobody is there to do it
+        ready = await tx.ready(work_class, now_ms, _PER_CONTRACT_MAX)
+        own_cost_ms = sum(row.cost_ms for row in ready.items)
+        credit = self._market.credit(work_class, self._shard, own_cost_ms) - ready.in_flight
+        picked = self._fair[work_class].pick(ready.items, max(credit, 0))
+        if not picked:
+            return []
+        placed = await self._place(tx, work_class, picked)
+        return [_claimed(row, place, epoch, now_ms) for row, place in placed]
+
+    async def _place(
+        self, tx: Transaction, work_class: str, picked: list[WorkRow]
+    ) -> list[tuple[WorkRow, Place]]:
+        if work_class in _FIXED:
+            return [(row, self._fixed(row)) for row in picked]
+        workers = self._market.workers.live(work_class)
+        outstanding = await tx.outstanding(work_class)
+        placed: list[tuple[WorkRow, Place]] = []
+        for row in picked:
+            place = self._among(workers, outstanding, row)
+            if place is not None:
+                placed.append((row, place))
+                outstanding[place.worker] = outstanding.get(place.worker, 0) + row.cost_ms
+        return placed
+
+    def _among(self, workers: list[LiveWorker], outstanding: Mapping[str, int], row: WorkRow) -> Place | None:
+        if self._market.schedule == "MAX_LOCALITY":
+            return place_local(row, workers, outstanding, self._market.counts[row.work_class])
+        return place_parallel(row, workers, outstanding, lambda: next(self._turns))
+
+    def _fixed(self, row: WorkRow) -> Place:
+        if row.work_class != WorkClass.SENDER:
+            return Place("", -1, row.cost_ms)
+        key = self._market.signer or row.affinity
+        return Place("", partition_of(key, self._market.counts[row.work_class]), row.cost_ms)
+
+
+def _claimed(row: WorkRow, place: Place, epoch: int, now_ms: int) -> WorkRow:
+    return msgspec.structs.replace(
+        row,
+        state=work_transition(row.state, WorkState.CLAIMED),
+        epoch=epoch,
+        worker=place.worker,
+        partition=place.partition,
+        deadline_ms=pipe_deadline_ms(now_ms, place.wait_ms),
+    )

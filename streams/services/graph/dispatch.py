@@ -1,0 +1,124 @@
+"""The dispatcher of a shard: publishes what is claimed, and says so when the broker has it.
+
+An item is claimed before it is published and dispatched after the delivery report, so a crash at any
+point leaves it claimed, and the next owner publishes it again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from streams.domain.errors import BrokerError, Irrecoverable
+from streams.domain.rows import WorkRow
+from streams.domain.work import WorkClass
+from streams.ports import Outgoing, Position
+from streams.services.crashpoints import crashpoint
+from streams.services.graph.claims import Claims
+from streams.services.graph.outgoing import Publication, publication
+from streams.services.graph.surroundings import Surroundings
+
+CHUNK: Final = 64  # items of one turn; their messages are in memory together
+
+_log = structlog.get_logger(__name__)
+
+
+class Dispatcher:
+    """Claimed items of one shard, on their way out."""
+
+    def __init__(self, shard: int, around: Surroundings, claims: Claims) -> None:
+        self._shard = shard
+        self._store = around.store
+        self._to = around.log
+        self._claims = claims
+        self._seal = around.seal
+        self._signer = around.market.signer
+        self._pending: deque[WorkRow] = deque()
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def add(self, items: Sequence[WorkRow]) -> None:
+        """Take items that this owner claimed."""
+        self._pending.extend(items)
+
+    def reset(self) -> None:
+        """Forget everything: a new claim of the shard finds it again."""
+        self._pending.clear()
+
+    async def turn(self, epoch: int) -> None:
+        """Publish the oldest claimed items; raises BrokerError or BlobError when some have to wait."""
+        items = [self._pending[at] for at in range(min(CHUNK, len(self._pending)))]
+        crashpoint("dispatcher.claimed")
+        ready = await self._messages(epoch, items)
+        outcomes = await self._append([message for _, message in ready])
+        crashpoint("dispatcher.reported")
+        for _ in items:
+            self._pending.popleft()
+        sent, failure = self._sort(ready, outcomes)
+        if sent:
+            await self._settle(epoch, sent)
+        if failure is not None:
+            raise failure
+
+    def _sort(
+        self, ready: list[tuple[WorkRow, Publication]], outcomes: list[Position | BrokerError]
+    ) -> tuple[list[WorkRow], BrokerError | None]:
+        """What was sent; what was not stays first in line."""
+        sent: list[WorkRow] = []
+        unsent: list[WorkRow] = []
+        failure: BrokerError | None = None
+        for (item, _), outcome in zip(ready, outcomes, strict=True):
+            if isinstance(outcome, BrokerError):
+                failure = outcome
+                unsent.append(item)
+            else:
+                sent.append(item)
+        self._pending.extendleft(reversed(unsent))
+        return sent, failure
+
+    async def _messages(self, epoch: int, items: list[WorkRow]) -> list[tuple[WorkRow, Publication]]:
+        async with self._store.begin(self._shard, epoch) as tx:
+            messages = await tx.messages(items)
+        ready: list[tuple[WorkRow, Publication]] = []
+        for item, message in zip(items, messages, strict=True):
+            sealed = None if message is None else await self._sealed(item, message)
+            if sealed is None:  # its deadline brings it back
+                _log.error("nothing to send", action="message_missing", tenant=item.tenant, item=item.id)
+            else:
+                ready.append((item, sealed))
+        return ready
+
+    async def _sealed(self, item: WorkRow, message: Outgoing) -> Publication | None:
+        try:
+            return await self._seal(publication(item, message, self._signer))
+        except Irrecoverable as error:
+            _log.error("message refused", action="message_refused", item=item.id, error=str(error))
+            return None
+
+    async def _append(self, publications: list[Publication]) -> list[Position | BrokerError]:
+        appends = [
+            asyncio.ensure_future(
+                self._to.append(p.topic, key=p.key, value=p.value, headers=p.headers, partition=p.partition)
+            )
+            for p in publications
+        ]
+        await asyncio.sleep(0)  # the records leave before the point where a test kills us
+        crashpoint("dispatcher.produced")
+        return await asyncio.gather(*(_outcome(append) for append in appends))
+
+    async def _settle(self, epoch: int, sent: list[WorkRow]) -> None:
+        is_freed = any(item.work_class == WorkClass.PUBLISH for item in sent)
+        async with self._store.begin(self._shard, epoch) as tx:
+            await tx.dispatched(sent)
+            claimed = await self._claims.claim(tx, epoch, (WorkClass.PUBLISH,) if is_freed else ())
+        self.add(claimed)
+
+
+async def _outcome(append: asyncio.Future[Position]) -> Position | BrokerError:
+    try:
+        return await append
+    except BrokerError as error:
+        return error

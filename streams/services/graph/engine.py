@@ -1,0 +1,112 @@
+"""Everything of the graph service but Faust: store, broker, workers' view and the owners of shards."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Final, TypeVar
+
+import structlog
+
+from streams.adapters.kafka.log import KafkaLog
+from streams.adapters.object_store.s3 import S3Blobs
+from streams.adapters.postgres import migrate
+from streams.adapters.postgres.store import PostgresStore
+from streams.domain.control import TenantControl
+from streams.domain.decide import Rules
+from streams.domain.errors import BrokerError, StoreError
+from streams.domain.work import WorkClass
+from streams.messages import topics
+from streams.ports import Blobs, Log, Store
+from streams.services.graph.claims import Market
+from streams.services.graph.outgoing import sealing
+from streams.services.graph.shards import Shards
+from streams.services.graph.surroundings import Feed, Surroundings
+from streams.services.graph.workers import WorkerView
+from streams.services.runtime import Runtime
+
+_RETRY_S: Final = 1.0
+
+_log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+@contextlib.asynccontextmanager
+async def running(runtime: Runtime, feed: Feed) -> AsyncGenerator[Shards]:
+    """Owners, without shards at first; they are ended and connections closed with the context.
+
+    Raises: ConfigurationError when the database lacks a migration.
+    """
+    settings = runtime.settings
+    async with contextlib.AsyncExitStack() as stack:
+        store = await PostgresStore.open(settings.postgres)
+        stack.push_async_callback(store.close)
+        log = KafkaLog(settings.kafka)
+        stack.push_async_callback(log.close)
+        blobs = S3Blobs(settings.object_store, runtime.clock)
+        stack.push_async_callback(blobs.close)
+        await _until_there(runtime, lambda: migrate.check(store.pool))
+        yield await stack.enter_async_context(serving(runtime, feed, store, log, blobs))
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    runtime: Runtime, feed: Feed, store: Store, log: Log, blobs: Blobs
+) -> AsyncGenerator[Shards]:
+    """The same over any ports."""
+    settings = runtime.settings
+    counts = await _until_there(runtime, lambda: _partitions(log))
+    address = settings.sender.address
+    signer = bytes.fromhex(address.removeprefix("0x")) if address else b""
+
+    def wake() -> None:
+        shards.wake()
+
+    def command(found: TenantControl) -> None:
+        shards.command(found)
+
+    def changed() -> None:
+        runtime.metrics.busy.set(shards.busy)
+
+    workers = WorkerView(runtime.clock, wake, command)
+    around = Surroundings(
+        owner=settings.service.id or f"{socket.gethostname()}-{os.getpid()}",
+        store=store,
+        log=log,
+        clock=runtime.clock,
+        market=Market(workers, counts, settings.engine.schedule, signer),
+        rules=Rules(sender_address=signer),
+        feed=feed,
+        seal=sealing(blobs, settings.object_store.work()),
+        health=runtime.health.set,
+        changed=changed,
+    )
+    shards = Shards(around)
+    beside = [asyncio.create_task(workers.follow(log)), asyncio.create_task(shards.sweep_for_ever())]
+    try:
+        yield shards
+    finally:
+        for task in beside:
+            task.cancel()
+        await shards.close()
+        await asyncio.gather(*beside, return_exceptions=True)
+
+
+async def _partitions(log: Log) -> dict[str, int]:
+    """Partitions per class; also makes the broker's counts known, which `partition_of` needs."""
+    await log.partitions(topics.EVENTS)
+    return {WorkClass(name): await log.partitions(topic) for name, topic in topics.WORK.items()}
+
+
+async def _until_there(runtime: Runtime, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Wait for a database or a broker that is not there yet."""
+    while True:
+        try:
+            return await attempt()
+        except (StoreError, BrokerError) as error:
+            name = "database" if isinstance(error, StoreError) else "kafka"
+            runtime.health.set(name, False, str(error))
+            _log.warning("waiting", action="wait_out", error=str(error))
+            await runtime.clock.sleep(_RETRY_S)

@@ -1,0 +1,98 @@
+"""Records of work topics, `ciphertexts.v1` and `dlq.v1` as the dispatcher publishes them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+
+from streams.domain.control import CiphertextAnnouncement
+from streams.domain.rows import WorkRow
+from streams.domain.work import WorkClass, encode_work
+from streams.messages import claim_check, dead_letter, headers, subjects, topics, trace
+from streams.ports import Blobs, DeadLetter, Headers, Outgoing
+
+SERVICE: Final = "graph"
+
+
+class Publication(msgspec.Struct, frozen=True, kw_only=True):
+    """A record to append."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: Headers
+    partition: int | None = None
+
+
+# Puts a body that is too large for a record into the object store and gives what stands for it.
+Seal = Callable[[Publication], Awaitable[Publication]]
+
+
+async def inline(publication: Publication) -> Publication:
+    """No claim check: for deployments without large work, and tests."""
+    return publication
+
+
+def sealing(blobs: Blobs, bucket: str) -> Seal:
+    """Claim checks for `work.*` in this bucket."""
+
+    async def seal(publication: Publication) -> Publication:
+        if publication.topic not in topics.WORK.values() or publication.value is None:
+            return publication
+        value, found = await claim_check.close(blobs, bucket, publication.value, publication.headers)
+        return msgspec.structs.replace(publication, value=value, headers=found)
+
+    return seal
+
+
+def publication(item: WorkRow, message: Outgoing, signer: bytes) -> Publication:
+    """The record of an item's message."""
+    if isinstance(message, CiphertextAnnouncement):
+        return _announcement(item, message)
+    if isinstance(message, DeadLetter):
+        return _letter(message)
+    key = (signer or item.affinity) if item.work_class == WorkClass.SENDER else item.tenant.encode()
+    return Publication(
+        topic=topics.WORK[WorkClass(item.work_class)],
+        key=key,
+        value=encode_work(message),
+        headers=_headers(item, subjects.WORK.schema),
+        partition=item.partition,
+    )
+
+
+def _announcement(item: WorkRow, message: CiphertextAnnouncement) -> Publication:
+    return Publication(
+        topic=topics.CIPHERTEXTS,
+        key=f"{message.tenant}/{message.handle.hex()}".encode(),
+        value=msgspec.json.encode(message),
+        headers=_headers(item, subjects.CIPHERTEXTS.schema),
+    )
+
+
+def _letter(letter: DeadLetter) -> Publication:
+    record = letter.record
+    failure = dead_letter.Failure(
+        error=letter.error,
+        error_class=letter.error_class,
+        service=SERVICE,
+        origin=f"{record.topic}/{record.partition}/{record.offset}",
+    )
+    return Publication(
+        topic=topics.DLQ,
+        key=record.key or b"",
+        value=record.value,
+        headers=dead_letter.dead_letter(record, failure),
+    )
+
+
+def _headers(item: WorkRow, schema: str) -> Headers:
+    # Items of one component share a trace: it follows from what they are about, not from who runs them.
+    root = trace.new_trace(f"{item.tenant}/{item.affinity.hex()}")
+    return headers.build(
+        event_id=f"{item.id}/{item.attempt}",
+        schema=schema,
+        tenant=item.tenant,
+        traceparent=str(root.child(f"{item.id}/{item.attempt}")),
+        attempt=item.attempt,
+    )

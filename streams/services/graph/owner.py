@@ -1,0 +1,199 @@
+"""The owner of one shard: claims it, then serves results, events, commands and dispatching in turns.
+
+There is one loop and one transaction at a time. Lost connections and broker errors are waited out; after a
+lost connection the shard is claimed again, because the fate of the last transaction is unknown. Another
+owner's claim ends this one with Fenced.
+"""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+import structlog
+
+from streams.domain.control import TenantControl
+from streams.domain.errors import BlobError, BrokerError, StoreError
+from streams.messages.topics import EVENTS, RESULTS
+from streams.ports import Offset, Record
+from streams.services.graph import truncation
+from streams.services.graph.batch import Applier
+from streams.services.graph.claims import CLASSES, Claims
+from streams.services.graph.dispatch import Dispatcher
+from streams.services.graph.inbox import Ack, Inbox
+from streams.services.graph.results import ResultsReader
+from streams.services.graph.surroundings import Surroundings
+
+_BATCH: Final = 64  # records of one transaction
+_PAUSES_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # between attempts, the last for ever
+_TAIL_S: Final = 3.0  # how long the end of the log may be missing before it is asked for again
+
+_log = structlog.get_logger(__name__)
+
+
+class Owner:
+    """One shard in the hands of this process."""
+
+    def __init__(self, shard: int, around: Surroundings) -> None:
+        self._shard = shard
+        self._around = around
+        self._log = _log.bind(shard=shard)
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._claimed = asyncio.Event()
+        self._epoch = 0
+        self._is_due = False
+        self._commands: deque[TenantControl] = deque()
+        self._tail: tuple[int, float] | None = None  # where the events stand still, since when
+        self.events = Inbox(EVENTS, self._stir)
+        self.results = Inbox(RESULTS, self._stir)
+        self._reader = ResultsReader(around.log, shard, self.results)
+        self._claims = Claims(shard, around.market, around.clock)
+        self._applier = Applier(shard, around.store, self._claims, around.rules, around.clock)
+        self._dispatcher = Dispatcher(shard, around, self._claims)
+
+    @property
+    def busy(self) -> int:
+        """Records that are not applied and items that are claimed."""
+        return len(self.events) + len(self.results) + len(self._dispatcher)
+
+    async def offer(self, record: Record, ack: Ack) -> None:
+        """Take an event of the shard; waits until the shard is claimed and there is room."""
+        await self._claimed.wait()
+        await self.events.offer(record, ack)
+
+    def command(self, command: TenantControl) -> None:
+        """Carry out an operator's command in the next turn."""
+        self._commands.append(command)
+        self._wake.set()
+
+    def sweep(self) -> None:
+        """Look for retries that are due, deadlines and credit in the next turn."""
+        self._is_due = True
+        self._wake.set()
+
+    def audit(self) -> None:
+        """Ask for the end of the log again when it stays away: no later record will show the loss."""
+        end = self._around.feed.end(self._shard)
+        now_s = self._around.clock.monotonic_s()
+        if not self._claimed.is_set() or len(self.events) or end is None or end <= self.events.end:
+            self._tail = None
+        elif self._tail is None or self._tail[0] != self.events.end:
+            self._tail = (self.events.end, now_s)
+        elif now_s - self._tail[1] >= _TAIL_S:
+            self._tail = None
+            self.events.ask_rewind()
+
+    def stop(self) -> None:
+        """End after the turn that is under way."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Serve until stopped; raises Fenced, LogTruncated."""
+        failures = 0
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._claim()
+                    failures = 0
+                    await self._serve()
+                except StoreError as error:
+                    self._around.health("database", False, str(error))
+                    failures = await self._wait_out(error, failures)
+                except BrokerError as error:
+                    failures = await self._wait_out(error, failures)
+        finally:
+            self.events.close()
+            self._claimed.set()  # who waits with an event goes on, and finds the inbox closed
+            await self._reader.stop()
+
+    async def _claim(self) -> None:
+        log, store = self._around.log, self._around.store
+        topics = {EVENTS: await log.topic_id(EVENTS), RESULTS: await log.topic_id(RESULTS)}
+        claim = await store.claim(self._shard, self._around.owner, topics)
+        self._epoch = claim.epoch
+        self._applier.halted = set(claim.halted)
+        for offset in claim.offsets:
+            await self._check(offset, topics[offset.topic])
+            inbox = self.events if offset.topic == EVENTS else self.results
+            inbox.rebase(offset.next_off)
+        self._dispatcher.reset()
+        async with store.begin(self._shard, self._epoch) as tx:
+            self._dispatcher.add(await tx.reclaim())
+        await self._reader.restart()
+        self._around.health("database", True, "")
+        places = {offset.topic: offset.next_off for offset in claim.offsets}
+        self._log.info("shard claimed", action="shard_claimed", epoch=self._epoch, offsets=places)
+        self._is_due = True
+        self._claimed.set()
+
+    async def _check(self, offset: Offset, topic_id: str) -> None:
+        bounds = await self._around.log.bounds(offset.topic, self._shard)
+        truncation.check(offset, self._shard, topic_id, bounds)
+
+    async def _serve(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            if not (self._is_due or self._commands or self.busy):
+                await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._turn()
+                failures = 0
+            except (BrokerError, BlobError) as error:
+                failures = await self._wait_out(error, failures)
+            self._around.changed()
+
+    async def _turn(self) -> None:
+        await self._mend()
+        while self._commands:
+            self._dispatcher.add(await self._applier.resume(self._epoch, self._commands[0]))
+            self._commands.popleft()
+        await self._apply(self.results)
+        await self._apply(self.events)
+        if self._is_due:
+            await self._sweep()
+        if len(self._dispatcher):
+            await self._dispatcher.turn(self._epoch)
+
+    async def _apply(self, inbox: Inbox) -> None:
+        batch = inbox.peek(_BATCH)
+        if batch:
+            self._dispatcher.add(await self._applier.apply(self._epoch, batch, inbox.advance))
+
+    async def _sweep(self) -> None:
+        self._is_due = False
+        clock, workers = self._around.clock, self._around.market.workers
+        async with self._around.store.begin(self._shard, self._epoch) as tx:
+            lost = await tx.requeue(clock.now_ms(), workers.ids()) if workers.is_known else 0
+            claimed = await self._claims.claim(tx, self._epoch, CLASSES)
+        self._dispatcher.add(claimed)
+        if lost:
+            self._log.warning("items are late or lost", action="requeued", items=lost)
+
+    async def _mend(self) -> None:
+        """A gap: read again from what is expected; raises LogTruncated when the log does not have it."""
+        if self.results.take_rewind():
+            self._reader.check()
+            await self._reader.restart()
+        if self.events.take_rewind():
+            topic_id = await self._around.log.topic_id(EVENTS)
+            await self._check(Offset(EVENTS, topic_id, self.events.end), topic_id)
+            self._log.warning("events are read again", action="rewind", offset=self.events.end)
+            await self._around.feed.seek(self._shard, self.events.end)
+
+    async def _wait_out(self, error: Exception, failures: int) -> int:
+        pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
+        self._log.warning("waiting", action="wait_out", error=str(error), seconds=pause_s)
+        sleep = asyncio.ensure_future(self._around.clock.sleep(pause_s))
+        stop = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((sleep, stop), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            stop.cancel()
+        return failures + 1
+
+    def _stir(self) -> None:
+        self._wake.set()
+        self._around.changed()

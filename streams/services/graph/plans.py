@@ -1,0 +1,43 @@
+"""What is to be done with a record: decide over it, keep it, or park it."""
+
+from collections.abc import Collection
+
+import msgspec
+
+from streams.domain.decide import Rules, decide_fact, decide_result
+from streams.domain.errors import Undecodable
+from streams.domain.facts import decode_fact
+from streams.domain.results import decode_result
+from streams.messages.topics import EVENTS
+from streams.ports import Record
+from streams.services.graph.parking import tenant_of
+from streams.services.graph.session import Decision
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """One record; without decision and defect it is kept, because its tenant is halted."""
+
+    record: Record
+    tenant: str
+    decision: Decision | None = None
+    defect: Undecodable | None = None
+
+
+def plan_of(record: Record, rules: Rules, halted: Collection[str]) -> Plan:
+    """The plan for a record."""
+    tenant = tenant_of(record)
+    try:
+        decision = _decision(record, tenant, rules)
+    except Undecodable as defect:
+        return Plan(record=record, tenant=tenant, defect=defect)
+    return Plan(record=record, tenant=tenant, decision=None if tenant in halted else decision)
+
+
+def _decision(record: Record, tenant: str, rules: Rules) -> Decision:
+    if not tenant or tenant.encode() != record.key:
+        raise Undecodable("the key is not the name of a tenant")
+    if record.topic == EVENTS:
+        fact = decode_fact(record.value or b"")
+        return lambda state: decide_fact(state, tenant, fact, rules)
+    result = decode_result(record.value or b"")
+    return lambda state: decide_result(state, tenant, result, record.timestamp_ms)

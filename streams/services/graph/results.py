@@ -1,0 +1,54 @@
+"""The owner's own reader of its partition of results.v1: assigned, without a group."""
+
+import asyncio
+from contextlib import aclosing, suppress
+from typing import Any, cast
+
+from streams.domain.errors import BrokerError, CipherstreamError, LogTruncated
+from streams.messages.topics import RESULTS
+from streams.ports import Log
+from streams.services.graph.inbox import Inbox
+from streams.services.graph.truncation import truncated
+
+
+class ResultsReader:
+    """Fills an inbox in a task of its own."""
+
+    def __init__(self, log: Log, shard: int, inbox: Inbox) -> None:
+        self._from = log
+        self._shard = shard
+        self._inbox = inbox
+        self._task: asyncio.Task[None] | None = None
+        self._failure: CipherstreamError | None = None
+
+    async def restart(self) -> None:
+        """Read on from what the inbox expects."""
+        await self.stop()
+        self._failure = None
+        self._task = asyncio.create_task(self._read(self._inbox.end))
+
+    async def stop(self) -> None:
+        """Let go of the partition."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def check(self) -> None:
+        """Raise LogTruncated when that is what ended the reading; other ends are mended by a restart."""
+        if isinstance(self._failure, LogTruncated):
+            offset = self._inbox.end
+            raise truncated(
+                RESULTS, self._shard, f"does not hold {offset}, the next to apply"
+            ) from self._failure
+
+    async def _read(self, start: int) -> None:
+        records = self._from.read(RESULTS, self._shard, start)
+        try:
+            async with aclosing(cast(Any, records)):
+                async for record in records:
+                    await self._inbox.offer(record)
+        except (BrokerError, LogTruncated) as error:
+            self._failure = error
+            self._inbox.ask_rewind()

@@ -1,0 +1,146 @@
+"""The shards of one process: owners made and ended with Faust's assignment, swept once a second."""
+
+import asyncio
+from collections.abc import Collection, Iterable
+from typing import Final
+
+import structlog
+
+from streams.domain.control import TenantControl
+from streams.domain.errors import Fenced, StoreError
+from streams.messages.topics import EVENTS
+from streams.ports import Record
+from streams.services.graph.inbox import Ack
+from streams.services.graph.owner import Owner
+from streams.services.graph.surroundings import Surroundings
+
+SWEEP_S: Final = 1.0
+CLOSE_S: Final = 10.0  # for the turns that are under way
+# A fenced owner that still believes to be assigned lost its connection to the broker; it will learn of the
+# rebalance. Claiming back at once would fence the owner after it, and so on.
+FENCED_PAUSE_S: Final = 20.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Shards:
+    """Owners by shard."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._owners: dict[int, tuple[Owner, asyncio.Task[None]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()  # those that are ending too
+        self._fenced_s: dict[int, float] = {}
+        self._changed = asyncio.Event()
+        self._sweep_now = asyncio.Event()
+        self._waiting: dict[str, TenantControl] = {}  # commands of tenants, for owners to come
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def busy(self) -> int:
+        """Records that are not applied and items that are claimed."""
+        return sum(owner.busy for owner, _ in self._owners.values())
+
+    @property
+    def owned(self) -> list[int]:
+        """Shards that have an owner here."""
+        return sorted(self._owners)
+
+    async def offer(self, shard: int, record: Record, ack: Ack) -> None:
+        """Hand an event to its shard's owner; waits until there is one."""
+        while shard not in self._owners:
+            self._changed.clear()
+            await self._changed.wait()
+        await self._owners[shard][0].offer(record, ack)
+
+    def command(self, command: TenantControl) -> None:
+        """Hand an operator's command to the owner of the tenant's shard, now or when it is here."""
+        self._waiting[command.tenant] = command
+        shard = self._around.log.partition_of(EVENTS, command.tenant.encode())
+        if shard in self._owners:
+            self._owners[shard][0].command(command)
+
+    async def assign(self, shards: Collection[int]) -> None:
+        """Be the owner of exactly these shards."""
+        await self.release([shard for shard in self._owners if shard not in shards])
+        now_s = self._around.clock.monotonic_s()
+        for shard in shards:
+            if shard not in self._owners and self._fenced_s.get(shard, now_s) <= now_s:
+                self._start(shard)
+
+    async def release(self, shards: Iterable[int]) -> None:
+        """End these owners after the turn that each is in."""
+        ending = [self._owners.pop(shard) for shard in list(shards) if shard in self._owners]
+        for owner, _ in ending:
+            owner.stop()
+        await asyncio.gather(*(task for _, task in ending), return_exceptions=True)
+
+    def forget_fences(self) -> None:
+        """A new assignment: who was fenced may own again."""
+        self._fenced_s.clear()
+
+    def wake(self) -> None:
+        """Sweep now: the workers have changed."""
+        self._sweep_now.set()
+
+    async def sweep_for_ever(self) -> None:
+        """Sweep every second, and at once when woken."""
+        while True:
+            await self._sweep()
+            await self._pause()
+
+    async def close(self) -> None:
+        """End all owners, also those that were told to end before."""
+        await self.release(list(self._owners))
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=CLOSE_S)
+            for task in late:
+                task.cancel()
+
+    async def _sweep(self) -> None:
+        around, workers = self._around, self._around.market.workers
+        live = workers.ids() if workers.is_known else set[str]()
+        try:
+            demands = await around.store.demand(around.clock.now_ms(), live)
+        except StoreError as error:
+            around.health("database", False, str(error))
+            return
+        around.market.update(demands)
+        due = {d.shard for d in demands if d.ready or (d.overdue and workers.is_known)}
+        for shard, (owner, _) in self._owners.items():
+            owner.audit()
+            if shard in due:
+                owner.sweep()
+
+    async def _pause(self) -> None:
+        sleep = asyncio.ensure_future(self._around.clock.sleep(SWEEP_S))
+        wake = asyncio.ensure_future(self._sweep_now.wait())
+        try:
+            await asyncio.wait((sleep, wake), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            wake.cancel()
+        self._sweep_now.clear()
+
+    def _start(self, shard: int) -> None:
+        owner = Owner(shard, self._around)
+        task = asyncio.create_task(owner.run())
+        self._owners[shard] = (owner, task)
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._ended(shard, done))
+        for command in self._waiting.values():
+            if self._around.log.partition_of(EVENTS, command.tenant.encode()) == shard:
+                owner.command(command)
+        self._changed.set()
+
+    def _ended(self, shard: int, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        known = self._owners.get(shard)
+        if known is not None and known[1] is task:
+            del self._owners[shard]
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Fenced):
+            self._fenced_s[shard] = self._around.clock.monotonic_s() + FENCED_PAUSE_S
+            _log.warning("shard has another owner", action="fenced", shard=shard, error=str(error))
+        elif error is not None and not self.failure.done():
+            self.failure.set_exception(error)

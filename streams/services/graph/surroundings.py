@@ -1,0 +1,45 @@
+"""What the owners of one process share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from streams.domain.decide import Rules
+from streams.ports import Clock, Log, Store
+from streams.services.graph.claims import Market
+from streams.services.graph.outgoing import Seal, inline
+
+
+class Feed(Protocol):
+    """The reader of events.v1, which belongs to Faust."""
+
+    async def seek(self, shard: int, offset: int) -> None:
+        """Read the shard's events again from there."""
+        ...
+
+    def end(self, shard: int) -> int | None:
+        """Offset after the last event that the broker has, as far as the reader knows."""
+        ...
+
+
+def _nothing() -> None: ...
+
+
+def _no_health(name: str, ok: bool, detail: str) -> None:
+    del name, ok, detail
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """Ports and shared knowledge; `owner` is this process's name in `shard_owner`."""
+
+    owner: str
+    store: Store
+    log: Log
+    clock: Clock
+    market: Market
+    rules: Rules
+    feed: Feed
+    seal: Seal = inline
+    health: Callable[[str, bool, str], None] = _no_health
+    changed: Callable[[], None] = _nothing  # called when `busy` of an owner may be another

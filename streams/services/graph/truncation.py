@@ -1,0 +1,44 @@
+"""A log that does not hold the record that a shard needs next: Fatal, with the command that repairs it."""
+
+from typing import Protocol
+
+from streams.domain.errors import LogTruncated
+from streams.ports import Log, Offset
+
+
+def check(offset: Offset, shard: int, topic_id: str, bounds: tuple[int, int]) -> None:
+    """Compare where the store stands with what the broker has; raises LogTruncated."""
+    start, end = bounds
+    if offset.topic_id != topic_id:
+        raise truncated(offset.topic, shard, f"is another topic ({topic_id}) than the one read so far")
+    if offset.next_off < start:
+        raise truncated(offset.topic, shard, f"begins at {start}, and {offset.next_off} is the next to apply")
+    if offset.next_off > end:
+        raise truncated(offset.topic, shard, f"ends at {end}, and {offset.next_off} is the next to apply")
+
+
+def truncated(topic: str, shard: int, what: str) -> LogTruncated:
+    """The error, with what an operator can do."""
+    return LogTruncated(
+        f"{topic}/{shard} {what}. Records are lost; to go on without them: "
+        f"cipherstream control accept-loss {topic} {shard}"
+    )
+
+
+class Repairable(Protocol):
+    """A store in which an operator may move an offset."""
+
+    async def repair(self, topic: str, partition: int, topic_id: str, next_off: int) -> None:
+        """Fence the owner and go on at this offset of this topic."""
+        ...
+
+
+async def accept_loss(store: Repairable, log: Log, topic: str, shard: int) -> int:
+    """Go on with what the log still holds, fencing the owner; gives the offset.
+
+    The offset goes to the first record that is there: what was applied already is applied again, which
+    changes nothing.
+    """
+    start, _ = await log.bounds(topic, shard)
+    await store.repair(topic, shard, await log.topic_id(topic), start)
+    return start

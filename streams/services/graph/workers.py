@@ -1,0 +1,100 @@
+"""Who is alive to compute: heartbeats of `control.v1`, and the words of operators that travel there too."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+import structlog
+
+from streams.domain.control import Control, TenantControl, WorkerHeartbeat
+from streams.domain.errors import BrokerError, LogTruncated
+from streams.domain.schedule import LiveWorker
+from streams.messages.topics import CONTROL
+from streams.ports import Clock, Log, Record
+
+SILENCE_S: Final = 15.0  # five beats: the worker is dead
+_RETRY_S: Final = 1.0
+
+_log = structlog.get_logger(__name__)
+_decoder = msgspec.json.Decoder(Control)
+
+
+class WorkerView:
+    """The last beat of each worker, and when it was heard."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        on_change: Callable[[], None] = lambda: None,
+        on_command: Callable[[TenantControl], None] = lambda _: None,
+    ) -> None:
+        self._clock = clock
+        self._on_change = on_change
+        self._on_command = on_command
+        self._beats: dict[str, tuple[WorkerHeartbeat, float]] = {}
+        self.is_known = False  # the log was read to its end: who is not in the view is not alive
+
+    async def follow(self, log: Log) -> None:
+        """Read the log for ever; broker errors are waited out."""
+        while True:
+            try:
+                await self._follow(log)
+            except (BrokerError, LogTruncated) as error:
+                _log.warning("control log is away", action="control_lost", error=str(error))
+                await self._clock.sleep(_RETRY_S)
+
+    async def _follow(self, log: Log) -> None:
+        start, end = await log.bounds(CONTROL, 0)
+        self._set_known(start >= end)
+        async for record in log.read(CONTROL, 0, start):
+            self.take(record)
+            self._set_known(record.offset + 1 >= end)
+
+    def take(self, record: Record) -> None:
+        """Apply one record of the log."""
+        key = (record.key or b"").decode(errors="replace")
+        if record.value is None:
+            if self._beats.pop(key.removeprefix("worker/"), None) is not None:
+                self._on_change()
+            return
+        try:
+            control = _decoder.decode(record.value)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            _log.warning("undecodable control record", action="control_skipped", key=key, error=str(error))
+            return
+        if isinstance(control, TenantControl):
+            self._on_command(control)
+        else:
+            self._beat(control, record.timestamp_ms)
+
+    def live(self, work_class: str) -> list[LiveWorker]:
+        """Workers of a class that were heard of lately, by id."""
+        beats = sorted(
+            (beat for beat in self._live() if beat.work_class == work_class), key=lambda b: b.worker
+        )
+        return [LiveWorker(beat.worker, beat.slots, tuple(sorted(beat.partitions))) for beat in beats]
+
+    def ids(self) -> set[str]:
+        """All that are alive."""
+        return {beat.worker for beat in self._live()}
+
+    def _live(self) -> Iterable[WorkerHeartbeat]:
+        now_s = self._clock.monotonic_s()
+        return [beat for beat, heard_s in self._beats.values() if now_s - heard_s < SILENCE_S]
+
+    def _beat(self, beat: WorkerHeartbeat, written_ms: int) -> None:
+        # A record that waited in the log is as old as the log says; clocks that disagree make it no younger.
+        age_s = max(self._clock.now_ms() - written_ms, 0) / 1000
+        known = self._beats.get(beat.worker)
+        self._beats[beat.worker] = (beat, self._clock.monotonic_s() - age_s)
+        if known is None or _standing(known[0]) != _standing(beat):
+            self._on_change()
+
+    def _set_known(self, is_known: bool) -> None:
+        if is_known and not self.is_known:
+            self.is_known = True
+            self._on_change()
+
+
+def _standing(beat: WorkerHeartbeat) -> WorkerHeartbeat:
+    return msgspec.structs.replace(beat, at_ms=0)
