@@ -97,3 +97,13 @@ class LogContract:
         await log.close()
         with pytest.raises(BrokerError):
             await log.append(topic, key=b"k", value=b"v")
+
+    async def test_reader_that_waits_ends_with_the_log(self, log: Log, topic: str) -> None:
+        await log.append(topic, key=b"k", value=b"v", partition=0)
+        async with aclosing(log.read(topic, 0, 0)) as found:
+            await anext(found)
+            later = asyncio.ensure_future(anext(found))
+            await asyncio.sleep(0)
+            await log.close()
+            with pytest.raises(BrokerError, match="closed"):
+                await later

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from typing import Final
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streams.adapters.kafka.client import broker_error, configuration
@@ -17,6 +18,7 @@ from streams.domain.errors import BrokerError
 from streams.ports import Headers, Position
 from streams.settings import KafkaSettings
 
+_log = structlog.get_logger(__name__)
 DELIVERY_TIMEOUT_S: Final = 30
 _POLL_S: Final = 0.1
 _FULL_WAIT_S: Final = 0.02  # before another try when the producer's queue is full
@@ -27,8 +29,8 @@ Report = tuple[asyncio.Future[Position], Position | BrokerError]
 class KafkaProducer:
     """Appends records; belongs to the event loop that makes it."""
 
-    def __init__(self, kafka: KafkaSettings) -> None:
-        self._kafka = kafka
+    def __init__(self, kafka: KafkaSettings, delivery_timeout_s: float = DELIVERY_TIMEOUT_S) -> None:
+        self._kafka, self._delivery_timeout_s = kafka, delivery_timeout_s
         self._loop = asyncio.get_running_loop()
         self._reports: deque[Report] = deque()
         self._stopping = threading.Event()
@@ -74,7 +76,8 @@ class KafkaProducer:
         """Wait for what was appended, then let go; what is not delivered in time ends in BrokerError."""
         if self._stopping.is_set():
             return
-        await asyncio.to_thread(self._producer.flush, DELIVERY_TIMEOUT_S)
+        with contextlib.suppress(KafkaException):  # told by the reports
+            await asyncio.to_thread(self._producer.flush, self._delivery_timeout_s)
         self._stopping.set()
         await asyncio.to_thread(self._poller.join)
         self._hand_over()
@@ -90,7 +93,7 @@ class KafkaProducer:
                     "partitioner": "murmur2_random",  # librdkafka's own default is another hash
                     "linger.ms": 2,
                     "compression.type": "lz4",
-                    "delivery.timeout.ms": DELIVERY_TIMEOUT_S * 1_000,
+                    "delivery.timeout.ms": round(self._delivery_timeout_s * 1_000),
                     "queue.buffering.max.kbytes": 128 * 1024,
                 },
             )
@@ -98,20 +101,27 @@ class KafkaProducer:
 
     def _poll(self) -> None:
         while not self._stopping.is_set():
-            self._producer.poll(_POLL_S)
+            self._serve()
             if self._lost:
                 self._replace()
             if self._reports:
                 with contextlib.suppress(RuntimeError):  # the loop was closed without closing us
                     self._loop.call_soon_threadsafe(self._hand_over)
 
+    def _serve(self) -> None:
+        try:
+            self._producer.poll(_POLL_S)
+        except KafkaException as error:  # what ends the session is raised here too
+            self._lost = True
+            _log.error("producer lost its session", action="broker_producer_lost", error=str(error))
+
     def _replace(self) -> None:
         # A new session may repeat a record whose fate is unknown, it never loses one.
         lost, self._producer = self._producer, self._connect()
         self._lost = False
         lost.purge()
-        lost.flush(_POLL_S)
-        lost.close()
+        with contextlib.suppress(KafkaException):
+            lost.flush(_POLL_S)
 
     def _hand_over(self) -> None:
         while self._reports:

@@ -11,13 +11,15 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Final
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streams.adapters.kafka.client import as_record, broker_error, configuration
-from streams.domain.errors import CipherstreamError, LogTruncated
+from streams.domain.errors import BrokerError, CipherstreamError, LogTruncated
 from streams.ports import Record
 from streams.settings import KafkaSettings
 
+_log = structlog.get_logger(__name__)
 _POLL_S: Final = 0.02  # also how long a new subscription waits at most
 _BATCH: Final = 200
 _BACKLOG_BYTES_MAX: Final = 4 * 1024 * 1024  # of one partition, fetched and not yet read
@@ -128,7 +130,9 @@ class KafkaReader:
                 self._obey()
                 self._throttle()
                 self._fetch()
+            self._fail(BrokerError("the log is closed"))
         except KafkaException as error:
+            _log.error("reading ended", action="broker_reader_failed", error=str(error))
             self._fail(broker_error("read", error))
         finally:
             self._consumer.close()

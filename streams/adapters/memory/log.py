@@ -55,8 +55,7 @@ class MemoryLog:
     ) -> Position:
         """Append; raises BrokerError when told to fail, when closed and for an unknown topic."""
         await asyncio.sleep(0)  # as with a broker, others run before the acknowledgement
-        if self._is_closed:
-            raise BrokerError("the log is closed")
+        self._check_open()
         found = self._topic(topic)
         number = self.partition_of(topic, key) if partition is None else partition
         place = self._place(topic, number)
@@ -95,14 +94,18 @@ class MemoryLog:
             if not place.first <= at <= place.end:
                 raise LogTruncated(f"{topic}/{partition} no longer holds what follows offset {at}")
             if at == place.end:
+                self._check_open()
                 await place.grew.wait()
                 continue
             yield place.records[at - place.first]
             at += 1
 
     async def close(self) -> None:
-        """Refuse every further append."""
+        """Refuse every further append and end every reader that waits."""
         self._is_closed = True
+        for topic in self._topics.values():
+            for place in topic.partitions:
+                place.wake()
 
     def drop_next(self, topic: str, count: int = 1) -> None:
         """The next appends are acknowledged and never stored."""
@@ -131,6 +134,10 @@ class MemoryLog:
         places = self._topic(topic).partitions
         chosen = places if partition is None else [places[partition]]
         return tuple(record for place in chosen for record in place.records)
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise BrokerError("the log is closed")
 
     def _make(self, count: int) -> _Topic:
         self._made += 1

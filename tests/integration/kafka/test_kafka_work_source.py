@@ -1,6 +1,7 @@
 """A worker's group on the real broker: nothing is lost, nothing is committed before it is finished."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.stack
 
 GROUP = "workers"
 LIMIT_S = 60  # of a wait; far above what it takes
+ROOT = Path(__file__).parents[3]
 MEMBER = Path(__file__).with_name("member.py")
 
 
@@ -172,11 +174,12 @@ async def test_ordered_source_gives_one_per_partition(
 async def test_killed_member_loses_nothing(kafka: KafkaSettings, log: KafkaLog, topic: str) -> None:
     await fill(log, topic, *[number % 4 for number in range(12)])
     argv = [sys.executable, str(MEMBER), kafka.bootstrap, kafka.prefix, topic, GROUP]
-    victim = await asyncio.create_subprocess_exec(*argv, stdout=subprocess.PIPE)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    victim = await asyncio.create_subprocess_exec(*argv, stdout=subprocess.PIPE, env=env)
     assert victim.stdout is not None
-    line = b""
+    line = b"its log comes before"
     async with asyncio.timeout(LIMIT_S):
-        while not line.startswith(b"held"):  # its log comes between
+        while line and not line.startswith(b"held"):
             line = await victim.stdout.readline()
     victim.send_signal(signal.SIGKILL)
     await victim.communicate()

@@ -1,0 +1,91 @@
+"""What the producer does when the broker misbehaves."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from confluent_kafka import KafkaError
+from mock_broker import MockBroker, mock_broker
+
+from streams.adapters.kafka.producer import KafkaProducer
+from streams.domain.errors import BrokerError
+from streams.ports import Position
+from streams.settings import KafkaSettings
+
+TOPIC = "t.v1"
+
+
+@pytest.fixture
+def broker() -> Iterator[MockBroker]:
+    with mock_broker() as broker:
+        broker.create_topic(TOPIC, 1)
+        yield broker
+
+
+@pytest_asyncio.fixture
+async def producer(broker: MockBroker) -> AsyncIterator[KafkaProducer]:
+    producer = KafkaProducer(KafkaSettings(bootstrap=broker.bootstrap), delivery_timeout_s=2)
+    yield producer
+    await producer.close()
+
+
+async def append(producer: KafkaProducer) -> Position:
+    return await producer.append(TOPIC, b"k", b"v", (), None)
+
+
+async def test_passing_errors_are_waited_out(broker: MockBroker, producer: KafkaProducer) -> None:
+    broker.spoil_produce(KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.REQUEST_TIMED_OUT)
+    assert await append(producer) == Position(0, 0)
+
+
+async def test_refusal_is_a_broker_error_of_that_record(broker: MockBroker, producer: KafkaProducer) -> None:
+    await append(producer)
+    broker.spoil_produce(KafkaError.INVALID_RECORD)
+    with pytest.raises(BrokerError, match=r"append to t\.v1"):
+        await append(producer)
+    assert (await append(producer)).offset == 1
+
+
+async def test_broker_that_stays_away_is_a_broker_error(broker: MockBroker, producer: KafkaProducer) -> None:
+    await append(producer)
+    broker.down()
+    with pytest.raises(BrokerError):
+        await append(producer)
+    broker.up()
+    await _until_appended(producer)
+
+
+async def test_lost_session_is_replaced(broker: MockBroker, producer: KafkaProducer) -> None:
+    await append(producer)
+    broker.spoil_produce(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER)
+    reports = await asyncio.gather(*(append(producer) for _ in range(50)), return_exceptions=True)
+    assert any(isinstance(report, BrokerError) for report in reports)
+    assert all(isinstance(report, BrokerError | Position) for report in reports)
+    await _until_appended(producer)
+
+
+async def test_full_queue_is_waited_for(broker: MockBroker) -> None:
+    kafka = KafkaSettings(bootstrap=broker.bootstrap, security={"queue.buffering.max.messages": "10"})
+    producer = KafkaProducer(kafka)
+    positions = await asyncio.gather(*(append(producer) for _ in range(100)))
+    assert {position.offset for position in positions} == set(range(100))
+    await producer.close()
+
+
+async def test_closed_producer_takes_nothing_and_closes_once(producer: KafkaProducer) -> None:
+    await producer.close()
+    await producer.close()
+    with pytest.raises(BrokerError, match="closed"):
+        await append(producer)
+
+
+async def _until_appended(producer: KafkaProducer) -> None:
+    """A report that came before the recovery may still be a failure, the next ones are not."""
+    for _ in range(20):
+        try:
+            await append(producer)
+        except BrokerError:
+            continue
+        return
+    pytest.fail("the producer does not recover")
