@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar, cast
 
 import msgspec
-from eth_account import Account
 
 from streams.adapters.ethereum import abi, calls
 from streams.adapters.ethereum.chain import EthereumChain, Receipt
@@ -60,6 +59,8 @@ class ProofOutcome(msgspec.Struct, frozen=True):
 
 def dev_secret(index: int, mnemonic: str = DEV_MNEMONIC) -> bytes:
     """Private key of the account of that number, as the node derives it."""
+    from eth_account import Account  # takes seconds to load, and decryption does not need it
+
     Account.enable_unaudited_hdwallet_features()
     return bytes(Account.from_mnemonic(mnemonic, account_path=f"m/44'/60'/0'/0/{index}").key)
 
