@@ -29,7 +29,7 @@ class Stage(StrEnum):
         return list(Stage).index(self)
 
 
-LAST_STANDING: Final = Stage.KEYS
+LAST_STANDING: Final = Stage.KILLS
 MAIN_JOB: Final = Stage.INPUTS  # with it the demonstration shows all that it is for
 KILLABLE: Final = ("graph", "tfhe-worker", "sns-worker", "transaction-sender")
 TRANSFERS_MAX: Final = 1_000
