@@ -1,0 +1,154 @@
+"""The sender's table: one contract for the twin in memory and for Postgres."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+import pytest
+
+from streams.adapters.memory.sender_store import MemorySenderStore, SenderTable
+from streams.adapters.postgres.sender_store import PostgresSenderStore, open_sender_store
+from streams.domain.errors import Fenced, IllegalTransition
+from streams.domain.transactions import CallState, Signed, StoredCall
+from streams.settings import PostgresSettings
+
+pytestmark = pytest.mark.stack
+ADDRESS = b"\xad" * 20
+Store = MemorySenderStore | PostgresSenderStore
+Connect = Callable[[], Awaitable[Store]]
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def connect(request: pytest.FixtureRequest, postgres: PostgresSettings) -> AsyncIterator[Connect]:
+    table = SenderTable()
+    opened: list[Store] = []
+
+    async def connect() -> Store:
+        is_memory = request.param == "memory"
+        opened.append(MemorySenderStore(table) if is_memory else await open_sender_store(postgres))
+        return opened[-1]
+
+    yield connect
+    for store in opened:
+        await store.close()
+
+
+def a_call(nonce: int, call_hash: bytes = b"") -> StoredCall:
+    return StoredCall(
+        address=ADDRESS,
+        nonce=nonce,
+        call_hash=call_hash or bytes((nonce,)) * 32,
+        item=f"item{nonce}",
+        tenant="t",
+        to=b"\1" * 20,
+        data=b"data",
+        gas=21_000,
+        signed=Signed(raw=b"raw", hash=bytes((nonce,)) * 32, max_fee=2**70, priority_fee=1),
+    )
+
+
+async def holder(store: Store) -> int:
+    epoch = await store.acquire(ADDRESS)
+    assert epoch is not None
+    return epoch
+
+
+async def test_one_holder_at_a_time_and_each_has_a_higher_epoch(connect: Connect) -> None:
+    first, second = await connect(), await connect()
+    epoch = await holder(first)
+    assert await second.acquire(ADDRESS) is None
+    await first.release(ADDRESS)
+    assert await holder(second) == epoch + 1
+    await second.close()
+    assert await holder(first) == epoch + 2
+
+
+async def test_other_addresses_have_other_holders(connect: Connect) -> None:
+    first, second = await connect(), await connect()
+    await holder(first)
+    assert await second.acquire(b"\2" * 20) == 1
+
+
+async def test_rows_come_back_as_they_were_stored(connect: Connect) -> None:
+    store = await connect()
+    epoch = await holder(store)
+    for nonce in (3, 2, 5):
+        await store.insert(epoch, a_call(nonce))
+    assert [call.nonce for call in await store.signed(ADDRESS)] == [2, 3, 5]
+    assert await store.find(ADDRESS, a_call(3).call_hash) == a_call(3)
+    assert await store.find(ADDRESS, b"\xee" * 32) is None
+    assert await store.next_nonce(ADDRESS) == 6
+    assert await store.next_nonce(b"\2" * 20) == 0
+
+
+async def test_writes_of_an_older_epoch_change_nothing(connect: Connect) -> None:
+    zombie, successor = await connect(), await connect()
+    old = await holder(zombie)
+    await zombie.insert(old, a_call(0))
+    await zombie.release(ADDRESS)
+    await holder(successor)
+    with pytest.raises(Fenced):
+        await zombie.insert(old, a_call(1))
+    with pytest.raises(Fenced):
+        await zombie.replace(old, a_call(0), a_call(9).signed)
+    with pytest.raises(Fenced):
+        await zombie.settle(old, a_call(0), CallState.CONFIRMED, b"\3" * 32, 7)
+    assert await successor.from_nonce(ADDRESS, 0) == [a_call(0)]
+
+
+async def test_a_nonce_and_a_call_under_way_are_taken_once(connect: Connect) -> None:
+    store = await connect()
+    epoch = await holder(store)
+    await store.insert(epoch, a_call(0, b"\7" * 32))
+    with pytest.raises(Fenced):
+        await store.insert(epoch, a_call(0, b"\6" * 32))
+    with pytest.raises(Fenced):
+        await store.insert(epoch, a_call(1, b"\7" * 32))
+
+
+@pytest.mark.parametrize("end", [CallState.REVERTED, CallState.LOST])
+async def test_a_call_that_was_not_made_may_be_signed_anew(connect: Connect, end: CallState) -> None:
+    store = await connect()
+    epoch = await holder(store)
+    await store.insert(epoch, a_call(0, b"\7" * 32))
+    await store.settle(epoch, a_call(0), end, b"", 0)
+    assert await store.find(ADDRESS, b"\7" * 32) is None
+    await store.insert(epoch, a_call(1, b"\7" * 32))
+    assert [call.nonce for call in await store.signed(ADDRESS)] == [1]
+
+
+async def test_a_replacement_keeps_nonce_and_call_and_remembers_the_old_hash(connect: Connect) -> None:
+    store = await connect()
+    epoch = await holder(store)
+    await store.insert(epoch, a_call(0))
+    other = Signed(raw=b"other", hash=b"\x0a" * 32, max_fee=2**71, priority_fee=2)
+    replaced = await store.replace(epoch, a_call(0), other)
+    assert replaced == msgspec.structs.replace(a_call(0), signed=other, earlier=(a_call(0).signed.hash,))
+    assert await store.signed(ADDRESS) == [replaced]
+
+
+async def test_a_settled_call_is_found_with_its_end_and_settled_once(connect: Connect) -> None:
+    store = await connect()
+    epoch = await holder(store)
+    await store.insert(epoch, a_call(0))
+    await store.settle(epoch, a_call(0), CallState.CONFIRMED, b"\3" * 32, 7)
+    found = await store.find(ADDRESS, a_call(0).call_hash)
+    assert found is not None
+    assert (found.state, found.transaction_hash, found.block_number) == (
+        CallState.CONFIRMED,
+        b"\3" * 32,
+        7,
+    )
+    with pytest.raises(Fenced):
+        await store.settle(epoch, a_call(0), CallState.LOST, b"", 0)
+    with pytest.raises(IllegalTransition):
+        await store.settle(epoch, found, CallState.LOST, b"", 0)
+
+
+async def test_what_may_be_repeated_starts_at_a_nonce_and_leaves_out_what_is_lost(connect: Connect) -> None:
+    store = await connect()
+    epoch = await holder(store)
+    for nonce in range(4):
+        await store.insert(epoch, a_call(nonce))
+    await store.settle(epoch, a_call(1), CallState.CONFIRMED, b"\3" * 32, 7)
+    await store.settle(epoch, a_call(2), CallState.LOST, b"", 0)
+    assert [call.nonce for call in await store.from_nonce(ADDRESS, 1)] == [1, 3]
