@@ -47,14 +47,20 @@ async def flushed(outputs: Outputs) -> AsyncIterator[tuple[Ciphertext, ...]]:
 
 
 async def _gather(first: Ciphertext, outputs: Outputs) -> tuple[list[Ciphertext], bool]:
-    group, used = [first], encoded_bytes(first)
+    group: list[Ciphertext] = [first]
     try:
         async with asyncio.timeout(FLUSH_S):
-            while used < RECORD_BYTES_MAX - _FRAME_BYTES:
-                if (output := await outputs.get()) is None:
-                    return group, True
-                group.append(output)
-                used += encoded_bytes(output)
+            return group, await _fill(group, outputs)
     except TimeoutError:
-        pass
-    return group, False
+        return group, False
+
+
+async def _fill(group: list[Ciphertext], outputs: Outputs) -> bool:
+    """Add outputs until a record is full, or, which gives True, until there are no more."""
+    used = sum(map(encoded_bytes, group))
+    while used < RECORD_BYTES_MAX - _FRAME_BYTES:
+        if (output := await outputs.get()) is None:
+            return True
+        group.append(output)
+        used += encoded_bytes(output)
+    return False

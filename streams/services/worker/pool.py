@@ -102,17 +102,20 @@ class Pool:
         """Compute an item. An innocent one is given to the next child; raises what the child raised."""
         alone = False
         while True:
-            async with self._gate.enter(alone=alone):
-                child = await self._living()
-                try:
-                    answer = await child.ask(lambda n: frames.Run(n, work), work.timeout_s, on_output)
-                    break
-                except ChildLost as lost:
-                    if lost.blame is Blame.GUILTY:
-                        raise WorkerCrashed(f"the child that computed this: {lost}") from lost
-                    alone = alone or lost.blame is Blame.SUSPECT
+            try:
+                async with self._gate.enter(alone=alone):
+                    answer = await self._ask(work, on_output)
+                break
+            except ChildLost as lost:
+                if lost.blame is Blame.GUILTY:
+                    raise WorkerCrashed(f"the child that computed this: {lost}") from lost
+                alone = alone or lost.blame is Blame.SUSPECT
         self._deaths = 0
         return _checked(answer)
+
+    async def _ask(self, work: frames.ChildWork, on_output: OnOutput) -> frames.Final_:
+        child = await self._living()
+        return await child.ask(lambda number: frames.Run(number, work), work.timeout_s, on_output)
 
     async def open_keys(self, key_id: bytes, directory: Path) -> None:
         """Have that key set in this child and in all later ones; raises Fatal when it is refused."""

@@ -91,42 +91,48 @@ class _Worker:
         blobs: Blobs,
         http: httpx.AsyncClient,
     ) -> None:
-        settings, clock = runtime.settings, runtime.clock
+        settings = runtime.settings
         self._runtime = runtime
-        self._blobs = blobs
         self._kind = kind
+        self._log = log
+        self._blobs = blobs
         self._metrics = worker_metrics(runtime.metrics, kind.name)
         self._id = settings.service.id or f"{kind.name}-{socket.gethostname()}-{os.getpid()}"
         self._slots = min(settings.engine.workers or os.cpu_count() or 1, kind.slots_max)
-        self._pool = Pool(
+        self._pool = self._make_pool()
+        self._keys = self._make_keys(http)
+        executor = make_executor(Tools(self._pool, self._keys, guard_of(settings), self._id, blobs, runtime))
+        # Last, because it joins the group at once.
+        self._source = KafkaWorkSource(settings.kafka, kind.topic, kind.group, self._slots)
+        self._heartbeat = Heartbeat(log, runtime.clock, self._describe, self._state("kafka"))
+        self._loop = self._make_loop(executor)
+
+    def _make_pool(self) -> Pool:
+        bound = self._runtime.settings.engine.memory_mib << 20 or self._kind.memory_bytes_max
+        return Pool(
             self._command(),
-            clock,
-            memory_bytes_max=settings.engine.memory_mib << 20 or kind.memory_bytes_max,
+            self._runtime.clock,
+            memory_bytes_max=bound,
             on_state=self._child_state(self._metrics),
         )
+
+    def _make_keys(self, http: httpx.AsyncClient) -> Keys:
+        settings = self._runtime.settings
         root = key_directory(settings.keys)
-        material = Material(Downloads(root, http, settings.keys.url), KeyStore(root))
-        self._keys = Keys(
-            log,
-            material,
+        return Keys(
+            self._log,
+            Material(Downloads(root, http, settings.keys.url), KeyStore(root)),
             self._pool,
-            clock,
+            self._runtime.clock,
             engine=settings.engine.name,
-            needs_crs=kind.needs_crs,
+            needs_crs=self._kind.needs_crs,
             on_state=self._state("keys"),
         )
-        self._source = KafkaWorkSource(settings.kafka, kind.topic, kind.group, self._slots)
-        self._heartbeat = Heartbeat(log, clock, self._describe, self._state("kafka"))
-        tools = Tools(self._pool, self._keys, guard_of(settings), self._id, blobs, runtime)
-        self._loop = WorkerLoop(
-            self._source,
-            self._open_body,
-            make_executor(tools),
-            Results(log, clock, self._id),
-            clock,
-            self._metrics,
-            self._id,
-        )
+
+    def _make_loop(self, executor: Executor) -> WorkerLoop:
+        clock = self._runtime.clock
+        results = Results(self._log, clock, self._id)
+        return WorkerLoop(self._source, self._open_body, executor, results, clock, self._metrics, self._id)
 
     async def run(self) -> None:
         try:

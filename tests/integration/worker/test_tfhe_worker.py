@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 
 import httpx
+import psutil
 import pytest
 from worker_process import CHAIN, KEY, Deployment, port_of, worker
 
@@ -73,8 +74,10 @@ async def test_a_killed_worker_is_replaced_and_nothing_is_lost(deployment: Deplo
     await deployment.send("work.tfhe.v1", [constant(number) for number in range(8)])
     async with worker(SERVICE, settings, "w1", state) as process:
         await deployment.results("t", 5)
+        (child,) = psutil.Process(process.pid).children()
         process.send_signal(signal.SIGKILL)
         await process.wait()
+        child.wait(timeout=30)  # it dies with its parent
     await deployment.send("work.tfhe.v1", [constant(99)])
     async with worker(SERVICE, settings, "w2", state):
         seen: set[str] = set()
