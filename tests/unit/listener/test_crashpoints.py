@@ -1,0 +1,58 @@
+"""A crash point kills once, only where it is named, and every point that the code has is described."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streams.services import crashpoints
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = (
+    "from streams.services.crashpoints import crashpoint; crashpoint('sender.committed'); print('alive')"
+)
+_CALL = re.compile(r'crashpoint\(\s*f?"([^"]+)"')
+
+
+def run(point: str, marker: Path | None) -> subprocess.CompletedProcess[str]:
+    environment = {crashpoints.POINT_VARIABLE: point}
+    if marker is not None:
+        environment[crashpoints.MARKER_VARIABLE] = str(marker)
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_named_point_kills_once(tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    assert run("sender.committed", marker).returncode == -signal.SIGKILL
+    assert marker.exists()
+    assert run("sender.committed", marker).stdout == "alive\n"
+
+
+@pytest.mark.parametrize("point", ["", "sender.broadcast"])
+def test_other_points_do_nothing(tmp_path: Path, point: str) -> None:
+    assert run(point, tmp_path / "marker").stdout == "alive\n"
+    assert not (tmp_path / "marker").exists()
+
+
+def test_without_a_marker_nothing_is_killed() -> None:
+    assert run("sender.committed", None).stdout == "alive\n"
+
+
+def test_every_point_in_the_code_is_described() -> None:
+    text = "".join(path.read_text() for path in (ROOT / "streams/services").rglob("*.py"))
+    used: set[str] = set()
+    for point in _CALL.findall(text):
+        sources = ("listener", "gateway", "keys") if point.startswith("{") else ("",)
+        used |= {re.sub(r"\{.*\}", source, point) for source in sources}
+    described = set(crashpoints.POINTS) | {"keys.between_parts"}  # a key's fact is always one record
+    assert used - described == set()
