@@ -111,6 +111,7 @@ class KeyFileSettings(Section):
     """A private key is read from this file (or from the environment), never from the settings file."""
 
     private_key_file: Path | None = None
+    private_key: SecretStr | None = None  # from the environment only
 
 
 class SenderSettings(KeyFileSettings):
@@ -211,6 +212,8 @@ def load_settings(config: Path | None = None) -> Settings:
     path = settings_file(config)
     try:
         tables: dict[str, Any] = tomllib.loads(path.read_text()) if path else {}
+        if any("private_key" in tables.get(section, {}) for section in ("sender", "signer")):
+            raise ConfigurationError(f"{path}: a private key belongs in a file of its own or the environment")
         for variable, (section, key) in _ALIASES.items():
             if variable in os.environ:
                 tables.setdefault(section, {})[key] = os.environ[variable]
@@ -224,8 +227,8 @@ def load_settings(config: Path | None = None) -> Settings:
 
 def read_private_key(settings: KeyFileSettings, variable: str) -> SecretStr:
     """A key from its file or from the named variable; raises ConfigurationError when both are missing."""
-    if variable in os.environ:
-        return SecretStr(os.environ[variable])
+    if settings.private_key is not None:
+        return settings.private_key
     if settings.private_key_file is None:
         raise ConfigurationError(f"set private_key_file or {variable}")
     try:

@@ -122,13 +122,23 @@ def test_a_private_key_comes_from_its_file(tmp_path: Path) -> None:
     assert "11" not in repr(key)
 
 
-def test_a_private_key_comes_from_the_environment_first(
+def test_private_key_comes_from_the_environment_first_and_never_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SENDER_KEY", "0x22")
-    file = write(tmp_path / "key", "0x11")
-    key = settings.read_private_key(settings.KeyFileSettings(private_key_file=file), "SENDER_KEY")
-    assert key.get_secret_value() == "0x22"
+    file = write(tmp_path / "key", "0xbeef")
+    monkeypatch.setenv("CIPHERSTREAM_SIGNER__PRIVATE_KEY", "0xfeed")
+    monkeypatch.setenv("CIPHERSTREAM_SIGNER__PRIVATE_KEY_FILE", str(file))
+    found = settings.load_settings()
+    key = settings.read_private_key(found.signer, "CIPHERSTREAM_SIGNER__PRIVATE_KEY")
+    assert key.get_secret_value() == "0xfeed"
+    assert "feed" not in repr(found)
+
+
+def test_private_key_in_the_settings_file_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "other.toml", '[signer]\nprivate_key = "0xfeed"\n')
+    with pytest.raises(ConfigurationError, match="environment") as caught:
+        settings.load_settings(path)
+    assert "feed" not in str(caught.value)
 
 
 def test_a_missing_private_key_names_its_variable(tmp_path: Path) -> None:
