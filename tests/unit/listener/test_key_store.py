@@ -1,0 +1,139 @@
+"""Material is kept under its digest once it was checked, and asked for again until then."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from key_urls import CRS, KEYSET, URL, Storage, digest_of, listing
+
+from streams.adapters.key_store import (
+    CRS_FILE,
+    KEYSET_FILE,
+    DigestMismatch,
+    KeyStore,
+    Material,
+    key_directory,
+)
+from streams.domain.control import CrsAnnouncement, KeySetAnnouncement
+from streams.domain.errors import KeyMissing
+from streams.settings import KeysSettings
+
+IDENT = bytes(31) + b"\5"
+DIGEST = digest_of(Material.KEYSET, KEYSET)
+DIRECT = f"{URL}/PUB/CompressedXofKeySet/{IDENT.hex()}"
+ANNOUNCED = KeySetAnnouncement(key_id=IDENT, digest=DIGEST, engine="clear", release="r", urls=(URL,))
+
+
+def left_behind(directory: Path) -> list[str]:
+    """Folders, drafts included."""
+    return [path.name for path in (directory / "downloads").iterdir() if path.is_dir()]
+
+
+async def test_a_key_set_is_found_under_its_direct_key(tmp_path: Path) -> None:
+    folder = await KeyStore(tmp_path, Storage({DIRECT: KEYSET}).client()).ensure(ANNOUNCED)
+    assert (folder / KEYSET_FILE).read_bytes() == KEYSET
+    assert folder == tmp_path / "downloads" / DIGEST.hex()
+
+
+async def test_a_reference_string_has_a_domain_of_its_own(tmp_path: Path) -> None:
+    digest = digest_of(Material.CRS, CRS)
+    assert digest != digest_of(Material.KEYSET, CRS)
+    storage = Storage({f"{URL}/PUB/CRS/{IDENT.hex()}": CRS})
+    announced = CrsAnnouncement(crs_id=IDENT, digest=digest, urls=(f"{URL}/",))
+    folder = await KeyStore(tmp_path, storage.client()).ensure(announced)
+    assert (folder / CRS_FILE).read_bytes() == CRS
+
+
+async def test_what_is_here_is_not_asked_for_again(tmp_path: Path) -> None:
+    storage = Storage({DIRECT: KEYSET})
+    for _ in range(2):
+        await KeyStore(tmp_path, storage.client()).ensure(ANNOUNCED)
+    assert storage.asked == [DIRECT]
+
+
+async def test_two_at_once_download_once(tmp_path: Path) -> None:
+    storage = Storage({DIRECT: KEYSET})
+    stores = [KeyStore(tmp_path, storage.client()) for _ in range(3)]
+    await asyncio.gather(*(store.ensure(ANNOUNCED) for store in stores))
+    assert storage.asked == [DIRECT]
+
+
+async def test_a_bucket_is_listed_where_the_direct_key_is_not_there(tmp_path: Path) -> None:
+    key = f"PUB-p1/CompressedXofKeySet/{IDENT.hex()}"
+    storage = Storage(
+        {
+            f"{URL}?list-type=2": listing("PUB/other", token="next"),
+            f"{URL}?list-type=2&continuation-token=next": listing(key),
+            f"{URL}/{key}": KEYSET,
+        }
+    )
+    folder = await KeyStore(tmp_path, storage.client()).ensure(ANNOUNCED)
+    assert (folder / KEYSET_FILE).read_bytes() == KEYSET
+
+
+async def test_a_url_below_a_bucket_lists_with_its_prefix(tmp_path: Path) -> None:
+    key = f"kms/PUB/CompressedXofKeySet/{IDENT.hex()}"
+    storage = Storage({f"{URL}?list-type=2&prefix=kms": listing(key), f"{URL}/{key}": KEYSET})
+    store = KeyStore(tmp_path, storage.client())
+    assert (
+        await store.fetch(Material.KEYSET, IDENT, DIGEST, (f"{URL}/kms",))
+        == tmp_path / "downloads" / DIGEST.hex()
+    )
+
+
+@pytest.mark.parametrize(
+    "objects",
+    [
+        {},
+        {DIRECT: 500},
+        {f"{URL}?list-type=2": listing("PUB/other")},
+        {f"{URL}?list-type=2": b"<!DOCTYPE a>"},
+    ],
+    ids=["nothing", "error", "not listed", "no listing"],
+)
+async def test_material_that_is_not_there_is_missing_and_leaves_nothing(
+    tmp_path: Path, objects: dict[str, bytes | int]
+) -> None:
+    with pytest.raises(KeyMissing):
+        await KeyStore(tmp_path, Storage(objects).client()).ensure(ANNOUNCED)
+    assert left_behind(tmp_path) == []
+
+
+async def test_other_bytes_are_refused_and_the_next_url_is_tried(tmp_path: Path) -> None:
+    other = "http://other"
+    storage = Storage({DIRECT: b"other bytes", f"{other}/PUB/CompressedXofKeySet/{IDENT.hex()}": KEYSET})
+    store = KeyStore(tmp_path, storage.client())
+    with pytest.raises(DigestMismatch):
+        await store.ensure(ANNOUNCED)
+    await store.fetch(Material.KEYSET, IDENT, DIGEST, (URL, other))
+    assert (tmp_path / "downloads" / DIGEST.hex() / KEYSET_FILE).read_bytes() == KEYSET
+
+
+async def test_a_size_limit_is_kept_while_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Material, "size_bytes_max", property(lambda _: 10))
+    with pytest.raises(KeyMissing, match="larger than 10 bytes"):
+        await KeyStore(tmp_path, Storage({DIRECT: KEYSET}).client()).ensure(ANNOUNCED)
+
+
+async def test_a_configured_url_replaces_the_announced_ones(tmp_path: Path) -> None:
+    mirror = "http://mirror"
+    storage = Storage({f"{mirror}/PUB/CompressedXofKeySet/{IDENT.hex()}": KEYSET})
+    await KeyStore(tmp_path, storage.client(), mirror).ensure(ANNOUNCED)
+    assert all(url.startswith(mirror) for url in storage.asked)
+
+
+async def test_a_crashed_download_is_replaced(tmp_path: Path) -> None:
+    draft = tmp_path / "downloads" / f"{DIGEST.hex()}.draft"
+    draft.mkdir(parents=True)
+    (draft / KEYSET_FILE).write_bytes(b"half")
+    folder = await KeyStore(tmp_path, Storage({DIRECT: KEYSET}).client()).ensure(ANNOUNCED)
+    assert (folder / KEYSET_FILE).read_bytes() == KEYSET
+    assert left_behind(tmp_path) == [folder.name]
+
+
+def test_the_folder_is_the_configured_one_or_in_the_users_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert key_directory(KeysSettings()) == tmp_path / "cipherstream" / "keys"
+    assert key_directory(KeysSettings(directory=tmp_path)) == tmp_path

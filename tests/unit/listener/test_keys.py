@@ -1,0 +1,195 @@
+"""Activated keys: downloaded after finality, announced once, told to every tenant, whatever is killed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from eth_abi.abi import encode
+from fake_chain import FakeChain, a_log, facts_of
+from key_urls import CRS, KEYSET, URL, Storage, digest_of
+
+from streams.adapters.key_store import KeyStore, Material
+from streams.adapters.memory.clock import FakeClock
+from streams.adapters.memory.log import MemoryLog
+from streams.adapters.telemetry.metrics import Metrics
+from streams.domain.control import CrsAnnouncement, KeySetAnnouncement
+from streams.domain.digest import event_topic
+from streams.domain.errors import BrokerError, KeyMissing
+from streams.domain.facts import CrsActivated, HostBlock, KeyActivated, Log
+from streams.services.listener.host import HostFollower
+from streams.services.listener.key_facts import KEYSETS, announce, announced
+from streams.services.listener.key_fetcher import RELEASE, KeyFetcher
+from streams.services.listener.publish import EVENTS
+from streams.settings import HostChainSettings
+
+CONTRACT = b"\xcc" * 20
+TENANTS = ("ours", "other", "gateway")
+LAG = 2
+KeyActivation = KeyActivated | CrsActivated
+KillAt = Callable[[str], type[BaseException]]
+OBJECTS: dict[str, bytes | int] = {
+    f"{URL}/PUB/CompressedXofKeySet/{1:064x}": KEYSET,
+    f"{URL}/PUB/CRS/{2:064x}": CRS,
+    f"{URL}/PUB/CompressedXofKeySet/{3:064x}": KEYSET[4:],
+}
+
+
+def key_log(ident: int, body: bytes, key_type: int = 3) -> Log:
+    digests = [(0, b"\1" * 32), (key_type, digest_of(Material.KEYSET, body))]
+    data = encode(["uint256", "string[]", "(uint8,bytes)[]"], [ident, [URL], digests])
+    return a_log(CONTRACT, ident, data, (event_topic("ActivateKey(uint256,string[],(uint8,bytes)[])"),))
+
+
+def crs_log(ident: int) -> Log:
+    data = encode(["uint256", "string[]", "bytes"], [ident, [URL], digest_of(Material.CRS, CRS)])
+    return a_log(CONTRACT, ident, data, (event_topic("ActivateCrs(uint256,string[],bytes)"),))
+
+
+class Rig:
+    """A chain with a key contract; fetchers come and go."""
+
+    def __init__(self, log: MemoryLog, host: HostChainSettings, folder: Path) -> None:
+        self.log = log
+        self.chain = FakeChain(length=4)
+        self.storage = Storage(OBJECTS)
+        self.metrics = Metrics()
+        contract = {"kms_generation_address": "0x" + CONTRACT.hex(), "finality_lag": LAG}
+        self.host = host.model_copy(update=contract)
+        self.folder = folder
+
+    def fetcher(self, tenants: tuple[str, ...] = TENANTS) -> KeyFetcher:
+        store = KeyStore(self.folder, self.storage.client())
+        return KeyFetcher(self.chain, self.log, store, self.host, tenants, self.metrics)
+
+    def told(self, tenant: str) -> list[KeyActivation]:
+        return [fact for fact in facts_of(self.log, tenant) if isinstance(fact, KeyActivation)]
+
+    def ids(self, tenant: str) -> list[int]:
+        found = (fact.key_id if isinstance(fact, KeyActivated) else fact.crs_id for fact in self.told(tenant))
+        return [int.from_bytes(ident, "big") for ident in found]
+
+    def counted(self, name: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"coprocessor_host_listener_{name}_counter_total")
+
+
+@pytest.fixture
+def rig(log: MemoryLog, host: HostChainSettings, tmp_path: Path) -> Rig:
+    return Rig(log, host, tmp_path)
+
+
+async def test_an_activation_counts_when_it_is_final(rig: Rig) -> None:
+    fetcher = rig.fetcher()
+    rig.chain.mine(1, [key_log(1, KEYSET), crs_log(2)])
+    assert await fetcher.step() == 0
+    rig.chain.mine(LAG)
+    assert await fetcher.step() == 2
+    for tenant in TENANTS:
+        assert rig.ids(tenant) == [1, 2]
+    assert await fetcher.step() == 0
+
+
+async def test_the_announcement_says_engine_and_release_and_never_the_key(rig: Rig) -> None:
+    rig.chain.mine(1, [key_log(1, KEYSET), crs_log(2), key_log(3, KEYSET[4:])])
+    rig.chain.mine(LAG)
+    await rig.fetcher().step()
+    clear, crs, other = await announced(rig.log)
+    assert isinstance(clear, KeySetAnnouncement)
+    assert isinstance(crs, CrsAnnouncement)
+    assert isinstance(other, KeySetAnnouncement)
+    assert (clear.engine, clear.release, other.engine) == ("clear", RELEASE, "tfhe-rs")
+    first = rig.told("ours")[0]
+    assert isinstance(first, KeyActivated)
+    assert (first.engine, first.digest) == ("clear", digest_of(Material.KEYSET, KEYSET))
+    keys = [record.key for record in rig.log.records(KEYSETS)]
+    assert keys == [f"keyset/{1:064x}".encode(), f"crs/{2:064x}".encode(), f"keyset/{3:064x}".encode()]
+
+
+async def test_a_restart_repeats_nothing_that_is_there(rig: Rig) -> None:
+    rig.chain.mine(1, [key_log(1, KEYSET)])
+    rig.chain.mine(LAG)
+    for _ in range(2):
+        await rig.fetcher().step()
+    assert rig.ids("ours") == [1]
+    assert len(rig.log.records(KEYSETS)) == 1
+
+
+async def test_a_tenant_whose_log_lacks_a_key_is_told_at_the_next_start(rig: Rig) -> None:
+    rig.chain.mine(1, [key_log(1, KEYSET), crs_log(2)])
+    rig.chain.mine(LAG)
+    await rig.fetcher(("ours",)).step()
+    assert rig.ids("other") == []
+    await rig.fetcher().step()
+    assert rig.ids("other") == [1, 2]
+    assert rig.ids("ours") == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["keys.downloaded", "keys.announced", "keys.produced", "keys.acknowledged", "keys.between_tenants"],
+)
+async def test_a_kill_between_any_two_steps_tells_every_tenant(rig: Rig, kill_at: KillAt, point: str) -> None:
+    rig.chain.mine(1, [key_log(1, KEYSET), crs_log(2)])
+    rig.chain.mine(LAG)
+    killed = kill_at(point)
+    with pytest.raises(killed):
+        await rig.fetcher().step()
+    await rig.fetcher().step()
+    for tenant in TENANTS:
+        assert list(dict.fromkeys(rig.ids(tenant))) == [1, 2]
+    assert len(rig.storage.asked) == 2
+
+
+async def test_material_that_is_not_there_holds_the_sequence(rig: Rig) -> None:
+    url, body = next(iter(OBJECTS.items()))
+    del rig.storage.objects[url]
+    rig.chain.mine(1, [key_log(1, KEYSET), crs_log(2)])
+    rig.chain.mine(LAG)
+    fetcher = rig.fetcher()
+    with pytest.raises(KeyMissing):
+        await fetcher.step()
+    assert rig.ids("ours") == []
+    rig.storage.objects[url] = body
+    assert await fetcher.step() == 2
+    assert rig.ids("ours") == [1, 2]
+    assert rig.counted("activate_key_fail") == 1
+    assert rig.counted("activate_key_success") == 1
+
+
+async def test_other_bytes_than_the_activated_are_counted_and_never_announced(rig: Rig) -> None:
+    rig.storage.objects[next(iter(OBJECTS))] = b"other bytes"
+    rig.chain.mine(1 + LAG)
+    rig.chain.branch.pop()
+    rig.chain.mine(1, [key_log(1, KEYSET)])
+    rig.chain.mine(LAG)
+    with pytest.raises(KeyMissing):
+        await rig.fetcher().step()
+    assert rig.counted("key_digest_mismatch") == 1
+    assert await announced(rig.log) == []
+
+
+async def test_events_that_cannot_be_used_are_passed_over(rig: Rig) -> None:
+    broken = a_log(CONTRACT, 0, b"short", (event_topic("ActivateCrs(uint256,string[],bytes)"),))
+    rig.chain.mine(1, [broken, key_log(1, KEYSET, key_type=1), a_log(CONTRACT, 7), crs_log(2)])
+    rig.chain.mine(LAG)
+    assert await rig.fetcher().step() == 1
+    assert rig.ids("ours") == [2]
+
+
+async def test_a_lost_fact_is_told_again_after_the_restart(rig: Rig) -> None:
+    rig.chain.mine(1, [key_log(1, KEYSET)])
+    rig.chain.mine(LAG)
+    rig.log.fail_next(EVENTS)
+    with pytest.raises(BrokerError):
+        await rig.fetcher().step()
+    await rig.fetcher().step()
+    assert [rig.ids(tenant) for tenant in TENANTS] == [[1], [1], [1]]
+
+
+async def test_a_new_tenant_hears_of_the_active_keys_before_its_anchor(rig: Rig, clock: FakeClock) -> None:
+    await announce(rig.log, CrsAnnouncement(crs_id=b"\2" * 32, digest=b"\3" * 32, urls=()))
+    follower = HostFollower(rig.chain, rig.log, rig.host, clock, Metrics())
+    await follower.step()
+    crs, block = facts_of(rig.log, follower.tenant)
+    assert isinstance(crs, CrsActivated)
+    assert isinstance(block, HostBlock)
+    assert block.anchor
