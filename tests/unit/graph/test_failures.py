@@ -1,0 +1,216 @@
+"""What an owner does with records that fail, a database and a broker that are away, and a log that is cut."""
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+import pytest
+from graph_world import TENANT, GraphWorld
+from unit.domain import worlds
+from unit.domain.worlds import CRS, KEY, Logs, block, h
+
+from streams.adapters.memory.store import MemoryStore, MemoryTransaction
+from streams.domain import decide
+from streams.domain.errors import LogTruncated, StoreError
+from streams.domain.facts import Fact, HostBlock
+from streams.domain.lifecycle import WorkState
+from streams.domain.rows import AlarmRow, BlockRow
+from streams.messages import topics
+from streams.services.graph import plans
+from streams.services.graph.batch import FAILURES_MAX
+
+POISON = 13
+
+
+def chain(length: int) -> list[Fact]:
+    """Blocks with one operation each after an anchor and keys."""
+    facts: list[Fact] = [block("0", 0, "-1", anchor=True), KEY, CRS]
+    for number in range(1, length):
+        logs = Logs().trivial(h(f"v{number}"), number).allow(h(f"v{number}"))
+        facts.append(block(str(number), number, str(number - 1), logs))
+    return facts
+
+
+class Poisoned:
+    """A defect in the decision over block number POISON, which a new release may correct."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.attempts = 0
+        self.is_there = True
+        monkeypatch.setattr(plans, "decide_fact", self._decide)
+
+    def _decide(self, state: decide.State, tenant: str, fact: Fact, rules: decide.Rules) -> None:
+        if self.is_there and isinstance(fact, HostBlock) and fact.number == POISON and tenant == TENANT:
+            self.attempts += 1
+            raise ZeroDivisionError("a defect")
+        decide.decide_fact(state, tenant, fact, rules)
+
+
+async def test_bytes_that_do_not_decode_are_parked_and_published(world: GraphWorld) -> None:
+    key, odd = TENANT.encode(), (("trace", b"\xff"),)
+    async with world.process() as process:
+        await world.publish(*chain(2))
+        await world.log.append(topics.EVENTS, key=key, value=b"\xffnot a fact", headers=odd)
+        await world.publish(block("2", 2, "1"))
+        await process.live()
+        assert world.next_off() == 6
+    (letter,) = world.log.records(topics.DLQ)
+    found = dict(letter.headers)
+    assert (letter.key, letter.value, found["trace"]) == (key, b"\xffnot a fact", b"\xff")
+    assert found["origin"] == f"events.v1/{world.shard}/4".encode()
+    assert (found["error-class"], found["failed-by"]) == (b"Undecodable", b"graph")
+    assert [row.kind for row in world.store.state.rows(AlarmRow)] == ["undecodable"]
+    assert len(world.store.state.rows(BlockRow)) == 3
+    assert world.items(WorkState.DONE) == world.items()
+
+
+async def test_a_result_that_does_not_decode_is_parked_too(world: GraphWorld) -> None:
+    async with world.process() as process:
+        await world.log.append(topics.RESULTS, key=TENANT.encode(), value=b"{}")
+        await process.live()
+    (letter,) = world.log.records(topics.DLQ)
+    assert dict(letter.headers)["origin"] == f"results.v1/{world.shard}/0".encode()
+
+
+@pytest.mark.parametrize("key", [b"", b"\xff\xfe", b"a\0b", b"t" * 500])
+async def test_a_key_that_is_no_tenant_is_parked(world: GraphWorld, key: bytes) -> None:
+    async with world.process() as process:
+        await world.log.append(topics.EVENTS, key=key, value=b"{}", partition=world.shard)
+        await process.settle()
+    assert world.next_off() == 1
+    assert len(world.store.tables.letters) == 1
+
+
+async def test_a_defect_halts_its_tenant_and_nobody_else(
+    world: GraphWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned = Poisoned(monkeypatch)
+    other = next(name for name in map(str, range(99)) if _shard(world, name) == world.shard)
+    async with world.process() as process:
+        await world.publish(*chain(20))
+        await world.publish(*chain(4), tenant=other)
+        for _ in range(FAILURES_MAX + 1):
+            await process.live()
+        assert world.next_off() == len(chain(20)) + len(chain(4))
+        assert poisoned.attempts >= FAILURES_MAX
+        assert world.store.tables.halted[TENANT] == (world.shard, "ZeroDivisionError: a defect")
+        assert _blocks(world, TENANT) == list(range(POISON))
+        assert _blocks(world, other) == list(range(4))
+        kept = [record.offset for name, record in world.store.tables.held if name == TENANT]
+        assert kept[: 20 - POISON] == list(range(POISON + 2, len(chain(20))))
+        assert [row.kind for row in world.store.state.rows(AlarmRow)] == ["halted"]
+
+
+async def test_resume_applies_what_was_kept_before_anything_newer(
+    world: GraphWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned = Poisoned(monkeypatch)
+    facts = chain(20)
+    async with world.process() as process:
+        await world.publish(*facts[:-1])
+        for _ in range(FAILURES_MAX + 1):
+            await process.live()
+        poisoned.is_there = False
+        await world.command("request-1")
+        await world.publish(facts[-1])
+        await process.live()
+        assert TENANT not in world.store.tables.halted
+    assert world.store.tables.held == []
+    expected = worlds.run(facts)
+    worlds.settle(expected)
+    found, wanted = worlds.settled(world.store.state), worlds.settled(expected)
+    assert [row for row in found.pop("alarms")] != wanted.pop("alarms")
+    assert found == wanted
+
+
+async def test_resume_that_fails_again_halts_again_and_is_not_repeated(
+    world: GraphWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned = Poisoned(monkeypatch)
+    async with world.process() as process:
+        await world.publish(*chain(16))
+        for _ in range(FAILURES_MAX + 1):
+            await process.live()
+        await world.command("request-1")
+        for _ in range(FAILURES_MAX + 1):
+            await process.live()
+        assert TENANT in world.store.tables.halted
+        attempts = poisoned.attempts
+    async with world.process() as process:  # reads control.v1 from its start
+        for _ in range(FAILURES_MAX + 1):
+            await process.live()
+    assert poisoned.attempts == attempts
+    assert world.store.tables.requests == {"request-1"}
+
+
+class Flaky(MemoryStore):
+    """A database that loses the connection when told to, before or after the commit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = 0
+        self.after = 0
+
+    @contextlib.asynccontextmanager
+    async def begin(self, shard: int, epoch: int) -> AsyncGenerator[MemoryTransaction]:
+        if self.before:
+            self.before -= 1
+            raise StoreError("away")
+        async with super().begin(shard, epoch) as tx:
+            yield tx
+        if self.after:
+            self.after -= 1
+            raise StoreError("lost while committing")
+
+
+@pytest.mark.parametrize(("before", "after"), [(7, 0), (0, 1), (2, 3)])
+async def test_a_database_that_is_away_is_waited_for(before: int, after: int) -> None:
+    store = Flaky()
+    world = GraphWorld(store=store)
+    async with world.process() as process:
+        store.before, store.after = before, after
+        await world.publish(*chain(5))
+        for _ in range(20):
+            await process.settle()
+            await world.clock.advance(5)
+        await process.live()
+        assert process.shards.owned == [world.shard]
+        assert (store.before, store.after) == (0, 0)
+    expected = worlds.run(chain(5))
+    worlds.settle(expected)
+    assert worlds.settled(store.state) == worlds.settled(expected)
+
+
+async def test_a_log_that_begins_too_late_ends_the_service_and_names_the_command(world: GraphWorld) -> None:
+    await world.publish(*chain(5))
+    world.log.expire(topics.EVENTS, world.shard, 2)
+    await _ends_with(world, f"begins at 2.*cipherstream control accept-loss events.v1 {world.shard}")
+
+
+async def test_a_log_that_ends_too_early_ends_the_service(world: GraphWorld) -> None:
+    await world.store.claim(world.shard, "me", {"events.v1": "memory-0"})
+    topic_id = await world.log.topic_id(topics.EVENTS)
+    await world.store.repair(topics.EVENTS, world.shard, topic_id, 9)
+    await _ends_with(world, "ends at 0, and 9 is the next")
+
+
+async def test_a_topic_made_anew_ends_the_service(world: GraphWorld) -> None:
+    async with world.process() as process:
+        await process.settle()
+    world.log.recreate(topics.RESULTS)
+    await _ends_with(world, "results.v1.*is another topic")
+
+
+async def _ends_with(world: GraphWorld, message: str) -> None:
+    async with world.process() as process:
+        await process.settle()
+        assert process.shards.owned == []
+        with pytest.raises(LogTruncated, match=message):
+            await process.shards.failure
+
+
+def _shard(world: GraphWorld, tenant: str) -> int:
+    return world.log.partition_of(topics.EVENTS, tenant.encode())
+
+
+def _blocks(world: GraphWorld, tenant: str) -> list[int]:
+    return sorted(row.number for row in world.store.state.rows(BlockRow) if row.tenant == tenant)
