@@ -2,7 +2,8 @@
 
 It does so once, if `CIPHERSTREAM_CRASH_AT` names the point and the file that `CIPHERSTREAM_CRASH_MARKER`
 names does not exist yet; the file is created first, so that the restarted process lives. Without the
-variable a point does nothing.
+variable a point does nothing. `CIPHERSTREAM_CRASH_SIGNAL` names another signal: after SIGSTOP the process
+goes on from there when it is woken, which is how a machine that was away comes back.
 """
 
 import os
@@ -12,6 +13,7 @@ from typing import Final
 
 POINT_VARIABLE: Final = "CIPHERSTREAM_CRASH_AT"
 MARKER_VARIABLE: Final = "CIPHERSTREAM_CRASH_MARKER"
+SIGNAL_VARIABLE: Final = "CIPHERSTREAM_CRASH_SIGNAL"
 
 # What is there after a crash at the point, and how it goes on.
 POINTS: Final[dict[str, str]] = {
@@ -40,13 +42,17 @@ POINTS: Final[dict[str, str]] = {
     "dispatcher.reported": "the broker has the message, its row is claimed: it is sent again, done once",
     "graph.decided": "a batch is decided and not committed: it is applied again",
     "graph.committed": "the tables have the batch, Kafka's offset does not: it comes again and is known",
+    "worker.started": "results.v1 says that a worker has the item, nothing is done: it is done again",
+    "worker.executed": "the results are in the log, the offset is not gone: all of it is done again",
+    "child.answering": "the child has computed and told nobody: its parent starts another and asks again",
+    "sns.between_uploads": "one of two objects is in the store, nobody was told: the other follows",
 }
 
 
 def crashpoint(name: str) -> None:
     """Kill this process here, once, when the environment asks for it."""
     if os.environ.get(POINT_VARIABLE) == name and _is_first():
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.Signals[os.environ.get(SIGNAL_VARIABLE, signal.SIGKILL.name)])
 
 
 def _is_first() -> bool:

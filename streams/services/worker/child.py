@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from streams.domain.errors import CipherstreamError, WorkerCrashed
+from streams.services.crashpoints import crashpoint
 from streams.services.worker import frames
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -67,7 +68,9 @@ def _answer(jobs: Jobs, request: frames.Request, line: _Line) -> None:
 
 def _replies(jobs: Jobs, request: frames.Request) -> Iterator[frames.Reply]:
     if isinstance(request, frames.Run):
-        yield from jobs.run(request.number, request.work)
+        for reply in jobs.run(request.number, request.work):
+            crashpoint("child.answering")
+            yield reply
         return
     if isinstance(request, frames.OpenKeys):
         jobs.open_keys(request.key_id, request.directory)

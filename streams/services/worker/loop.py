@@ -13,6 +13,7 @@ from streams.domain.results import Failed, Result, Started
 from streams.domain.work import Work as WorkMessage
 from streams.domain.work import decode_work
 from streams.ports import Clock, Record, Work, WorkSource
+from streams.services.crashpoints import crashpoint
 from streams.services.worker.envelope import trace_of
 from streams.services.worker.metrics import WorkerMetrics
 from streams.services.worker.results import Results
@@ -113,6 +114,7 @@ class WorkerLoop:
             await self._results.publish(record, work.tenant, result)
 
         await emit(Started(item=work.item, attempt=work.attempt, worker=self._worker))
+        crashpoint("worker.started")
         try:
             with self._metrics.latency.time():
                 await self._executor.execute(work, emit)
@@ -124,6 +126,7 @@ class WorkerLoop:
             _log.exception("defect", action="item_defect")
             await emit(self._failure(work, WorkerCrashed(f"{type(error).__name__}: {error}")))
         else:
+            crashpoint("worker.executed")
             self._metrics.processed.inc()
             _log.info("item done", action="item_done")
 

@@ -20,6 +20,7 @@ from streams.domain.errors import BlobError, Undecodable, WorkerCrashed
 from streams.domain.results import Squashed
 from streams.domain.work import SquashWork, Work
 from streams.ports import Blobs
+from streams.services.crashpoints import crashpoint
 from streams.services.worker import frames
 from streams.services.worker.guard import Guard
 from streams.services.worker.keys import Keys
@@ -80,6 +81,7 @@ class Uploads:
                 except BlobError as error:
                     self._on_state(False, str(error))
                     raise
+        crashpoint("sns.between_uploads")
         self._metrics.success.inc()
         self._on_state(True, "")
 
