@@ -1,0 +1,44 @@
+"""Documents that say what the code says."""
+
+import re
+from pathlib import Path
+
+from streams import cli, settings
+from streams.commands import services
+from streams.services.crashpoints import POINTS
+
+ROOT = Path(__file__).parents[2]
+KILL_POINTS = ROOT / "docs" / "kill-points.md"
+
+
+def test_every_kill_point_is_in_the_table_with_its_meaning() -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \| .+? \|$", KILL_POINTS.read_text(), re.MULTILINE)
+    assert dict(rows) == POINTS
+
+
+def test_every_test_that_the_table_names_exists() -> None:
+    named = set(re.findall(r"tests/[\w/]+\.py", KILL_POINTS.read_text()))
+    assert named
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_every_service_is_in_the_operator_s_table() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    assert [name for name in services.available() if name not in text] == []
+
+
+def test_commands_of_the_readme_exist() -> None:
+    known = {
+        command.name or command.callback.__name__
+        for command in cli.app.registered_commands
+        if command.callback
+    }
+    known |= {str(group.name) for group in cli.app.registered_groups}
+    used = set(re.findall(r"^cipherstream (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+    assert used <= known
+
+
+def test_variables_of_the_operator_s_page_are_read() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    sections = {name.upper() for name in settings.Settings.model_fields}
+    assert set(re.findall(r"CIPHERSTREAM_([A-Z]+)__", text)) <= sections
