@@ -43,6 +43,10 @@ class GatewayChain(Protocol):
         """The block of the node's present branch with this number."""
         ...
 
+    async def blocks(self, numbers: Sequence[int]) -> list[Head | None]:
+        """Blocks of the node's present branch."""
+        ...
+
     async def logs_in_range(self, first: int, last: int, addresses: Sequence[bytes]) -> tuple[BlockLog, ...]:
         """Logs of the canonical blocks first to last, both included, in order."""
         ...
@@ -115,9 +119,11 @@ class GatewayFollower:
         if cursor is not None and self._is_fresh(cursor) and await self._is_canonical(cursor.at):
             return
         ends = await read_ends(self._log, tenant, self._gateway.chain_id) or [await self._start()]
-        common = len(ends)
-        while common and not await self._is_canonical(ends[common - 1]):
-            common -= 1
+        # Not only the newest end: another listener may have gone on above an end that is orphaned now.
+        blocks = await self._chain.blocks([end.number for end in ends])
+        pairs = zip(ends, blocks, strict=True)
+        lost = (at for at, (end, block) in enumerate(pairs) if block is None or block.hash != end.hash)
+        common = next(lost, len(ends))
         if not common:
             raise TooDeep(f"the gateway has none of the last {len(ends)} ranges of {tenant} on its branch")
         orphaned = ends[common].number if common < len(ends) else None

@@ -20,18 +20,21 @@ class End(msgspec.Struct, frozen=True):
 
 
 def fold(ranges: Iterable[GatewayRange]) -> list[End]:
-    """Ends in rising order: a range counts above the tip; one that ends at a known number with another hash
-    first takes back what came after its start."""
+    """Ends in rising order, as the graph counts them.
+
+    A range counts above the tip. One that ends at a known number with another hash first takes back what
+    came after its start. One that starts on another branch, or behind a gap, does not count.
+    """
     ends: list[End] = []
     for found in ranges:
         start, stop = End(found.from_block, found.from_hash), End(found.to_block, found.to_hash)
         if not ends:
             ends.append(start)
-        if _contradicts(ends, start) or start.number > ends[-1].number:
-            continue  # a gap: what comes after a lost range is read again with it
+        if _contradicts(ends, start):
+            continue
         if _contradicts(ends, stop):
             ends = [end for end in ends if end.number <= start.number] or [start]
-        if stop.number > ends[-1].number:
+        if start.number <= ends[-1].number < stop.number:
             ends.append(stop)
     return ends
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -18,6 +18,7 @@ from streams.devnet import stack as devnet
 from streams.settings import KafkaSettings
 
 USED = ("events.v1", "keysets.v1")
+PARTITIONS = 2
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +31,24 @@ def chains(tmp_path_factory: pytest.TempPathFactory) -> Iterator[devnet.Stack]:
 
 
 @pytest.fixture
-def kafka(stack: devnet.Stack) -> KafkaSettings:
-    settings = KafkaSettings(bootstrap=stack.kafka_bootstrap, prefix=f"{uuid.uuid4().hex[:8]}.")
-    declared = load()
-    few = msgspec.structs.replace(declared, topics={name: declared.topics[name] for name in USED})
-    admin = topics.connect(settings)
-    topics.apply(admin, topics.plan(admin, settings.prefix, few), settings.prefix, few)
-    return settings
+def new_kafka(stack: devnet.Stack) -> Callable[[], KafkaSettings]:
+    """Makes topics under a prefix of their own."""
+
+    def make() -> KafkaSettings:
+        settings = KafkaSettings(bootstrap=stack.kafka_bootstrap, prefix=f"{uuid.uuid4().hex[:8]}.")
+        declared = load()
+        used = {name: msgspec.structs.replace(declared.topics[name], partitions=PARTITIONS) for name in USED}
+        few = msgspec.structs.replace(declared, topics=used)
+        admin = topics.connect(settings)
+        topics.apply(admin, topics.plan(admin, settings.prefix, few), settings.prefix, few)
+        return settings
+
+    return make
+
+
+@pytest.fixture
+def kafka(new_kafka: Callable[[], KafkaSettings]) -> KafkaSettings:
+    return new_kafka()
 
 
 @pytest.fixture
@@ -49,4 +61,10 @@ async def log(kafka: KafkaSettings) -> AsyncIterator[KafkaLog]:
 @pytest.fixture
 async def node(chains: devnet.Stack) -> AsyncIterator[EthereumChain]:
     async with RpcClient(chains.host_http_url) as rpc:
+        yield EthereumChain(rpc)
+
+
+@pytest.fixture
+async def gateway_node(chains: devnet.Stack) -> AsyncIterator[EthereumChain]:
+    async with RpcClient(chains.gateway_http_url) as rpc:
         yield EthereumChain(rpc)

@@ -2,46 +2,21 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 
 import pytest
 from chain_tools import command, mined
+from log_tools import assert_canonical, host_settings
 
 from streams.adapters.ethereum.chain import EthereumChain
 from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.system import SystemClock
 from streams.adapters.telemetry.metrics import Metrics
 from streams.devnet import stack as devnet
-from streams.domain import facts
 from streams.domain.errors import Recoverable
 from streams.services.listener.host import HostFollower, tenant_of
-from streams.services.listener.publish import EVENTS
-from streams.settings import HostChainSettings
 
 pytestmark = pytest.mark.stack
 STORM_STEPS = 40
-
-
-def host_settings(chains: devnet.Stack, start_block: int) -> HostChainSettings:
-    return HostChainSettings(
-        id=chains.host_chain_id,
-        http_url=chains.host_http_url,
-        acl_address="0x" + "ac" * 20,
-        executor_address="0x" + "ee" * 20,
-        start_block=start_block,
-    )
-
-
-async def records(log: KafkaLog, tenant: str) -> AsyncIterator[facts.Fact]:
-    partition = log.partition_of(EVENTS, tenant.encode())
-    first, end = await log.bounds(EVENTS, partition)
-    async for record in log.read(EVENTS, partition, first, end):
-        assert record.key == tenant.encode()
-        yield facts.decode_fact(record.value or b"")
-
-
-async def blocks(log: KafkaLog, tenant: str) -> list[facts.HostBlock]:
-    return [fact async for fact in records(log, tenant) if isinstance(fact, facts.HostBlock)]
 
 
 async def drain(follower: HostFollower) -> int:
@@ -55,33 +30,6 @@ async def drain(follower: HostFollower) -> int:
         total += done
         if not done:
             return total
-
-
-def branch_of(found: list[facts.HostBlock], tip: bytes) -> list[bytes]:
-    """Hashes from the anchor to a tip, by parents."""
-    by_hash = {block.hash: block for block in found}
-    branch = [tip]
-    while not by_hash[branch[-1]].anchor:
-        branch.append(by_hash[branch[-1]].parent_hash)
-    return branch[::-1]
-
-
-def assert_parents_first(found: list[facts.HostBlock]) -> None:
-    seen: set[bytes] = set()
-    for block in found:
-        assert block.anchor or block.parent_hash in seen
-        seen.add(block.hash)
-
-
-async def assert_canonical(log: KafkaLog, node: EthereumChain, tenant: str) -> list[facts.HostBlock]:
-    """The log has the node's branch, whole, parents before children."""
-    found = await blocks(log, tenant)
-    assert_parents_first(found)
-    head = await node.head()
-    numbers = range(found[0].number, head.number + 1)
-    wanted = [block.hash for block in await node.blocks(numbers) if block is not None]
-    assert branch_of(found, head.hash) == wanted
-    return found
 
 
 async def test_a_chain_is_caught_up_and_followed(

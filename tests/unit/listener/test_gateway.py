@@ -144,8 +144,19 @@ def ends(*texts: str) -> list[End]:
         ([a_range(3, 5), a_range(5, 9), a_range(3, 5, "b"), a_range(5, 7, "b", "b")], ["a3", "b5", "b7"]),
         ([a_range(3, 5), a_range(5, 9, from_salt="b")], ["a3", "a5"]),
         ([a_range(3, 5), a_range(7, 9)], ["a3", "a5"]),
+        ([a_range(3, 9), a_range(5, 9, "b")], ["a3"]),
+        ([a_range(3, 5), a_range(5, 9), a_range(9, 12), a_range(5, 9, "b")], ["a3", "a5", "b9"]),
     ],
-    ids=["nothing", "contiguous", "overlapping", "reorganised", "foreign start", "gap"],
+    ids=[
+        "nothing",
+        "contiguous",
+        "overlapping",
+        "reorganised",
+        "foreign start",
+        "gap",
+        "inner start",
+        "deep",
+    ],
 )
 def test_ranges_add_up_to_ends(ranges: list[GatewayRange], expected: list[str]) -> None:
     assert fold(ranges) == ends(*expected)
@@ -238,7 +249,10 @@ async def test_two_listeners_with_other_boundaries_repair_a_reorganisation(rig: 
     await rig.later(second)
     rig.chain.drop(3)
     rig.chain.mine(6, [request(5, OURS)])
-    for follower in (first, second, first, second):
+    for follower in (second, first, second):
+        await rig.later(follower)
+    await rig.clock.advance(AUDIT_S)
+    for follower in (second, first):
         await rig.later(follower)
     folded = fold(ranges_of(rig.log, "ours"))
     assert all(rig.chain.branch[end.number].hash == end.hash for end in folded)

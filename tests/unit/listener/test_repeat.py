@@ -1,0 +1,91 @@
+"""The loop of a source: patient with what passes, out at once with what does not."""
+
+from collections.abc import Callable
+
+import pytest
+
+from streams.domain.errors import BrokerError, ConfigurationError, RpcError
+from streams.services.listener import repeat as loop
+from streams.services.listener.repeat import once_checked, repeat
+from streams.services.runtime import Runtime
+from streams.settings import Settings
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Runtime:
+    monkeypatch.setattr(loop, "_WAIT_FIRST_S", 0.0)
+    return Runtime(name="test", settings=Settings())
+
+
+class Script:
+    """A step with a list of outcomes; the process is told to stop at the end."""
+
+    def __init__(self, runtime: Runtime, *outcomes: int | Exception) -> None:
+        self._runtime = runtime
+        self._outcomes = list(outcomes)
+        self.healthy: list[int] = []
+        self.waits = 0
+
+    async def step(self) -> int:
+        self.healthy.append(self._runtime.health.snapshot().status_code)
+        outcome = self._outcomes.pop(0)
+        if not self._outcomes:
+            self._runtime.stopping.set()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def wait(self) -> None:
+        self.waits += 1
+
+
+async def test_it_waits_only_when_there_was_nothing_to_do(runtime: Runtime) -> None:
+    script = Script(runtime, 3, 0, 2, 0)
+    await repeat(runtime, "source", script.step, script.wait)
+    assert script.waits == 2
+
+
+@pytest.mark.parametrize(("error", "dependency"), [(BrokerError(), "kafka"), (RpcError(), "blockchain")])
+async def test_what_passes_is_repeated_and_shows_in_health(
+    runtime: Runtime, error: Exception, dependency: str
+) -> None:
+    script = Script(runtime, error, 1, error)
+    await repeat(runtime, "source", script.step, script.wait)
+    assert script.healthy == [200, 503, 200]
+    assert runtime.health.snapshot().dependencies[dependency] == "fail"
+
+
+async def test_what_is_fatal_is_raised(runtime: Runtime) -> None:
+    script = Script(runtime, ConfigurationError("wrong"), 1)
+    with pytest.raises(ConfigurationError):
+        await repeat(runtime, "source", script.step, script.wait)
+
+
+class Node:
+    def __init__(self, chain_id: int) -> None:
+        self._chain_id = chain_id
+        self.asked = 0
+
+    async def chain_id(self) -> int:
+        self.asked += 1
+        return self._chain_id
+
+
+@pytest.fixture
+def steps() -> Callable[[Node], loop.Step]:
+    async def one() -> int:
+        return 1
+
+    return lambda node: once_checked(node, 12345, one)
+
+
+async def test_a_node_is_asked_once_for_its_chain(steps: Callable[[Node], loop.Step]) -> None:
+    node = Node(12345)
+    step = steps(node)
+    assert [await step(), await step()] == [1, 1]
+    assert node.asked == 1
+
+
+async def test_a_node_of_another_chain_is_refused(steps: Callable[[Node], loop.Step]) -> None:
+    with pytest.raises(ConfigurationError, match="chain 7"):
+        await steps(Node(7))()
