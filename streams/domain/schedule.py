@@ -8,7 +8,7 @@ a tenant's turn will serve, and at what cost, is known only afterwards.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -139,14 +139,20 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def place_parallel(
-    row: WorkRow, workers: Sequence[LiveWorker], outstanding: Mapping[str, int], turn: Callable[[], int]
+    row: WorkRow, workers: Sequence[LiveWorker], outstanding: Mapping[str, int], turn: int
 ) -> Place | None:
-    """MAX_PARALLELISM: the worker with the least outstanding cost per slot, any partition that it holds."""
+    """MAX_PARALLELISM: the worker with the least outstanding cost per slot, any partition that it holds.
+
+    `turn` counts the placements, so that equally loaded workers take turns.
+    """
     able = [worker for worker in workers if worker.partitions and worker.slots > 0]
     if not able:
         return None
-    best = min(able, key=lambda w: (outstanding.get(w.worker, 0) / w.slots, w.worker))
-    partition = best.partitions[turn() % len(best.partitions)]
+    start = turn % len(able)
+    best = min(
+        able[start:] + able[:start], key=lambda worker: outstanding.get(worker.worker, 0) / worker.slots
+    )
+    partition = best.partitions[turn // len(able) % len(best.partitions)]
     return Place(best.worker, partition, outstanding.get(best.worker, 0) // best.slots + row.cost_ms)
 
 

@@ -109,7 +109,7 @@ class Claims:
     def _among(self, workers: list[LiveWorker], outstanding: Mapping[str, int], row: WorkRow) -> Place | None:
         if self._market.schedule == "MAX_LOCALITY":
             return place_local(row, workers, outstanding, self._market.counts[row.work_class])
-        return place_parallel(row, workers, outstanding, lambda: next(self._turns))
+        return place_parallel(row, workers, outstanding, next(self._turns))
 
     def _fixed(self, row: WorkRow) -> Place:
         if row.work_class != WorkClass.SENDER:

@@ -1,0 +1,144 @@
+"""Fairness, credit and placement."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.domain.lifecycle import WorkState
+from streams.domain.partition import partition_of
+from streams.domain.rows import WorkRow
+from streams.domain.schedule import (
+    Fair,
+    LiveWorker,
+    Place,
+    item_timeout_ms,
+    pipe_deadline_ms,
+    place_local,
+    place_parallel,
+    share,
+)
+
+
+def item(
+    name: str, tenant: str = "t", contract: bytes = b"c", cost_ms: int = 100, priority: int = 0
+) -> WorkRow:
+    return WorkRow(
+        tenant=tenant,
+        id=name,
+        work_class="tfhe",
+        kind="compute",
+        subject=b"",
+        affinity=name.encode(),
+        contract=contract,
+        cost_ms=cost_ms,
+        state=WorkState.READY,
+        priority=priority,
+    )
+
+
+flows = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from([b"x", b"y", b"z"]), st.integers(1, 500)),
+    min_size=1,
+    max_size=60,
+)
+
+
+def rows(found: list[tuple[str, bytes, int]]) -> list[WorkRow]:
+    return [item(f"{at:03}", tenant, contract, cost) for at, (tenant, contract, cost) in enumerate(found)]
+
+
+@given(flows, st.integers(0, 80))
+def test_credit_bounds_what_is_picked_and_nothing_is_picked_twice(
+    found: list[tuple[str, bytes, int]], credit: int
+) -> None:
+    picked = Fair().pick(rows(found), credit)
+    assert len(picked) == min(credit, len(found))
+    assert len({row.id for row in picked}) == len(picked)
+
+
+@given(flows)
+def test_no_tenant_gets_more_than_its_share_and_one_item_ahead(found: list[tuple[str, bytes, int]]) -> None:
+    everything = rows(found)
+    dearest = max(row.cost_ms for row in everything)
+    left = Counter(row.tenant for row in everything)
+    sent: Counter[str] = Counter(dict.fromkeys(left, 0))
+    for row in Fair().pick(everything, len(everything)):
+        sent[row.tenant] += row.cost_ms
+        left[row.tenant] -= 1
+        waiting = [sent[tenant] for tenant in left if left[tenant]]
+        if waiting:
+            assert sent[row.tenant] - min(waiting) <= 3 * dearest
+
+
+@given(st.integers(1, 12))
+def test_a_flood_of_one_contract_leaves_room_for_its_neighbour(credit: int) -> None:
+    flood = [item(f"f{at:03}", contract=b"flood") for at in range(200)]
+    quiet = [item(f"q{at}", contract=b"quiet") for at in range(6)]
+    picked = Counter(row.contract for row in Fair().pick(flood + quiet, credit))
+    assert abs(picked[b"quiet"] - min(credit // 2, 6)) <= 1
+
+
+def test_equal_cost_not_equal_number() -> None:
+    dear = [item(f"d{at:03}", "dear", cost_ms=1000) for at in range(100)]
+    cheap = [item(f"c{at:03}", "cheap", cost_ms=100) for at in range(100)]
+    picked = Counter(row.tenant for row in Fair().pick(dear + cheap, 44))
+    assert 3 <= picked["dear"] <= 5
+
+
+def test_turns_go_on_where_the_last_pick_ended() -> None:
+    fair = Fair()
+    waiting = [item(f"{tenant}{at}", tenant) for tenant in "ab" for at in range(10)]
+    order: list[str] = []
+    while waiting:
+        (row,) = fair.pick(waiting, 1)
+        waiting.remove(row)
+        order.append(row.tenant)
+    assert all({order[at], order[at + 1]} == {"a", "b"} for at in range(0, 20, 2))
+
+
+def test_priority_goes_first_within_a_contract() -> None:
+    picked = Fair().pick([item("a"), item("b", priority=9), item("c")], 2)
+    assert [row.id for row in picked] == ["b", "a"]
+
+
+@given(st.integers(0, 200), st.integers(0, 10**6), st.lists(st.integers(0, 10**6), max_size=24))
+def test_shares_are_at_least_one_and_at_most_all(capacity: int, own: int, others: list[int]) -> None:
+    credit = share(capacity, own, others)
+    assert (credit == 0) if capacity == 0 else (1 <= credit <= capacity)
+
+
+@given(st.integers(24, 200), st.lists(st.integers(1, 10**6), min_size=1, max_size=24))
+def test_shares_of_all_owners_hardly_exceed_the_capacity(capacity: int, costs: list[int]) -> None:
+    shares = [share(capacity, cost, costs[:at] + costs[at + 1 :]) for at, cost in enumerate(costs)]
+    assert sum(shares) <= capacity + len(costs)  # at least one each
+
+
+def test_parallel_takes_the_worker_with_the_least_per_slot() -> None:
+    workers = [LiveWorker("a", 1, (0, 1)), LiveWorker("b", 4, (2, 3)), LiveWorker("idle", 4, ())]
+    assert place_parallel(item("i"), workers, {"a": 300, "b": 1000}, 2) == Place("b", 3, 350)
+    assert place_parallel(item("i"), workers, {"a": 0, "b": 1000}, 0) == Place("a", 0, 100)
+
+
+def test_equally_loaded_workers_and_their_partitions_take_turns() -> None:
+    workers = [LiveWorker("a", 1, (0, 1)), LiveWorker("b", 1, (2, 3))]
+    places = [place_parallel(item("i"), workers, {}, turn) for turn in range(4)]
+    assert [place.partition for place in places if place] == [0, 2, 1, 3]
+
+
+def test_nobody_to_place_with() -> None:
+    assert place_parallel(item("i"), [], {}, 0) is None
+    assert place_local(item("i"), [LiveWorker("a", 1, ())], {}, 8) is None
+
+
+def test_local_takes_the_partition_of_the_root_whoever_holds_it() -> None:
+    partition = partition_of(b"i", 8)
+    workers = [LiveWorker("a", 1, ()), LiveWorker("b", 2, (partition,))]
+    assert place_local(item("i"), workers, {"b": 100}, 8) == Place("b", partition, 150)
+
+
+def test_times() -> None:
+    assert item_timeout_ms(10) == 60_000
+    assert item_timeout_ms(7_000) == 70_000
+    assert pipe_deadline_ms(5, 10) == 30_005
+    assert pipe_deadline_ms(5, 10_000) == 40_005
