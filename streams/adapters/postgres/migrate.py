@@ -30,7 +30,7 @@ class Migration(msgspec.Struct, frozen=True):
 def migrations() -> list[Migration]:
     """All files in order."""
     found: list[Migration] = []
-    for file in resources.files("streams.migrations").iterdir():
+    for file in resources.files("streams").joinpath("migrations").iterdir():
         match = _FILE.fullmatch(file.name)
         if match:
             found.append(Migration(int(match[1]), match[2], file.read_text("utf-8")))
