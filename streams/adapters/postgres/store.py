@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, Final, cast
 
 import asyncpg
+import msgspec
 
 from streams.adapters.postgres import messages, pool, queries, rows
 from streams.domain.errors import Fenced
@@ -17,6 +18,16 @@ from streams.settings import PostgresSettings
 _SQL: Final = queries.load("store.sql")
 _CLOSE_S: Final = 5.0
 CONNECTIONS: Final = 8  # of one process; an owner holds one while it has a transaction open
+
+
+class HaltedTenant(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant whose records are kept, not applied, since the record at that place failed."""
+
+    tenant: str
+    topic: str
+    part: int
+    off: int
+    error: str
 
 
 class PostgresTransaction:
@@ -157,6 +168,11 @@ class PostgresStore:
         async with pool.acquired(self._pool) as connection:
             found = await connection.fetch(_SQL["demand"], now_ms, sorted(live))
         return [Demand(**dict(record)) for record in found]
+
+    async def halted(self) -> list[HaltedTenant]:
+        """Halted tenants of all shards; raises StoreError."""
+        async with pool.acquired(self._pool) as connection:
+            return [HaltedTenant(**dict(record)) for record in await connection.fetch(_SQL["all_halted"])]
 
     async def repair(self, topic: str, partition: int, topic_id: str, next_off: int) -> None:
         """An operator accepts that records are lost: fence the owner and go on at this offset."""

@@ -18,6 +18,10 @@ select topic, topic_id, next_off from consumer_offset where part = $1 and topic 
 -- Tenants of a shard whose records are kept, not applied.
 select tenant from halted_tenants where shard = $1;
 
+-- name: all_halted
+-- Halted tenants, for operators.
+select tenant, topic, part, off, error from halted_tenants order by tenant;
+
 -- name: fence
 -- First statement of every transaction of an owner.
 select 1 from shard_owner where shard = $1 and epoch = $2 for share;
