@@ -1,0 +1,143 @@
+"""Security and failure probability of a parameter set, computed.
+
+All variances are relative to q: the torus is [0, 1). The formulae are those that the authors of TFHE-rs
+publish with release 1.6.3 (`core_crypto/commons/noise_formulas`): keyswitch and bootstrap after Chillotti,
+Ligier, Orfila, Tap, "Improved Programmable Bootstrapping with Larger Precision and Efficient Arithmetic
+Circuits for TFHE" (Asiacrypt 2021), with a fitted term for the floating-point transform; the mean-centred
+modulus switch as `centered_mean_shifted_modulus_switch` there. The security curve is their 132-bit fit, for
+TUniform noise, to the lattice estimator of Albrecht, Player, Scott, "On the concrete hardness of Learning
+with Errors" (J. Math. Cryptology 2015): the curve that an optimiser of parameters would be given.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from streams.domain.errors import ConfigurationError
+from streams.fhe.parameters import WORD_BITS, Gadget, Parameters
+
+FAILURE_LOG2_MAX: Final = -128.0  # of one bootstrap; the pinned set is made for it
+NORM2_RESERVE: Final = (
+    1  # kept for what is not modelled: re-randomised inputs, 32-bit accumulators of devices
+)
+FLOAT_BITS: Final = 53  # of a double's significand, in which products of polynomials are computed
+
+# Least b of TUniform(b) that gives 132 bits of security at dimension d: ceil(SLOPE * d + 64 + INTERCEPT).
+SECURITY_SLOPE: Final = -0.025167785
+SECURITY_INTERCEPT: Final = 4.10067100000001
+
+
+def secure_noise_log2(dimension: int) -> int:
+    """The least b for which TUniform(b) noise gives 132 bits of security at this LWE dimension."""
+    return math.ceil(SECURITY_SLOPE * dimension + WORD_BITS + SECURITY_INTERCEPT)
+
+
+def tuniform_variance(bound_log2: int) -> float:
+    """Variance of TUniform(b): uniform on the integers of [-2^b, 2^b], both ends at half weight."""
+    # sum over the interior of x^2 / 2^(b+1) plus the two halves = (2^(2b+1) + 1) / 6
+    return (2.0 ** (2 * bound_log2 + 1) + 1) / 6 * 2.0 ** (-2 * WORD_BITS)
+
+
+def _digit_variance(gadget: Gadget) -> float:
+    return (gadget.base**2 + 2) / 12  # of a balanced digit, uniform on [-B/2, B/2] with half ends
+
+
+def _dropped_variance(gadget: Gadget) -> float:
+    # What the digits leave out is uniform on one step of 2^-kept; a key bit multiplies it, so half of 1/12.
+    return 2.0 ** (-2 * gadget.kept_bits) / 24
+
+
+def keyswitch_variance(parameters: Parameters) -> float:
+    """What the keyswitch from the big to the small key adds."""
+    fresh = parameters.ks.level * tuniform_variance(parameters.lwe_noise_log2)
+    return parameters.big_dimension * (
+        fresh * _digit_variance(parameters.ks) + _dropped_variance(parameters.ks)
+    )
+
+
+def exact_bootstrap_variance(parameters: Parameters) -> float:
+    """Noise of a bootstrap's result when the polynomials are multiplied exactly."""
+    terms = parameters.pbs.level * (parameters.glwe_dimension + 1) * parameters.polynomial_size
+    key = terms * _digit_variance(parameters.pbs) * tuniform_variance(parameters.glwe_noise_log2)
+    dropped = (1 + parameters.big_dimension / 2) * _dropped_variance(parameters.pbs)
+    return parameters.lwe_dimension * (key + dropped)
+
+
+def transform_variance(parameters: Parameters) -> float:
+    """What the floating-point Fourier transform adds to a bootstrap's result (fitted by its authors)."""
+    k, size, level = parameters.glwe_dimension, parameters.polynomial_size, parameters.pbs.level
+    lost_bits = 2 * (WORD_BITS - FLOAT_BITS + parameters.pbs.base_log - WORD_BITS)
+    shape = level**1.01827 * k**1.22003 * size**2.22003 * (k + 1) ** 1.01827
+    return parameters.lwe_dimension * 0.00705 * 2.0**lost_bits * shape
+
+
+def bootstrap_variance(parameters: Parameters) -> float:
+    """Noise of a bootstrap's result: the unit in which blocks count their noise."""
+    return exact_bootstrap_variance(parameters) + transform_variance(parameters)
+
+
+def switch_variance(parameters: Parameters) -> float:
+    """What the mean-centred modulus switch from q to 2N adds.
+
+    Without centring a rounding error (1/12 of a step squared) counts for a key bit of 1, half of the time;
+    subtracting its mean leaves the key bit's variance 1/4. The body is cut, not rounded: the box of a value
+    is a whole number of steps, so cutting moves no value across a border and costs nothing.
+    """
+    step = 1 / (2 * parameters.polynomial_size)
+    return parameters.lwe_dimension * step**2 / 12 / 4
+
+
+def failure_log2(parameters: Parameters, norm2: float) -> float:
+    """log2 of the probability that one bootstrap reads a wrong box.
+
+    Args:
+        parameters: the set.
+        norm2: sum of the squares of the coefficients with which independent bootstrap results enter it.
+    """
+    before = norm2 * bootstrap_variance(parameters) + keyswitch_variance(parameters)
+    half_box = 2.0 ** (parameters.delta_log2 - 1 - WORD_BITS)
+    sigmas = half_box / math.sqrt(before + switch_variance(parameters))
+    # erfc underflows beyond 37 sigmas, far below any probability that matters.
+    return math.log2(max(math.erfc(sigmas / math.sqrt(2)), 2.0**-1000))
+
+
+def norm2_limit(parameters: Parameters, failure_log2_max: float = FAILURE_LOG2_MAX) -> int:
+    """The largest norm2 at which a bootstrap fails with at most this probability; 0 if there is none."""
+    limit = 0
+    while failure_log2(parameters, limit + 1) <= failure_log2_max:
+        limit += 1
+    return limit
+
+
+def norm2_budget(parameters: Parameters) -> int:
+    """What radix algorithms may use of the limit."""
+    return norm2_limit(parameters) - NORM2_RESERVE
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What a parameter set promises."""
+
+    norm2_budget: int  # noise that a bootstrap's input may carry, in units of a bootstrap's result
+    failure_log2: float  # of one bootstrap at that budget
+
+
+def assess(parameters: Parameters) -> Assessment:
+    """Security and noise budget of a set.
+
+    Raises:
+        ConfigurationError: the set is below 132 bits of security, or leaves no budget at 2^-128.
+    """
+    noises = (
+        (parameters.lwe_dimension, parameters.lwe_noise_log2),
+        (parameters.big_dimension, parameters.glwe_noise_log2),
+    )
+    for dimension, noise_log2 in noises:
+        if noise_log2 < secure_noise_log2(dimension):
+            raise ConfigurationError(
+                f"noise 2^{noise_log2} at dimension {dimension} is below 132 bits of security"
+            )
+    budget = norm2_budget(parameters)
+    if budget < 1:
+        raise ConfigurationError(f"a bootstrap fails with 2^{failure_log2(parameters, 1):.1f}, above 2^-128")
+    return Assessment(budget, failure_log2(parameters, budget))

@@ -1,0 +1,83 @@
+"""The pinned TFHE parameter set, each field as the papers define it.
+
+The set is `V1_5_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128` of TFHE-rs 1.6.3, the compute part of the
+protocol's meta-parameters. Symbols follow Chillotti, Gama, Georgieva, Izabachène, "TFHE: Fast Fully
+Homomorphic Encryption over the Torus" (J. Cryptology 2020) and Chillotti, Joye, Paillier, "Programmable
+Bootstrapping Enables Efficient Homomorphic Inference" (CSCML 2021). The modulus q is 2^64 everywhere.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+WORD_BITS: Final = 64  # log2 q: torus elements are 64-bit words, arithmetic wraps
+
+
+@dataclass(frozen=True, slots=True)
+class Gadget:
+    """A gadget decomposition: a word becomes `level` signed digits of `base_log` bits each."""
+
+    base_log: int  # log2 B; digits lie in [-B/2, B/2]
+    level: int  # l, the number of digits; the word's low 64 - base_log * level bits are rounded away
+
+    @property
+    def base(self) -> int:
+        """B."""
+        return 1 << self.base_log
+
+    @property
+    def kept_bits(self) -> int:
+        """The bits of a word that its digits represent."""
+        return self.base_log * self.level
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """One TFHE parameter set with binary keys and TUniform noise."""
+
+    lwe_dimension: int  # n: length of the small LWE key; a blind rotation takes n steps
+    glwe_dimension: int  # k: number of mask polynomials of a GLWE ciphertext
+    polynomial_size: int  # N, a power of two: the ring is Z_q[X] / (X^N + 1)
+    pbs: Gadget  # of the GGSW ciphertexts in the bootstrapping key
+    ks: Gadget  # of the key-switching key from the big to the small LWE key
+    lwe_noise_log2: int  # b of TUniform(b), in units of 1/q: noise of the key-switching key
+    glwe_noise_log2: int  # b of TUniform(b), in units of 1/q: noise of the bootstrapping key
+    message_bits: int  # bits of a block that belong to the number
+    carry_bits: int  # bits of a block above them, for sums
+
+    @property
+    def big_dimension(self) -> int:
+        """k N: length of the big LWE key, which is the GLWE key read as one vector."""
+        return self.glwe_dimension * self.polynomial_size
+
+    @property
+    def space(self) -> int:
+        """p: values of a block without the padding bit."""
+        return 1 << (self.message_bits + self.carry_bits)
+
+    @property
+    def delta_log2(self) -> int:
+        """log2 of the scale Delta = q / 2p: below the padding bit stand the p values of a block."""
+        return WORD_BITS - 1 - self.message_bits - self.carry_bits
+
+    @property
+    def box(self) -> int:
+        """N / p: coefficients of a test polynomial that belong to one value."""
+        return self.polynomial_size // self.space
+
+    @property
+    def rotation_log2(self) -> int:
+        """log2 2N: the modulus switch leaves this many bits of a word."""
+        return self.polynomial_size.bit_length()
+
+
+PINNED: Final = Parameters(
+    lwe_dimension=918,
+    glwe_dimension=1,
+    polynomial_size=2048,
+    pbs=Gadget(base_log=23, level=1),
+    ks=Gadget(base_log=4, level=4),
+    lwe_noise_log2=45,
+    glwe_noise_log2=17,
+    message_bits=2,
+    carry_bits=2,
+)
