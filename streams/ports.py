@@ -238,8 +238,8 @@ class Transaction(Protocol):
         """The broker has these messages: dispatched, those of class `publish` done."""
         ...
 
-    async def requeue(self, now_ms: int, live: Collection[str]) -> int:
-        """Make ready what passed its deadline or lies at a worker that is not alive; gives the count."""
+    async def requeue(self, now_ms: int, live: Collection[str]) -> list[str]:
+        """Make ready what passed its deadline or lies at a worker that is not alive; gives the items."""
         ...
 
     async def park(self, letter: DeadLetter) -> None:

@@ -124,13 +124,13 @@ class MemoryTransaction:
                 after = WorkState.DONE if is_publication else WorkState.DISPATCHED
                 self._state.put(msgspec.structs.replace(row, state=after))
 
-    async def requeue(self, now_ms: int, live: Collection[str]) -> int:
+    async def requeue(self, now_ms: int, live: Collection[str]) -> list[str]:
         """Make ready again what passed its deadline or lies at a worker that is not alive."""
         late = [row for row in self._own() if _is_overdue(row, now_ms, live)]
         for row in late:
             again = {"attempt": row.attempt + 1, "deadline_ms": 0, "worker": "", "partition": -1}
             self._state.put(msgspec.structs.replace(row, state=WorkState.READY, **again))
-        return len(late)
+        return [row.id for row in late]
 
     async def park(self, letter: DeadLetter) -> None:
         """Keep bytes that do not decode."""

@@ -72,9 +72,10 @@ class PostgresTransaction:
         keys = [(item.tenant, item.id, item.attempt) for item in items]
         await self._fetch("dispatched", *(list(column) for column in zip(*keys, strict=True)))
 
-    async def requeue(self, now_ms: int, live: Collection[str]) -> int:
+    async def requeue(self, now_ms: int, live: Collection[str]) -> list[str]:
         """Make ready again what passed its deadline or lies at a worker that is not alive."""
-        return len(await self._fetch("requeue", self._shard, now_ms, sorted(live)))
+        found = await self._fetch("requeue", self._shard, now_ms, sorted(live))
+        return [record["id"] for record in found]
 
     async def park(self, letter: DeadLetter) -> None:
         """Keep bytes that do not decode."""

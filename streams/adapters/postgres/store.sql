@@ -81,7 +81,7 @@ where w.tenant = i.tenant and w.id = i.id and w.attempt = i.attempt and w.state 
 update work_items set state = 'ready', attempt = attempt + 1, deadline_ms = 0, worker = '', partition = -1
 where shard = $1 and state in ('claimed', 'dispatched')
   and (deadline_ms < $2 or (work_class in ('tfhe', 'zkproof', 'sns') and worker <> '' and worker <> all($3::text[])))
-returning 1;
+returning id;
 
 -- name: demand
 -- Open work per shard and class.

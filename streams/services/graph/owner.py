@@ -25,6 +25,7 @@ from streams.services.graph.surroundings import Surroundings
 
 _BATCH: Final = 64  # records of one transaction
 _PAUSES_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # between attempts, the last for ever
+_NAMED: Final = 10  # items in one line of the log
 _TAIL_S: Final = 3.0  # how long the end of the log may be missing before it is asked for again
 
 _log = structlog.get_logger(__name__)
@@ -165,11 +166,11 @@ class Owner:
         self._is_due = False
         clock, workers = self._around.clock, self._around.market.workers
         async with self._around.store.begin(self._shard, self._epoch) as tx:
-            lost = await tx.requeue(clock.now_ms(), workers.ids()) if workers.is_known else 0
+            lost = await tx.requeue(clock.now_ms(), workers.ids()) if workers.is_known else []
             claimed = await self._claims.claim(tx, self._epoch, CLASSES)
         self._dispatcher.add(claimed)
         if lost:
-            self._log.warning("items are late or lost", action="requeued", items=lost)
+            self._log.warning("items are late or lost", action="requeued", items=lost[:_NAMED])
 
     async def _mend(self) -> None:
         """A gap: read again from what is expected; raises LogTruncated when the log does not have it."""
