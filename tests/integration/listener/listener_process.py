@@ -13,7 +13,7 @@ from streams.services.crashpoints import MARKER_VARIABLE, POINT_VARIABLE
 from streams.settings import KafkaSettings
 
 ROOT = Path(__file__).parents[3]
-ACL, EXECUTOR, GATEWAY = b"\xac" * 20, b"\xee" * 20, b"\xaa" * 20
+ACL, EXECUTOR, GATEWAY, KEYS = (bytes((value,)) * 20 for value in (0xAC, 0xEE, 0xAA, 0xCC))
 PROCESS = """
 import sys
 from importlib import import_module
@@ -32,9 +32,11 @@ def settings_file(chains: Stack, kafka: KafkaSettings, folder: Path, start_block
         f'[kafka]\nbootstrap = "{kafka.bootstrap}"\nprefix = "{kafka.prefix}"\n'
         f"[[host_chain]]\nid = {chains.host_chain_id}\nstart_block = {start_block}\n"
         f'http_url = "{chains.host_http_url}"\nws_url = "{chains.host_ws_url}"\n'
+        f'kms_generation_address = "0x{KEYS.hex()}"\nfinality_lag = 2\n'
         f'acl_address = "0x{ACL.hex()}"\nexecutor_address = "0x{EXECUTOR.hex()}"\n'
         f'[gateway]\nchain_id = {chains.gateway_chain_id}\nhttp_url = "{chains.gateway_http_url}"\n'
         f'start_block = {start_block}\ninput_verification_address = "0x{GATEWAY.hex()}"\n'
+        f'[keys]\ndirectory = "{folder / "keys"}"\n'
     )
     return file
 

@@ -1,29 +1,37 @@
 """Listeners as processes on the real broker, ended by SIGKILL between any two steps."""
 
 import asyncio
+import hashlib
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from chain_tools import THRESHOLD_TOPIC, emit, mined, place_emitter
-from listener_process import ACL, GATEWAY, listener, settings_file
-from log_tools import assert_canonical, blocks, host_settings, ranges
+from eth_abi.abi import encode
+from listener_process import ACL, GATEWAY, KEYS, listener, settings_file
+from log_tools import assert_canonical, blocks, facts_in, host_settings, ranges
 
 from streams.adapters.ethereum.chain import EthereumChain
 from streams.adapters.kafka.log import KafkaLog
 from streams.devnet import stack as devnet
-from streams.domain.facts import GATEWAY_TENANT
+from streams.domain.control import KeySetAnnouncement
+from streams.domain.digest import event_topic
+from streams.domain.facts import GATEWAY_TENANT, KeyActivated
 from streams.services.listener.gateway_ends import fold
 from streams.services.listener.host import tenant_of
+from streams.services.listener.key_facts import announced
 from streams.settings import KafkaSettings
 
 pytestmark = pytest.mark.stack
 PATIENCE_S = 240  # of a machine that does other things as well
 LOOK_S = 0.2
+KEY_ID, KEYSET = b"\4" + bytes(30) + b"\1", b"CLRK" + bytes(60)
 LARGE_BYTES = 400_000  # more than one record holds
 HOST_POINTS = ("read", "between_parts", "produced", "acknowledged")
-GATEWAY_POINTS = ("read", "produced", "acknowledged")
+GATEWAY_POINTS = ("read", "between_parts", "produced", "acknowledged")
+KEY_POINTS = ("downloaded", "announced", "produced", "acknowledged", "between_tenants")
 NewKafka = Callable[[], KafkaSettings]
 
 
@@ -71,7 +79,7 @@ async def test_every_gateway_event_is_in_the_log_after_a_kill_between_any_two_st
     gateway_node: EthereumChain, chains: devnet.Stack, new_kafka: NewKafka, tmp_path: Path
 ) -> None:
     start = (await mined(gateway_node, 2)).number
-    await place_emitter(gateway_node, GATEWAY, THRESHOLD_TOPIC, 32)
+    await place_emitter(gateway_node, GATEWAY, THRESHOLD_TOPIC, LARGE_BYTES)
     for _ in range(3):
         head = await emit(gateway_node, GATEWAY)
 
@@ -94,3 +102,52 @@ async def test_every_gateway_event_is_in_the_log_after_a_kill_between_any_two_st
         await log.close()
 
     await asyncio.gather(*map(one, GATEWAY_POINTS))
+
+
+@pytest.fixture
+async def storage() -> AsyncIterator[str]:
+    """URL of a public storage with one key set."""
+
+    async def keyset(request: web.Request) -> web.Response:
+        return web.Response(body=KEYSET)
+
+    app = web.Application()
+    app.add_routes([web.get(f"/PUB/CompressedXofKeySet/{KEY_ID.hex()}", keyset)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+async def test_every_tenant_is_told_of_a_key_after_a_kill_between_any_two_steps(
+    node: EthereumChain, chains: devnet.Stack, new_kafka: NewKafka, tmp_path: Path, storage: str
+) -> None:
+    start = (await mined(node, 1)).number
+    digest = hashlib.shake_256(b"PDAT_KEY" + KEYSET).digest(32)
+    types = ["uint256", "string[]", "(uint8,bytes)[]"]
+    data = encode(types, [int.from_bytes(KEY_ID, "big"), [storage], [(3, digest)]])
+    topic = event_topic("ActivateKey(uint256,string[],(uint8,bytes)[])")
+    await place_emitter(node, KEYS, topic, len(data), data)
+    await emit(node, KEYS)
+    await mined(node, 4)
+    tenants = (tenant_of(host_settings(chains, start)), GATEWAY_TENANT)
+
+    async def one(point: str) -> None:
+        kafka = new_kafka()
+        folder = tmp_path / point
+        folder.mkdir()
+        log = KafkaLog(kafka)
+
+        async def is_done() -> bool:
+            told = [[fact async for fact in facts_in(log, tenant)] for tenant in tenants]
+            return all(any(isinstance(fact, KeyActivated) for fact in found) for found in told)
+
+        settings = settings_file(chains, kafka, folder, start)
+        await killed_and_restarted("host_listener", settings, f"keys.{point}", is_done)
+        (announcement,) = await announced(log)
+        assert isinstance(announcement, KeySetAnnouncement)
+        assert (announcement.key_id, announcement.digest, announcement.engine) == (KEY_ID, digest, "clear")
+        await log.close()
+
+    await asyncio.gather(*map(one, KEY_POINTS))
