@@ -44,6 +44,7 @@ SERVICES = (
 SEED = b"\x07" * 32  # the published one, whose keys a machine makes once
 PARTITIONS_MAX = 4  # of a topic: a round makes all of them anew
 SESSION_S = 6.0
+SLOTS = 4  # of each compute worker
 STEP_TIMEOUT_S = 120.0
 POLL_S = 0.25
 FAUST = (sys.executable, "-m", "faust", "-A", "streams.app", "worker", "-l", "info")
@@ -201,7 +202,7 @@ class Bench:
             "object_store": {"bucket": name},
             "gateway": {"confirmations": 0},
             "sender": {"address": f"0x{operator.address.hex()}"},
-            "engine": {"workers": 2},
+            "engine": {"workers": SLOTS},
         }
         for section, values in changed.items():
             tables[section] = {**tables[section], **values}  # type: ignore[dict-item]

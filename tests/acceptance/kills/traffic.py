@@ -23,7 +23,7 @@ class Mint(msgspec.Struct, frozen=True):
 
 
 class Transfer(msgspec.Struct, frozen=True):
-    """`prover` is who the input was proven for; another one than the sender, or nobody, ends in a rejection."""
+    """`prover` is whom the input was proven for; anybody but the sender, or nobody, ends in a rejection."""
 
     sender: int
     receiver: int

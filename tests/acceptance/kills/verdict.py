@@ -65,11 +65,20 @@ class Watch:
 
     async def settle(self, expected: set[bytes]) -> Outcome:
         """Wait until all is committed, applied and terminal; raises NotSettled with what is left."""
+        ends: list[Outcome] = []
+
+        async def is_over() -> bool:
+            if not await self._is_settled(expected):
+                return False
+            ends.append(await self._outcome())
+            # What a killed process had done already may be told once more, after everything had ended.
+            return ends[-1].offsets == ends[-1].ends
+
         try:
-            await until(lambda: self._is_settled(expected), "everything ends", SETTLE_TIMEOUT_S)
+            await until(is_over, "everything ends", SETTLE_TIMEOUT_S)
         except AssertionError:
             raise NotSettled(await self._what_is_left(expected)) from None
-        return await self._outcome()
+        return ends[-1]
 
     async def _is_settled(self, expected: set[bytes]) -> bool:
         if self._round.reached() != set(self._round.crashes.values()):
