@@ -1,11 +1,13 @@
 """`demo`: an encrypted transfer, from the chain to its digest on the gateway and back to a number."""
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
 from streams.commands.devnet import DEFAULT_STATE, StateOption
+
+_INTERRUPTED: Final = 130  # as a shell says it
 
 
 def demo(
@@ -31,4 +33,8 @@ def demo(
     chosen = plan.make(
         state_dir=state, transfers=transfers, engine=engine, until=goal, kills=tuple(kill or ()), keep=keep
     )
-    raise typer.Exit(asyncio.run(run.run(chosen, Console())))
+    try:
+        code = asyncio.run(run.run(chosen, Console()))
+    except asyncio.CancelledError:
+        code = _INTERRUPTED
+    raise typer.Exit(code)

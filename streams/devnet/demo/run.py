@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncGenerator
 from typing import Final
 
@@ -39,6 +40,7 @@ async def run(plan: Plan, console: Console) -> int:
     report.opening(console, plan)
     state = State(plan.state_dir)
     await prepare(state)
+    _end_on_signals()
     view = View(console, plan.stages())
     try:
         async with view.live(), contextlib.AsyncExitStack() as closing:
@@ -52,6 +54,13 @@ async def run(plan: Plan, console: Console) -> int:
             await up.down(state)
     report.closing(console, lines, view.took_s, state.logs.resolve(), world.traffic.rejected)
     return 0 if all(line.is_equal for line in lines) else 1
+
+
+def _end_on_signals() -> None:
+    """SIGTERM and SIGINT unwind this task, so that nothing is left behind."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: task.cancel() if task is not None else False)
 
 
 async def prepare(state: State) -> None:
