@@ -1,10 +1,13 @@
 """The Faust application without our logic: its settings, its one topic, its events as records."""
 
 import ssl
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, cast
 
 import faust
+from faust.app.base import BootStrategy
 from faust.types import TP
 from faust.types.auth import AUTH_PROTOCOLS_SASL, AUTH_PROTOCOLS_SSL, AuthProtocol
 
@@ -30,12 +33,27 @@ _OPTIONS: Final[Mapping[str, Any]] = {
     "topic_disable_leader": True,
     "processing_guarantee": "at_least_once",
     "consumer_auto_offset_reset": "earliest",
-    "web_enabled": False,  # the service has its own HTTP side door
     "worker_redirect_stdouts": False,
     "key_serializer": "raw",
     "value_serializer": "raw",
 }
 _ACKS: Final = -1  # all in-sync replicas
+# Faust makes this folder, for tables that we do not have.
+_DATA: Final = Path(tempfile.gettempdir()) / "cipherstream-faust"
+
+
+class _Boot(BootStrategy):
+    """The service has its own HTTP side door, so Faust's is off, whatever its command line says."""
+
+    enable_web = False
+
+
+class GraphApp(faust.App):
+    """Faust's app with our boot strategy."""
+
+    BootStrategy = _Boot
+
+
 _HEARTBEAT_S: Final = 3.0
 _BEATS_OF_SESSION: Final = 4  # as many may be lost but one
 
@@ -50,7 +68,7 @@ def make_app(kafka: KafkaSettings) -> Any:
         "broker_heartbeat_interval": min(_HEARTBEAT_S, kafka.session_timeout_s / _BEATS_OF_SESSION),
     }
     options = {**_OPTIONS, **silence, **credentials}
-    return faust.App(f"{kafka.prefix}graph", broker=brokers, producer_acks=_ACKS, **options)
+    return GraphApp(f"{kafka.prefix}graph", broker=brokers, producer_acks=_ACKS, datadir=_DATA, **options)
 
 
 def events_topic(app: Any, kafka: KafkaSettings) -> Any:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import logging
+import sys
 from typing import Any
 
 import structlog
@@ -49,7 +51,9 @@ class Process:
         """Under `faust worker`: logs, metrics and health of our own."""
         runtime = Runtime(name=NAME, settings=self._settings)
         service = self._settings.service
-        logs.configure(NAME, service.log_level)
+        # Faust's worker puts a logger in the place of sys.stderr, which would swallow our lines.
+        logs.configure(NAME, service.log_level, sys.__stderr__)
+        _enable_loggers()
         routes = http.application(NAME, runtime.health, runtime.metrics)
         port = await self._stack.enter_async_context(
             http.listening(routes, service.http_host, service.http_port)
@@ -63,3 +67,10 @@ class Process:
         if self._runtime is None:  # `faust worker`: its own way to end with an error
             _log.critical(str(error), action="fatal", error=type(error).__name__)
             self._crash = asyncio.ensure_future(self._app.crash(error))
+
+
+def _enable_loggers() -> None:
+    """Faust's own configuration of logging silences every logger that was there before it."""
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.disabled = False
