@@ -19,15 +19,8 @@ from streams.domain.rows import WorkRow
 PIPE_ROUNDS: Final = 2  # of all slots: what workers have and what waits for them in the pipe
 PIPE_WAIT_MS_MIN: Final = 30_000
 PIPE_WAIT_FACTOR: Final = 4
-TIMEOUT_MS_MIN: Final = 60_000
-TIMEOUT_FACTOR: Final = 10
 
 F = TypeVar("F")
-
-
-def item_timeout_ms(cost_ms: int) -> int:
-    """A worker's own limit for an item of this estimated cost."""
-    return max(TIMEOUT_FACTOR * cost_ms, TIMEOUT_MS_MIN)
 
 
 def pipe_deadline_ms(now_ms: int, estimate_ms: int) -> int:
@@ -105,7 +98,7 @@ class Fair:
 
 def _queues(ready: Iterable[WorkRow]) -> dict[str, dict[bytes, deque[WorkRow]]]:
     queues: dict[str, dict[bytes, deque[WorkRow]]] = defaultdict(lambda: defaultdict(deque))
-    for row in sorted(ready, key=lambda row: (row.tenant, row.contract, -row.priority, row.id)):
+    for row in sorted(ready, key=lambda row: (row.tenant, row.contract, -row.priority)):
         queues[row.tenant][row.contract].append(row)
     return {tenant: dict(flows) for tenant, flows in queues.items()}
 

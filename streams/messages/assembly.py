@@ -8,7 +8,6 @@ import msgspec
 from streams.domain.control import CiphertextAnnouncement
 from streams.domain.results import Ciphertext
 from streams.domain.rows import CiphertextRow, DigestRow, MemberRow, ProofRow, WorkRow
-from streams.domain.schedule import item_timeout_ms
 from streams.domain.work import (
     AddMaterial,
     Call,
@@ -19,6 +18,7 @@ from streams.domain.work import (
     SquashWork,
     Step,
     VerifyResponse,
+    timeout_ms,
 )
 from streams.ports import DeadLetter, Record
 
@@ -158,7 +158,7 @@ def _step(member: MemberRow) -> Step:
 
 
 def _timeout_s(item: WorkRow) -> float:
-    return item_timeout_ms(item.cost_ms) / 1000
+    return timeout_ms(item.cost_ms) / 1000
 
 
 def _acl_of(tenant: str) -> bytes:

@@ -47,7 +47,7 @@ cross join lateral (
   from work_items w
   where w.shard = $1 and w.work_class = $2 and w.state = 'ready' and w.not_before_ms <= $3
     and w.tenant = flow.tenant and w.contract = flow.contract
-  order by w.priority desc, w.id
+  order by w.priority desc, w.created_at, w.id
   limit $4
 ) as i;
 

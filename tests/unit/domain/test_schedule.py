@@ -12,7 +12,6 @@ from streams.domain.schedule import (
     Fair,
     LiveWorker,
     Place,
-    item_timeout_ms,
     pipe_deadline_ms,
     place_local,
     place_parallel,
@@ -137,8 +136,6 @@ def test_local_takes_the_partition_of_the_root_whoever_holds_it() -> None:
     assert place_local(item("i"), workers, {"b": 100}, 8) == Place("b", partition, 150)
 
 
-def test_times() -> None:
-    assert item_timeout_ms(10) == 60_000
-    assert item_timeout_ms(7_000) == 70_000
+def test_pipe_deadline_is_four_times_the_estimate_and_at_least_half_a_minute() -> None:
     assert pipe_deadline_ms(5, 10) == 30_005
     assert pipe_deadline_ms(5, 10_000) == 40_005
