@@ -266,7 +266,7 @@ create table fact_parts (
 create index fact_parts_sha256 on fact_parts (tenant, sha256);
 
 -- The queue: what may be claimed, and what is in flight.
-create index work_items_ready on work_items (shard, work_class, tenant, contract, priority desc, id)
+create index work_items_ready on work_items (shard, work_class, tenant, contract, priority desc, created_at, id)
   where state = 'ready';
 create index work_items_in_flight on work_items (work_class, shard) where state in ('claimed', 'dispatched');
 create index work_items_subject on work_items (tenant, subject);
