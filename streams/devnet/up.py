@@ -19,6 +19,7 @@ from streams.settings import KafkaSettings
 
 BLOCK_TIME_S: Final = 1
 FINALITY_LAG: Final = 2  # blocks; nobody but us mines here
+SESSION_TIMEOUT_S: Final = 10  # no network between us and the broker: silence is a death
 _POLL_S: Final = 0.25
 
 
@@ -128,7 +129,7 @@ def settings_of(
         "public_url": bucket_url(servers),
     }
     return {
-        "kafka": {"bootstrap": servers.kafka_bootstrap},
+        "kafka": {"bootstrap": servers.kafka_bootstrap, "session_timeout_s": SESSION_TIMEOUT_S},
         "postgres": {"url": servers.postgres_url},
         "object_store": object_store,
         "host_chain": [host],
