@@ -84,11 +84,7 @@ class LiveGraph:
         """Start a process and give it back at once."""
         folder = self.config.parent
         number = len(self.children)
-        environment = {
-            **os.environ,
-            "CIPHERSTREAM_CONFIG": str(self.config),
-            "PYTHONPATH": str(Path(__file__).parents[3]),
-            "AWS_SECRET_ACCESS_KEY": "unused",
+        environment = self.environment() | {
             crashpoints.POINT_VARIABLE: crash_at,
             crashpoints.MARKER_VARIABLE: str(folder / f"crashed-{number}"),
             STATE_VARIABLE: str(folder),
@@ -105,6 +101,15 @@ class LiveGraph:
             )
         self.children.append(Child(process, log))
         return self.children[-1]
+
+    def environment(self) -> dict[str, str]:
+        """Variables of a process of this deployment."""
+        return {
+            **os.environ,
+            "CIPHERSTREAM_CONFIG": str(self.config),
+            "PYTHONPATH": str(Path(__file__).parents[3]),
+            "AWS_SECRET_ACCESS_KEY": "unused",
+        }
 
     async def close(self) -> None:
         for child in self.children:

@@ -3,7 +3,10 @@
 import signal
 
 import pytest
-from live_graph import LiveGraph, facts
+from live_graph import TENANT, LiveGraph, facts, until
+from unit.domain.worlds import block
+
+from streams.messages import topics
 
 pytestmark = pytest.mark.stack
 
@@ -32,3 +35,52 @@ async def test_a_kill_between_two_steps_changes_nothing(graph: LiveGraph, point:
     await graph.start()
     await graph.until_done()
     await graph.check_whole()
+
+
+async def test_a_second_process_joins_and_takes_over(graph: LiveGraph) -> None:
+    first = await graph.start()
+    await graph.until_owned(first)
+    second = await graph.start(argv=("-m", "faust", "-A", "streams.app", "worker", "-l", "info"))
+    await graph.until_owned(first, second)
+    await graph.publish(*facts())
+    await graph.until_done()
+    await first.kill()
+    await graph.until_owned(second)  # idle partitions too: no record comes to start an owner
+    await graph.publish(block("3", 3, "2"))
+    await graph.until_applied(len(facts()) + 1)
+    assert await second.stop() == 0
+
+
+async def test_an_owner_that_slept_is_refused(graph: LiveGraph) -> None:
+    zombie = await graph.start()
+    await graph.until_owned(zombie)
+    zombie.process.send_signal(signal.SIGSTOP)
+    epoch = (await graph.store.claim(graph.shard(), "test-0", {})).epoch
+    zombie.process.send_signal(signal.SIGCONT)
+    await graph.publish(*facts())
+
+    async def is_fenced() -> bool:
+        return b'"action": "fenced"' in zombie.log.read_bytes()
+
+    await until(is_fenced, "the zombie is refused")
+    assert (await graph.owners())[graph.shard()] == (epoch, "test-0")
+    assert await graph.fetch("select 1 from blocks") == []
+    await graph.until_done()  # it has the assignment still, and claims again after a while
+    await graph.check_whole()
+
+
+async def test_bytes_that_do_not_decode_end_in_the_dead_letter_topic(graph: LiveGraph) -> None:
+    await graph.start()
+    await graph.publish(*facts()[:3])
+    await graph.broker.append(topics.EVENTS, key=TENANT.encode(), value=b"\xff")
+    await graph.publish(*facts()[3:])
+    await graph.until_applied(len(facts()) + 1)
+
+    async def is_published() -> bool:
+        bounds = [await graph.broker.bounds(topics.DLQ, partition) for partition in range(3)]
+        return sum(end for _, end in bounds) == 1
+
+    await until(is_published, "the dead letter is published")
+    assert len(await graph.fetch("select 1 from dead_letters")) == 1
+    assert len(await graph.fetch("select 1 from alarms where kind = 'undecodable'")) == 1
+    assert len(await graph.fetch("select 1 from blocks")) == 3

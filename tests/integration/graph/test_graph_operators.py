@@ -1,0 +1,80 @@
+"""What an operator meets: a halted tenant, a log that was cut, and the commands for them."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from confluent_kafka import TopicPartition
+from live_graph import TENANT, LiveGraph, facts, until
+from unit.domain.worlds import block
+
+from streams.adapters.kafka import topics as administration
+from streams.domain.facts import HostBlock
+from streams.messages import topics
+from streams.settings import load_settings
+
+pytestmark = pytest.mark.stack
+
+
+async def cipherstream(graph: LiveGraph, *arguments: str) -> str:
+    """Output of a command that succeeds."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "streams.cli", "--config", str(graph.config), *arguments),
+        env=graph.environment(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    return output.decode()
+
+
+def too_high() -> HostBlock:
+    """A block whose number no column holds: stands for a defect that every attempt meets."""
+    return HostBlock(chain_id=12345, number=2**70, hash=b"h" * 32, parent_hash=b"p" * 32, timestamp=1)
+
+
+async def test_a_halted_tenant_is_listed_and_resume_tries_it_once(graph: LiveGraph) -> None:
+    other = next(name for name in map(str, range(99)) if graph.shard(name) == graph.shard())
+    child = await graph.start()
+    await graph.publish(too_high())
+    await graph.publish(*facts())
+    await graph.publish(block("0", 0, "-1", anchor=True), tenant=other)
+    await graph.until_applied(len(facts()) + 2)
+    assert [row["tenant"] for row in await graph.fetch("select tenant from blocks")] == [other]
+    (listed,) = json.loads(await cipherstream(graph, "control", "halted", "--json"))
+    assert (listed["tenant"], listed["topic"], listed["off"]) == (TENANT, topics.EVENTS, 0)
+
+    await cipherstream(graph, "control", "resume", TENANT)
+
+    async def is_carried_out() -> bool:
+        return bool(await graph.fetch("select 1 from control_requests where tenant = $1", TENANT))
+
+    await until(is_carried_out, "the command is carried out")
+    assert len(await graph.fetch("select 1 from halted_records")) == len(facts()) + 1
+    assert len(await graph.fetch("select 1 from halted_tenants")) == 1
+    assert child.process.returncode is None
+
+
+async def test_a_cut_log_ends_the_service_until_the_loss_is_accepted(graph: LiveGraph) -> None:
+    shard = graph.shard()
+    await graph.publish(*facts())
+    await _cut(graph.config, shard, 3)
+    child = await graph.start()
+    assert await child.ended() == 1
+    command = f"cipherstream control accept-loss {topics.EVENTS} {shard}"
+    assert command in child.log.read_text()
+    output = await cipherstream(graph, "control", "accept-loss", topics.EVENTS, str(shard), "--yes")
+    assert "goes on at offset 3" in output
+    await graph.start()
+    await graph.until_applied(len(facts()))
+
+
+async def _cut(config: Path, shard: int, before: int) -> None:
+    kafka = load_settings(config).kafka
+    place = TopicPartition(kafka.prefix + topics.EVENTS, shard, before)
+    (deleted,) = administration.connect(kafka).delete_records([place]).values()
+    await asyncio.wrap_future(deleted)
