@@ -6,7 +6,7 @@ import fcntl
 import shutil
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 import msgspec
 
@@ -85,10 +85,26 @@ async def stop(state_dir: Path) -> None:
 
 
 async def remove(state_dir: Path) -> None:
-    """Stops a devnet and deletes everything that it kept."""
+    """Stops a devnet and deletes everything that it kept.
+
+    Raises: ConfigurationError where the folder holds something and no devnet was ever started in it.
+    """
+    _require_ours(state_dir)
     await stop(state_dir)
     await asyncio.to_thread(postgres.remove, state_dir)
     await asyncio.to_thread(shutil.rmtree, state_dir, ignore_errors=True)
+
+
+_BEFORE_PORTS: Final = frozenset({"demo", "lock", "logs"})  # all that an interrupted start leaves
+
+
+def _require_ours(state_dir: Path) -> None:
+    """The whole folder will go, so it must be one that `start` filled."""
+    if not state_dir.exists() or (state_dir / _PORTS).exists():
+        return
+    if {entry.name for entry in state_dir.iterdir()} <= _BEFORE_PORTS:
+        return
+    raise ConfigurationError(f"{state_dir} is not the folder of a devnet; nothing was deleted")
 
 
 def status(state_dir: Path) -> tuple[PartStatus, ...]:

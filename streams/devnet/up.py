@@ -1,7 +1,6 @@
 """A devnet that services can be pointed at: servers, contracts, topics, tables, and one settings file."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -43,13 +42,15 @@ async def up(state: State, *, engine: str = "tfhe-rs", block_time_s: int = BLOCK
 
 
 async def down(state: State, *, delete: bool = False) -> None:
-    """Stop every process of the devnet; its data stays unless `delete` is set."""
-    state.forget()
-    if not delete:
-        await stack.stop(state.root)
+    """Stop every process of the devnet; its data stays unless `delete` is set.
+
+    Raises: ConfigurationError where there is something to delete that no devnet made.
+    """
+    if delete:
+        await stack.remove(state.root)
         return
-    await stack.remove(state.root)
-    await asyncio.to_thread(shutil.rmtree, state.root, ignore_errors=True)
+    state.forget()
+    await stack.stop(state.root)
 
 
 @asynccontextmanager
@@ -134,7 +135,10 @@ def settings_of(
         "object_store": object_store,
         "host_chain": [host],
         "gateway": gateway,
-        "sender": {"private_key_file": _path(state.sender_key_file)},
+        "sender": {
+            "private_key_file": _path(state.sender_key_file),
+            "address": _hex(chain_client.dev_signer(chain_client.OPERATOR_BASE).address),
+        },
         "signer": {"private_key_file": _path(state.signer_key_file)},
         "engine": {"name": engine},
         "devnet": {"chains": [servers.host_chain_id] if engine == "clear" else []},
