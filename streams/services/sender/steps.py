@@ -83,7 +83,7 @@ class Sender:
         self._calls: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
 
     async def execute(self, work: Work, emit: Emit) -> None:
-        """Make the call and tell; raises ConfigurationError, CallReverted, Recoverable."""
+        """Make the call and tell; raises ConfigurationError, Recoverable."""
         if not isinstance(work, SendWork):
             raise Undecodable(f"{type(work).__name__} is no work for a sender")
         crashpoint("sender.started")

@@ -101,12 +101,12 @@ async def test_a_call_that_is_on_the_gateway_already_needs_no_transaction(bench:
     assert await bench.rows() == []
 
 
-async def test_an_answer_to_no_request_fails_for_good(bench: Bench) -> None:
+async def test_an_answer_to_no_request_may_be_made_later(bench: Bench) -> None:
     await bench.send(work_of(RejectResponse(zk_proof_id=10**6, extra_data=b"\0"), "none"))
     async with bench.sender():
         failed = await asyncio.wait_for(bench.result_of("t", Failed), PATIENCE_S)
     assert isinstance(failed, Failed)
-    assert (failed.category, failed.error) == ("irrecoverable", "ContractReverted")
+    assert (failed.category, failed.error) == ("recoverable", "CallRefused")
 
 
 async def test_a_vote_whose_signature_is_over_another_contract_stops_the_process(bench: Bench) -> None:

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from fake_gateway import PRICE, FakeGateway, refusal
 
-from streams.adapters.ethereum.errors import ContractReverted
 from streams.adapters.ethereum.signer import Signer
 from streams.adapters.memory.clock import FakeClock
 from streams.adapters.memory.sender_store import MemorySenderStore, SenderTable
 from streams.adapters.telemetry.metrics import Metrics
-from streams.domain.errors import ConfigurationError, StoreError
+from streams.domain.errors import ConfigurationError, Recoverable, StoreError
 from streams.domain.results import Result, Sent
 from streams.domain.transactions import CallState
 from streams.domain.work import AddMaterial, SendWork
@@ -247,7 +246,7 @@ async def test_a_call_that_is_not_mined_in_time_is_recoverable_and_goes_on(rig: 
         ("NotCoprocessorTxSender", ConfigurationError),
         ("NotCoprocessorSigner", ConfigurationError),
         ("CoprocessorSignerDoesNotMatchTxSender", ConfigurationError),
-        ("VerifyProofNotRequested", ContractReverted),
+        ("VerifyProofNotRequested", CallRefused),
         ("HostChainNotRegistered", CallRefused),
         ("HostChainDisabled", CallRefused),
     ],
@@ -257,6 +256,16 @@ async def test_refusals_by_their_meaning(rig: Rig, name: str, error: type[Except
     with pytest.raises(error):
         await rig.send(rig.sender(), commit_of(1))
     assert rig.states() == []
+
+
+async def test_an_answer_whose_request_comes_back_with_its_branch_is_made(rig: Rig) -> None:
+    rig.node.refuses[rig.data(commit_of(1))] = refusal("VerifyProofNotRequested")
+    sender = rig.sender()
+    with pytest.raises(Recoverable):
+        await rig.send(sender, commit_of(1))
+    rig.node.refuses.clear()
+    (sent,) = await rig.send(sender, commit_of(1))
+    assert not sent.already
 
 
 @pytest.mark.parametrize("name", ["CoprocessorAlreadyVerified", "CoprocessorAlreadyRejected"])
