@@ -1,15 +1,32 @@
-"""The metrics of one process: a registry of its own and collectors that can be asked for twice."""
+"""The metrics of one process: a registry of its own and collectors that can be asked for twice.
 
-from collections.abc import Sequence
+A name is exposed as it was declared, because operators already watch it: the client would add `_total` to
+every counter, and a series `_created` to nearly everything.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 _C = TypeVar("_C", Counter, Gauge, Histogram)
 
 # From a cheap look-up to the slowest proof on one core.
 SECONDS: Final = (0.005, 0.02, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 BUSY: Final = "cipherstream_busy"
+_TOTAL: Final = "_total"
+# The name in a line of the exposition format, be it a sample or what is said about it.
+_TOTAL_NAME: Final = re.compile(rf"^(# (?:HELP|TYPE) )?(\w+){_TOTAL}(?=[ {{])", re.MULTILINE)
+
+disable_created_metrics()
 
 
 class Metrics:
@@ -40,7 +57,19 @@ class Metrics:
 
     def text(self) -> bytes:
         """The exposition format of everything collected."""
-        return generate_latest(self.registry)
+        return _TOTAL_NAME.sub(self._as_declared, generate_latest(self.registry).decode()).encode()
+
+    def value(self, name: str, labels: Mapping[str, str] | None = None) -> float | None:
+        """What a counter or gauge says now, by its declared name; None when it does not say anything."""
+        added = _TOTAL if self._is_lengthened(name) else ""
+        return self.registry.get_sample_value(name + added, dict(labels or {}))
+
+    def _as_declared(self, found: re.Match[str]) -> str:
+        start, name = found.group(1) or "", found.group(2)
+        return start + name if self._is_lengthened(name) else found.group()
+
+    def _is_lengthened(self, name: str) -> bool:
+        return isinstance(self._collectors.get(name), Counter) and not name.endswith(_TOTAL)
 
     def _known(self, name: str, kind: type[_C]) -> _C | None:
         collector = self._collectors.get(name)

@@ -15,7 +15,7 @@ _LATENCY: Final = {
 }
 _COUNTERS: Final = {
     "tfhe": ("coprocessor_work_items_processed", "coprocessor_work_items_errors"),
-    "zkproof": ("coprocessor_zkproof_processed", "coprocessor_zkproof_errors"),
+    "zkproof": ("coprocessor_work_items_processed", "coprocessor_work_items_errors"),
     "sns": (
         "coprocessor_sns_worker_task_execute_success_counter",
         "coprocessor_sns_worker_task_execute_failure_counter",
@@ -35,8 +35,9 @@ class WorkerMetrics(msgspec.Struct, frozen=True):
 
 
 class UploadMetrics(msgspec.Struct, frozen=True):
-    """What sns-worker counts about the object store."""
+    """What sns-worker counts about the object store, and its tasks until both objects are there."""
 
+    tasks: Gauge
     success: Counter
     failure: Counter
     unfinished: Gauge
@@ -53,7 +54,7 @@ def worker_metrics(metrics: Metrics, kind: str, buckets: Sequence[float] | None 
         processed=metrics.counter(processed, "Items that ended well."),
         errors=metrics.counter(errors, "Items that failed, and records that could not be used."),
         latency=latency,
-        child_deaths=metrics.counter("cipherstream_worker_child_deaths", "Children that had to be replaced."),
+        child_deaths=metrics.counter("coprocessor_worker_errors", "Children that had to be replaced."),
     )
 
 
@@ -61,6 +62,7 @@ def upload_metrics(metrics: Metrics) -> UploadMetrics:
     """Collectors of the uploads."""
     prefix = "coprocessor_sns_worker_"
     return UploadMetrics(
+        tasks=metrics.gauge(f"{prefix}uncomplete_tasks_gauge", "Ciphertexts that are not published yet."),
         success=metrics.counter(f"{prefix}aws_upload_success_counter", "Objects that are in the store."),
         failure=metrics.counter(f"{prefix}aws_upload_failure_counter", "Uploads that failed."),
         unfinished=metrics.gauge(f"{prefix}uncomplete_aws_uploads_gauge", "Objects on their way."),

@@ -59,6 +59,7 @@ class Uploads:
         self._blobs = blobs
         self._buckets = buckets
         self._metrics = metrics
+        self.tasks = metrics.tasks
         self._on_state = on_state
         self._free = asyncio.Semaphore(UPLOADS_MAX)
 
@@ -108,6 +109,10 @@ class SquashExecutor:
         """Publish the digests once both objects are in the store."""
         if not isinstance(work, SquashWork):
             raise Undecodable(f"a sns-worker was given {type(work).__name__}")
+        with self._uploads.tasks.track_inprogress():
+            await self._publish(work, emit)
+
+    async def _publish(self, work: SquashWork, emit: Emit) -> None:
         self._guard.check_handle(work.ciphertext.handle)
         await self._keys.wait(work.key_id)
         answer = await self._pool.execute(work, lambda _: None)

@@ -53,7 +53,7 @@ async def test_items_are_computed_and_a_stopped_worker_says_goodbye(deployment: 
     assert Counter(type(result) for result in results) == {Started: 6, Computed: 6}
     assert health.status_code == 200
     assert set(health.json()["dependencies"]) == {"engine", "kafka", "keys"}
-    assert "coprocessor_work_items_processed_total 6.0" in metrics.text
+    assert "coprocessor_work_items_processed 6.0" in metrics.text
     beats = [beat async for key, beat in _until_farewell(deployment) if key == "worker/w1"]
     assert beats[-1] is None
     last = beats[-2]

@@ -69,7 +69,7 @@ class Rig:
         return [int.from_bytes(ident, "big") for ident in found]
 
     def counted(self, name: str) -> float | None:
-        return self.metrics.registry.get_sample_value(f"coprocessor_host_listener_{name}_counter_total")
+        return self.metrics.value(f"coprocessor_host_listener_{name}_counter")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What the parent makes of a child's answers."""
 
-from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -219,8 +218,19 @@ async def test_without_both_objects_nothing_is_published(bench: Bench) -> None:
     squashes.blobs.fail_next()
     with pytest.raises(BlobError):
         await executed(squashes.executor, squash())
-    count: Callable[[str], float | None] = bench.metrics.registry.get_sample_value
-    assert count("coprocessor_sns_worker_aws_upload_failure_counter_total") == 1
+    assert bench.metrics.value("coprocessor_sns_worker_aws_upload_failure_counter") == 1
+
+
+async def test_a_task_counts_until_it_is_published(bench: Bench) -> None:
+    squashes = Squashes(bench)
+    counted: list[float | None] = []
+
+    async def emit(result: Result) -> None:
+        counted.append(bench.metrics.value("coprocessor_sns_worker_uncomplete_tasks_gauge"))
+
+    await squashes.executor.execute(squash(), emit)
+    assert counted == [1]
+    assert bench.metrics.value("coprocessor_sns_worker_uncomplete_tasks_gauge") == 0
 
 
 async def test_a_ciphertext_that_cannot_be_squashed_fails(bench: Bench) -> None:
