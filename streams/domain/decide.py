@@ -10,8 +10,11 @@ import msgspec
 
 from streams.domain import items, outcomes
 from streams.domain.chain import apply_block
-from streams.domain.errors import Undecodable
+from streams.domain.errors import FactTooLarge, Undecodable
 from streams.domain.facts import (
+    FACT_BYTES_MAX,
+    FACT_PARTS_MAX,
+    FACT_WHOLE_BYTES_MAX,
     CrsActivated,
     Fact,
     FactPart,
@@ -20,7 +23,7 @@ from streams.domain.facts import (
     KeyActivated,
     decode_fact,
 )
-from streams.domain.gateway import apply_range
+from streams.domain.gateway import apply_range, give_crs
 from streams.domain.results import Computed, Failed, Proven, Result, Sent, Squashed, Started
 from streams.domain.rows import FactPartRow, KeyRow, TenantRow
 from streams.domain.state import State
@@ -79,12 +82,16 @@ def _activate_crs(state: State, tenant: str, fact: CrsActivated) -> None:
     state.put(KeyRow(tenant=tenant, kind="crs", key_id=fact.crs_id, digest=fact.digest))
     owner = state.get(TenantRow, tenant) or TenantRow(tenant=tenant)
     state.put(msgspec.structs.replace(owner, crs_id=fact.crs_id))
+    give_crs(state, tenant, fact.crs_id)
     items.come(state, tenant, items.CRS_TOKEN)
 
 
 def _take_part(state: State, tenant: str, part: FactPart, rules: Rules) -> None:
     if not 0 <= part.index < part.count:
         raise Undecodable(f"part {part.index} of {part.count}")
+    if part.count > FACT_PARTS_MAX or len(part.body) > FACT_BYTES_MAX:
+        # not parked like bytes that nobody can read: a chain without one of its blocks must not go on
+        raise FactTooLarge(f"a fact of {part.count} parts is larger than {FACT_WHOLE_BYTES_MAX} bytes")
     row = FactPartRow(tenant=tenant, sha256=part.sha256, part=part.index, parts=part.count, body=part.body)
     if state.get(FactPartRow, tenant, part.sha256, part.index) is None:
         state.put(row)

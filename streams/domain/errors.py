@@ -84,6 +84,10 @@ class UndecodableLog(Undecodable):
     """This log does not have the shape that its topic promises."""
 
 
+class FactTooLarge(Irrecoverable):
+    """This fact is larger than a decision may take."""
+
+
 class CallReverted(Irrecoverable):
     """The contract refused this call for good."""
 

@@ -104,12 +104,16 @@ class FactPart(msgspec.Struct, frozen=True, kw_only=True, tag="part"):
 Fact = HostBlock | GatewayRange | KeyActivated | CrsActivated | FactPart
 
 _BODY_BYTES: Final = 180 * 1024  # base64 and the frame bring it to less than FACT_BYTES_MAX
+FACT_PARTS_MAX: Final = -(-FACT_WHOLE_BYTES_MAX // _BODY_BYTES)
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Fact)
 
 
 def encode_fact(fact: Fact) -> list[bytes]:
-    """Records of a fact in order: one, or its parts when it is larger than FACT_BYTES_MAX."""
+    """Records of a fact in order: one, or its parts when it is larger than FACT_BYTES_MAX.
+
+    A fact above FACT_WHOLE_BYTES_MAX is cut like any other: it must reach the log, where it halts its tenant.
+    """
     whole = _encoder.encode(fact)
     if len(whole) <= FACT_BYTES_MAX:
         return [whole]

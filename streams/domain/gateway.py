@@ -29,6 +29,7 @@ from streams.domain.rows import (
     GatewayBlockRow,
     ProofRow,
     TenantRow,
+    WaitRow,
     WorkRow,
 )
 from streams.domain.state import State
@@ -72,8 +73,8 @@ def apply_verdict(
     state: State, row: WorkRow, verified: bool, handles: tuple[bytes, ...], reason: str
 ) -> None:
     """The verdict over a proof item's request; the first one counts, another one is a divergence."""
-    proof = state.get(ProofRow, row.tenant, int.from_bytes(row.subject[:32], "big"))
-    if proof is None or proof_item(proof) != row.id:
+    proof = _proof_of(state, row)
+    if proof is None:
         return
     if proof.verified is not None and (proof.verified, proof.handles) != (verified, handles):
         other = hashlib.sha256(bytes((verified,)) + b"".join(handles)).digest()
@@ -200,6 +201,7 @@ def _request(
         user_address=event.user,
         input=event.ciphertext,
         extra_data=event.extra_data,
+        crs_id=_active_crs(state, tenant),
         state=ProofState.HELD if tenant == GATEWAY_TENANT else ProofState.REQUESTED,
     )
     if old is not None and _subject(old) == _subject(proof):
@@ -210,10 +212,34 @@ def _request(
         _make_items(state, proof)
 
 
+def _active_crs(state: State, tenant: str) -> bytes:
+    owner = state.get(TenantRow, tenant)
+    return b"" if owner is None else owner.crs_id
+
+
+def give_crs(state: State, tenant: str, crs_id: bytes) -> None:
+    """The first common reference string of a tenant: requests that waited for it use it."""
+    for wait in state.find(WaitRow, ("tenant", "token"), tenant, items.CRS_TOKEN):
+        row = state.get(WorkRow, tenant, wait.item)
+        proof = None if row is None else _proof_of(state, row)
+        if proof is not None and not proof.crs_id:
+            state.put(msgspec.structs.replace(proof, crs_id=crs_id))
+
+
+def _proof_of(state: State, row: WorkRow) -> ProofRow | None:
+    """The request that an item verifies; None when another request has taken its number."""
+    proof = state.get(ProofRow, row.tenant, int.from_bytes(row.subject[:32], "big"))
+    return proof if proof is not None and proof_item(proof) == row.id else None
+
+
 def _request_again(state: State, old: ProofRow, proof: ProofRow) -> None:
     """The same request in another block: what was found out about it still counts."""
     again = msgspec.structs.replace(
-        proof, verified=old.verified, handles=old.handles, last_error=old.last_error
+        proof,
+        crs_id=old.crs_id,
+        verified=old.verified,
+        handles=old.handles,
+        last_error=old.last_error,
     )
     state.put(again)
     items.revive(state, proof.tenant, proof_item(proof))

@@ -66,6 +66,7 @@ def apply_squashed(state: State, tenant: str, result: Squashed) -> None:
     handle = planning.handle_row(state, tenant, result.handle)
     if handle.ct64_digest and handle.ct64_digest != result.ct64_digest:
         _diverge(state, tenant, "ct64", result.handle, result.ct64_digest)
+        items.fail(state, tenant, result.item, "Divergence: what was squashed is not what is stored")
         return
     state.put(msgspec.structs.replace(handle, ct128_digest=result.ct128_digest))
     state.put(

@@ -91,7 +91,8 @@ def _by_transaction(
     """Goals by the (transaction, block) that computes them, this block's first; unknown ones are left out."""
     here: dict[bytes, ComputationRow] = {}
     for row in sorted(computed, key=lambda row: row.log_index):
-        here.setdefault(row.output_handle, row)
+        if _means_the_same(state, row):
+            here.setdefault(row.output_handle, row)
     placed: list[tuple[tuple[bytes, bytes], int, bytes]] = []
     for goal in goals:
         row = here.get(goal) or _elsewhere(state, block.tenant, goal)
@@ -106,7 +107,7 @@ def _by_transaction(
 
 def _elsewhere(state: State, tenant: str, handle: bytes) -> ComputationRow | None:
     rows = state.find(ComputationRow, ("tenant", "output_handle"), tenant, handle)
-    return next(iter(rows), None)
+    return next((row for row in rows if _means_the_same(state, row)), None)
 
 
 def _make_components(state: State, tenant: str, source: tuple[bytes, bytes], goals: Iterable[bytes]) -> None:

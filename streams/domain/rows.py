@@ -188,6 +188,7 @@ class ProofRow(Row, frozen=True, kw_only=True):
     input: bytes
     extra_data: bytes
     state: ProofState
+    crs_id: bytes = b""  # active at the request's fact, or the first after it
     verified: bool | None = None  # the verdict, also of a request whose block is gone
     handles: tuple[bytes, ...] = ()
     last_error: str = ""

@@ -50,7 +50,7 @@ def compute(item: WorkRow, members: Sequence[MemberRow], inputs: Iterable[Cipher
     )
 
 
-def proof(item: WorkRow, request: ProofRow, crs_id: bytes) -> ProofWork:
+def proof(item: WorkRow, request: ProofRow) -> ProofWork:
     """An input to verify."""
     return ProofWork(
         item=item.id,
@@ -58,7 +58,7 @@ def proof(item: WorkRow, request: ProofRow, crs_id: bytes) -> ProofWork:
         attempt=item.attempt,
         timeout_s=_timeout_s(item),
         key_id=item.key_id,
-        crs_id=crs_id,
+        crs_id=request.crs_id,
         zk_proof_id=request.zk_proof_id,
         chain_id=request.chain_id,
         acl_address=_acl_of(item.tenant),

@@ -130,6 +130,7 @@ create table verify_proofs (
   input bytea not null,
   extra_data bytea not null,
   state text not null,
+  crs_id bytea not null,
   verified boolean,
   handles bytea[] not null,
   last_error text not null,

@@ -88,6 +88,7 @@ def request(proof_id: int, verified: bool | None, handles: tuple[bytes, ...] = (
         input=b"list",
         extra_data=b"\0",
         state=ProofState.REQUESTED,
+        crs_id=b"\x06" * 32,
         verified=verified,
         handles=handles,
     )
@@ -305,7 +306,7 @@ class StoreContract:
         ]
         epoch = await self._write(
             store, *asked, computed, digests, ciphertext(A), request(7, True, (A,)), request(8, False),
-            HandleRow(tenant=T, handle=A, fhe_type=5), TenantRow(tenant=T, crs_id=b"\x06" * 32),
+            HandleRow(tenant=T, handle=A, fhe_type=5),
             work("bad", state=WorkState.FAILED, cause="OperationError: no such code"),
         )  # fmt: skip
         async with store.begin(0, epoch) as tx:

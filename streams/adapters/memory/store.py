@@ -22,7 +22,6 @@ from streams.domain.rows import (
     MemberRow,
     ProofRow,
     Row,
-    TenantRow,
     WorkRow,
 )
 from streams.domain.state import Changes, Read, State
@@ -207,8 +206,7 @@ class MemoryTransaction:
             return None
         if item.kind == kinds.PROOF_RESPONSE:
             return assembly.response(item, request)
-        tenant = self._state.get(TenantRow, item.tenant)
-        return assembly.proof(item, request, b"" if tenant is None else tenant.crs_id)
+        return assembly.proof(item, request)
 
     def _digests(self, item: WorkRow) -> Outgoing | None:
         digest = self._state.get(DigestRow, item.tenant, item.subject)

@@ -50,7 +50,7 @@ async def _computations(connection: pool.Connection, items: Items) -> Messages:
 async def _proofs(connection: pool.Connection, items: Items) -> Messages:
     found = await _requests(connection, items)
     return [
-        assembly.proof(item, _as(ProofRow, found[at][0]), found[at][0]["crs_id"]) if found[at] else None
+        assembly.proof(item, _as(ProofRow, found[at][0])) if found[at] else None
         for at, item in enumerate(items)
     ]
 

@@ -20,11 +20,10 @@ with member as (
 select i.at, c.* from input i join ciphertexts c on c.tenant = i.tenant and c.handle = i.handle;
 
 -- name: proofs
--- Requests to verify an input, with the reference string of their tenant.
-select i.at, p.*, t.crs_id
+-- Requests to verify an input.
+select i.at, p.*
 from unnest($1::text[], $2::bigint[]) with ordinality as i(tenant, zk_proof_id, at)
-join verify_proofs p on p.tenant = i.tenant and p.zk_proof_id = i.zk_proof_id
-join tenants t on t.tenant = i.tenant;
+join verify_proofs p on p.tenant = i.tenant and p.zk_proof_id = i.zk_proof_id;
 
 -- name: squashes
 -- Stored ciphertexts to squash, with a transaction that made them.

@@ -193,11 +193,11 @@ join gateway_commits as o on o.tenant = k.tenant and o.handle = k.handle;
 
 -- name: put_verify_proofs
 -- Insert or replace rows of verify_proofs.
-insert into verify_proofs as o (shard, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, verified, handles, last_error)
-select $1, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, verified, handles::bytea[], last_error
-from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[], $13::boolean[], $14::text[], $15::text[]) as t(tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, verified, handles, last_error)
+insert into verify_proofs as o (shard, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles, last_error)
+select $1, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles::bytea[], last_error
+from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[], $13::bytea[], $14::boolean[], $15::text[], $16::text[]) as t(tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles, last_error)
 on conflict (tenant, zk_proof_id) do update set
-  range_end = excluded.range_end, block_number = excluded.block_number, transaction_id = excluded.transaction_id, chain_id = excluded.chain_id, contract_address = excluded.contract_address, user_address = excluded.user_address, input = excluded.input, extra_data = excluded.extra_data, state = excluded.state, verified = excluded.verified, handles = excluded.handles, last_error = excluded.last_error;
+  range_end = excluded.range_end, block_number = excluded.block_number, transaction_id = excluded.transaction_id, chain_id = excluded.chain_id, contract_address = excluded.contract_address, user_address = excluded.user_address, input = excluded.input, extra_data = excluded.extra_data, state = excluded.state, crs_id = excluded.crs_id, verified = excluded.verified, handles = excluded.handles, last_error = excluded.last_error;
 
 -- name: delete_verify_proofs
 -- Remove rows of verify_proofs by primary key.
@@ -207,13 +207,13 @@ where o.tenant = k.tenant and o.zk_proof_id = k.zk_proof_id;
 
 -- name: load_verify_proofs_by_tenant_zk_proof_id
 -- Rows of verify_proofs; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.verified, o.handles, o.last_error
+select k.at, o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, zk_proof_id, at)
 join verify_proofs as o on o.tenant = k.tenant and o.zk_proof_id = k.zk_proof_id;
 
 -- name: load_verify_proofs_by_tenant_range_end
 -- Rows of verify_proofs; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.verified, o.handles, o.last_error
+select k.at, o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, range_end, at)
 join verify_proofs as o on o.tenant = k.tenant and o.range_end = k.range_end;
 

@@ -8,8 +8,8 @@ import pytest
 from streams.domain import items
 from streams.domain.decide import Rules, decide_fact, decide_result
 from streams.domain.digest import keccak256
-from streams.domain.errors import Undecodable
-from streams.domain.facts import GATEWAY_TENANT, FactPart, decode_fact, encode_fact
+from streams.domain.errors import FactTooLarge, Undecodable
+from streams.domain.facts import FACT_PARTS_MAX, GATEWAY_TENANT, FactPart, decode_fact, encode_fact
 from streams.domain.lifecycle import ProofState, WorkState
 from streams.domain.results import Ciphertext, Computed, Failed, Squashed, Started
 from streams.domain.rows import (
@@ -474,3 +474,54 @@ def test_chain_of_ten_thousand_operations_is_one_item():
     state = run([KEY, ANCHOR, block("b1", 1, "b0", logs.allow(previous))])
     item = _item(state, items.COMPUTE, previous)
     assert len(state.find(MemberRow, ("tenant", "item"), TENANT, item.id)) == 10_001
+
+
+def test_fact_of_more_parts_than_allowed_is_neither_stored_nor_parked():
+    part = FactPart(sha256=bytes(32), index=0, count=FACT_PARTS_MAX + 1, body=b"{}")
+    state = State(complete=True)
+    with pytest.raises(FactTooLarge):
+        decide_fact(state, TENANT, part, RULES)
+    assert not state.rows(FactPartRow)
+
+
+def test_answer_to_a_request_that_the_gateway_forgot_is_revived_when_the_request_comes_back():
+    state = run([KEY, CRS, gateway(0, 2), gateway(2, 4, request_log(1, number=4))])
+    for result in worlds.answer(state, next(row for row in state.rows(WorkRow) if row.kind == items.PROOF)):
+        decide_result(state, TENANT, result, 0)
+    response = next(row for row in state.rows(WorkRow) if row.kind == items.PROOF_RESPONSE)
+    state.put(msgspec.structs.replace(response, state=WorkState.DISPATCHED))
+    decide_fact(state, TENANT, gateway(2, 4, branch="x", from_branch="g"), RULES)
+    decide_result(state, TENANT, _failed(response, "recoverable"), 0)
+    assert state.get(WorkRow, TENANT, response.id).state is WorkState.CANCELLED
+    again = request_log(1, number=6, branch="x")
+    decide_fact(state, TENANT, gateway(4, 6, again, branch="x"), RULES)
+    assert state.get(WorkRow, TENANT, response.id).state is WorkState.READY
+
+
+def test_proof_is_verified_with_the_reference_string_of_its_own_time():
+    later = msgspec.structs.replace(CRS, crs_id=b"\x0a" * 32)
+    waiting, early = gateway(0, 1, request_log(1)), gateway(1, 2, request_log(2, number=2))
+    late = gateway(2, 3, request_log(3, number=3))
+    state = run([waiting, CRS, early, later, late])
+    found = {row.zk_proof_id: row.crs_id for row in state.rows(ProofRow)}
+    assert found == {1: CRS.crs_id, 2: CRS.crs_id, 3: later.crs_id}
+
+
+def test_squash_of_other_bytes_than_the_stored_ones_ends_its_item():
+    state = run([KEY, ANCHOR, block("b1", 1, "b0", _mint())])
+    for result in worlds.answer(state, _item(state, items.COMPUTE, SUM)):
+        decide_result(state, TENANT, result, 0)
+    (honest,) = worlds.answer(state, _item(state, items.SQUASH, SUM))
+    decide_result(state, TENANT, msgspec.structs.replace(honest, ct64_digest=b"\x01" * 32), 0)
+    squash = _item(state, items.SQUASH, SUM)
+    assert squash.state is WorkState.FAILED
+    assert squash.cause.startswith("Divergence")
+    assert _item(state, items.ADD_MATERIAL, SUM).cause == squash.cause
+
+
+def test_divergent_event_does_not_hide_the_honest_one():
+    honest = block("b1", 1, "b0", Logs().trivial(ONE, 1, "zz"))
+    other = block("b2", 2, "b1", Logs().trivial(ONE, 2, "aa"))
+    state = run([KEY, ANCHOR, honest, other, block("b3", 3, "b2", Logs().allow(ONE, "tx3"))])
+    members = state.find(MemberRow, ("tenant", "item"), TENANT, _item(state, items.COMPUTE, ONE).id)
+    assert [int.from_bytes(m.dependencies[0], "big") for m in members] == [1]

@@ -1,12 +1,14 @@
 """The law of interleavings: the order between facts and results of a tenant never shows in the tables."""
 
+import hashlib
 import random
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.domain.digest import keccak256
-from streams.domain.facts import Fact, HostBlock
+from streams.domain.facts import Fact, FactPart, GatewayLog, HostBlock, encode_fact
 from tests.unit.domain import worlds
 from tests.unit.domain.worlds import (
     CRS,
@@ -71,21 +73,63 @@ def _chain(rng: random.Random) -> list[HostBlock]:
 
 
 def _gateway(rng: random.Random) -> list[Fact]:
-    facts: list[Fact] = [gateway(0, 3, request_log(1, number=2), request_log(2, b"bad", number=3))]
-    if rng.random() < 0.5:  # the second half of the range is taken back and told anew
-        facts.append(gateway(0, 3, request_log(1, number=2, branch="x"), branch="x", from_branch="g"))
+    """Ranges cut anywhere, told again and overlapping; sometimes a part of them is taken back."""
+    logs = [request_log(1, number=2), request_log(2, b"bad", number=3)]
+    facts = _told(rng, 0, 3, logs, "g")
+    end = 3
+    branch = "g"
+    if rng.random() < 0.5:  # everything above block 0 is taken back and told anew
+        branch = "x"
+        again = [request_log(1, number=2, branch=branch)]
+        facts.append(gateway(0, end, *again, branch=branch, from_branch="g"))
     if rng.random() < 0.5:
-        branch = "x" if len(facts) == 2 else "g"
         committed = h("trivial1")
         log = commit_log(committed, keccak256(worlds.ct64(committed)), digest("ct128" + committed.hex()), 4)
-        facts.append(gateway(3, 4, log, branch=branch))
+        facts += _told(rng, end, 5, [log], branch)
     return facts
+
+
+def _told(rng: random.Random, start: int, end: int, logs: list[GatewayLog], branch: str) -> list[Fact]:
+    """One stretch of the gateway as two listeners might tell it: other cuts, and some of it twice."""
+    facts: list[Fact] = []
+    for _ in range(rng.randint(1, 2)):
+        at = start
+        while at < end:
+            to = rng.randint(at + 1, end)
+            inside = [log for log in logs if at < log.block_number <= to]
+            facts.append(gateway(at, to, *inside, branch=branch))
+            at = to
+    return facts
+
+
+def _cut(rng: random.Random, facts: list[Fact]) -> list[Fact]:
+    """Some facts in parts, as if records were small; their parts in any order and partly twice."""
+    cut: list[Fact] = []
+    for fact in facts:
+        if rng.random() < 0.8 or not isinstance(fact, HostBlock):
+            cut.append(fact)
+            continue
+        (whole,) = encode_fact(fact)
+        size = len(whole) // rng.randint(1, 3) + 1
+        bodies = [whole[at : at + size] for at in range(0, len(whole), size)]
+        sha256 = hashlib.sha256(whole).digest()
+        parts = [
+            FactPart(sha256=sha256, index=i, count=len(bodies), body=body) for i, body in enumerate(bodies)
+        ]
+        rng.shuffle(parts)
+        cut += [parts[0], *parts] if len(parts) > 1 else parts
+    return cut
 
 
 def make_world(seed: int) -> list[Fact]:
     """Facts of a random tree of blocks, keys and gateway ranges, in one random order."""
     rng = random.Random(seed)
-    streams: list[list[Fact]] = [list(_chain(rng)), [KEY, CRS], _gateway(rng)]
+    keys: list[Fact] = [KEY, CRS]
+    if rng.random() < 0.3:
+        keys += [msgspec.structs.replace(KEY, key_id=b"\x09" * 32), KEY]
+    if rng.random() < 0.3:
+        keys.append(msgspec.structs.replace(CRS, crs_id=b"\x0a" * 32))
+    streams: list[list[Fact]] = [_cut(rng, list(_chain(rng))), keys, _gateway(rng)]
     facts: list[Fact] = []
     while any(streams):
         stream = rng.choice([s for s in streams if s])
