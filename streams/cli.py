@@ -9,7 +9,7 @@ import typer
 
 import streams
 from streams.adapters.telemetry import logs
-from streams.commands import control, demo, devnet, doctor, handle, keys, services, storage
+from streams.commands import bench, control, demo, devnet, doctor, handle, keys, services, storage
 from streams.domain.errors import CipherstreamError
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ app.command()(doctor.doctor)
 app.command()(services.run)
 app.command()(services.up)
 app.command()(storage.migrate)
+app.add_typer(bench.app, name="bench")
 app.add_typer(storage.topics_app, name="topics")
 app.add_typer(control.app, name="control")
 app.add_typer(devnet.app, name="devnet")

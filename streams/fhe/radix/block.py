@@ -1,0 +1,111 @@
+"""Blocks: what radix algorithms compute with, two bits of a number in a space of sixteen values.
+
+A *wire* is one LWE ciphertext on a device. A *block* is an integer combination of wires plus a constant: it
+costs nothing, and it knows the range of its value and its noise. Only a look-up (`steps.py`) costs a
+bootstrap.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from streams.domain.errors import OperationError
+
+MESSAGE_BITS: Final = 2
+BASE: Final = 1 << MESSAGE_BITS  # a number is the sum of block_i * BASE^i
+DIGIT_MAX: Final = BASE - 1
+
+
+class RangeClaimWrong(OperationError):
+    """A block's value lies outside the range that its algorithm claims."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wire:
+    """One LWE ciphertext under the big key; two wires are equal only if they are the same object."""
+
+    low: int  # least value, in halves of the scale Delta
+    high: int  # largest value, in halves
+    noise: int = 1  # variance in units of a bootstrap's result (`noise.bootstrap_variance`)
+    data: Any = field(default=None, repr=False)  # what the executor keeps for it
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """sum(coefficient * wire) + halves / 2, an integer between low and high."""
+
+    terms: tuple[tuple[Wire, int], ...]
+    halves: int
+    low: int
+    high: int
+
+    @classmethod
+    def constant(cls, value: int) -> Self:
+        """A block that everybody knows: no ciphertext, no noise."""
+        return cls((), 2 * value, value, value)
+
+    @classmethod
+    def of(cls, wire: Wire) -> Self:
+        """The block that is just this wire; its values must be whole."""
+        return cls(((wire, 1),), 0, wire.low // 2, wire.high // 2)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the value is known without a key."""
+        return not self.terms
+
+    @property
+    def noise(self) -> int:
+        """Sum of squares: independent noises add by variance, equal wires were added first."""
+        return sum(factor * factor * wire.noise for wire, factor in self.terms)
+
+    def __add__(self, other: "Block | int") -> "Block":
+        if isinstance(other, int):
+            return Block(self.terms, self.halves + 2 * other, self.low + other, self.high + other)
+        return total((self, other))
+
+    def __neg__(self) -> "Block":
+        return self * -1
+
+    def __sub__(self, other: "Block | int") -> "Block":
+        return self + -other
+
+    def __mul__(self, factor: int) -> "Block":
+        if factor == 0:
+            return Block.constant(0)
+        ends = (self.low * factor, self.high * factor)
+        terms = tuple((wire, own * factor) for wire, own in self.terms)
+        return Block(terms, self.halves * factor, min(ends), max(ends))
+
+    def within(self, low: int, high: int) -> "Block":
+        """The same block, known to lie in a narrower range than its parts tell: the caller proves it.
+
+        Raises:
+            RangeClaimWrong: the claim contradicts what the parts tell.
+        """
+        low, high = max(low, self.low), min(high, self.high)
+        if low > high:
+            raise RangeClaimWrong(f"no value of [{self.low}, {self.high}] lies in the claimed range")
+        return Block(self.terms, self.halves, low, high)
+
+
+def total(blocks: Iterable[Block]) -> Block:
+    """The sum of blocks; a wire that occurs twice counts with the sum of its coefficients."""
+    factors: dict[Wire, int] = {}
+    halves = low = high = 0
+    for block in blocks:
+        for wire, factor in block.terms:
+            factors[wire] = factors.get(wire, 0) + factor
+        halves, low, high = halves + block.halves, low + block.low, high + block.high
+    terms = tuple((wire, factor) for wire, factor in factors.items() if factor)
+    return Block(terms, halves, low, high)
+
+
+def digits(value: int, count: int) -> list[int]:
+    """The low `count` digits of a number in base 4."""
+    return [(value >> (MESSAGE_BITS * i)) & DIGIT_MAX for i in range(count)]
+
+
+def constants(value: int, count: int) -> list[Block]:
+    """A clear number as blocks."""
+    return [Block.constant(digit) for digit in digits(value, count)]

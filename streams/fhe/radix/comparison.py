@@ -1,0 +1,116 @@
+"""Order and equality of two numbers. Results are Bools: blocks of 0 and `weight`.
+
+Whoever makes a condition makes it at the weight at which it is used: a selection wants 8, a stored Bool 1.
+"""
+
+from collections.abc import Sequence
+
+from streams.fhe.radix.block import BASE, Block, total
+from streams.fhe.radix.executors import BUDGET
+from streams.fhe.radix.forms import Form
+from streams.fhe.radix.functions import at_least, below, differs, equals, power_sign
+from streams.fhe.radix.steps import Steps, first, firsts, look_up, refreshed, together
+from streams.fhe.radix.table import Function
+
+SIGNS_PER_LOOK_UP = 4  # 8 + 4 + 2 + 1 = 15 is the largest sum of signs below the padding bit's reach
+FLAGS_PER_LOOK_UP = 16  # "none of n flags" has 17 values for n = 16, of which only 0 and 16 collide
+ODD_NOISE_MAX = 1  # the blocks that a pair takes four times
+EVEN_NOISE_MAX = 3
+
+
+def greater_or_equal(
+    left: Sequence[Block], right: Sequence[Block], form: Form = Form.THROUGHPUT, weight: int = 1
+) -> Steps[Block]:
+    """weight * [left >= right]."""
+    return _order(left, right, form, at_least(0, weight))
+
+
+def less(
+    left: Sequence[Block], right: Sequence[Block], form: Form = Form.THROUGHPUT, weight: int = 1
+) -> Steps[Block]:
+    """weight * [left < right]."""
+    return _order(left, right, form, below(0, weight))
+
+
+def _order(left: Sequence[Block], right: Sequence[Block], form: Form, last: Function) -> Steps[Block]:
+    if form is Form.THROUGHPUT:
+        return _borrow(_differences(left, right), last)
+    return _tournament(left, right, last)
+
+
+def _differences(left: Sequence[Block], right: Sequence[Block]) -> list[Block]:
+    return [x - y for x, y in zip(left, right, strict=True)]
+
+
+def _borrow(differences: Sequence[Block], last: Function) -> Steps[Block]:
+    """Whether a subtraction borrows, two blocks per look-up and nothing else: 16 for 64 bits.
+
+    With 4 d1 + d0 in [-15, 15] and the borrow b from below, v = 4 d1 + d0 - b lies in [-16, 15]. The new
+    borrow is [v < 0], and v and v + 16 always disagree about it: the padding bit is a whole bit of the table.
+    """
+    rest, borrow = list(differences), Block.constant(0)
+    while rest:
+        pair = total([rest[0], rest[1] * BASE, -borrow]) if len(rest) > 1 else rest[0] - borrow
+        # Operands that carry the noise of selections may be too noisy to be taken four times.
+        if pair.noise > BUDGET:
+            pair, rest = rest[0] - borrow, rest[1:]
+        else:
+            rest = rest[2:]
+        borrow = yield from first(look_up(pair, below(0) if rest else last))
+    return borrow
+
+
+def _tournament(left: Sequence[Block], right: Sequence[Block], last: Function) -> Steps[Block]:
+    """Signs of pairs, of sums of four signs, and so on: 21 look-ups at depth 3 for 64 bits."""
+    quiet = yield from together([_quiet(left), _quiet(right)])
+    level = _pairs(_differences(*quiet))
+    while len(level) > 1:
+        signs = [look_up(x, power_sign(i % SIGNS_PER_LOOK_UP)) for i, x in enumerate(level)]
+        results = yield from firsts(signs)
+        level = [total(results[i : i + SIGNS_PER_LOOK_UP]) for i in range(0, len(results), SIGNS_PER_LOOK_UP)]
+    return (yield from first(look_up(level[0], last)))
+
+
+def _quiet(blocks: Sequence[Block]) -> Steps[list[Block]]:
+    caps = [refreshed(blocks[1::2], ODD_NOISE_MAX), refreshed(blocks[::2], EVEN_NOISE_MAX)]
+    odd, even = yield from together(caps)
+    return [odd[i // 2] if i % 2 else even[i // 2] for i in range(len(blocks))]
+
+
+def _pairs(differences: Sequence[Block]) -> list[Block]:
+    lows, highs = differences[::2], differences[1::2]
+    paired = [low + high * BASE for low, high in zip(lows, highs, strict=False)]
+    return [*paired, *lows[len(highs) :]]
+
+
+def equal(left: Sequence[Block], right: Sequence[Block], weight: int = 1) -> Steps[Block]:
+    """weight * [left = right]."""
+    return _same(left, right, equals(0, weight))
+
+
+def not_equal(left: Sequence[Block], right: Sequence[Block], weight: int = 1) -> Steps[Block]:
+    """weight * [left != right]."""
+    return _same(left, right, differs(0, weight))
+
+
+def _same(left: Sequence[Block], right: Sequence[Block], last: Function) -> Steps[Block]:
+    """Two numbers are equal if no pair of blocks differs: 4 d1 + d0 is 0 only if both are."""
+    quiet = yield from together([_quiet(left), _quiet(right)])
+    pairs = _pairs(_differences(*quiet))
+    if len(pairs) == 1:
+        return (yield from first(look_up(pairs[0], last)))
+    flags = yield from firsts([look_up(pair, differs(0)) for pair in pairs])
+    return (yield from any_of(flags, last))
+
+
+def any_of(flags: Sequence[Block], last: Function) -> Steps[Block]:
+    """`last` of a number that is 0 exactly if no flag is set; sixteen flags per look-up."""
+    flags = list(flags)
+    while len(flags) > FLAGS_PER_LOOK_UP:
+        # Only as many groups as needed: a group of sixteen saves fifteen, whatever remains waits.
+        excess = len(flags) - FLAGS_PER_LOOK_UP
+        groups = min(-(-excess // (FLAGS_PER_LOOK_UP - 1)), len(flags) // FLAGS_PER_LOOK_UP)
+        taken = groups * FLAGS_PER_LOOK_UP
+        sums = [total(flags[i : i + FLAGS_PER_LOOK_UP]) for i in range(0, taken, FLAGS_PER_LOOK_UP)]
+        flags = [*(yield from firsts([look_up(each, differs(0)) for each in sums])), *flags[taken:]]
+    return (yield from first(look_up(total(flags), last)))

@@ -1,0 +1,140 @@
+"""How many bootstraps operations take: each algorithm is run on blocks without data."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from streams.domain.operations import BY_NAME, FheType, Kind, Scalar
+from streams.fhe.radix.addition import add, subtract
+from streams.fhe.radix.block import DIGIT_MAX, MESSAGE_BITS, Block, Wire
+from streams.fhe.radix.comparison import greater_or_equal
+from streams.fhe.radix.executors import CountingExecutor
+from streams.fhe.radix.forms import Cost, Form
+from streams.fhe.radix.operations import Operand, plan, requested
+from streams.fhe.radix.random import blocks_needed, seeded
+from streams.fhe.radix.selection import SELECT_WEIGHT, select
+from streams.fhe.radix.steps import Steps, run, together
+
+TRANSFER_BITS: Final = 64
+LIST_LENGTH: Final = 10  # of the lists whose operations are counted
+# A clear operand with many bits set: none of its digits makes an algorithm shorter than usual.
+CLEAR: Final = 0x6D3A_95C7_B1E4_2F8B_6D3A_95C7_B1E4_2F8B_6D3A_95C7_B1E4_2F8B_6D3A_95C7_B1E4_2F8B
+
+
+def stored(bits: int) -> list[Block]:
+    """A number as it comes from the store: decompression is a bootstrap, so its noise is one unit."""
+    if bits == 1:
+        return [condition(1)]
+    return [Block.of(Wire(0, 2 * DIGIT_MAX)) for _ in range(bits // MESSAGE_BITS)]
+
+
+def condition(weight: int = SELECT_WEIGHT) -> Block:
+    """A Bool at the weight at which its maker, a comparison or a decompression, emits it."""
+    wire = Wire(0, 2 * weight)
+    return Block(((wire, 1),), 0, 0, weight)
+
+
+def measured(algorithm: Steps[object]) -> Cost:
+    """Look-ups, depth and largest noise of an algorithm; raises what a device would raise."""
+    executor = CountingExecutor()
+    run(algorithm, executor)
+    return Cost(executor.look_ups, executor.depth, executor.noise)
+
+
+def cost(name: str, fhe_type: FheType, form: Form = Form.THROUGHPUT, *, clear: bool = False) -> Cost:
+    """What an operation of the table costs on stored operands of a type.
+
+    Args:
+        name: of the operation.
+        fhe_type: of its operands.
+        form: of the algorithm.
+        clear: whether the last operand is a clear number.
+    """
+    return measured(plan(requested(name, _operands(name, fhe_type, clear), fhe_type, form)))
+
+
+def _operands(name: str, fhe_type: FheType, clear: bool) -> Sequence[Operand]:
+    kind, bits = BY_NAME[name].kind, fhe_type.bits
+    number = CLEAR & ((1 << bits) - 1) | 1
+    shapes: dict[Kind, Callable[[], Sequence[Operand]]] = {
+        Kind.BINARY: lambda: (stored(bits), number if clear else stored(bits)),
+        Kind.UNARY: lambda: (stored(bits),),
+        Kind.CAST: lambda: (stored(bits),),
+        Kind.TRIVIAL: lambda: (number,),
+        Kind.SELECT: lambda: ([condition()], stored(bits), stored(bits)),
+        Kind.RAND: lambda: (_seeds(bits),),
+        Kind.RAND_BOUNDED: lambda: (_seeds(bits), 1 << (bits - 1)),
+        Kind.SUM: lambda: [stored(bits) for _ in range(LIST_LENGTH)],
+        Kind.IS_IN: lambda: [stored(bits) for _ in range(LIST_LENGTH + 1)],
+        Kind.MUL_DIV: lambda: (stored(bits), number if clear else stored(bits), number >> 1 | 1),
+    }
+    return shapes[kind]()
+
+
+def _seeds(bits: int) -> list[Block]:
+    return [seeded() for _ in range(blocks_needed(bits) + 1)]
+
+
+def transfer(balance: list[Block], receiver: list[Block], amount: list[Block]) -> Steps[list[list[Block]]]:
+    """The token of the examples: moved = amount <= balance ? amount : 0, then both balances."""
+    enough = yield from greater_or_equal(balance, amount, weight=SELECT_WEIGHT)
+    moved = yield from select(enough, amount, [Block.constant(0)] * len(amount))
+    return (yield from together([subtract(balance, moved), add(receiver, moved)]))
+
+
+def whitepaper_transfer(
+    balance: list[Block], receiver: list[Block], amount: list[Block]
+) -> Steps[list[list[Block]]]:
+    """The whitepaper's: both new balances are computed, then chosen or not."""
+    enough_of = _alone(greater_or_equal(balance, amount, weight=SELECT_WEIGHT))
+    # The comparison rides on the first batches of the ripples.
+    parts = yield from together([enough_of, add(receiver, amount), subtract(balance, amount)])
+    enough, received, kept = parts
+    chosen = [select(enough[0], kept, balance), select(enough[0], received, receiver)]
+    return (yield from together(chosen))
+
+
+def _alone(algorithm: Steps[Block]) -> Steps[list[Block]]:
+    return [(yield from algorithm)]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the report."""
+
+    operation: str
+    bits: int
+    operands: str  # "encrypted" or "clear" (the last one)
+    form: Form
+    cost: Cost
+
+
+def rows(bits: int | None = None) -> Iterator[Row]:
+    """Every operation for every type of its table, or for those of one width, in the forms that differ."""
+    for name, operation in BY_NAME.items():
+        if operation.kind is Kind.INPUT:
+            continue
+        for fhe_type in sorted(operation.types):
+            if bits in (None, fhe_type.bits):
+                yield from _rows_of(name, fhe_type)
+    if bits in (None, TRANSFER_BITS):
+        yield from _transfers()
+
+
+def _transfers() -> Iterator[Row]:
+    for name, algorithm in (("transfer", transfer), ("transfer (whitepaper)", whitepaper_transfer)):
+        paid = measured(algorithm(*(stored(TRANSFER_BITS) for _ in range(3))))
+        yield Row(name, TRANSFER_BITS, "encrypted", Form.THROUGHPUT, paid)
+
+
+def _rows_of(name: str, fhe_type: FheType) -> Iterator[Row]:
+    operation = BY_NAME[name]
+    ways = [operation.scalar is Scalar.MUST]
+    if operation.kind in (Kind.BINARY, Kind.MUL_DIV) and operation.scalar is not Scalar.MUST:
+        ways = [False, True]
+    for clear in ways:
+        fastest = cost(name, fhe_type, Form.THROUGHPUT, clear=clear)
+        yield Row(name, fhe_type.bits, "clear" if clear else "encrypted", Form.THROUGHPUT, fastest)
+        shallow = cost(name, fhe_type, Form.LATENCY, clear=clear)
+        if shallow != fastest:
+            yield Row(name, fhe_type.bits, "clear" if clear else "encrypted", Form.LATENCY, shallow)

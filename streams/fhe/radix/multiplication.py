@@ -1,0 +1,70 @@
+"""Products: of two numbers, and of a number with a known one."""
+
+import operator
+from collections.abc import Sequence
+
+from streams.fhe.radix.block import BASE, Block
+from streams.fhe.radix.columns import Columns, resolve
+from streams.fhe.radix.forms import Form
+from streams.fhe.radix.functions import of_pair
+from streams.fhe.radix.steps import Steps, firsts, look_up, refreshed
+
+OPERAND_NOISE_MAX = 2
+
+
+def multiply(
+    left: Sequence[Block],
+    right: Sequence[Block],
+    form: Form = Form.THROUGHPUT,
+    columns: int | None = None,
+) -> Steps[list[Block]]:
+    """left * right modulo 4^columns (as many as the operands have, if not stated).
+
+    One look-up per pair of digits gives their whole product, 0 to 9: digits are not cut into low and high
+    parts before they are summed.
+    """
+    width = len(left) if columns is None else columns
+    if all(block.is_constant for block in right):
+        known = sum(block.low << (2 * i) for i, block in enumerate(right))
+        return (yield from multiply_clear(left, known, width, form=form))
+    operands = yield from refreshed([*left, *right], OPERAND_NOISE_MAX)
+    x, y = operands[: len(left)], operands[len(left) :]
+    places = [(i, j) for i in range(len(x)) for j in range(len(y)) if i + j < width]
+    product = of_pair(operator.mul, BASE)
+    products = yield from firsts([look_up(x[i] * BASE + y[j], product) for i, j in places])
+    sums: Columns = [[] for _ in range(width)]
+    for (i, j), block in zip(places, products, strict=True):
+        sums[i + j].append(block)
+    return (yield from resolve(sums, form))
+
+
+def multiply_clear(
+    value: Sequence[Block],
+    factor: int,
+    columns: int,
+    form: Form = Form.THROUGHPUT,
+    first_kept: int = 0,
+) -> Steps[list[Block]]:
+    """value * factor modulo 4^columns: products with known digits are free, only the sums cost."""
+    quiet = yield from refreshed(value, OPERAND_NOISE_MAX)
+    return (yield from resolve(clear_products(quiet, factor, columns), form, first_kept))
+
+
+def clear_products(value: Sequence[Block], factor: int, columns: int) -> Columns:
+    """The columns of value * factor, modulo 4^columns."""
+    sums: Columns = [[] for _ in range(columns)]
+    for shift, digit in enumerate(signed_digits(factor, columns)):
+        for i, block in enumerate(value[: max(0, columns - shift)]):
+            if digit and not (block.is_constant and block.low == 0):
+                sums[i + shift].append(block * digit)
+    return sums
+
+
+def signed_digits(value: int, count: int) -> list[int]:
+    """Digits -1, 0, 1, 2 of a number modulo 4^count, lowest first: smaller and quieter than 0 to 3."""
+    found: list[int] = []
+    for _ in range(count):
+        digit = (value + 1) % BASE - 1
+        found.append(digit)
+        value = (value - digit) // BASE
+    return found

@@ -1,0 +1,139 @@
+"""The language of radix algorithms: generators that yield batches of look-ups and are sent the results.
+
+What one `yield` hands out may run in one batch; an executor merges the batches of many generators. Constants
+never reach an executor: looking up a known value gives a known value.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, TypeVar
+
+from streams.domain.errors import OperationError
+from streams.fhe.radix.block import Block, Wire
+from streams.fhe.radix.table import Function, Table, tabulate
+
+T = TypeVar("T")
+Outputs: TypeAlias = tuple[Block, ...]
+
+
+class NoiseExceeded(OperationError):
+    """A look-up's input carries more noise than the failure probability allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """One bootstrap: functions of one block, as many results."""
+
+    block: Block
+    functions: tuple[Function, ...]
+
+    def outputs(self, datas: Sequence[object]) -> Outputs:
+        """The results as blocks, around what an executor keeps for each of them."""
+        table = self.table
+        return tuple(self._output(i, table.halves[i], data) for i, data in enumerate(datas))
+
+    @property
+    def table(self) -> Table:
+        """The table to rotate; raises PaddingExceeded."""
+        return tabulate(self.functions, self.block.low, self.block.high)
+
+    def _output(self, index: int, halves: int, data: object) -> Block:
+        values = [self.functions[index](v) for v in range(self.block.low, self.block.high + 1)]
+        low, high = min(values), max(values)
+        wire = Wire(2 * low - halves, 2 * high - halves, 1, data)
+        return Block(((wire, 1),), halves, low, high)
+
+
+Steps: TypeAlias = Generator[Sequence[LookUp], Sequence[Outputs], T]
+
+
+class Executor(Protocol):
+    """Runs batches of look-ups."""
+
+    def run(self, batch: Sequence[LookUp]) -> list[Outputs]:
+        """The results in order; raises NoiseExceeded or PaddingExceeded before anything is computed."""
+        ...
+
+
+def checked(look_up: LookUp, budget: int) -> Table:
+    """The table of a look-up that may run.
+
+    Raises:
+        NoiseExceeded: its input's noise is above the budget.
+        PaddingExceeded: its functions do not fit its input's range.
+    """
+    if look_up.block.noise > budget:
+        raise NoiseExceeded(f"noise {look_up.block.noise}, the budget is {budget}")
+    return look_up.table
+
+
+def look_up(block: Block, *functions: Function) -> LookUp:
+    """A look-up, written short."""
+    return LookUp(block, functions)
+
+
+def batch(look_ups: Sequence[LookUp]) -> Steps[list[Outputs]]:
+    """Results of look-ups that may run side by side; known ones cost nothing."""
+    known = [_evaluated(each) for each in look_ups]
+    waiting = [each for each, result in zip(look_ups, known, strict=True) if result is None]
+    results = iter((yield waiting) if waiting else ())
+    return [next(results) if result is None else result for result in known]
+
+
+def _evaluated(each: LookUp) -> Outputs | None:
+    if not each.block.is_constant:
+        return None
+    return tuple(Block.constant(function(each.block.low)) for function in each.functions)
+
+
+def firsts(look_ups: Sequence[LookUp]) -> Steps[list[Block]]:
+    """The first result of each look-up."""
+    return [outputs[0] for outputs in (yield from batch(look_ups))]
+
+
+def first(each: LookUp) -> Steps[Block]:
+    """The first result of one look-up."""
+    return (yield from firsts([each]))[0]
+
+
+def identity(value: int) -> int:
+    """The table of a bootstrap that only refreshes."""
+    return value
+
+
+def refreshed(blocks: Sequence[Block], noise_max: int) -> Steps[list[Block]]:
+    """The same values, those above this noise bootstrapped."""
+    noisy = [block for block in blocks if block.noise > noise_max]
+    fresh = iter((yield from firsts([look_up(block, identity) for block in noisy])))
+    return [next(fresh) if block.noise > noise_max else block for block in blocks]
+
+
+def together(algorithms: Sequence[Steps[T]]) -> Steps[list[T]]:
+    """Runs algorithms side by side: each batch holds the next look-ups of all that are not finished."""
+    results: dict[int, T] = {}
+    waiting: dict[int, Sequence[LookUp]] = {}
+    answers: dict[int, Sequence[Outputs] | None] = dict.fromkeys(range(len(algorithms)))
+    while len(results) < len(algorithms):
+        for index, answer in answers.items():
+            try:
+                # A fresh generator is sent None, as Python asks for.
+                waiting[index] = algorithms[index].send(answer)  # pyright: ignore[reportArgumentType]
+            except StopIteration as stop:
+                results[index] = stop.value
+        answers = {}
+        if waiting:
+            outputs = iter((yield [each for look_ups in waiting.values() for each in look_ups]))
+            answers = {index: [next(outputs) for _ in look_ups] for index, look_ups in waiting.items()}
+            waiting = {}
+    return [results[index] for index in range(len(algorithms))]
+
+
+def run(algorithm: Steps[T], executor: Executor) -> T:
+    """Drives one algorithm to its result."""
+    outputs: Sequence[Outputs] | None = None
+    while True:
+        try:
+            look_ups = algorithm.send(outputs)  # pyright: ignore[reportArgumentType]
+        except StopIteration as stop:
+            return stop.value
+        outputs = executor.run(look_ups)
