@@ -5,12 +5,15 @@ unknown row with "none" and writes down the question. A few rounds of queries th
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from streams.domain.errors import CipherstreamError
 from streams.domain.rows import Row
 from streams.domain.state import Missing, Read, State
 from streams.ports import Transaction
+
+# Rows lead to rows: a block to its tip, the tip to handles, handles to items, items to what waits for them.
+_ROUNDS: Final = 6
 
 R = TypeVar("R", bound=Row)
 Decision = Callable[[State], None]
@@ -60,8 +63,10 @@ class Session:
 
     async def foresee(self, decisions: list[Decision]) -> None:
         """Load what these decisions, one after the other, will probably ask for."""
-        missed = self._guess(decisions)
-        if missed:
+        for _ in range(_ROUNDS):
+            missed = self._guess(decisions)
+            if not missed:
+                return
             await self._load(missed)
 
     async def decide(self, decision: Decision) -> None:

@@ -76,5 +76,6 @@ async def test_a_cut_log_ends_the_service_until_the_loss_is_accepted(graph: Live
 async def _cut(config: Path, shard: int, before: int) -> None:
     kafka = load_settings(config).kafka
     place = TopicPartition(kafka.prefix + topics.EVENTS, shard, before)
-    (deleted,) = administration.connect(kafka).delete_records([place]).values()
+    admin = administration.connect(kafka)  # it must outlive its request
+    (deleted,) = admin.delete_records([place]).values()
     await asyncio.wrap_future(deleted)
