@@ -1,26 +1,25 @@
-//! The place of the SIMD bootstrap kernel: for now it only tells which vector path this machine offers.
+//! The bootstrap of TFHE for batches: keyswitch, mean-centred modulus switch, blind rotation, extraction of one or
+//! several functions, and the packing keyswitch.
 //!
-//! Only arrays and bytes will cross this border, and nothing here depends on the crate `tfhe`.
+//! The instruction set is chosen at run time and never changes a result: integers are exact, and for binary64 the
+//! graph of operations is fixed (`fourier`). Only arrays and bytes cross the border to Python, and nothing here
+//! depends on the crate `tfhe`.
 
-use pyo3::prelude::*;
-
-/// The widest vector path that a kernel could take here: `avx512`, `avx2` or `scalar`.
-#[pyfunction]
-fn instruction_set() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::is_x86_feature_detected!("avx512f") && std::is_x86_feature_detected!("avx512vnni") {
-            return "avx512";
-        }
-        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-            return "avx2";
-        }
-    }
-    "scalar"
-}
-
-#[pymodule]
-fn cipherstream_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
-    module.add_function(wrap_pyfunction!(instruction_set, module)?)
-}
+pub mod accumulator;
+pub mod aligned;
+pub mod batch;
+pub mod blind_rotation;
+pub mod bootstrap_key;
+mod byte_product;
+pub mod digits;
+pub mod error;
+pub mod fourier;
+pub mod key_bytes;
+pub mod keyswitch;
+mod lanes;
+pub mod modulus_switch;
+pub mod packing;
+pub mod parameters;
+pub mod path;
+#[cfg(feature = "python")]
+mod python;

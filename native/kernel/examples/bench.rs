@@ -1,0 +1,77 @@
+//! `bench [repetitions]`: milliseconds per ciphertext on one thread, minimum and median; pin it from outside.
+//!
+//! `cargo run --release -p cipherstream-kernel --no-default-features --example bench`
+
+use std::time::Instant;
+
+use cipherstream_kernel::batch::{bootstrap, keyswitch, keyswitch_bootstrap, LookUps};
+use cipherstream_kernel::bootstrap_key::{BootstrapKey, STEP_WORDS};
+use cipherstream_kernel::keyswitch::{KeyswitchKey, Target};
+use cipherstream_kernel::parameters::{BIG_LWE, N};
+use cipherstream_kernel::path::Path;
+
+const DIMENSION: usize = 918;
+const LEVELS: usize = 4;
+const BATCHES: [usize; 4] = [1, 8, 16, 32];
+
+fn main() {
+    let repetitions =
+        std::env::args().nth(1).map_or(5, |count| count.parse().expect("a number of repetitions"));
+    let mut random = Words(5);
+    let standard = random.take(DIMENSION * STEP_WORDS);
+    let bootstrap_key = BootstrapKey::prepare(&standard, DIMENSION, Path::best()).expect("a whole key");
+    let standard = random.take(N * LEVELS * (DIMENSION + 1));
+    let keyswitch_key =
+        KeyswitchKey::prepare(&standard, LEVELS, DIMENSION + 1, Target::Lwe).expect("a whole key");
+    let tables: Vec<u64> = random.take(N).iter().map(|word| word >> 32 << 32).collect();
+    for path in Path::available().into_iter().filter(|path| *path != Path::Scalar) {
+        for batch in BATCHES {
+            let lwes = random.take(batch * BIG_LWE);
+            let amounts: Vec<u16> =
+                random.take(batch * (DIMENSION + 1)).iter().map(|word| (word >> 52) as u16).collect();
+            let table_of = vec![0; batch];
+            let reads: Vec<[u32; 2]> = (0..batch as u32).map(|ciphertext| [ciphertext, 0]).collect();
+            let look_ups = LookUps { tables: &tables, table_of: &table_of, reads: &reads };
+            let label = |what: &str| format!("{} {what} batch {batch}", path.name());
+            measure(&label("keyswitch"), repetitions, batch, || {
+                keyswitch(&lwes, &keyswitch_key, 1, path).expect("a batch");
+            });
+            measure(&label("bootstrap"), repetitions, batch, || {
+                bootstrap(&amounts, &look_ups, &bootstrap_key, 1, path).expect("a batch");
+            });
+            measure(&label("keyswitch and bootstrap"), repetitions, batch, || {
+                keyswitch_bootstrap(&lwes, &look_ups, &keyswitch_key, &bootstrap_key, 1, path)
+                    .expect("a batch");
+            });
+        }
+    }
+}
+
+/// SplitMix64.
+struct Words(u64);
+
+impl Words {
+    fn take(&mut self, count: usize) -> Vec<u64> {
+        (0..count).map(|_| self.word()).collect()
+    }
+
+    fn word(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e3779b97f4a7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58476d1ce4e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d049bb133111eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+fn measure(label: &str, repetitions: usize, batch: usize, mut work: impl FnMut()) {
+    work();
+    let mut times: Vec<f64> = (0..repetitions)
+        .map(|_| {
+            let started = Instant::now();
+            work();
+            started.elapsed().as_secs_f64() * 1e3 / batch as f64
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    println!("{label:40} min {:7.3}  median {:7.3} ms per ciphertext", times[0], times[times.len() / 2]);
+}
