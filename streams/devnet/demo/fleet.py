@@ -48,13 +48,15 @@ class Fleet:
         """Processes that were started."""
         return tuple(self._services)
 
-    async def start(self, services: Iterable[str]) -> None:
-        """Start services side by side and return when all are healthy; raises ChildDied, NotReady."""
-        new = [service for service in services if service not in self._services]
-        for service in new:
+    def launch(self, services: Iterable[str]) -> None:
+        """Start processes; whether they are healthy is to be waited for."""
+        for service in services:
             self._services[service] = service
             self._spawn(service)
-        await asyncio.gather(*(self.until_healthy(name) for name in new))
+
+    async def until_all_healthy(self, names: Iterable[str]) -> None:
+        """Wait for several; raises ChildDied, NotReady."""
+        await asyncio.gather(*map(self.until_healthy, names))
 
     async def until_healthy(self, name: str) -> None:
         """Wait for a service; raises ChildDied at once when it ends, NotReady after the timeout."""

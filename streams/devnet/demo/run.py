@@ -80,18 +80,20 @@ async def prepare(state: State) -> None:
 async def _stages(world: World, view: View) -> tuple[ledger.Line, ...]:
     watcher = asyncio.create_task(view.watch(world.progress))
     try:
-        for stage in world.plan.stages()[1:]:
-            if stage is Stage.INPUTS and world.plan.includes(Stage.KILLS):
-                await world.fleet.start(stages.SERVICES[stage])
-                continue  # the kills happen to the main job, which is done once
+        for stage in _actions(world.plan):
             with view.stage(stage):
-                await world.fleet.start(stages.SERVICES.get(stage, ()))
                 await stages.ACTIONS[stage](world)
         if not world.plan.includes(Stage.COMMIT):
             return ()
         return await stages.final_balances(world)
     finally:
         watcher.cancel()
+
+
+def _actions(plan: Plan) -> tuple[Stage, ...]:
+    """What follows the devnet. The kills happen to the main job, which is done once."""
+    left_out = (Stage.DEVNET, Stage.INPUTS) if plan.includes(Stage.KILLS) else (Stage.DEVNET,)
+    return tuple(stage for stage in plan.stages() if stage not in left_out)
 
 
 @contextlib.asynccontextmanager

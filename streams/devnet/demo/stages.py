@@ -79,7 +79,12 @@ async def check_keys(world: World) -> None:
 
 
 async def ingest(world: World) -> None:
-    """Mints are mined, and their handles arrive in the graph."""
+    """Mints are mined, and their handles arrive in the graph.
+
+    All services of the run start here, side by side: opening keys takes some of them a while.
+    """
+    world.fleet.launch(name for stage in world.plan.stages() for name in SERVICES.get(stage, ()))
+    await _ready(world, Stage.INGEST)
     for mint in world.script.mints:
         await world.traffic.mint(mint)
     handles = await world.traffic.allowed_handles()
@@ -88,12 +93,14 @@ async def ingest(world: World) -> None:
 
 async def compute(world: World) -> None:
     """Every allowed handle of the mints has a ciphertext."""
+    await _ready(world, Stage.COMPUTE)
     handles = await world.traffic.allowed_handles()
     await _until(world, lambda: _computed(world, handles))
 
 
 async def squash(world: World) -> None:
     """Every allowed handle of the mints is squashed, and the squashed supply decrypts to the sum."""
+    await _ready(world, Stage.SQUASH)
     handles = await world.traffic.allowed_handles()
     await _until(world, lambda: _squashed(world, handles))
     supply = (await world.traffic.balance_handles())[-1]
@@ -117,6 +124,7 @@ async def upload(world: World) -> None:
 
 async def commit(world: World) -> None:
     """The digests of all handles are on the gateway, and the minted balances decrypt from there."""
+    await _ready(world, Stage.COMMIT)
     await _until_committed(world)
     script = msgspec.structs.replace(world.script, transfers=())
     await _compare(world, script)
@@ -124,6 +132,7 @@ async def commit(world: World) -> None:
 
 async def inputs(world: World) -> None:
     """The main job: every transfer with its proof, and all digests on the gateway."""
+    await _ready(world, Stage.INPUTS)
     encryptor = await asyncio.to_thread(_encryptor, world)
     slots = asyncio.Semaphore(IN_FLIGHT_MAX)
 
@@ -159,6 +168,10 @@ async def final_balances(world: World) -> tuple[ledger.Line, ...]:
     # An account that never had a balance has no handle: that is zero.
     shown = [decrypted.get(handle, 0) for handle in handles]
     return ledger.compare(names, (*script.balances(), script.supply()), shown)
+
+
+async def _ready(world: World, stage: Stage) -> None:
+    await world.fleet.until_all_healthy(SERVICES[stage])
 
 
 async def _compare(world: World, script: ledger.Script) -> None:
