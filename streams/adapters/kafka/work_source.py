@@ -10,7 +10,7 @@ import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -51,7 +51,7 @@ class KafkaWork:
 
 
 class KafkaWorkSource:
-    """Items in any order; to be made and used on one event loop.
+    """Items in the order of their partitions, finished in any; to be made and used on one event loop.
 
     `on_rebalance` is called on the loop after every change of the partitions held.
     """
@@ -120,27 +120,17 @@ class KafkaWorkSource:
         self._finished.put(work)
         self._changed.set()
 
-    def may_start(self, work: KafkaWork, running: Iterable[KafkaWork]) -> bool:
-        """Whether an item may be handed out beside those that run."""
-        del work, running
-        return True
-
     # On the event loop
 
     def _can_go_on(self) -> bool:
-        return len(self._out) < self._slots and any(self._is_startable(work) for work in tuple(self._waiting))
+        return len(self._out) < self._slots and any(self._is_held(work) for work in tuple(self._waiting))
 
     def _next(self) -> KafkaWork | None:
         for work in tuple(self._waiting):
-            if not self._is_held(work):
-                self._discard(work)
-            elif self.may_start(work, self._out):
-                self._discard(work)
+            self._discard(work)
+            if self._is_held(work):
                 return work
         return None
-
-    def _is_startable(self, work: KafkaWork) -> bool:
-        return self._is_held(work) and self.may_start(work, self._out)
 
     def _is_held(self, work: KafkaWork) -> bool:
         return self._held.get(work.record.partition) is work.offsets
@@ -246,14 +236,6 @@ class KafkaWorkSource:
     def _tell(self, callback: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop was closed without stopping us
             self._loop.call_soon_threadsafe(callback)
-
-
-class OrderedSource(KafkaWorkSource):
-    """Items of one partition one after the other, as the sender's nonces need it; partitions side by side."""
-
-    def may_start(self, work: KafkaWork, running: Iterable[KafkaWork]) -> bool:
-        """Only when nothing of its partition runs."""
-        return all(other.record.partition != work.record.partition for other in running)
 
 
 def _configuration(kafka: KafkaSettings, group: str) -> dict[str, object]:

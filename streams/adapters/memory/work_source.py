@@ -29,10 +29,7 @@ class MemoryWork:
 
 
 class MemoryWorkSource:
-    """ports.WorkSource over a MemoryLog; `committed` outlives it, as a group's offsets do.
-
-    `is_ordered` makes it the twin of OrderedSource.
-    """
+    """ports.WorkSource over a MemoryLog; `committed` outlives it, as a group's offsets do."""
 
     def __init__(
         self,
@@ -41,8 +38,6 @@ class MemoryWorkSource:
         slots: int,
         partitions: Sequence[int],
         committed: dict[int, int] | None = None,
-        *,
-        is_ordered: bool = False,
     ) -> None:
         self._log, self._topic, self._slots = log, topic, slots
         self._partitions = tuple(partitions)
@@ -52,7 +47,6 @@ class MemoryWorkSource:
         self._out: list[MemoryWork] = []
         self._changed = asyncio.Event()
         self._is_stopping = False
-        self._is_ordered = is_ordered
 
     async def items(self) -> AsyncGenerator[MemoryWork, None]:
         """Items as slots are free, until the source is stopped."""
@@ -86,11 +80,10 @@ class MemoryWorkSource:
         self._changed.set()
 
     async def _take(self) -> Record | None:
-        busy = {work.record.partition for work in self._out} if self._is_ordered else set[int]()
         for partition in self._partitions:
             at = self._next[partition]
             _, end = await self._log.bounds(self._topic, partition)
-            if partition in busy or at >= end:
+            if at >= end:
                 continue
             self._next[partition] = at + 1
             self._open[partition].begin(at)

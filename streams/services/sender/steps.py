@@ -11,7 +11,9 @@
 7. `Sent` is acknowledged on results.v1           the next delivery is answered again (`sender.resulted`)
 8. the offset goes
 
-A call that the contract has already seen ends as `Sent(already=True)`, without a transaction.
+Calls are looked at side by side and take their nonces in the order in which they came; one that has to try
+again goes behind the others. A call that the contract has already seen ends as `Sent(already=True)`, without
+a transaction.
 """
 
 import asyncio
@@ -39,6 +41,7 @@ from streams.services.sender.metrics import SenderMetrics
 from streams.services.sender.node import Node
 from streams.services.sender.reverts import CallRefused, is_done_before
 from streams.services.sender.store import SenderStore
+from streams.services.sender.turns import Turn, Turns
 from streams.services.sender.watch import NonceLost, Watch
 from streams.services.worker.loop import Emit
 from streams.settings import GatewaySettings
@@ -80,6 +83,7 @@ class Sender:
         self._watch = Watch(store, node, key, gateway.chain_id, gateway.confirmations, clock)
         self._lease = Lease(store, key.address, self._recover)
         self._nonce_lock = asyncio.Lock()
+        self._turns = Turns()
         self._calls: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
 
     async def execute(self, work: Work, emit: Emit) -> None:
@@ -89,8 +93,8 @@ class Sender:
         crashpoint("sender.started")
         target = self._encoder.target(work.call)
         with self._metrics.of(target.kind):
-            async with self._alone(target.call_hash):
-                outcome = await self._in_time(work, target)
+            async with self._alone(target.call_hash) as turn:
+                outcome = await self._in_time(work, target, turn)
         await emit(
             Sent(
                 item=work.item,
@@ -104,41 +108,53 @@ class Sender:
         crashpoint("sender.resulted")
 
     @contextlib.asynccontextmanager
-    async def _alone(self, call_hash: bytes) -> AsyncGenerator[None]:
-        """The same call may be in our hands twice, after its deadline or a rebalance."""
+    async def _alone(self, call_hash: bytes) -> AsyncGenerator[Turn]:
+        """The call's turn. It may be in our hands twice, after its deadline or a rebalance: not at once."""
         lock = self._calls.setdefault(call_hash, asyncio.Lock())
         async with lock:
-            yield
+            with self._turns.next() as turn:
+                yield turn
 
-    async def _in_time(self, work: SendWork, target: Target) -> _Outcome:
+    async def _in_time(self, work: SendWork, target: Target, turn: Turn) -> _Outcome:
         """What passes by itself is waited out within the item's time."""
         deadline_s = self._clock.monotonic_s() + work.timeout_s
         while True:
             try:
                 async with self._lease.held() as epoch:
-                    return await self._fenced(work, target, epoch, deadline_s)
+                    return await self._fenced(work, target, epoch, deadline_s, turn)
             except (RpcError, StoreError, AddressTaken, NonceLost) as error:
                 if self._clock.monotonic_s() >= deadline_s:
                     raise
                 _log.info(str(error), action="call_waits", error=type(error).__name__)
+            turn.end()  # whoever has to try again lets the others go first
             await self._clock.sleep(_PAUSE_S)
 
-    async def _fenced(self, work: SendWork, target: Target, epoch: int, deadline_s: float) -> _Outcome:
+    async def _fenced(
+        self, work: SendWork, target: Target, epoch: int, deadline_s: float, turn: Turn
+    ) -> _Outcome:
         try:
-            return await self._make(work, target, epoch, deadline_s)
+            call = await self._call(work, target, epoch, turn)
+            if call is None:
+                return _Outcome(already=True)
+            return await self._finish(call, target, epoch, deadline_s)
         except Fenced as error:
             self._lease.forget(epoch)
             raise AddressTaken from error
 
-    async def _make(self, work: SendWork, target: Target, epoch: int, deadline_s: float) -> _Outcome:
+    async def _call(self, work: SendWork, target: Target, epoch: int, turn: Turn) -> StoredCall | None:
+        """The call's row, its nonce taken in turn if it had none; None when the contract has it already."""
         call = await self._store.find(self._key.address, target.call_hash)
         if call is None:
             gas = await self._due(target)
             if gas is None:
-                return _Outcome(already=True)
+                return None
             crashpoint("sender.decided")
-            call = await self._commit(work, target, gas, epoch)
+            call = await self._commit(work, target, gas, epoch, turn)
             crashpoint("sender.committed")
+        turn.end()
+        return call
+
+    async def _finish(self, call: StoredCall, target: Target, epoch: int, deadline_s: float) -> _Outcome:
         if call.state is CallState.CONFIRMED:
             return _Outcome(call.transaction_hash, call.block_number)
         receipt = await self._mined(call, epoch, deadline_s)
@@ -154,9 +170,10 @@ class Sender:
             raise
         return estimate * GAS_PERCENT // 100
 
-    async def _commit(self, work: SendWork, target: Target, gas: int, epoch: int) -> StoredCall:
+    async def _commit(self, work: SendWork, target: Target, gas: int, epoch: int, turn: Turn) -> StoredCall:
         address = self._key.address
         fees = first_fees(await self._node.gas_price())
+        await turn.come()
         async with self._nonce_lock:
             stored = await self._store.next_nonce(address)
             nonce = max(stored, await self._node.nonce(address, "pending"))

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from streams.adapters.kafka.log import KafkaLog
-from streams.adapters.kafka.work_source import KafkaWork, KafkaWorkSource, OrderedSource
+from streams.adapters.kafka.work_source import KafkaWork, KafkaWorkSource
 from streams.settings import KafkaSettings
 
 pytestmark = pytest.mark.stack
@@ -27,17 +27,11 @@ MEMBER = Path(__file__).with_name("member.py")
 class Member:
     """A source with a task that takes what it gives."""
 
-    def __init__(
-        self,
-        kafka: KafkaSettings,
-        topic: str,
-        slots: int,
-        kind: type[KafkaWorkSource] = KafkaWorkSource,
-    ) -> None:
+    def __init__(self, kafka: KafkaSettings, topic: str, slots: int) -> None:
         self.rebalances = 0
         self.taken: list[KafkaWork] = []
         self._moved = asyncio.Event()
-        self.source = kind(kafka, topic, GROUP, slots, self._rebalanced)
+        self.source = KafkaWorkSource(kafka, topic, GROUP, slots, self._rebalanced)
         self._task = asyncio.ensure_future(self._take())
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -156,19 +150,6 @@ async def test_waiting_records_are_paused_and_come_later(
     await member.leave()
     assert sorted(places(member.taken)) == [(place, at) for place in range(4) for at in range(10)]
     assert [committed(kafka, topic, partition) for partition in range(4)] == [10] * 4
-
-
-async def test_ordered_source_gives_one_per_partition(
-    kafka: KafkaSettings, log: KafkaLog, topic: str
-) -> None:
-    await fill(log, topic, 0, 0, 1)
-    member = Member(kafka, topic, slots=4, kind=OrderedSource)
-    await member.until(lambda: len(member.taken) == 2)
-    assert sorted(places(member.taken)) == [(0, 0), (1, 0)]
-    next(work for work in member.taken if work.record.partition == 0).done()
-    await member.until(lambda: len(member.taken) == 3)
-    assert places(member.taken)[2] == (0, 1)
-    await member.leave()
 
 
 async def test_killed_member_loses_nothing(kafka: KafkaSettings, log: KafkaLog, topic: str) -> None:

@@ -74,21 +74,6 @@ async def test_next_member_takes_what_was_not_committed(log: MemoryLog) -> None:
     assert committed == {0: 2}
 
 
-async def test_ordered_source_takes_one_per_partition(log: MemoryLog) -> None:
-    await append(log, 0, 0, 1)
-    source, out = MemoryWorkSource(log, TOPIC, 4, [0, 1], is_ordered=True), list[MemoryWork]()
-    taking = asyncio.ensure_future(take(source, out))
-    await settle()
-    assert [(work.record.partition, work.record.offset) for work in out] == [(0, 0), (1, 0)]
-    out[0].done()
-    await settle()
-    assert (out[2].record.partition, out[2].record.offset) == (0, 1)
-    for work in out:
-        work.done()
-    await source.stop()
-    await taking
-
-
 async def test_new_records_wake_the_source(log: MemoryLog) -> None:
     source, out = MemoryWorkSource(log, TOPIC, 4, [0, 1]), list[MemoryWork]()
     taking = asyncio.ensure_future(take(source, out))

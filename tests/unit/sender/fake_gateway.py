@@ -1,5 +1,7 @@
 """A gateway in memory: a pool, blocks, reorganisations, and a contract that takes each call once."""
 
+import asyncio
+
 from streams.adapters.ethereum.chain import Head, Receipt
 from streams.adapters.ethereum.errors import ContractReverted, RpcRefused
 from streams.adapters.memory.sender_store import SenderTable
@@ -30,6 +32,7 @@ class FakeGateway:
         self.reverts: set[bytes] = set()  # call data of what is mined and fails
         self.made: list[bytes] = []  # call data, in the order of the chain
         self.broadcasts: list[bytes] = []
+        self.slow: dict[bytes, asyncio.Event] = {}  # by call data: when its estimate may be answered
         self.foreign = 0  # nonces that another transaction used
 
     async def head(self) -> Head:
@@ -53,6 +56,8 @@ class FakeGateway:
 
     async def estimate_gas(self, sender: bytes, to: bytes | None, data: bytes) -> int:
         self._answer()
+        if data in self.slow:
+            await self.slow[data].wait()
         if data in self.refuses:
             raise self.refuses[data]
         if data in self.made:

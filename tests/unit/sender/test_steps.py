@@ -107,6 +107,37 @@ async def test_many_calls_take_consecutive_nonces_at_once(rig: Rig) -> None:
     assert rig.states() == [(nonce, CallState.CONFIRMED) for nonce in range(16)]
 
 
+async def test_nonces_are_taken_in_the_order_of_the_items(rig: Rig) -> None:
+    works = [commit_of(number) for number in range(4)]
+    first = rig.node.slow[rig.data(works[0])] = asyncio.Event()
+    sending = asyncio.create_task(rig.send(rig.sender(), *works))
+    await rig.clock.advance(1)
+    assert rig.states() == [], "the others wait for the first"
+    first.set()
+    await sending
+    assert rig.node.made == [rig.data(work) for work in works]
+
+
+async def test_a_refused_call_holds_up_nobody(rig: Rig) -> None:
+    works = [commit_of(number) for number in range(3)]
+    rig.node.refuses[rig.data(works[0])] = refusal("HostChainDisabled")
+    sender = rig.sender()
+    refused = asyncio.create_task(rig.send(sender, works[0]))
+    await rig.send(sender, *works[1:])
+    with pytest.raises(CallRefused):
+        await refused
+    assert rig.node.made == [rig.data(work) for work in works[1:]]
+
+
+async def test_the_second_of_two_equal_calls_holds_up_nobody(rig: Rig) -> None:
+    rig.node.is_mining = False
+    sending = asyncio.create_task(rig.send(rig.sender(), commit_of(1), commit_of(1), commit_of(2)))
+    await rig.clock.advance(1)
+    assert [nonce for nonce, _ in rig.states()] == [0, 1]
+    rig.node.mine()
+    assert len(await sending) == 3
+
+
 async def test_a_call_is_not_sent_before_so_many_blocks_are_above_it() -> None:
     rig = Rig(confirmations=3)
     sending = asyncio.create_task(rig.send(rig.sender(), commit_of(1)))
