@@ -1,13 +1,16 @@
 """Places where a test may kill a service: `crashpoint("listener.produced")` ends its process with SIGKILL.
 
 It does so once, if `CIPHERSTREAM_CRASH_AT` names the point and the file that `CIPHERSTREAM_CRASH_MARKER`
-names does not exist yet; the file is created first, so that the restarted process lives. Without the
-variable a point does nothing. `CIPHERSTREAM_CRASH_SIGNAL` names another signal: after SIGSTOP the process
+names does not exist yet; the file is created first, so that the restarted process lives. `point:5` is the
+fifth time that the process comes there, `point` the first. Without the variable a point does nothing.
+`CIPHERSTREAM_CRASH_SIGNAL` names another signal: after SIGSTOP the process
 goes on from there when it is woken, which is how a machine that was away comes back.
 """
 
+import itertools
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -49,10 +52,19 @@ POINTS: Final[dict[str, str]] = {
 }
 
 
+_passes: Final[dict[str, Iterator[int]]] = {}  # by marker; a counter, because points lie in threads too
+
+
 def crashpoint(name: str) -> None:
     """Kill this process here, once, when the environment asks for it."""
-    if os.environ.get(POINT_VARIABLE) == name and _is_first():
+    point, _, time = os.environ.get(POINT_VARIABLE, "").partition(":")
+    if point == name and _is_due(int(time or 1)) and _is_first():
         os.kill(os.getpid(), signal.Signals[os.environ.get(SIGNAL_VARIABLE, signal.SIGKILL.name)])
+
+
+def _is_due(time: int) -> bool:
+    counter = _passes.setdefault(os.environ.get(MARKER_VARIABLE, ""), itertools.count(1))
+    return next(counter) >= time
 
 
 def _is_first() -> bool:

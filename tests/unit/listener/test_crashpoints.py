@@ -44,6 +44,23 @@ def test_other_points_do_nothing(tmp_path: Path, point: str) -> None:
     assert not (tmp_path / "marker").exists()
 
 
+def test_a_point_may_kill_at_a_later_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed: list[int] = []
+
+    def kill(pid: int, number: int) -> None:
+        killed.append(number)
+
+    monkeypatch.setattr(crashpoints.os, "kill", kill)
+    monkeypatch.setenv(crashpoints.POINT_VARIABLE, "sender.committed:3")
+    monkeypatch.setenv(crashpoints.MARKER_VARIABLE, str(tmp_path / "marker"))
+    seen: list[int] = []
+    for _ in range(4):
+        crashpoints.crashpoint("sender.committed")
+        crashpoints.crashpoint("sender.broadcast")
+        seen.append(len(killed))
+    assert seen == [0, 0, 1, 1]
+
+
 def test_without_a_marker_nothing_is_killed() -> None:
     assert run("sender.committed", None).stdout == "alive\n"
 
