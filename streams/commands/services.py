@@ -47,8 +47,11 @@ def up(
     """Run every service as a child process, restarting those that die, until told to stop."""
     import asyncio
 
+    from streams.adapters.telemetry import logs
     from streams.services import fleet
+    from streams.settings import load_settings
 
+    logs.configure("up", load_settings().service.log_level)
     members = {name: service_argv(name) for name in available()}
     for number in range(2, tfhe_workers + 1):
         members[f"tfhe-worker-{number}"] = service_argv("tfhe-worker")
