@@ -15,7 +15,7 @@ use crate::bytes::{read_key, PROOF_LIMIT};
 use crate::compute::ENCRYPTION_SEPARATOR;
 use crate::errors::{guarded, Failure, Outcome};
 use crate::pool::KeyPool;
-use crate::value::Value;
+use crate::value::{is_stored, Value};
 
 const INPUT_SEPARATOR: [u8; 8] = *b"ZKw_Rrnd";
 /// Index 255 of a handle means "computed", so a list ends at 254.
@@ -81,6 +81,7 @@ impl ProofKey {
         if list.len() > MAX_VALUES {
             return Err(Failure::InvalidProof(format!("{} values, at most {MAX_VALUES}", list.len())));
         }
+        check_types(&list)?;
         if !list.is_empty() && list.verify(&self.crs, &self.public, auxiliary).is_invalid() {
             return Err(Failure::InvalidProof("verification failed".to_owned()));
         }
@@ -116,5 +117,15 @@ impl ProofKey {
                 Ok((value.type_code(), value.compress()?))
             })
             .collect()
+    }
+}
+
+/// The proof says nothing about types, so any list can name one that the protocol does not store: every operator
+/// must vote against it, and none may expand it.
+fn check_types(list: &ProvenCompactCiphertextList) -> Outcome<()> {
+    let foreign = (0..list.len()).find(|&index| !list.get_kind_of(index).is_some_and(is_stored));
+    match foreign {
+        Some(index) => Err(Failure::InvalidProof(format!("value {index} is of a type that is not supported"))),
+        None => Ok(()),
     }
 }

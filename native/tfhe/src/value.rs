@@ -39,6 +39,21 @@ macro_rules! with_value {
 }
 pub(crate) use with_value;
 
+/// Whether the protocol stores ciphertexts of that type.
+pub const fn is_stored(kind: FheTypes) -> bool {
+    matches!(
+        kind,
+        FheTypes::Bool
+            | FheTypes::Uint8
+            | FheTypes::Uint16
+            | FheTypes::Uint32
+            | FheTypes::Uint64
+            | FheTypes::Uint128
+            | FheTypes::Uint160
+            | FheTypes::Uint256
+    )
+}
+
 fn element<L: CiphertextList>(list: &L, index: usize) -> tfhe::Result<Option<Value>> {
     let Some(kind) = list.get_kind_of(index) else {
         return Ok(None);

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.fhe
 U64, U8, BOOL = FheType.UINT64, FheType.UINT8, FheType.BOOL
 AUX = bytes(range(92))
 VALUE = [ClearValue(U64, 123456789)]
+U64_BLOCKS = (32).to_bytes(8, "little")  # as a list states the length of a value, after its kind
 # Made by the encryptor once: proving takes a second.
 
 
@@ -106,6 +107,15 @@ def test_forms_that_the_protocol_forbids_do_not_conform(
     encryptor: TfheEncryptor, proofs: TfheProof, flaw: str
 ) -> None:
     assert "conform" in refused(proofs, encryptor.prove_flawed(VALUE, AUX, flaw))
+
+
+def test_a_type_that_is_not_stored_is_rejected_although_the_proof_holds(
+    proofs: TfheProof, honest: bytes
+) -> None:
+    unsigned, signed = (kind.to_bytes(4, "little") + U64_BLOCKS for kind in (0, 1))
+    assert honest.count(unsigned) == 1
+    raw = honest.replace(unsigned, signed)
+    assert refused(proofs, raw) == "value 0 is of a type that is not supported"
 
 
 def test_more_than_255_values_are_rejected(encryptor: TfheEncryptor, proofs: TfheProof) -> None:
