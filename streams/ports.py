@@ -200,7 +200,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     ready_cost_ms: int
     ready: int
     in_flight: int
-    overdue: int  # in flight beyond the deadline, or at a worker that is not alive
+    overdue: int  # dispatched and beyond the deadline, or at a worker that is not alive
 
 
 class Transaction(Protocol):
@@ -234,12 +234,15 @@ class Transaction(Protocol):
         """The message of each item; None when something that it needs is not stored."""
         ...
 
-    async def dispatched(self, items: Sequence[WorkRow]) -> None:
-        """The broker has these messages: dispatched, those of class `publish` done."""
+    async def dispatched(self, items: Sequence[WorkRow], deadline_ms: int) -> None:
+        """The broker has these messages: dispatched, those of class `publish` done.
+
+        `deadline_ms` is the earliest for them: what waited for the broker did not wait for a worker.
+        """
         ...
 
-    async def requeue(self, now_ms: int, live: Collection[str]) -> list[str]:
-        """Make ready what passed its deadline or lies at a worker that is not alive; gives the items."""
+    async def late(self, now_ms: int, live: Collection[str]) -> list[WorkRow]:
+        """Dispatched items that passed their deadline or lie at a worker that is not alive."""
         ...
 
     async def park(self, letter: DeadLetter) -> None:

@@ -228,13 +228,13 @@ class StoreContract:
         published = work("p", state=WorkState.CLAIMED, work_class="publish", kind=kinds.CIPHERTEXT)
         epoch = await self._write(store, sent, again, published)
         async with store.begin(0, epoch) as tx:
-            await tx.dispatched([sent, work("b", state=WorkState.CLAIMED), published])
+            await tx.dispatched([sent, work("b", state=WorkState.CLAIMED), published], NOW)
             reads = [Read(WorkRow, WorkRow.KEY, (T, name)) for name in ("a", "b", "p")]
             found = [row for (row,) in await tx.load(reads)]
         states = [row.state for row in found if isinstance(row, WorkRow)]
         assert states == [WorkState.DISPATCHED, WorkState.CLAIMED, WorkState.DONE]
 
-    async def test_requeue_takes_the_late_and_the_lost(self, store: Store) -> None:
+    async def test_late_are_those_past_their_time_and_the_lost(self, store: Store) -> None:
         out = {"state": WorkState.DISPATCHED, "deadline_ms": NOW + 1}
         epoch = await self._write(
             store,
@@ -243,12 +243,12 @@ class StoreContract:
             work("fine", **out, worker="live"),
             work("send", **out, work_class="sender", worker="unheard"),
             work("ready"),
+            work("claimed", **{**out, "state": WorkState.CLAIMED, "deadline_ms": NOW - 1}),
         )
         async with store.begin(0, epoch) as tx:
-            assert sorted(await tx.requeue(NOW, {"live"})) == ["late", "lost"]
-            (lost,), (fine,) = await tx.load([Read(WorkRow, WorkRow.KEY, (T, n)) for n in ("lost", "fine")])
-        assert lost == work("lost", attempt=1)
-        assert fine == work("fine", **out, worker="live")
+            found = await tx.late(NOW, {"live"})
+        assert sorted(row.id for row in found) == ["late", "lost"]
+        assert work("lost", **out, worker="dead", partition=3) in found
 
     async def test_demand_tells_each_shard_and_class(self, store: Store) -> None:
         out = {"state": WorkState.DISPATCHED, "deadline_ms": NOW + 1}

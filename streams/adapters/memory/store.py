@@ -114,22 +114,19 @@ class MemoryTransaction:
         """The message of each item; None when something that it needs is not stored."""
         return [self._message(item) for item in items]
 
-    async def dispatched(self, items: Sequence[WorkRow]) -> None:
+    async def dispatched(self, items: Sequence[WorkRow], deadline_ms: int) -> None:
         """The broker has these messages: dispatched, those of class `publish` done."""
         for item in items:
             row = self._state.get(WorkRow, item.tenant, item.id)
             if row is not None and row.state is WorkState.CLAIMED and row.attempt == item.attempt:
                 is_publication = row.work_class == WorkClass.PUBLISH
                 after = WorkState.DONE if is_publication else WorkState.DISPATCHED
-                self._state.put(msgspec.structs.replace(row, state=after))
+                deadline = max(row.deadline_ms, deadline_ms)
+                self._state.put(msgspec.structs.replace(row, state=after, deadline_ms=deadline))
 
-    async def requeue(self, now_ms: int, live: Collection[str]) -> list[str]:
-        """Make ready again what passed its deadline or lies at a worker that is not alive."""
-        late = [row for row in self._own() if _is_overdue(row, now_ms, live)]
-        for row in late:
-            again = {"attempt": row.attempt + 1, "deadline_ms": 0, "worker": "", "partition": -1}
-            self._state.put(msgspec.structs.replace(row, state=WorkState.READY, **again))
-        return [row.id for row in late]
+    async def late(self, now_ms: int, live: Collection[str]) -> list[WorkRow]:
+        """Dispatched items that passed their deadline or lie at a worker that is not alive."""
+        return [row for row in self._own() if _is_overdue(row, now_ms, live)]
 
     async def park(self, letter: DeadLetter) -> None:
         """Keep bytes that do not decode."""
@@ -296,7 +293,7 @@ def _demand(shard: int, work_class: str, rows: list[WorkRow], now_ms: int, live:
 
 
 def _is_overdue(row: WorkRow, now_ms: int, live: Collection[str]) -> bool:
-    if row.state not in IN_FLIGHT:
+    if row.state is not WorkState.DISPATCHED:
         return False
     is_lost = row.work_class in _WATCHED and bool(row.worker) and row.worker not in live
     return is_lost or row.deadline_ms < now_ms

@@ -67,15 +67,16 @@ class PostgresTransaction:
         """The message of each item; None when something that it needs is not stored."""
         return await messages.assemble(self._connection, items)
 
-    async def dispatched(self, items: Sequence[WorkRow]) -> None:
+    async def dispatched(self, items: Sequence[WorkRow], deadline_ms: int) -> None:
         """The broker has these messages: dispatched, those of class `publish` done."""
         keys = [(item.tenant, item.id, item.attempt) for item in items]
-        await self._fetch("dispatched", *(list(column) for column in zip(*keys, strict=True)))
+        columns = (list(column) for column in zip(*keys, strict=True))
+        await self._fetch("dispatched", *columns, deadline_ms)
 
-    async def requeue(self, now_ms: int, live: Collection[str]) -> list[str]:
-        """Make ready again what passed its deadline or lies at a worker that is not alive."""
-        found = await self._fetch("requeue", self._shard, now_ms, sorted(live))
-        return [record["id"] for record in found]
+    async def late(self, now_ms: int, live: Collection[str]) -> list[WorkRow]:
+        """Dispatched items that passed their deadline or lie at a worker that is not alive."""
+        found = await self._fetch("late", self._shard, now_ms, sorted(live))
+        return [_work(record) for record in found]
 
     async def park(self, letter: DeadLetter) -> None:
         """Keep bytes that do not decode."""

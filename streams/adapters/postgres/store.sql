@@ -71,17 +71,19 @@ returning tenant, id, work_class, kind, subject, affinity, contract, cost_ms, st
 -- The broker has the messages; a publication is done with that.
 update work_items as w set
   state = case w.work_class when 'publish' then 'done' else 'dispatched' end,
+  deadline_ms = greatest(w.deadline_ms, $4),
   dispatched_at = now(),
   finished_at = case w.work_class when 'publish' then now() end
 from unnest($1::text[], $2::text[], $3::bigint[]) as i(tenant, id, attempt)
 where w.tenant = i.tenant and w.id = i.id and w.attempt = i.attempt and w.state = 'claimed';
 
--- name: requeue
--- What passed its deadline or lies at a worker that is not alive is ready again.
-update work_items set state = 'ready', attempt = attempt + 1, deadline_ms = 0, worker = '', partition = -1
-where shard = $1 and state in ('claimed', 'dispatched')
-  and (deadline_ms < $2 or (work_class in ('tfhe', 'zkproof', 'sns') and worker <> '' and worker <> all($3::text[])))
-returning id;
+-- name: late
+-- What passed its deadline or lies at a worker that is not alive.
+select tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause,
+  attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition
+from work_items
+where shard = $1 and state = 'dispatched'
+  and (deadline_ms < $2 or (work_class in ('tfhe', 'zkproof', 'sns') and worker <> '' and worker <> all($3::text[])));
 
 -- name: demand
 -- Open work per shard and class.
@@ -89,7 +91,7 @@ select shard, work_class,
   coalesce(sum(cost_ms) filter (where state = 'ready'), 0)::bigint as ready_cost_ms,
   count(*) filter (where state = 'ready') as ready,
   count(*) filter (where state <> 'ready') as in_flight,
-  count(*) filter (where state <> 'ready' and (deadline_ms < $1 or (work_class in ('tfhe', 'zkproof', 'sns')
+  count(*) filter (where state = 'dispatched' and (deadline_ms < $1 or (work_class in ('tfhe', 'zkproof', 'sns')
     and worker <> '' and worker <> all($2::text[])))) as overdue
 from work_items
 where (state = 'ready' and not_before_ms <= $1) or state in ('claimed', 'dispatched')

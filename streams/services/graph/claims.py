@@ -25,7 +25,6 @@ from streams.domain.work import WorkClass
 from streams.ports import Clock, Demand, Transaction
 from streams.services.graph.workers import WorkerView
 
-COMPUTE_CLASSES: Final = (WorkClass.TFHE, WorkClass.ZKPROOF, WorkClass.SNS)
 CLASSES: Final = tuple(WorkClass)
 # Classes without heartbeats: what one shard may have in flight.
 _FIXED: Final[Mapping[str, int]] = {WorkClass.SENDER: 64, WorkClass.PUBLISH: 256}

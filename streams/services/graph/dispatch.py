@@ -11,14 +11,17 @@ from typing import Final
 
 import structlog
 
+from streams.adapters.kafka.delivery import when_stored
 from streams.domain.errors import BrokerError, Irrecoverable
 from streams.domain.rows import WorkRow
+from streams.domain.schedule import PIPE_WAIT_MS_MIN
 from streams.domain.work import WorkClass
-from streams.ports import Outgoing, Position
+from streams.ports import Position
 from streams.services.crashpoints import crashpoint
 from streams.services.graph.claims import Claims
 from streams.services.graph.outgoing import Publication, publication
 from streams.services.graph.surroundings import Surroundings
+from streams.services.graph.sweep import give_up, refuse
 
 CHUNK: Final = 64  # items of one turn; their messages are in memory together
 
@@ -32,6 +35,7 @@ class Dispatcher:
         self._shard = shard
         self._store = around.store
         self._to = around.log
+        self._clock = around.clock
         self._claims = claims
         self._seal = around.seal
         self._signer = around.market.signer
@@ -84,35 +88,40 @@ class Dispatcher:
             messages = await tx.messages(items)
         ready: list[tuple[WorkRow, Publication]] = []
         for item, message in zip(items, messages, strict=True):
-            sealed = None if message is None else await self._sealed(item, message)
-            if sealed is None:  # its deadline brings it back
-                _log.error("nothing to send", action="message_missing", tenant=item.tenant, item=item.id)
-            else:
-                ready.append((item, sealed))
+            if message is None:
+                await self._give_up(epoch, item)
+                continue
+            try:
+                ready.append((item, await self._seal(publication(item, message, self._signer))))
+            except Irrecoverable as error:
+                await self._refuse(epoch, item, error)
         return ready
 
-    async def _sealed(self, item: WorkRow, message: Outgoing) -> Publication | None:
-        try:
-            return await self._seal(publication(item, message, self._signer))
-        except Irrecoverable as error:
-            _log.error("message refused", action="message_refused", item=item.id, error=str(error))
-            return None
+    async def _give_up(self, epoch: int, item: WorkRow) -> None:
+        """What it is about is not stored (any more): try again later, unless nothing wants it."""
+        _log.error("nothing to send", action="message_missing", tenant=item.tenant, item=item.id)
+        async with self._store.begin(self._shard, epoch) as tx:
+            await give_up(tx, [item], "MessageMissing", self._clock.now_ms())
+
+    async def _refuse(self, epoch: int, item: WorkRow, error: Irrecoverable) -> None:
+        _log.error("message refused", action="message_refused", item=item.id, error=str(error))
+        async with self._store.begin(self._shard, epoch) as tx:
+            await refuse(tx, item, error)
 
     async def _append(self, publications: list[Publication]) -> list[Position | BrokerError]:
-        appends = [
-            asyncio.ensure_future(
-                self._to.append(p.topic, key=p.key, value=p.value, headers=p.headers, partition=p.partition)
-            )
-            for p in publications
-        ]
-        await asyncio.sleep(0)  # the records leave before the point where a test kills us
-        crashpoint("dispatcher.produced")
+        with when_stored(lambda: crashpoint("dispatcher.produced")):
+            appends = [
+                asyncio.ensure_future(
+                    self._to.append(p.topic, key=p.key, value=p.value, headers=p.headers, partition=p.partition)
+                )
+                for p in publications
+            ]
         return await asyncio.gather(*(_outcome(append) for append in appends))
 
     async def _settle(self, epoch: int, sent: list[WorkRow]) -> None:
         is_freed = any(item.work_class == WorkClass.PUBLISH for item in sent)
         async with self._store.begin(self._shard, epoch) as tx:
-            await tx.dispatched(sent)
+            await tx.dispatched(sent, self._clock.now_ms() + PIPE_WAIT_MS_MIN)
             claimed = await self._claims.claim(tx, epoch, (WorkClass.PUBLISH,) if is_freed else ())
         self.add(claimed)
 

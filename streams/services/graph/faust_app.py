@@ -1,5 +1,6 @@
 """The Faust application without our logic: its settings, its one topic, its events as records."""
 
+import getpass
 import ssl
 import tempfile
 from collections.abc import Mapping
@@ -38,8 +39,8 @@ _OPTIONS: Final[Mapping[str, Any]] = {
     "value_serializer": "raw",
 }
 _ACKS: Final = -1  # all in-sync replicas
-# Faust makes this folder, for tables that we do not have.
-_DATA: Final = Path(tempfile.gettempdir()) / "cipherstream-faust"
+# Faust makes this folder, for tables that we do not have; one per user, who alone may write there.
+_DATA: Final = Path(tempfile.gettempdir()) / f"cipherstream-faust-{getpass.getuser()}"
 
 
 class _Boot(BootStrategy):

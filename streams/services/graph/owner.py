@@ -22,6 +22,7 @@ from streams.services.graph.dispatch import Dispatcher
 from streams.services.graph.inbox import Ack, Inbox
 from streams.services.graph.results import ResultsReader
 from streams.services.graph.surroundings import Surroundings
+from streams.services.graph.sweep import take_back
 
 _BATCH: Final = 64  # records of one transaction
 _PAUSES_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # between attempts, the last for ever
@@ -123,6 +124,7 @@ class Owner:
             self._dispatcher.add(await tx.reclaim())
         await self._reader.restart()
         self._around.health("database", True, "")
+        self._around.health("kafka", True, "")
         places = {offset.topic: offset.next_off for offset in claim.offsets}
         self._log.info("shard claimed", action="shard_claimed", epoch=self._epoch, offsets=places)
         self._is_due = True
@@ -140,6 +142,8 @@ class Owner:
             self._wake.clear()
             try:
                 await self._turn()
+                if failures:
+                    self._around.health("kafka", True, "")
                 failures = 0
             except (BrokerError, BlobError) as error:
                 failures = await self._wait_out(error, failures)
@@ -166,7 +170,7 @@ class Owner:
         self._is_due = False
         clock, workers = self._around.clock, self._around.market.workers
         async with self._around.store.begin(self._shard, self._epoch) as tx:
-            lost = await tx.requeue(clock.now_ms(), workers.ids()) if workers.is_known else []
+            lost = await take_back(tx, clock.now_ms(), workers.ids()) if workers.is_known else []
             claimed = await self._claims.claim(tx, self._epoch, CLASSES)
         self._dispatcher.add(claimed)
         if lost:
@@ -184,6 +188,8 @@ class Owner:
             await self._around.feed.seek(self._shard, self.events.end)
 
     async def _wait_out(self, error: Exception, failures: int) -> int:
+        if isinstance(error, BrokerError):
+            self._around.health("kafka", False, str(error))
         pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
         self._log.warning("waiting", action="wait_out", error=str(error), seconds=pause_s)
         sleep = asyncio.ensure_future(self._around.clock.sleep(pause_s))

@@ -105,7 +105,9 @@ class Shards:
         except StoreError as error:
             around.health("database", False, str(error))
             return
+        around.health("database", True, "")
         around.market.update(demands)
+        around.observe(demands)
         due = {d.shard for d in demands if d.ready or (d.overdue and workers.is_known)}
         for shard, (owner, _) in self._owners.items():
             owner.audit()

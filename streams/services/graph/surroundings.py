@@ -1,11 +1,11 @@
 """What the owners of one process share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from streams.domain.decide import Rules
-from streams.ports import Clock, Log, Store
+from streams.ports import Clock, Demand, Log, Store
 from streams.services.graph.claims import Market
 from streams.services.graph.outgoing import Seal, inline
 
@@ -29,6 +29,10 @@ def _no_health(name: str, ok: bool, detail: str) -> None:
     del name, ok, detail
 
 
+def _no_demand(demands: Sequence[Demand]) -> None:
+    del demands
+
+
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """Ports and shared knowledge; `owner` is this process's name in `shard_owner`."""
@@ -42,4 +46,5 @@ class Surroundings:
     feed: Feed
     seal: Seal = inline
     health: Callable[[str, bool, str], None] = _no_health
+    observe: Callable[[Sequence[Demand]], None] = _no_demand  # what a sweep saw, for metrics
     changed: Callable[[], None] = _nothing  # called when `busy` of an owner may be another

@@ -17,6 +17,7 @@ from unit.graph.graph_world import honest
 from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.postgres.rows import as_row
 from streams.adapters.postgres.store import PostgresStore
+from streams.adapters.system import SystemClock
 from streams.domain.control import TenantControl, WorkerHeartbeat
 from streams.domain.facts import Fact, encode_fact
 from streams.domain.results import encode_result
@@ -26,6 +27,7 @@ from streams.domain.work import decode_work
 from streams.messages import topics
 from streams.services import crashpoints
 from streams.services.runtime import STATE_VARIABLE
+from streams.services.worker.heartbeat import Heartbeat
 
 SHARDS = 4
 TENANT = worlds.TENANT
@@ -192,26 +194,26 @@ class LiveGraph:
             for partition in range(await self.broker.partitions(topics.WORK[name]))
         ]
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._beat())
+            for work_class in CLASSES:
+                group.create_task(self._beat(work_class))
             for task in reading:
                 group.create_task(task)
 
-    async def _beat(self) -> None:
-        while True:
-            for work_class in CLASSES:
-                count = await self.broker.partitions(f"work.{work_class}.v1")
-                beat = WorkerHeartbeat(
-                    worker=f"w-{work_class}",
-                    work_class=work_class,
-                    slots=4,
-                    engine="clear",
-                    key_ids=(),
-                    partitions=tuple(range(count)),
-                    at_ms=0,
-                )
-                key = f"worker/w-{work_class}".encode()
-                await self.broker.append(topics.CONTROL, key=key, value=msgspec.json.encode(beat))
-            await asyncio.sleep(3.0)
+    async def _beat(self, work_class: str) -> None:
+        count = await self.broker.partitions(f"work.{work_class}.v1")
+
+        def describe(at_ms: int) -> WorkerHeartbeat:
+            return WorkerHeartbeat(
+                worker=f"w-{work_class}",
+                work_class=work_class,
+                slots=4,
+                engine="clear",
+                key_ids=(),
+                partitions=tuple(range(count)),
+                at_ms=at_ms,
+            )
+
+        await Heartbeat(self.broker, SystemClock(), describe).run()
 
     async def _serve(self, topic: str, partition: int) -> None:
         async for record in self.broker.read(topic, partition, 0):

@@ -2,14 +2,16 @@
 
 from collections import Counter
 
+import pytest
 from graph_world import TENANT, GraphWorld, Process, honest
 from unit.domain.worlds import CRS, KEY, Logs, block, h
 
+from streams.domain.errors import Irrecoverable
 from streams.domain.facts import Fact
 from streams.domain.lifecycle import IN_FLIGHT, WorkState
 from streams.domain.results import Failed, Started
 from streams.domain.rows import WorkRow
-from streams.messages import topics
+from streams.messages import claim_check, topics
 from streams.settings import EngineSettings, Settings
 
 TFHE = "work.tfhe.v1"
@@ -113,6 +115,73 @@ async def test_a_farewell_frees_the_items_at_once(world: GraphWorld) -> None:
         await world.log.append(topics.CONTROL, key=b"worker/going", value=None)
         await process.settle()
         assert {row.state for row in tfhe(world)} == {WorkState.READY}
+
+
+async def test_late_work_that_nothing_wants_any_more_is_cancelled(world: GraphWorld) -> None:
+    async with world.process() as process:
+        await world.beat("w")
+        await publish(world, process, 1)
+        await world.publish(block("1b", 1, "0"), block("2b", 2, "1b"))
+        await process.settle()
+        await world.log.append(topics.CONTROL, key=b"worker/w", value=None)
+        await process.settle()
+        assert [row.state for row in tfhe(world)] == [WorkState.CANCELLED]
+
+
+async def test_an_item_that_takes_its_workers_along_has_to_wait(world: GraphWorld) -> None:
+    async with world.process() as process:
+        await world.beat("w")
+        await publish(world, process, 1)
+        for deaths in range(1, 5):
+            await world.log.append(topics.CONTROL, key=b"worker/w", value=None)
+            await process.settle()
+            (row,) = tfhe(world)
+            assert (row.attempt, row.not_before_ms > world.clock.now_ms()) == (deaths, deaths > 3)
+            await world.beat("w")
+            await process.settle()
+        assert [row.state for row in tfhe(world)] == [WorkState.READY]
+
+
+async def test_a_message_that_no_reader_takes_fails_its_item(
+    world: GraphWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise Irrecoverable("a work message of 99 GB")
+
+    monkeypatch.setattr(claim_check, "close", refuse)
+    async with world.process() as process:
+        await world.beat("w")
+        await publish(world, process, 1)
+        await process.live()
+        (row,) = tfhe(world)
+    assert (row.state, row.cause) == (WorkState.FAILED, "Irrecoverable: a work message of 99 GB")
+    assert len(world.log.records(topics.DLQ)) == 1
+
+
+async def test_a_missing_message_frees_the_credit_and_is_tried_again(world: GraphWorld) -> None:
+    async with world.process() as process:
+        await world.beat("w")
+        await process.settle()
+        await world.publish(*items(1)[:3])
+        await process.settle()
+        lost = WorkRow(
+            tenant=TENANT,
+            id="lost",
+            work_class="tfhe",
+            kind="compute",
+            subject=b"",
+            affinity=b"",
+            contract=b"",
+            cost_ms=1,
+            state=WorkState.READY,
+        )
+        world.store.state.put(lost)
+        world.store.tables.shards[TENANT, "lost"] = world.shard
+        await world.clock.advance(1.1)
+        await process.settle()
+        (row,) = tfhe(world)
+        assert row.state in (WorkState.READY, WorkState.CANCELLED)
+        assert world.take_work("tfhe") == []
 
 
 async def test_a_recoverable_failure_waits_its_pause(world: GraphWorld) -> None:
