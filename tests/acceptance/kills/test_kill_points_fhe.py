@@ -43,7 +43,7 @@ async def recorded(bench: Bench) -> tuple[bytes, ...]:
         return await asyncio.to_thread(Traffic(*chains, bench.deployment).record, SMALL, encryptor)
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 async def test_digests_do_not_depend_on_kills(real_bench: Bench) -> None:
     inputs = await recorded(real_bench)
     async with real_bench.round() as played, played.running():

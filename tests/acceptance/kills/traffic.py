@@ -13,7 +13,7 @@ from streams.domain.events import ACL_TOPICS, Allowed, decode_host_log
 from streams.domain.operations import FheType
 from streams.fhe.suite import ClearValue, Encryptor
 
-PROOF_TIMEOUT_S = 300.0
+PROOF_TIMEOUT_S = 500.0  # the first input waits until the workers have loaded their keys
 LARGE_BYTES = 250_000  # neither the gateway's fact nor the work fits into one record
 
 

@@ -19,7 +19,7 @@ from streams.messages.topics import DLQ, EVENTS, RESULTS
 from harness import Bench, Round, until  # isort: skip
 from traffic import Script, Traffic  # isort: skip
 
-SETTLE_TIMEOUT_S = 300.0
+SETTLE_TIMEOUT_S = 500.0
 _OPEN = "select count(*) from work_items where state not in ('done', 'failed', 'cancelled')"
 _OFFSETS = "select topic, part, next_off from consumer_offset order by topic, part"
 _BY_STATE = "select work_class, state, cause, count(*) from work_items group by 1, 2, 3 order by 1, 2, 3"
