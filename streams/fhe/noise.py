@@ -10,6 +10,7 @@ with Errors" (J. Math. Cryptology 2015): the curve that an optimiser of paramete
 """
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,7 @@ FAILURE_LOG2_MAX: Final = -128.0  # of one bootstrap; the pinned set is made for
 NORM2_RESERVE: Final = (
     1  # kept for what is not modelled: re-randomised inputs, 32-bit accumulators of devices
 )
+NORM2_MAX: Final = 1 << 20  # no algorithm needs more
 FLOAT_BITS: Final = 53  # of a double's significand, in which products of polynomials are computed
 
 # Least b of TUniform(b) that gives 132 bits of security at dimension d: ceil(SLOPE * d + 64 + INTERCEPT).
@@ -103,10 +105,8 @@ def failure_log2(parameters: Parameters, norm2: float) -> float:
 
 def norm2_limit(parameters: Parameters, failure_log2_max: float = FAILURE_LOG2_MAX) -> int:
     """The largest norm2 at which a bootstrap fails with at most this probability; 0 if there is none."""
-    limit = 0
-    while failure_log2(parameters, limit + 1) <= failure_log2_max:
-        limit += 1
-    return limit
+    candidates = range(1, NORM2_MAX)
+    return bisect_right(candidates, failure_log2_max, key=lambda norm2: failure_log2(parameters, norm2))
 
 
 def norm2_budget(parameters: Parameters) -> int:

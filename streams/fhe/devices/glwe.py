@@ -1,0 +1,48 @@
+"""GLWE ciphertexts (Brakerski, Gentry, Vaikuntanathan 2012; ring case: Lyubashevsky, Peikert, Regev 2010).
+
+Shape (..., k + 1, N): k mask polynomials A_i, then the body B = sum A_i S_i + M + E in Z_q[X] / (X^N + 1).
+The key S has shape (k, N) and binary coefficients; flattened it is the big LWE key.
+"""
+
+import numpy as np
+
+from streams.fhe.devices.polynomial import negacyclic_product
+from streams.fhe.devices.randomness import Source
+from streams.fhe.devices.words import Words, as_signed, as_words
+
+
+def encrypt(source: Source, key: Words, messages: Words, noise_log2: int) -> Words:
+    """Ciphertexts (..., k + 1, N) of polynomials (..., N) of torus elements."""
+    masks = source.uniform((*messages.shape[:-1], *key.shape))
+    noise = as_words(source.noise(noise_log2, messages.shape))
+    bodies = _masked(key, masks) + messages + noise
+    return np.concatenate([masks, bodies[..., None, :]], axis=-2)
+
+
+def trivial(messages: Words, glwe_dimension: int) -> Words:
+    """Ciphertexts that everybody can read: mask zero."""
+    masks = np.zeros((*messages.shape[:-1], glwe_dimension, messages.shape[-1]), np.uint64)
+    return np.concatenate([masks, messages[..., None, :]], axis=-2)
+
+
+def phase(key: Words, ciphertexts: Words) -> Words:
+    """B - sum A_i S_i = M + E, shape (..., N)."""
+    return ciphertexts[..., -1, :] - _masked(key, ciphertexts[..., :-1, :])
+
+
+def _masked(key: Words, masks: Words) -> Words:
+    return negacyclic_product(as_signed(key), masks).sum(-2, dtype=np.uint64)
+
+
+def sample_extract(ciphertexts: Words, coefficient: int) -> Words:
+    """LWE ciphertexts (..., k N + 1) of one coefficient h of the message, under the flattened key.
+
+    Coefficient h of A S is sum over j of A_(h - j) S_j, where A_(h - j) is -A_(N + h - j) for j > h
+    (Chillotti et al. 2020, section 4.2).
+    """
+    size = ciphertexts.shape[-1]
+    origin = coefficient - np.arange(size)
+    masks = ciphertexts[..., :-1, :][..., origin % size]
+    masks = np.where(origin < 0, -masks, masks)
+    flat = masks.reshape(*ciphertexts.shape[:-2], -1)
+    return np.concatenate([flat, ciphertexts[..., -1, coefficient, None]], axis=-1)

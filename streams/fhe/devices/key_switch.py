@@ -1,0 +1,55 @@
+"""Key switching: from the big LWE key to the small one.
+
+The key-switching key holds, for each bit s_i of the big key and each level, an encryption of s_i * 2^64 / B^j
+under the small key. With digits d of the mask, (0, b) - sum d_ij * row_ij encrypts the same message
+(Chillotti et al. 2020, section 4.1).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.fhe.devices import lwe
+from streams.fhe.devices.decomposition import decompose, weights
+from streams.fhe.devices.randomness import Source
+from streams.fhe.devices.words import Digits, Word, Words, as_words
+from streams.fhe.parameters import Parameters
+
+HALF_WORD = 32
+
+
+@dataclass(frozen=True)
+class KeySwitchKey:
+    """Rows of shape (k N, level, n + 1), the least significant level first (the order of TFHE-rs's files)."""
+
+    parameters: Parameters
+    rows: Words
+
+
+def generate(source: Source, parameters: Parameters, big: Words, small: Words) -> KeySwitchKey:
+    """The key from a big key (k N,) to a small one (n,)."""
+    messages = big[:, None] * weights(parameters.ks)
+    return KeySwitchKey(parameters, lwe.encrypt(source, small, messages, parameters.lwe_noise_log2))
+
+
+def key_switch(key: KeySwitchKey, ciphertexts: Words) -> Words:
+    """Ciphertexts (batch, k N + 1) under the big key become (batch, n + 1) under the small one."""
+    digits = decompose(ciphertexts[:, :-1], key.parameters.ks)
+    rows = key.rows.reshape(-1, key.rows.shape[-1])
+    switched = -_exact_product(digits.reshape(len(ciphertexts), -1), rows)
+    switched[:, -1] += ciphertexts[:, -1]
+    return switched
+
+
+def _exact_product(digits: Digits, rows: Words) -> Words:
+    """digits @ rows modulo 2^64, as two products of doubles that are exact.
+
+    A half word is below 2^32, a digit at most B/2: with 8192 rows of base 16 sums stay below 2^48 < 2^53.
+    """
+    bound = rows.shape[0] * float(abs(digits).max(initial=0)) * 2.0**HALF_WORD
+    if bound >= 2.0**53:
+        return as_words(digits) @ rows
+    factors = digits.astype(np.float64)
+    low = factors @ (rows & Word((1 << HALF_WORD) - 1)).astype(np.float64)
+    high = factors @ (rows >> Word(HALF_WORD)).astype(np.float64)
+    return as_words(low.astype(np.int64)) + (as_words(high.astype(np.int64)) << Word(HALF_WORD))

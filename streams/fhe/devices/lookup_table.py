@@ -1,0 +1,20 @@
+"""Test polynomials: a table of p entries as the polynomial that a blind rotation turns."""
+
+import numpy as np
+
+from streams.fhe.devices.encoding import encode_halves
+from streams.fhe.devices.words import Digits, Words
+from streams.fhe.parameters import Parameters
+
+
+def test_polynomial(parameters: Parameters, entries: Digits) -> Words:
+    """Polynomials (tables, N) of entries (tables, p) in halves of the scale.
+
+    Each entry fills a box of N / p coefficients. The boxes are moved by half a box to the left, so that noise
+    of either sign stays inside; what leaves at the left comes back negated at the right, as X^N = -1 wants.
+    """
+    half = parameters.box // 2
+    boxes = np.repeat(encode_halves(parameters, entries), parameters.box, axis=-1)
+    turned = np.roll(boxes, -half, axis=-1)
+    turned[..., -half:] = -turned[..., -half:]
+    return turned

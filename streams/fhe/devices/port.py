@@ -1,0 +1,31 @@
+"""What an executor asks of a device; every device keeps it, and is tested with the same tests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from streams.fhe.devices.words import Words
+from streams.fhe.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class Bootstraps:
+    """A batch of keyswitches and programmable bootstraps."""
+
+    ciphertexts: Words  # (batch, k N + 1), LWE under the big key
+    polynomials: Words  # (tables, N), test polynomials in torus elements
+    tables: Sequence[int]  # (batch,), which polynomial a ciphertext turns
+    boxes: Sequence[tuple[int, ...]]  # (batch,), the boxes that are extracted after the rotation
+
+
+class Device(Protocol):
+    """Bootstraps in batches; results do not depend on a batch's size or order."""
+
+    @property
+    def parameters(self) -> Parameters:
+        """The set of its keys."""
+        ...
+
+    def bootstrap(self, batch: Bootstraps) -> list[Words]:
+        """For each ciphertext its results, shape (boxes of it, k N + 1), LWE under the big key."""
+        ...

@@ -1,0 +1,31 @@
+"""The device `reference`: NumPy, exact integers, short. What the others are held against."""
+
+from streams.fhe.devices.blind_rotation import blind_rotate
+from streams.fhe.devices.key_switch import key_switch
+from streams.fhe.devices.keys import ServerKey
+from streams.fhe.devices.many_lut import extract_boxes
+from streams.fhe.devices.modulus_switch import modulus_switch
+from streams.fhe.devices.port import Bootstraps
+from streams.fhe.devices.words import Words
+from streams.fhe.parameters import Parameters
+
+
+class ReferenceDevice:
+    """Keyswitch, modulus switch, blind rotation, extraction, each as its file says."""
+
+    def __init__(self, key: ServerKey) -> None:
+        self._key = key
+
+    @property
+    def parameters(self) -> Parameters:
+        """The set of its keys."""
+        return self._key.parameters
+
+    def bootstrap(self, batch: Bootstraps) -> list[Words]:
+        """For each ciphertext its results, shape (boxes of it, k N + 1)."""
+        small = key_switch(self._key.key_switch, batch.ciphertexts)
+        exponents = modulus_switch(self.parameters, small)
+        polynomials = batch.polynomials[list(batch.tables)]
+        accumulators = blind_rotate(self._key.bootstrap, exponents, polynomials)
+        pairs = zip(accumulators, batch.boxes, strict=True)
+        return [extract_boxes(self.parameters, accumulator, boxes) for accumulator, boxes in pairs]
