@@ -14,6 +14,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streams.adapters.kafka.client import broker_error, configuration
+from streams.adapters.kafka.delivery import hook_of_append
 from streams.domain.errors import BrokerError
 from streams.ports import Headers, Position
 from streams.settings import KafkaSettings
@@ -58,11 +59,13 @@ class KafkaProducer:
         if self._stopping.is_set():
             raise BrokerError("the producer is closed")
         future: asyncio.Future[Position] = self._loop.create_future()
-        producer = self._producer
+        producer, stored = self._producer, hook_of_append()
 
         def deliver(error: KafkaError | None, message: Message) -> None:
             if error is not None and error.fatal() and producer is self._producer:
                 self._lost = True
+            if error is None and stored is not None:
+                stored()
             self._reports.append((future, _outcome(topic, error, message)))
 
         place = -1 if partition is None else partition  # -1: by the key

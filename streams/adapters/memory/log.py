@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 
 from streams.adapters.kafka import declaration
+from streams.adapters.kafka.delivery import hook_of_append
 from streams.adapters.memory.clock import FakeClock
 from streams.domain import partition as partitioner
 from streams.domain.errors import BrokerError, LogTruncated
@@ -66,7 +67,10 @@ class MemoryLog:
         if found.dropped:
             found.dropped -= 1
             return Position(number, place.end)
-        return self._store(place, topic, number, key, value, headers)
+        position, stored = self._store(place, topic, number, key, value, headers), hook_of_append()
+        if stored is not None:
+            stored()
+        return position
 
     def partition_of(self, topic: str, key: bytes) -> int:
         """Partition of a key by murmur2."""

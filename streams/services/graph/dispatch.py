@@ -112,7 +112,9 @@ class Dispatcher:
         with when_stored(lambda: crashpoint("dispatcher.produced")):
             appends = [
                 asyncio.ensure_future(
-                    self._to.append(p.topic, key=p.key, value=p.value, headers=p.headers, partition=p.partition)
+                    self._to.append(
+                        p.topic, key=p.key, value=p.value, headers=p.headers, partition=p.partition
+                    )
                 )
                 for p in publications
             ]

@@ -1,9 +1,9 @@
 """Facts onto `events.v1`: in order, each acknowledged before the next, the first delivery error stops."""
 
-import asyncio
 import hashlib
 from typing import Final
 
+from streams.adapters.kafka.delivery import when_stored
 from streams.domain import facts
 from streams.ports import Headers, Log
 from streams.services.crashpoints import crashpoint
@@ -64,8 +64,5 @@ class Publisher:
         crashpoint(f"{self._name}.acknowledged")
 
     async def _append(self, tenant: str, record: bytes, headers: Headers) -> None:
-        append = self._log.append(EVENTS, key=tenant.encode(), value=record, headers=headers)
-        task = asyncio.ensure_future(append)
-        await asyncio.sleep(0)  # lets the record leave before the point where a test kills us
-        crashpoint(f"{self._name}.produced")
-        await task
+        with when_stored(lambda: crashpoint(f"{self._name}.produced")):
+            await self._log.append(EVENTS, key=tenant.encode(), value=record, headers=headers)

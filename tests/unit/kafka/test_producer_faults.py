@@ -8,6 +8,7 @@ import pytest_asyncio
 from confluent_kafka import KafkaError
 from mock_broker import MockBroker, mock_broker
 
+from streams.adapters.kafka.delivery import when_stored
 from streams.adapters.kafka.producer import KafkaProducer
 from streams.domain.errors import BrokerError
 from streams.ports import Position
@@ -63,6 +64,21 @@ async def test_lost_session_is_replaced(broker: MockBroker, producer: KafkaProdu
     assert any(isinstance(report, BrokerError) for report in reports)
     assert all(isinstance(report, BrokerError | Position) for report in reports)
     await _until_appended(producer)
+
+
+async def test_hook_is_called_for_what_is_stored_before_its_producer_hears(
+    broker: MockBroker, producer: KafkaProducer
+) -> None:
+    appending: asyncio.Future[Position]
+    heard: list[bool] = []
+    with when_stored(lambda: heard.append(appending.done())):
+        appending = asyncio.ensure_future(append(producer))
+    assert await appending == Position(0, 0)
+    assert heard == [False]
+    broker.spoil_produce(KafkaError.INVALID_RECORD)
+    with when_stored(lambda: heard.append(True)), pytest.raises(BrokerError):
+        await append(producer)
+    assert len(heard) == 1
 
 
 async def test_full_queue_is_waited_for(broker: MockBroker) -> None:

@@ -1,6 +1,6 @@
 """Memory adapters, and a kill that ends the test's service instead of the test."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,9 +38,7 @@ def host() -> HostChainSettings:
 
 
 @pytest.fixture
-def kill_at(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Callable[[str], type[BaseException]]]:
+def kill_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], type[BaseException]]:
     """Arms a point, as the environment would; gives the exception that stands for the kill."""
 
     def kill(pid: int, number: int) -> None:

@@ -205,6 +205,15 @@ async def test_a_kill_between_any_two_steps_loses_nothing(rig: Rig, kill_at: Kil
     assert sorted(set(rig.numbers())) == list(range(3, 9))
 
 
+async def test_a_kill_before_the_acknowledgement_is_heard_leaves_the_record(
+    rig: Rig, kill_at: KillAt
+) -> None:
+    killed = kill_at("listener.produced")
+    with pytest.raises(killed):
+        await rig.drain()
+    assert rig.numbers() == [3]
+
+
 async def test_two_listeners_one_of_them_lagging_on_a_dead_branch(rig: Rig) -> None:
     rig.chain.mine(6)
     leader = await rig.drain()
