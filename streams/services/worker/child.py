@@ -25,9 +25,13 @@ _OOM_SCORE: Final = "1000"  # a machine without memory ends the child first, nev
 class Jobs(Protocol):
     """What a child can do; each reply carries the number of its request."""
 
-    def open_keys(self, key_id: bytes, directory: Path) -> None: ...
+    def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None: ...
 
-    def open_crs(self, crs_id: bytes, file: Path) -> None: ...
+    def open_crs(self, crs_id: bytes, file: Path, *, at_once: bool) -> None: ...
+
+    def prepare(self, key_id: bytes, crs_id: bytes) -> None:
+        """Have open what an item needs, so that opening is not on its own time."""
+        ...
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
         """Outputs as they are there; the last reply ends the request."""
@@ -72,11 +76,18 @@ def _replies(jobs: Jobs, request: frames.Request) -> Iterator[frames.Reply]:
             crashpoint("child.answering")
             yield reply
         return
-    if isinstance(request, frames.OpenKeys):
-        jobs.open_keys(request.key_id, request.directory)
-    else:
-        jobs.open_crs(request.crs_id, request.file)
+    _open(jobs, request)
     yield frames.Opened(request.number)
+
+
+def _open(jobs: Jobs, request: frames.OpenKeys | frames.OpenCrs | frames.Prepare) -> None:
+    match request:
+        case frames.OpenKeys():
+            jobs.open_keys(request.key_id, request.directory, at_once=request.at_once)
+        case frames.OpenCrs():
+            jobs.open_crs(request.crs_id, request.file, at_once=request.at_once)
+        case frames.Prepare():
+            jobs.prepare(request.key_id, request.crs_id)
 
 
 def _broken(number: int, error: BaseException) -> frames.Broken:
@@ -110,6 +121,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--kind", required=True)
     parser.add_argument("--engine", default="clear")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--memory-bytes", type=int, default=0, help="0 = no bound")
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     return parser.parse_args(argv)
@@ -127,7 +139,7 @@ def main() -> None:
     from streams.services.worker.jobs import jobs_of  # the engine is loaded here, never by the parent
 
     chosen = arguments()
-    start(chosen, jobs_of(chosen.kind, chosen.engine, chosen.threads))
+    start(chosen, jobs_of(chosen.kind, chosen.engine, chosen.threads, chosen.memory_bytes))
 
 
 if __name__ == "__main__":

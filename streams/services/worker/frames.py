@@ -18,19 +18,29 @@ ChildWork = ComputeWork | ProofWork | SquashWork
 
 
 class OpenKeys(msgspec.Struct, frozen=True, tag="open_keys"):
-    """Load the key set whose files by purpose are in that directory and answer under this number."""
+    """Know the key set whose files by purpose are in that directory, load it if so told, and answer."""
 
     number: int
     key_id: bytes
     directory: Path
+    at_once: bool
 
 
 class OpenCrs(msgspec.Struct, frozen=True, tag="open_crs"):
-    """Load the common reference string in that file and answer under this number."""
+    """Know the common reference string in that file, load it if so told, and answer."""
 
     number: int
     crs_id: bytes
     file: Path
+    at_once: bool
+
+
+class Prepare(msgspec.Struct, frozen=True, tag="prepare"):
+    """Have open what an item needs and answer under this number."""
+
+    number: int
+    key_id: bytes
+    crs_id: bytes = b""
 
 
 class Run(msgspec.Struct, frozen=True, tag="run"):
@@ -52,7 +62,7 @@ class Output(msgspec.Struct, frozen=True, tag="output"):
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
-    """Key set or reference string is loaded."""
+    """Key set or reference string is known, and loaded if that was asked for."""
 
     number: int
 
@@ -89,7 +99,7 @@ class Broken(msgspec.Struct, frozen=True, tag="broken"):
     message: str
 
 
-Request = OpenKeys | OpenCrs | Run
+Request = OpenKeys | OpenCrs | Prepare | Run
 Reply = Ready | Output | Opened | Finished | Verdict | Squashing | Broken
 Final_ = Opened | Finished | Verdict | Squashing | Broken  # what ends a request
 

@@ -1,9 +1,8 @@
 """What the child of each class of worker does with an item; only the child imports an engine."""
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from streams.domain.attestation import Format
 from streams.domain.errors import ConfigurationError, InvalidInput, KeyMissing, Undecodable
@@ -17,61 +16,106 @@ from streams.fhe.suite import ComputeSuite, Expanded, ProofSuite, SquashSuite
 from streams.services.worker import frames
 from streams.services.worker.child import Jobs
 from streams.services.worker.proof import VALUES_MAX, auxiliary_data, check_size
+from streams.services.worker.shelf import Shelf
 
 _Suite = TypeVar("_Suite")
+_Opens = Callable[[Engine, KeyFiles, int], _Suite]
 
 
-def _opened(suites: dict[bytes, _Suite], key_id: bytes) -> _Suite:
-    suite = suites.get(key_id)
-    if suite is None:
-        raise KeyMissing(f"the child has not opened {key_id.hex()}")
-    return suite
+def _place(places: dict[bytes, Path], identity: bytes) -> Path:
+    place = places.get(identity)
+    if place is None:
+        raise KeyMissing(f"the child does not know {identity.hex()}")
+    return place
 
 
-class ComputeJobs:
-    """Executes components."""
+class _KeyJobs(Generic[_Suite]):
+    """Key sets by the opener of a purpose: the newest at once, others when an item asks."""
 
-    def __init__(self, engine: Engine, threads: int) -> None:
+    def __init__(self, opener: _Opens[_Suite], engine: Engine, threads: int, memory_bytes_max: int) -> None:
+        self._opener = opener
         self._engine: Engine = engine
         self._threads = threads
-        self._suites: dict[bytes, ComputeSuite] = {}
+        self._places: dict[bytes, Path] = {}
+        self._suites = Shelf(self._open, memory_bytes_max)
 
-    def open_keys(self, key_id: bytes, directory: Path) -> None:
-        """Load the compute key."""
-        self._suites[key_id] = open_compute(self._engine, KeyFiles(directory), self._threads)
+    def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None:
+        """Remember where it is, and load it if it is the newest."""
+        self._places[key_id] = directory
+        if at_once:
+            self._suites.get(key_id)
 
-    def open_crs(self, crs_id: bytes, file: Path) -> None:
+    def open_crs(self, crs_id: bytes, file: Path, *, at_once: bool) -> None:
         """Not needed here."""
+
+    def prepare(self, key_id: bytes, crs_id: bytes) -> None:
+        """Have the key set open."""
+        del crs_id
+        self._suites.get(key_id)
+
+    def _open(self, key_id: bytes) -> _Suite:
+        return self._opener(self._engine, KeyFiles(_place(self._places, key_id)), self._threads)
+
+
+class ComputeJobs(_KeyJobs[ComputeSuite]):
+    """Executes components."""
+
+    def __init__(self, engine: Engine, threads: int, memory_bytes_max: int = 0) -> None:
+        super().__init__(open_compute, engine, threads, memory_bytes_max)
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
         """Outputs one by one."""
         if not isinstance(work, ComputeWork):
             raise Undecodable("not a component")
-        for ciphertext in component_outputs(_opened(self._suites, work.key_id), work):
+        for ciphertext in component_outputs(self._suites.get(work.key_id), work):
             yield frames.Output(number, ciphertext)
         yield frames.Finished(number)
+
+
+class SquashJobs(_KeyJobs[SquashSuite]):
+    """Squashes stored ciphertexts."""
+
+    def __init__(self, engine: Engine, threads: int, memory_bytes_max: int = 0) -> None:
+        super().__init__(open_squash, engine, threads, memory_bytes_max)
+
+    def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
+        """The squashed object's bytes."""
+        if not isinstance(work, SquashWork):
+            raise Undecodable("not a ciphertext to squash")
+        suite = self._suites.get(work.key_id)
+        ct128 = suite.squash(work.ciphertext.ct64, work.ciphertext.fhe_type)
+        yield frames.Squashing(number, ct128, Format.COMPRESSED_ON_CPU)
 
 
 class ProofJobs:
     """Judges encrypted inputs; a suite needs key set and reference string, so each pair is one."""
 
-    def __init__(self, engine: Engine, threads: int) -> None:
+    def __init__(self, engine: Engine, threads: int, memory_bytes_max: int = 0) -> None:
         self._engine: Engine = engine
         self._threads = threads
         self._keys: dict[bytes, Path] = {}
         self._crs: dict[bytes, Path] = {}
-        self._suites: dict[tuple[bytes, bytes], ProofSuite] = {}
-        self._opening = threading.Lock()
+        self._newest_key = b""
+        self._newest_crs = b""
+        self._suites: Shelf[tuple[bytes, bytes], ProofSuite] = Shelf(self._open, memory_bytes_max)
 
-    def open_keys(self, key_id: bytes, directory: Path) -> None:
-        """Remember where it is, and load it when it has a reference string to go with."""
+    def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None:
+        """Remember where it is, and load the newest when it has a reference string to go with."""
         self._keys[key_id] = directory
-        self._open_pairs()
+        if at_once:
+            self._newest_key = key_id
+            self._open_newest()
 
-    def open_crs(self, crs_id: bytes, file: Path) -> None:
-        """Remember where it is, and load it when it has a key set to go with."""
+    def open_crs(self, crs_id: bytes, file: Path, *, at_once: bool) -> None:
+        """Remember where it is, and load the newest when it has a key set to go with."""
         self._crs[crs_id] = file
-        self._open_pairs()
+        if at_once:
+            self._newest_crs = crs_id
+            self._open_newest()
+
+    def prepare(self, key_id: bytes, crs_id: bytes) -> None:
+        """Have that pair open."""
+        self._suites.get((key_id, crs_id))
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
         """The verdict; a rejection is raised as InvalidInput."""
@@ -79,48 +123,21 @@ class ProofJobs:
             raise Undecodable("not an encrypted input")
         raw = work.ciphertext_with_proof
         check_size(raw)
-        suite = self._suite(work.key_id, work.crs_id)
+        suite = self._suites.get((work.key_id, work.crs_id))
         blob = blob_hash(raw)
         values = suite.verify(raw, auxiliary_data(work), blob)
         if len(values) > VALUES_MAX:
             raise InvalidInput(f"{len(values)} values, {VALUES_MAX} are allowed")
         yield frames.Verdict(number, True, _named(work, blob, values))
 
-    def _open_pairs(self) -> None:
-        # The newest key set with the newest reference string; older pairs are loaded when an item asks.
-        if self._keys and self._crs:
-            self._suite(next(reversed(self._keys)), next(reversed(self._crs)))
+    def _open_newest(self) -> None:
+        if self._newest_key and self._newest_crs:
+            self._suites.get((self._newest_key, self._newest_crs))
 
-    def _suite(self, key_id: bytes, crs_id: bytes) -> ProofSuite:
-        with self._opening:
-            if (key_id, crs_id) not in self._suites:
-                keys, crs = _opened(self._keys, key_id), _opened(self._crs, crs_id)
-                self._suites[key_id, crs_id] = open_proof(self._engine, KeyFiles(keys), crs, self._threads)
-            return self._suites[key_id, crs_id]
-
-
-class SquashJobs:
-    """Squashes stored ciphertexts."""
-
-    def __init__(self, engine: Engine, threads: int) -> None:
-        self._engine: Engine = engine
-        self._threads = threads
-        self._suites: dict[bytes, SquashSuite] = {}
-
-    def open_keys(self, key_id: bytes, directory: Path) -> None:
-        """Load the full key."""
-        self._suites[key_id] = open_squash(self._engine, KeyFiles(directory), self._threads)
-
-    def open_crs(self, crs_id: bytes, file: Path) -> None:
-        """Not needed here."""
-
-    def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
-        """The squashed object's bytes."""
-        if not isinstance(work, SquashWork):
-            raise Undecodable("not a ciphertext to squash")
-        suite = _opened(self._suites, work.key_id)
-        ct128 = suite.squash(work.ciphertext.ct64, work.ciphertext.fhe_type)
-        yield frames.Squashing(number, ct128, Format.COMPRESSED_ON_CPU)
+    def _open(self, pair: tuple[bytes, bytes]) -> ProofSuite:
+        key_id, crs_id = pair
+        files, crs = KeyFiles(_place(self._keys, key_id)), _place(self._crs, crs_id)
+        return open_proof(self._engine, files, crs, self._threads)
 
 
 def _named(work: ProofWork, blob: bytes, values: tuple[Expanded, ...]) -> tuple[Ciphertext, ...]:
@@ -134,18 +151,18 @@ def _named(work: ProofWork, blob: bytes, values: tuple[Expanded, ...]) -> tuple[
     )
 
 
-_KINDS: Final[dict[str, Callable[[Engine, int], Jobs]]] = {
+_KINDS: Final[dict[str, Callable[[Engine, int, int], Jobs]]] = {
     "tfhe": ComputeJobs,
     "zkproof": ProofJobs,
     "sns": SquashJobs,
 }
 
 
-def jobs_of(kind: str, engine: str, threads: int) -> Jobs:
-    """The jobs of a class of worker on an engine; raises ConfigurationError."""
+def jobs_of(kind: str, engine: str, threads: int, memory_bytes_max: int = 0) -> Jobs:
+    """The jobs of a class of worker on an engine, 0 for no bound; raises ConfigurationError."""
     if kind not in _KINDS:
         raise ConfigurationError(f"there is no worker of the class {kind}")
-    return _KINDS[kind](known_engine(engine), threads)
+    return _KINDS[kind](known_engine(engine), threads, memory_bytes_max)
 
 
 def known_engine(name: str) -> Engine:

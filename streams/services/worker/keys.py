@@ -1,4 +1,7 @@
-"""Keys of a worker: follows `keysets.v1`, has the material on this machine, opens it in the child."""
+"""Keys of a worker: follows `keysets.v1`, has the material on this machine, makes it known to the child.
+
+The newest key set is opened at once, older ones when an item names them; what is away holds up nothing else.
+"""
 
 import asyncio
 from pathlib import Path
@@ -35,13 +38,13 @@ class Store(Protocol):
 class OpensKeys(Protocol):
     """What is asked of the pool here."""
 
-    async def open_keys(self, key_id: bytes, directory: Path) -> None: ...
+    async def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None: ...
 
-    async def open_crs(self, crs_id: bytes, file: Path) -> None: ...
+    async def open_crs(self, crs_id: bytes, file: Path, *, at_once: bool) -> None: ...
 
 
 class Keys:
-    """Key sets and reference strings that the child has open."""
+    """Key sets and reference strings that the child can compute with."""
 
     def __init__(
         self,
@@ -63,6 +66,10 @@ class Keys:
         self._on_state = on_state
         self._opened: dict[bytes, asyncio.Event] = {}
         self._key_ids: list[bytes] = []
+        self._newest: dict[type[Announcement], bytes] = {}
+        self._away: dict[bytes, str] = {}  # why, by what is being tried now
+        self._is_read = asyncio.Event()  # what was announced before, so that the newest is known
+        self._is_read.set()
 
     @property
     def key_ids(self) -> tuple[bytes, ...]:
@@ -87,32 +94,69 @@ class Keys:
             raise KeyMissing(f"no key set or reference string {identity.hex()} here yet") from error
 
     async def take(self, announcement: Announcement) -> None:
-        """Have this material; tries again until it succeeds. Raises Fatal."""
+        """Have this material; tries again until it succeeds. The one told last is opened at once.
+
+        Raises: Fatal.
+        """
+        if self._is_news(announcement):
+            await self._have(announcement)
+
+    def _is_news(self, announcement: Announcement) -> bool:
+        if not self._is_wanted(announcement):
+            return False
         identity = identity_of(announcement)
-        if self._event(identity).is_set() or not self._is_wanted(announcement):
-            return
+        self._newest[type(announcement)] = identity
+        return not self._event(identity).is_set() and identity not in self._away
+
+    async def _have(self, announcement: Announcement) -> None:
+        identity = identity_of(announcement)
+        self._away[identity] = "not looked for yet"
+        try:
+            await self._open_at_last(announcement, identity)
+        finally:
+            self._away.pop(identity, None)
+        self._tell()
+
+    async def _open_at_last(self, announcement: Announcement, identity: bytes) -> None:
         tries = 0
         while not self._event(identity).is_set():
             try:
                 await self._open(announcement, await self._store.ensure(announcement))
             except Recoverable as error:
-                self._on_state(False, f"{identity.hex()}: {error}")
+                self._away[identity] = str(error)
+                self._tell()
                 _log.warning("key is away", action="key_away", key_id=identity.hex(), reason=str(error))
                 await self._clock.sleep(_BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)])
                 tries += 1
 
     async def _follow_all(self) -> None:
-        count = await self._from.partitions(KEYSETS)
+        unread = set(range(await self._from.partitions(KEYSETS)))
+        self._is_read.clear()
         async with asyncio.TaskGroup() as group:
-            for partition in range(count):
-                group.create_task(self._follow(partition))
+            for partition in tuple(unread):
+                group.create_task(self._follow(partition, unread, group))
 
-    async def _follow(self, partition: int) -> None:
-        first, _ = await self._from.bounds(KEYSETS, partition)
+    async def _follow(self, partition: int, unread: set[int], group: asyncio.TaskGroup) -> None:
+        first, end = await self._from.bounds(KEYSETS, partition)
+        if first == end:
+            self._mark_read(partition, unread)
         async for record in self._from.read(KEYSETS, partition, first):
             announcement = _decoded(record)
-            if announcement is not None:
-                await self.take(announcement)
+            if announcement is not None and self._is_news(announcement):
+                group.create_task(self._have(announcement))
+            if record.offset + 1 >= end:
+                self._mark_read(partition, unread)
+
+    def _mark_read(self, partition: int, unread: set[int]) -> None:
+        unread.discard(partition)
+        if not unread:
+            self._is_read.set()
+
+    def _tell(self) -> None:
+        newest = self._newest.values()
+        missing = [identity for identity in newest if not self._event(identity).is_set()]
+        away = ", ".join(f"{identity.hex()}: {reason}" for identity, reason in self._away.items())
+        self._on_state(not missing, f"{len(self._key_ids)} known" + (f"; {away}" if away else ""))
 
     def _is_wanted(self, announcement: Announcement) -> bool:
         if isinstance(announcement, CrsAnnouncement):
@@ -125,15 +169,16 @@ class Keys:
         return True
 
     async def _open(self, announcement: Announcement, place: Path) -> None:
+        await self._is_read.wait()
         identity = identity_of(announcement)
+        at_once = self._newest[type(announcement)] == identity
         if isinstance(announcement, KeySetAnnouncement):
-            await self._pool.open_keys(identity, place)
+            await self._pool.open_keys(identity, place, at_once=at_once)
             self._key_ids.append(identity)
         else:
-            await self._pool.open_crs(identity, place)
+            await self._pool.open_crs(identity, place, at_once=at_once)
         self._event(identity).set()
-        self._on_state(True, f"{len(self._key_ids)} open")
-        _log.info("key is open", action="key_opened", key_id=identity.hex())
+        _log.info("key is known", action="key_opened", key_id=identity.hex(), at_once=at_once)
 
     def _event(self, identity: bytes) -> asyncio.Event:
         return self._opened.setdefault(identity, asyncio.Event())

@@ -10,6 +10,7 @@ import structlog
 
 from streams.domain import errors
 from streams.domain.errors import CipherstreamError, Fatal, WorkerCrashed
+from streams.domain.work import ProofWork
 from streams.ports import Clock
 from streams.services.worker import frames
 from streams.services.worker.process import Blame, Child, ChildLost, OnOutput, start_child
@@ -21,6 +22,7 @@ OPEN_TIMEOUT_S: Final = 600.0  # loading keys takes 11-16 s on a quiet one
 _BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 10.0)  # after a death, by deaths without an answer between
 
 OnState = Callable[[bool, str], None]
+_Opening = Callable[[int, bool], frames.Request]  # of a number, and whether to load at once
 
 
 class Computes(Protocol):
@@ -69,7 +71,8 @@ class Pool:
         self._clock = clock
         self._memory_bytes_max = memory_bytes_max
         self._on_state = on_state
-        self._opens: dict[bytes, Callable[[int], frames.Request]] = {}
+        self._opens: dict[bytes, _Opening] = {}
+        self._newest: dict[str, bytes] = {}  # what each child loads at once, by kind
         self._opened: set[bytes] = set()
         self._child: Child | None = None
         self._up: asyncio.Future[Child] | None = None
@@ -115,15 +118,24 @@ class Pool:
 
     async def _ask(self, work: frames.ChildWork, on_output: OnOutput) -> frames.Final_:
         child = await self._living()
+        # Before its time begins: the key set may be one that is loaded for this item.
+        _checked(await child.ask(lambda number: _preparation(number, work), OPEN_TIMEOUT_S))
         return await child.ask(lambda number: frames.Run(number, work), work.timeout_s, on_output)
 
-    async def open_keys(self, key_id: bytes, directory: Path) -> None:
-        """Have that key set in this child and in all later ones; raises Fatal when it is refused."""
-        await self._open(key_id, lambda number: frames.OpenKeys(number, key_id, directory))
+    async def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool = True) -> None:
+        """Make that key set known to this child and to all later ones, which load the newest at once.
 
-    async def open_crs(self, crs_id: bytes, file: Path) -> None:
-        """Have that reference string in this child and in all later ones."""
-        await self._open(crs_id, lambda number: frames.OpenCrs(number, crs_id, file))
+        Raises: Fatal when it is refused.
+        """
+        if at_once:
+            self._newest["keys"] = key_id
+        await self._open(key_id, lambda number, now: frames.OpenKeys(number, key_id, directory, now))
+
+    async def open_crs(self, crs_id: bytes, file: Path, *, at_once: bool = True) -> None:
+        """The same for a reference string."""
+        if at_once:
+            self._newest["crs"] = crs_id
+        await self._open(crs_id, lambda number, now: frames.OpenCrs(number, crs_id, file, now))
 
     async def stop(self) -> None:
         """End the child; `run` returns."""
@@ -133,8 +145,8 @@ class Pool:
 
     async def _live(self, child: Child) -> None:
         await child.ready(START_TIMEOUT_S)
-        for identity, request in tuple(self._opens.items()):
-            await self._ask_open(child, identity, request)
+        for identity in tuple(self._opens):
+            await self._ask_open(child, identity)
         self._rise(child)
         self._on_state(True, f"child {child.pid}")
         await child.ended()
@@ -172,18 +184,21 @@ class Pool:
         _log.error("child lost", action="child_lost", reason=reason, deaths=self._deaths, again_s=delay_s)
         await self._clock.sleep(delay_s)
 
-    async def _open(self, identity: bytes, request: Callable[[int], frames.Request]) -> None:
-        self._opens[identity] = request
+    async def _open(self, identity: bytes, opening: _Opening) -> None:
+        self._opens[identity] = opening
         while identity not in self._opened:
             child = await self._living()
             with contextlib.suppress(ChildLost):  # the next child opens it before it is up
-                await self._ask_open(child, identity, request)
+                await self._ask_open(child, identity)
 
-    async def _ask_open(
-        self, child: Child, identity: bytes, request: Callable[[int], frames.Request]
-    ) -> None:
-        _checked(await child.ask(request, OPEN_TIMEOUT_S))
+    async def _ask_open(self, child: Child, identity: bytes) -> None:
+        opening, at_once = self._opens[identity], identity in self._newest.values()
+        _checked(await child.ask(lambda number: opening(number, at_once), OPEN_TIMEOUT_S))
         self._opened.add(identity)
+
+
+def _preparation(number: int, work: frames.ChildWork) -> frames.Prepare:
+    return frames.Prepare(number, work.key_id, work.crs_id if isinstance(work, ProofWork) else b"")
 
 
 def _checked(answer: frames.Final_) -> frames.Final_:

@@ -110,7 +110,7 @@ class _Worker:
     def _make_pool(self) -> Pool:
         bound = self._runtime.settings.engine.memory_mib << 20 or self._kind.memory_bytes_max
         return Pool(
-            self._command(),
+            self._command(bound),
             self._runtime.clock,
             memory_bytes_max=bound,
             on_state=self._child_state(self._metrics),
@@ -169,12 +169,13 @@ class _Worker:
             at_ms=at_ms,
         )
 
-    def _command(self) -> tuple[str, ...]:
+    def _command(self, memory_bytes_max: int) -> tuple[str, ...]:
         module = "streams.services.worker.child"
         engine = self._runtime.settings.engine.name
         return (
             *(sys.executable, "-m", module),
             *("--kind", self._kind.name, "--engine", engine, "--threads", str(self._slots)),
+            *("--memory-bytes", str(memory_bytes_max)),
         )
 
     def _state(self, dependency: str) -> OnState:

@@ -11,22 +11,31 @@ from streams.domain import errors
 from streams.domain.work import SquashWork
 from streams.services.worker import child, frames
 
+NEVER_KEY = b"never".ljust(32)
+
 
 class Panic(BaseException):
     """As the native library raises it."""
 
 
 class OddJobs:
-    def __init__(self) -> None:
-        self._opened: list[bytes] = []
+    """Its reply to `keys` is what it was told, in order: lower case when that was only to be known."""
 
-    def open_keys(self, key_id: bytes, directory: Path) -> None:
+    def __init__(self) -> None:
+        self._told: list[bytes] = []
+
+    def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None:
         if directory.name == "cut":
             raise errors.KeyMaterialError("the key file is cut")
-        self._opened.append(key_id)
+        self._told.append(key_id.upper() if at_once else key_id)
 
-    def open_crs(self, crs_id: bytes, file: Path) -> None:
-        self._opened.append(crs_id)
+    def open_crs(self, crs_id: bytes, file: Path, *, at_once: bool) -> None:
+        self._told.append(crs_id.upper() if at_once else crs_id)
+
+    def prepare(self, key_id: bytes, crs_id: bytes) -> None:
+        if key_id == NEVER_KEY:
+            raise errors.KeyMissing("no such key")
+        self._told.append(b"!")
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
         assert isinstance(work, SquashWork)
@@ -39,7 +48,7 @@ class OddJobs:
         return argument.encode()
 
     def keys(self, argument: str) -> bytes:
-        return b"".join(self._opened)
+        return b"".join(self._told)
 
     def pid(self, argument: str) -> bytes:
         return str(os.getpid()).encode()

@@ -40,8 +40,8 @@ WORKS = (
 )
 REQUESTS = (
     *(frames.Run(number, work) for number, work in enumerate(WORKS)),
-    frames.OpenKeys(7, b"k", Path("/keys")),
-    frames.OpenCrs(8, b"c", Path("/crs")),
+    frames.OpenKeys(7, b"k", Path("/keys"), at_once=True),
+    frames.OpenCrs(8, b"c", Path("/crs"), at_once=False),
 )
 REPLIES = (
     frames.Ready(),
@@ -83,7 +83,7 @@ async def test_replies_arrive_in_their_order() -> None:
 
 def test_the_end_of_the_parent_is_the_end_of_the_requests(pair: Pair) -> None:
     left, right = pair
-    left.sendall(frames.frame(frames.OpenKeys(1, b"k", Path("/keys")))[:-1])
+    left.sendall(frames.frame(frames.OpenKeys(1, b"k", Path("/keys"), at_once=True))[:-1])
     left.close()
     assert frames.receive_request(right) is None
 

@@ -22,12 +22,18 @@ CRS = CrsAnnouncement(crs_id=b"crs", digest=b"d", urls=())
 class Recorded(NoChild):
     def __init__(self) -> None:
         self.opened: list[tuple[bytes, Path]] = []
+        self.at_once: list[bytes] = []
 
-    async def open_keys(self, key_id: bytes, directory: Path) -> None:
-        self.opened.append((key_id, directory))
+    async def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None:
+        self._take(key_id, directory, at_once)
 
-    async def open_crs(self, crs_id: bytes, file: Path) -> None:
-        self.opened.append((crs_id, file))
+    async def open_crs(self, crs_id: bytes, file: Path, *, at_once: bool) -> None:
+        self._take(crs_id, file, at_once)
+
+    def _take(self, identity: bytes, place: Path, at_once: bool) -> None:
+        self.opened.append((identity, place))
+        if at_once:
+            self.at_once.append(identity)
 
 
 class Flaky:
@@ -69,6 +75,46 @@ async def test_what_was_announced_before_and_after_is_opened(bench: Bench) -> No
     running.cancel()
     assert [identity for identity, _ in child.opened] == [b"\1", b"crs", b"\2"]
     assert keys.key_ids == (b"\1", b"\2")
+    assert child.at_once == [b"\1", b"crs", b"\2"]
+
+
+async def test_of_what_was_announced_before_only_the_newest_is_opened_at_once(bench: Bench) -> None:
+    child = Recorded()
+    keys = keys_of(bench, child)
+    await announce(bench, keyset(1), keyset(2), CRS, keyset(3))
+    await followed(bench, keys, b"\1", b"\2", b"\3")
+    assert child.at_once == [b"crs", b"\3"]
+    assert set(keys.key_ids) == {b"\1", b"\2", b"\3"}
+
+
+class Partly:
+    """A store that never gets hold of one key set."""
+
+    def __init__(self, lost: bytes) -> None:
+        self._lost = lost
+
+    async def ensure(self, announcement: Announcement) -> Path:
+        if isinstance(announcement, KeySetAnnouncement) and announcement.key_id == self._lost:
+            raise KeyMissing("the bucket is gone")
+        return Path("/keys")
+
+
+@pytest.mark.parametrize(("lost", "is_healthy"), [(b"\1", True), (b"\2", False)])
+async def test_a_key_set_that_is_gone_does_not_hold_up_the_others(
+    bench: Bench, lost: bytes, is_healthy: bool
+) -> None:
+    said: list[tuple[bool, str]] = []
+    keys = Keys(
+        bench.log,
+        Partly(lost),
+        NoChild(),
+        bench.clock,
+        engine="clear",
+        on_state=lambda is_ok, detail: said.append((is_ok, detail)),
+    )
+    await announce(bench, keyset(1), keyset(2))
+    await followed(bench, keys, b"\2" if lost == b"\1" else b"\1")
+    assert said[-1] == (is_healthy, f"1 known; {lost.hex()}: the bucket is gone")
 
 
 async def test_an_announcement_that_comes_again_is_known(bench: Bench) -> None:

@@ -10,20 +10,21 @@ import psutil
 import pytest
 
 from streams.adapters.system import SystemClock
-from streams.domain.errors import InvalidInput, KeyMaterialError, OperationError, WorkerCrashed
+from streams.domain.errors import InvalidInput, KeyMaterialError, KeyMissing, OperationError, WorkerCrashed
 from streams.domain.results import Ciphertext
 from streams.domain.work import SquashWork
 from streams.services.worker import frames
 from streams.services.worker.pool import Pool
+from tests.unit.worker.odd_child import NEVER_KEY
 
 COMMAND = (sys.executable, "-m", "tests.unit.worker.odd_child", "--kind", "odd", "--threads", "2")
 MEMORY_BYTES_MAX = 300 << 20
 
 
-def item(verb: str, timeout_s: float = 60.0) -> SquashWork:
+def item(verb: str, timeout_s: float = 60.0, key_id: bytes = bytes(32)) -> SquashWork:
     ciphertext = Ciphertext(handle=bytes(32), fhe_type=5, ct64=verb.encode())
     return SquashWork(
-        item=verb, tenant="t", attempt=0, timeout_s=timeout_s, key_id=bytes(32), ciphertext=ciphertext
+        item=verb, tenant="t", attempt=0, timeout_s=timeout_s, key_id=key_id, ciphertext=ciphertext
     )
 
 
@@ -48,7 +49,7 @@ async def test_an_item_is_answered_and_its_outputs_come_before() -> None:
     outputs: list[Ciphertext] = []
     async with running() as pool:
         reply = await pool.execute(item("echo hello"), outputs.append)
-    assert reply == frames.Squashing(1, b"hello", 11)
+    assert reply == frames.Squashing(2, b"hello", 11)  # 1 was its preparation
     assert [output.ct64 for output in outputs] == [b"echo hello"]
 
 
@@ -111,7 +112,24 @@ async def test_a_new_child_has_the_keys_of_the_old_one(tmp_path: Path) -> None:
         await pool.open_crs(b"crs", tmp_path)
         with pytest.raises(WorkerCrashed):
             await answer(pool, "crash")
-        assert await answer(pool, "keys") == b"keycrs"
+        assert await answer(pool, "keys") == b"KEYCRS!"
+
+
+async def test_a_new_child_loads_only_the_newest_and_knows_the_others(tmp_path: Path) -> None:
+    async with running() as pool:
+        await pool.open_keys(b"a", tmp_path)
+        await pool.open_keys(b"b", tmp_path)
+        await pool.open_keys(b"c", tmp_path, at_once=False)
+        with pytest.raises(WorkerCrashed):
+            await answer(pool, "crash")
+        assert await answer(pool, "keys") == b"aBc!"
+
+
+async def test_an_item_is_prepared_for_before_its_time_begins() -> None:
+    async with running() as pool:
+        assert await answer(pool, "keys") == b"!"
+        with pytest.raises(KeyMissing, match="no such key"):
+            await pool.execute(item("echo", key_id=NEVER_KEY), lambda _: None)
 
 
 async def test_a_bad_key_file_is_fatal(tmp_path: Path) -> None:
