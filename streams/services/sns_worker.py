@@ -12,7 +12,7 @@ from streams.services.worker.squash import Buckets, SquashExecutor, Uploads
 from streams.settings import KeyFileSettings, read_private_key
 
 # Squashing is a parallel computation of its own; a second item hides the uploads.
-KIND: Final = Kind("sns", memory_bytes_max=4_400_000_000, slots_max=2)
+KIND: Final = Kind("sns", memory_bytes_max=4_400_000_000, slots_max=2, writes_objects=True)
 
 SIGNER_VARIABLE: Final = "CIPHERSTREAM_SIGNER__PRIVATE_KEY"
 

@@ -16,7 +16,6 @@ from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.kafka.work_source import KafkaWorkSource
 from streams.adapters.key_store import KeyStore as Downloads
 from streams.adapters.key_store import key_directory
-from streams.adapters.object_store.s3 import S3Blobs
 from streams.domain.control import WorkerHeartbeat
 from streams.domain.work import WorkClass
 from streams.fhe.keyset import KeyStore
@@ -24,6 +23,7 @@ from streams.messages import claim_check
 from streams.messages.topics import WORK
 from streams.ports import Blobs, Record
 from streams.services.runtime import Runtime
+from streams.services.worker import bodies
 from streams.services.worker.guard import Guard, guard_of
 from streams.services.worker.heartbeat import Heartbeat
 from streams.services.worker.jobs import known_engine
@@ -45,6 +45,7 @@ class Kind(msgspec.Struct, frozen=True):
     memory_bytes_max: int  # of the child; the parent takes less than 100 MB
     slots_max: int
     needs_crs: bool = False
+    writes_objects: bool = False
 
     @property
     def topic(self) -> str:
@@ -75,7 +76,7 @@ async def run_worker(runtime: Runtime, kind: Kind, make_executor: MakeExecutor) 
     known_engine(runtime.settings.engine.name)
     async with (
         _connected(runtime) as log,
-        _objects(runtime) as blobs,
+        bodies.opened(runtime.settings.object_store, runtime.clock, writes=kind.writes_objects) as blobs,
         httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S) as http,
     ):
         await _Worker(runtime, kind, make_executor, log, blobs, http).run()
@@ -197,12 +198,3 @@ async def _connected(runtime: Runtime) -> AsyncGenerator[KafkaLog]:
         yield log
     finally:
         await log.close()
-
-
-@contextlib.asynccontextmanager
-async def _objects(runtime: Runtime) -> AsyncGenerator[S3Blobs]:
-    blobs = S3Blobs(runtime.settings.object_store, runtime.clock)
-    try:
-        yield blobs
-    finally:
-        await blobs.close()
