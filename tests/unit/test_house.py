@@ -88,3 +88,8 @@ def test_no_unfinished_work_is_tracked() -> None:
         r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b|NotImplemented" + r"Error|mark\.(sk" + r"ip|xfail)"
     )
     assert [name for name, text in texts("*.py", "*.rs", "*.sol") if marks.search(text)] == []
+
+
+def test_test_modules_have_names_of_their_own() -> None:
+    names = [path.name for path in tracked("tests/*.py") if path.name not in ("conftest.py", "__init__.py")]
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []
