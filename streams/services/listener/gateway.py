@@ -109,9 +109,18 @@ class GatewayFollower:
             return 0
         reading = await self._read(lowest, head)
         crashpoint("gateway.read")
+        await self._require_branch()
         for cursor in self._cursors.values():
             await self._publish_next(cursor, reading)
         return int(reading.to.number < head.number)
+
+    async def _require_branch(self) -> None:
+        """The logs were read above the cursors' ends: raises Moved where the node has left one since."""
+        cursors = tuple(self._cursors.values())
+        blocks = await self._chain.blocks([cursor.at.number for cursor in cursors])
+        pairs = zip(cursors, blocks, strict=True)
+        if any(block is None or block.hash != cursor.at.hash for cursor, block in pairs):
+            raise Moved
 
     async def _place(self, tenant: str) -> None:
         """Make sure that the tenant's cursor is on the node's branch."""

@@ -6,13 +6,14 @@ import pytest
 from eth_abi.abi import encode
 from fake_chain import FakeChain, a_log, ranges_of
 
+from streams.adapters.ethereum.chain import Head
 from streams.adapters.memory.clock import FakeClock
 from streams.adapters.memory.log import MemoryLog
 from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.digest import event_topic
 from streams.domain.errors import BrokerError
 from streams.domain.facts import GATEWAY_TENANT, GatewayRange, Log
-from streams.services.listener.follower import TooDeep
+from streams.services.listener.follower import Moved, TooDeep
 from streams.services.listener.gateway import BLOCKS_MAX, EVENTS_MAX, QUIET_S, GatewayFollower
 from streams.services.listener.gateway_ends import End, fold
 from streams.services.listener.gateway_routes import Router
@@ -281,6 +282,36 @@ async def test_a_lost_range_is_found_by_the_audit(rig: Rig) -> None:
     await rig.clock.advance(AUDIT_S)
     await rig.drain(follower)
     assert rig.spans("ours") == [(3, 5), (6, 7), (5, 7)]
+
+
+class MovingChain(FakeChain):
+    """Changes its branch once, after the listener has found its place and before it reads."""
+
+    is_moving = False
+
+    async def head(self) -> Head:
+        if self.is_moving:
+            self.is_moving = False
+            self.drop(2)
+            self.mine(1, [request(7, OURS)])
+            self.mine(4)
+        return await super().head()
+
+
+async def test_a_branch_that_changes_between_the_place_and_the_reading_loses_no_event(rig: Rig) -> None:
+    moving = rig.chain = MovingChain(length=6)
+    follower = await rig.drain()
+    moving.is_moving = True
+    with pytest.raises(Moved):
+        await follower.step()
+    await rig.later(follower)
+    assert [topic for _, topic in sent_events(rig, "ours")] == [word(7)]
+
+
+def sent_events(rig: Rig, tenant: str) -> list[tuple[int, bytes]]:
+    return [
+        (log.block_number, log.log.topics[1]) for found in ranges_of(rig.log, tenant) for log in found.logs
+    ]
 
 
 @pytest.mark.parametrize("point", ["gateway.read", "gateway.produced", "gateway.acknowledged"])
