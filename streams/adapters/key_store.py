@@ -20,8 +20,11 @@ from xml.etree import ElementTree
 import httpx
 import structlog
 
+from streams.adapters.breaker import Breaker
+from streams.adapters.system import SystemClock
 from streams.domain.control import Announcement, KeySetAnnouncement
 from streams.domain.errors import KeyMissing
+from streams.ports import Clock
 from streams.settings import KeysSettings
 
 _log = structlog.get_logger(__name__)
@@ -66,11 +69,15 @@ class DigestMismatch(KeyMissing):
 class KeyStore:
     """The folder of activated material; any number of processes may share it."""
 
-    def __init__(self, directory: Path, http: httpx.AsyncClient, url: str = "") -> None:
+    def __init__(
+        self, directory: Path, http: httpx.AsyncClient, url: str = "", clock: Clock | None = None
+    ) -> None:
         """`url` replaces the storage URLs of the announcements where it is given."""
         self._directory = directory / "downloads"  # apart from what is derived from it
         self._http = http
         self._url = url
+        self._clock = clock or SystemClock()
+        self._breakers: dict[str, Breaker] = {}  # by storage
 
     async def ensure(self, announcement: Announcement) -> Path:
         """The folder with an announced key set or CRS, downloaded if need be; raises KeyMissing."""
@@ -101,7 +108,7 @@ class KeyStore:
         failure = KeyMissing(f"{material} {ident.hex()} was activated without a storage URL")
         for url in sources:
             try:
-                await self._download(material, ident, digest, url.rstrip("/"), folder)
+                await self._download_from(url.rstrip("/"), material, ident, digest, folder)
                 return
             except KeyMissing as error:
                 failure = error
@@ -109,6 +116,15 @@ class KeyStore:
                 failure = KeyMissing(f"{material} {ident.hex()} from {url}: {type(error).__name__}")
             _log.warning(str(failure), action="key_download_failed", key_id=ident.hex())
         raise failure
+
+    async def _download_from(
+        self, url: str, material: Material, ident: bytes, digest: bytes, folder: Path
+    ) -> None:
+        host = urlsplit(url).netloc
+        breaker = self._breakers.setdefault(
+            host, Breaker(f"keys at {host}", self._clock, KeyMissing, failure=httpx.HTTPError)
+        )
+        await breaker.call(lambda: self._download(material, ident, digest, url, folder))
 
     async def _download(
         self, material: Material, ident: bytes, digest: bytes, url: str, folder: Path

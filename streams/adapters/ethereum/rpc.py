@@ -10,9 +10,12 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 
+from streams.adapters.breaker import Breaker
 from streams.adapters.ethereum import abi
 from streams.adapters.ethereum.errors import BlockUnknown, RpcRefused
+from streams.adapters.system import SystemClock
 from streams.domain.errors import RpcError
+from streams.ports import Clock
 
 T = TypeVar("T")
 Call = tuple[str, Sequence[object]]
@@ -57,10 +60,13 @@ class RpcClient:
         attempts: int = 4,
         wait_first_s: float = 0.1,
         transport: httpx.AsyncBaseTransport | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.url = url
         self._http = httpx.AsyncClient(timeout=timeout_s, transport=transport, trust_env=False)
         self._attempts = attempts
+        name = f"node {httpx.URL(url).host}"  # a URL's path may hold a secret
+        self._breaker = Breaker(name, clock or SystemClock(), _Unavailable, failure=_Unavailable)
         self._wait = wait_exponential_jitter(multiplier=wait_first_s, max=5.0, jitter=wait_first_s)
 
     async def __aenter__(self) -> Self:
@@ -106,7 +112,7 @@ class RpcClient:
             before_sleep=_note(method),
             reraise=True,
         )
-        return await attempts(self._post_once, method, body)
+        return await self._breaker.call(lambda: attempts(self._post_once, method, body))
 
     async def _post_once(self, method: str, body: bytes) -> bytes:
         headers = {"content-type": "application/json"}

@@ -3,8 +3,10 @@ import msgspec
 import pytest
 from fake_node import FakeNode, refuse
 
+from streams.adapters.breaker import FAILURES_MAX, OPEN_S
 from streams.adapters.ethereum import rpc
 from streams.adapters.ethereum.errors import BlockUnknown, ContractReverted, RpcRefused
+from streams.adapters.memory.clock import FakeClock
 from streams.domain.digest import keccak256
 from streams.domain.errors import CallReverted, Recoverable, RpcError
 
@@ -40,6 +42,18 @@ async def test_a_node_that_stays_away_is_recoverable() -> None:
             await client.call("eth_chainId", (), TEXT)
     assert isinstance(raised.value, Recoverable)
     assert node.posts == 3
+
+
+async def test_a_node_that_stays_away_is_left_alone_for_a_while() -> None:
+    node, clock = FakeNode(eth_chainId="0x1"), FakeClock()
+    node.faults = [LOST] * FAILURES_MAX
+    async with node.client(attempts=1, clock=clock) as client:
+        for _ in range(FAILURES_MAX + 3):
+            with pytest.raises(RpcError):
+                await client.call("eth_chainId", (), TEXT)
+        assert node.posts == FAILURES_MAX
+        await clock.advance(OPEN_S)
+        assert await client.call("eth_chainId", (), TEXT) == "0x1"
 
 
 async def test_an_answer_that_refuses_is_not_repeated() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from key_urls import CRS, KEYSET, URL, Storage, digest_of, listing
 
+from streams.adapters.breaker import FAILURES_MAX, OPEN_S
 from streams.adapters.key_store import (
     CRS_FILE,
     KEYSET_FILE,
@@ -14,6 +15,7 @@ from streams.adapters.key_store import (
     Material,
     key_directory,
 )
+from streams.adapters.memory.clock import FakeClock
 from streams.domain.control import CrsAnnouncement, KeySetAnnouncement
 from streams.domain.errors import KeyMissing
 from streams.settings import KeysSettings
@@ -49,6 +51,18 @@ async def test_what_is_here_is_not_asked_for_again(tmp_path: Path) -> None:
     for _ in range(2):
         await KeyStore(tmp_path, storage.client()).ensure(ANNOUNCED)
     assert storage.asked == [DIRECT]
+
+
+async def test_a_storage_that_fails_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    storage, clock = Storage({DIRECT: 500}), FakeClock()
+    store = KeyStore(tmp_path, storage.client(), clock=clock)
+    for _ in range(FAILURES_MAX + 3):
+        with pytest.raises(KeyMissing):
+            await store.ensure(ANNOUNCED)
+    assert len(storage.asked) == FAILURES_MAX
+    storage.objects[DIRECT] = KEYSET
+    await clock.advance(OPEN_S)
+    assert (await store.ensure(ANNOUNCED)).is_dir()
 
 
 async def test_two_at_once_download_once(tmp_path: Path) -> None:
