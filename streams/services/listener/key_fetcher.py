@@ -16,12 +16,12 @@ from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
 from streams.domain.errors import KeyMissing, UndecodableLog
 from streams.domain.events import ActivateCrs, ActivateKey, decode_host_log
+from streams.fhe.keyset import RELEASES, Engine
 from streams.ports import Log
 from streams.services.crashpoints import crashpoint
 from streams.services.listener.key_facts import announce, announced, tell
 from streams.settings import HostChainSettings
 
-RELEASE: Final = "tfhe 1.6.3"
 _CLEAR_PREFIX: Final = b"CLRK"
 _COMPRESSED_KEYSET: Final = 3  # key type of the set that is activated and digested
 _RANGE_BLOCKS: Final = 10_000
@@ -127,11 +127,12 @@ class KeyFetcher:
             return CrsAnnouncement(crs_id=crs_id, digest=digest, urls=urls)
         digest = _keyset_digest(activation)
         folder = await self._store.fetch(Material.KEYSET, activation.key_id, digest, activation.urls)
+        engine = _engine(folder)
         return KeySetAnnouncement(
             key_id=activation.key_id,
             digest=digest,
-            engine=_engine(folder),
-            release=RELEASE,
+            engine=engine,
+            release=RELEASES[engine],
             urls=activation.urls,
         )
 
@@ -144,7 +145,7 @@ def _keyset_digest(activation: ActivateKey) -> bytes:
     return next(digests, b"")
 
 
-def _engine(folder: Path) -> str:
+def _engine(folder: Path) -> Engine:
     prefix = first_bytes(folder / KEYSET_FILE, len(_CLEAR_PREFIX))
     return "clear" if prefix == _CLEAR_PREFIX else "tfhe-rs"
 

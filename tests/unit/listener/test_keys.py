@@ -16,9 +16,10 @@ from streams.domain.control import CrsAnnouncement, KeySetAnnouncement
 from streams.domain.digest import event_topic
 from streams.domain.errors import BrokerError, KeyMissing
 from streams.domain.facts import CrsActivated, HostBlock, KeyActivated, Log
+from streams.fhe.keyset import RELEASES
 from streams.services.listener.host import HostFollower
 from streams.services.listener.key_facts import KEYSETS, announce, announced
-from streams.services.listener.key_fetcher import RELEASE, KeyFetcher
+from streams.services.listener.key_fetcher import KeyFetcher
 from streams.services.listener.publish import EVENTS
 from streams.settings import HostChainSettings
 
@@ -96,7 +97,8 @@ async def test_the_announcement_says_engine_and_release_and_never_the_key(rig: R
     assert isinstance(clear, KeySetAnnouncement)
     assert isinstance(crs, CrsAnnouncement)
     assert isinstance(other, KeySetAnnouncement)
-    assert (clear.engine, clear.release, other.engine) == ("clear", RELEASE, "tfhe-rs")
+    assert (clear.engine, clear.release) == ("clear", RELEASES["clear"])
+    assert (other.engine, other.release) == ("tfhe-rs", RELEASES["tfhe-rs"])
     first = rig.told("ours")[0]
     assert isinstance(first, KeyActivated)
     assert (first.engine, first.digest) == ("clear", digest_of(Material.KEYSET, KEYSET))
