@@ -6,15 +6,18 @@ the environment and are never printed.
 """
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from streams.domain.errors import ConfigurationError
 
+_SECRET_PROPERTY: Final = re.compile(r"password|secret|token|key\.pem", re.IGNORECASE)
 DEVNET_FILE: Final = Path(".cipherstream/devnet.toml")
 
 
@@ -38,12 +41,19 @@ class Section(BaseModel):
 
 
 class KafkaSettings(Section):
-    """`prefix` goes before topics and groups, so that several coprocessors share a broker."""
+    """`prefix` goes before topics and groups, so that several coprocessors share a broker.
+
+    `security` holds properties of the client library, a password among them perhaps, so none is shown.
+    """
 
     bootstrap: str = "127.0.0.1:9092"
     prefix: str = ""
     session_timeout_s: float = Field(default=45.0, ge=6)  # then a silent graph worker's shards move
-    security: dict[str, str] = Field(default_factory=dict)
+    security: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+
+    def properties(self) -> dict[str, str]:
+        """`security` in the clear, for a client of the broker."""
+        return {name: value.get_secret_value() for name, value in self.security.items()}
 
 
 class PostgresSettings(Section):
@@ -223,6 +233,17 @@ def load_settings(config: Path | None = None) -> Settings:
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(f"{path or 'settings'}: {places}") from None
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """Secrets that the settings themselves hold, so that logs can be kept free of them."""
+    kafka = settings.kafka.properties().items()
+    given = (section.private_key for section in (settings.sender, settings.signer))
+    return (
+        *(value for name, value in kafka if _SECRET_PROPERTY.search(name)),
+        *(key.get_secret_value() for key in given if key is not None),
+        *filter(None, (unquote(urlsplit(settings.postgres.url.get_secret_value()).password or ""),)),
+    )
 
 
 def read_private_key(settings: KeyFileSettings, variable: str) -> SecretStr:

@@ -22,7 +22,7 @@ from streams.adapters.telemetry.health import Health
 from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.errors import Fatal
 from streams.ports import Clock, Entropy
-from streams.settings import Settings
+from streams.settings import Settings, secrets_of
 
 DRAIN_S: Final = 30.0
 STATE_VARIABLE: Final = "CIPHERSTREAM_STATE"  # folder in which a process leaves its pid and port
@@ -59,6 +59,8 @@ Service = Callable[[Runtime], Awaitable[None]]
 def serve(name: str, run: Service, settings: Settings) -> int:
     """Run a service to its end; gives the exit code: 0 after a graceful stop, 1 otherwise."""
     logs.configure(name, settings.service.log_level)
+    for secret in secrets_of(settings):
+        logs.hide(secret)
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             return runner.run(_supervise(name, run, settings))

@@ -3,6 +3,7 @@
 from typing import Final
 
 from streams.adapters.ethereum.signer import Signer
+from streams.adapters.telemetry import logs
 from streams.domain.errors import ConfigurationError
 from streams.services.runtime import Runtime
 from streams.services.worker.loop import Executor
@@ -37,6 +38,7 @@ def _executor(tools: Tools) -> Executor:
 
 def _signer(settings: KeyFileSettings) -> Signer:
     text = read_private_key(settings, SIGNER_VARIABLE).get_secret_value()
+    logs.hide(text)
     try:
         return Signer(bytes.fromhex(text.removeprefix("0x")))
     except ValueError:  # without the cause, which might quote the key

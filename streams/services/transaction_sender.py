@@ -15,6 +15,7 @@ from streams.adapters.ethereum.signer import Signer
 from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.kafka.work_source import KafkaWorkSource
 from streams.adapters.postgres.sender_store import PostgresSenderStore, open_sender_store
+from streams.adapters.telemetry import logs
 from streams.domain.control import WorkerHeartbeat
 from streams.domain.errors import ConfigurationError, RpcError, StoreError
 from streams.domain.work import WorkClass
@@ -116,6 +117,7 @@ async def _is_ready(runtime: Runtime, node: EthereumChain, store: PostgresSender
 def signer_of(settings: KeyFileSettings, variable: str) -> Signer:
     """The key of a section or of its variable; raises ConfigurationError, which never quotes it."""
     text = read_private_key(settings, variable).get_secret_value()
+    logs.hide(text)
     try:
         return Signer(bytes.fromhex(text.removeprefix("0x")))
     except ValueError:

@@ -105,6 +105,26 @@ def test_a_password_is_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatc
         assert "hunter2" not in text
 
 
+def test_what_protects_the_broker_is_in_no_text_of_the_settings(tmp_path: Path) -> None:
+    write(tmp_path / "cipherstream.toml", '[kafka.security]\n"sasl.password" = "hunter2"')
+    loaded = settings.load_settings()
+    assert loaded.kafka.properties() == {"sasl.password": "hunter2"}
+    for text in (repr(loaded), str(loaded), str(loaded.model_dump()), loaded.model_dump_json()):
+        assert "hunter2" not in text
+
+
+def test_the_secrets_of_the_settings_are_those_and_no_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:a%40b@db/x")
+    monkeypatch.setenv("CIPHERSTREAM_SIGNER__PRIVATE_KEY", "0xfeed")
+    security = '"security.protocol" = "SASL_SSL"\n"sasl.password" = "hunter2"'
+    write(tmp_path / "cipherstream.toml", f"[kafka.security]\n{security}")
+    assert settings.secrets_of(settings.load_settings()) == ("hunter2", "0xfeed", "a@b")
+    monkeypatch.delenv("CIPHERSTREAM_SIGNER__PRIVATE_KEY")
+    assert settings.secrets_of(settings.Settings()) == ()
+
+
 def test_settings_do_not_change(tmp_path: Path) -> None:
     loaded = settings.load_settings()
     with pytest.raises(ValueError, match="frozen"):

@@ -21,7 +21,7 @@ def configuration(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:
         "error_cb": _on_error,
         "reconnect.backoff.max.ms": 2_000,
         "topic.metadata.propagation.max.ms": 5_000,
-        **kafka.security,
+        **kafka.properties(),
         **more,
     }
 

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from streams.adapters.breaker import Breaker
 from streams.adapters.object_store.retry import Unavailable, retrying
+from streams.adapters.telemetry import logs
 from streams.domain.errors import BlobError, ConfigurationError
 from streams.ports import Blob, Clock
 from streams.settings import ObjectStoreSettings
@@ -101,7 +102,7 @@ def _connect(settings: ObjectStoreSettings) -> Any:
         endpoint_url=settings.endpoint or None,
         region_name=settings.region,
         aws_access_key_id=settings.access_key,
-        aws_secret_access_key=_secret(settings),
+        aws_secret_access_key=_hidden(_secret(settings)),
         config=Config(
             signature_version="s3v4",
             s3={"addressing_style": "path"},
@@ -112,6 +113,11 @@ def _connect(settings: ObjectStoreSettings) -> Any:
             request_checksum_calculation="when_required",  # put sends its own
         ),
     )
+
+
+def _hidden(secret: str) -> str:
+    logs.hide(secret)
+    return secret
 
 
 def _secret(settings: ObjectStoreSettings) -> str:

@@ -63,7 +63,7 @@ def make_app(kafka: KafkaSettings) -> Any:
     """An app that shares the group `graph` of the deployment."""
     commit_cap.install()
     brokers = ";".join(f"kafka://{server.strip()}" for server in kafka.bootstrap.split(","))
-    credentials = {} if not kafka.security else {"broker_credentials": _credentials(kafka.security)}
+    credentials = {} if not kafka.security else {"broker_credentials": _credentials(kafka.properties())}
     silence: dict[str, Any] = {
         "broker_session_timeout": kafka.session_timeout_s,
         "broker_heartbeat_interval": min(_HEARTBEAT_S, kafka.session_timeout_s / _BEATS_OF_SESSION),

@@ -32,6 +32,9 @@ async def fatal(rt):
 async def give_up():
     raise Fatal("the log is truncated")
 
+async def careless(rt):
+    raise Fatal("the key is " + rt.settings.sender.private_key.get_secret_value())
+
 async def broken(rt):
     raise ValueError("surprise")
 
@@ -47,7 +50,7 @@ class Probe:
         self.state = state
         self.process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, kind],
-            env={"CIPHERSTREAM_STATE": str(state)},
+            env={"CIPHERSTREAM_STATE": str(state), "CIPHERSTREAM_SENDER__PRIVATE_KEY": "0xfeedfeed"},
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -114,6 +117,10 @@ def test_an_unexpected_error_keeps_its_traceback(start: Any) -> None:
     assert probe.process.wait(20) == 1
     last = probe.until("crash")
     assert "ValueError: surprise" in last["exception"]
+
+
+def test_a_secret_of_the_settings_is_in_no_line(start: Any) -> None:
+    assert start("careless").until("fatal")["event"] == "the key is 0x**********"
 
 
 def test_a_service_may_end_by_itself(start: Any) -> None:
