@@ -1,21 +1,38 @@
 """`doctor`: can this machine do the work, and does it compute what the network computes?"""
 
+import importlib.util
+import platform
 import shutil
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Final
 
+import msgspec
 import typer
 
 from streams.commands import output
 
 FASTEST: Final = "avx512"
-# Programs of the devnet, and what needs them.
+PYTHONS: Final = ((3, 11), (3, 12))
+# Programs, and what needs them.
 _PROGRAMS: Final = {
-    "java": "Kafka",
+    "cargo": "the binding to TFHE-rs, built once",
+    "java": "Kafka of the devnet",
     "mvn": "Kafka's libraries",
-    "npm": "the chains",
-    "go": "the object store",
+    "node": "the chains of the devnet",
+    "npm": "the chains' libraries",
+    "go": "the object store of the devnet, built once",
 }
+_WHEELS: Final = ("cipherstream_tfhe", "cipherstream_client", "cipherstream_kernel")
+
+
+class Need(msgspec.Struct, frozen=True):
+    """One thing that this machine must have."""
+
+    name: str
+    is_here: bool
+    use: str
 
 
 def doctor(
@@ -26,8 +43,35 @@ def doctor(
 ) -> None:
     """Look at this machine; with known answers, compute them and end with equal/total.
 
-    Exit code 1 unless all are equal, or when something that the devnet needs is missing.
+    Exit code 1 unless all are equal, or when something that is needed is missing.
     """
+    missing = [need for need in needs() if not need.is_here]
+    has_engine = all(need.name not in _WHEELS for need in missing)
+    if has_engine:
+        _warn_of_slow_instructions()
+    if known_answers is not None and has_engine:
+        raise typer.Exit(_compare(known_answers, threads))
+    for need in needs():
+        typer.echo(f"{need.name:20} {'here' if need.is_here else 'missing':8} for {need.use}")
+    raise typer.Exit(1 if missing else 0)
+
+
+def needs(
+    find: Callable[[str], object] = shutil.which,
+    find_module: Callable[[str], object] = importlib.util.find_spec,
+) -> Iterator[Need]:
+    """What the README names, and what `make install` makes; nothing of it is loaded."""
+    system = f"{platform.system()} {platform.machine()}"
+    yield Need(system, system == "Linux x86_64", "everything: Linux on x86-64 is needed")
+    found = f"Python {platform.python_version()}"
+    yield Need(found, sys.version_info[:2] in PYTHONS, "everything: 3.11 or 3.12 is needed")
+    for name, use in _PROGRAMS.items():
+        yield Need(name, find(name) is not None, use)
+    for name in _WHEELS:
+        yield Need(name, find_module(name) is not None, "encrypted numbers; `make install` builds it")
+
+
+def _warn_of_slow_instructions() -> None:
     from streams.fhe import tfhe_rs
 
     found = tfhe_rs.instruction_set()
@@ -36,9 +80,6 @@ def doctor(
             f"WARNING: this processor has no AVX-512 but {found}: the known answers were recorded with it,"
         )
         output.say("WARNING: and a machine without it may compute other bytes than the network does")
-    if known_answers is not None:
-        raise typer.Exit(_compare(known_answers, threads))
-    raise typer.Exit(_programs())
 
 
 def _compare(file: Path, threads: int) -> int:
@@ -58,10 +99,3 @@ def _compare(file: Path, threads: int) -> int:
     for line in report.lines():
         typer.echo(line)
     return 0 if report.total and report.equal == report.total else 1
-
-
-def _programs() -> int:
-    missing = [name for name in _PROGRAMS if shutil.which(name) is None]
-    for name, use in _PROGRAMS.items():
-        typer.echo(f"{name:6} {'missing' if name in missing else 'here':8} for {use} of the devnet")
-    return 1 if missing else 0
