@@ -1,15 +1,28 @@
 """Fixtures that every test may use. Fixtures of one area live in the conftest.py of its folder."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import pytest
+import structlog
 
 from streams.devnet import stack as devnet
 
 T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A test that runs a command configures the logs of the process; the next one must not write there."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,12 @@ def configure(service: str, level: str, stream: TextIO | None = None) -> None:
     )
 
 
+def _stderr_logger(*arguments: object) -> structlog.PrintLogger:
+    """A logger on the stderr of now: whoever captures a command's output may have replaced it."""
+    del arguments
+    return structlog.PrintLogger(sys.stderr)
+
+
 def configure_for_people() -> None:
     """What a command at a terminal shows: warnings and worse, on stderr; its results are on stdout."""
     structlog.configure(
@@ -112,6 +118,6 @@ def configure_for_people() -> None:
             structlog.processors.LogfmtRenderer(key_order=("level", "event")),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_stderr_logger,
         cache_logger_on_first_use=False,
     )
