@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -28,7 +28,7 @@ from streams.domain.errors import KeyMaterialError, KeyMissing
 
 Engine = Literal["tfhe-rs", "clear"]
 
-RELEASES: Final[dict[Engine, str]] = {"tfhe-rs": "tfhe 1.6.3", "clear": "clear 1"}
+RELEASES: Final[Mapping[str, str]] = {"tfhe-rs": "tfhe 1.6.3", "clear": "clear 1"}
 KEY_DOMAIN: Final = b"PDAT_KEY"
 CRS_DOMAIN: Final = b"PDAT_CRS"
 CLEAR_MAGIC: Final = b"CLRK"

@@ -11,6 +11,7 @@ import structlog
 
 from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
 from streams.domain.errors import BrokerError, ConfigurationError, KeyMissing, Recoverable, Undecodable
+from streams.fhe.keyset import RELEASES
 from streams.messages.codec import decode_announcement
 from streams.messages.topics import KEYSETS
 from streams.ports import Clock, Log, Record
@@ -166,6 +167,7 @@ class Keys:
                 f"key set {announcement.key_id.hex()} is of the engine {announcement.engine},"
                 f" this worker's is {self._engine}"
             )
+        _check_release(announcement)
         return True
 
     async def _open(self, announcement: Announcement, place: Path) -> None:
@@ -189,6 +191,15 @@ def identity_of(announcement: Announcement) -> bytes:
     if isinstance(announcement, KeySetAnnouncement):
         return announcement.key_id
     return announcement.crs_id
+
+
+def _check_release(announcement: KeySetAnnouncement) -> None:
+    # Another release may compute other bytes from the same keys, and nobody would notice before the gateway.
+    ours = RELEASES.get(announcement.engine)
+    if announcement.release != ours:
+        raise ConfigurationError(
+            f"key set {announcement.key_id.hex()} is of the release {announcement.release}, this is {ours}"
+        )
 
 
 def _decoded(record: Record) -> Announcement | None:

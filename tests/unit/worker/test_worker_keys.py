@@ -151,6 +151,22 @@ async def test_another_engine_is_fatal_and_both_are_named(bench: Bench) -> None:
         await keys_of(bench, Recorded()).take(keyset(engine="tfhe-rs"))
 
 
+async def test_another_release_is_fatal_and_both_are_named(bench: Bench) -> None:
+    foreign = KeySetAnnouncement(key_id=b"\1", digest=b"d", engine="clear", release="clear 0", urls=())
+    await announce(bench, foreign)
+    with pytest.raises(ExceptionGroup) as caught:
+        await keys_of(bench, Recorded()).run()
+    (error,) = leaves(caught.value)
+    assert isinstance(error, ConfigurationError)
+    assert str(error) == "key set 01 is of the release clear 0, this is clear 1"
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in leaves(inner)]
+    return [error]
+
+
 async def test_a_bad_key_file_is_fatal(bench: Bench) -> None:
     with pytest.raises(KeyMaterialError):
         await keys_of(bench, Recorded(), KeyMaterialError("cut")).take(keyset())
