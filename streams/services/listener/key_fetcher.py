@@ -63,25 +63,60 @@ class KeyFetcher:
         self._tenants = tenants
         self._metrics = metrics
         self._announced: dict[bytes, Announcement] | None = None
+        self._open: dict[bytes, Activation] = {}  # final and not announced, oldest first
 
     async def step(self) -> int:
-        """Handle activations that became final; how many there were.
+        """Announce what became final and can be had; how many there were.
 
-        Raises: RpcError, BrokerError, KeyMissing; then nothing was skipped and the step is to be repeated.
+        Raises: RpcError, BrokerError, KeyMissing; then what can be had is announced, and the step is to be
+            repeated.
         """
         if self._announced is None:
             await self._resume()
         final = (await self._chain.head()).number - self._lag
-        handled = 0
         while self._next <= final:
             last = min(final, self._next + _RANGE_BLOCKS - 1)
             for entry in await self._chain.logs_in_range(self._next, last, (self._contract,)):
                 activation = self._decode(entry)
                 if activation is not None:
-                    await self._activate(activation)
-                    handled += 1
+                    self._note(activation)
             self._next = last + 1
+        return await self._activate_open()
+
+    def _note(self, activation: Activation) -> None:
+        assert self._announced is not None
+        self._open[_activated(activation)] = activation
+        if _activated(activation) in self._announced:
+            self._close(activation)
+
+    async def _activate_open(self) -> int:
+        """All that can be had; one that cannot hides none that came later."""
+        handled = 0
+        missing: dict[bytes, KeyMissing] = {}
+        for ident, activation in tuple(self._open.items()):
+            try:
+                await self._activate(activation)
+            except DigestMismatch as error:  # the same bytes again would be as wrong; a restart asks again
+                _log.error(str(error), action="key_refused", key_id=ident.hex())
+                del self._open[ident]
+            except KeyMissing as error:
+                missing[ident] = error
+            else:
+                handled += 1
+                self._close(activation)
+        for ident in missing.keys() & self._open.keys():
+            raise missing[ident]
         return handled
+
+    def _close(self, done: Activation) -> None:
+        """It is announced. Older ones of its kind will never be: told later, they would be taken as newer."""
+        for ident, activation in tuple(self._open.items()):
+            if type(activation) is not type(done):
+                continue
+            del self._open[ident]
+            if activation is done:
+                return
+            _log.error("an older key could not be had", action="key_superseded", key_id=ident.hex())
 
     async def _resume(self) -> None:
         known = await announced(self._log)
@@ -103,9 +138,6 @@ class KeyFetcher:
 
     async def _activate(self, activation: Activation) -> None:
         assert self._announced is not None
-        ident = activation.key_id if isinstance(activation, ActivateKey) else activation.crs_id
-        if ident in self._announced:
-            return
         kind = "key" if isinstance(activation, ActivateKey) else "crs"
         try:
             announcement = await self._fetch(activation)
@@ -117,7 +149,7 @@ class KeyFetcher:
         crashpoint("keys.downloaded")
         await announce(self._log, announcement)
         await tell(self._log, self._tenants, [announcement])
-        self._announced[ident] = announcement
+        self._announced[_activated(activation)] = announcement
         self._count(f"activate_{kind}_success")
 
     async def _fetch(self, activation: Activation) -> Announcement:
@@ -148,6 +180,10 @@ def _keyset_digest(activation: ActivateKey) -> bytes:
 def _engine(folder: Path) -> Engine:
     prefix = first_bytes(folder / KEYSET_FILE, len(_CLEAR_PREFIX))
     return "clear" if prefix == _CLEAR_PREFIX else "tfhe-rs"
+
+
+def _activated(activation: Activation) -> bytes:
+    return activation.key_id if isinstance(activation, ActivateKey) else activation.crs_id
 
 
 def _ident(announcement: Announcement) -> bytes:

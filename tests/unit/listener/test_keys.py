@@ -141,7 +141,7 @@ async def test_a_kill_between_any_two_steps_tells_every_tenant(rig: Rig, kill_at
     assert len(rig.storage.asked) == 2
 
 
-async def test_material_that_is_not_there_holds_the_sequence(rig: Rig) -> None:
+async def test_material_that_is_not_there_is_asked_for_beside_the_rest(rig: Rig) -> None:
     url, body = next(iter(OBJECTS.items()))
     del rig.storage.objects[url]
     rig.chain.mine(1, [key_log(1, KEYSET), crs_log(2)])
@@ -149,10 +149,10 @@ async def test_material_that_is_not_there_holds_the_sequence(rig: Rig) -> None:
     fetcher = rig.fetcher()
     with pytest.raises(KeyMissing):
         await fetcher.step()
-    assert rig.ids("ours") == []
+    assert rig.ids("ours") == [2]
     rig.storage.objects[url] = body
-    assert await fetcher.step() == 2
-    assert rig.ids("ours") == [1, 2]
+    assert await fetcher.step() == 1
+    assert rig.ids("ours") == [2, 1]
     assert rig.counted("activate_key_fail") == 1
     assert rig.counted("activate_key_success") == 1
 
@@ -163,10 +163,24 @@ async def test_other_bytes_than_the_activated_are_counted_and_never_announced(ri
     rig.chain.branch.pop()
     rig.chain.mine(1, [key_log(1, KEYSET)])
     rig.chain.mine(LAG)
-    with pytest.raises(KeyMissing):
-        await rig.fetcher().step()
+    assert await rig.fetcher().step() == 0
     assert rig.counted("key_digest_mismatch") == 1
     assert await announced(rig.log) == []
+
+
+@pytest.mark.parametrize("old", [404, b"other bytes"], ids=["unreachable", "wrong"])
+async def test_an_old_key_that_cannot_be_had_does_not_hide_the_active_one(rig: Rig, old: int | bytes) -> None:
+    url, body = next(iter(OBJECTS.items()))
+    rig.storage.objects[url] = old
+    rig.chain.mine(1, [key_log(1, KEYSET)])
+    rig.chain.mine(1, [key_log(3, KEYSET[4:])])
+    rig.chain.mine(LAG)
+    assert await rig.fetcher().step() == 1
+    rig.storage.objects[url] = body
+    fetcher = rig.fetcher()
+    for _ in range(2):
+        assert await fetcher.step() == 0
+    assert rig.ids("ours") == [3], "the old one, told later, would be taken as the active one"
 
 
 async def test_events_that_cannot_be_used_are_passed_over(rig: Rig) -> None:
