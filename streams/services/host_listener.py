@@ -19,7 +19,7 @@ from streams.domain.errors import ConfigurationError
 from streams.ports import Log
 from streams.services.listener.host import HostFollower, tenant_of
 from streams.services.listener.key_fetcher import KeyFetcher
-from streams.services.listener.repeat import once_checked, repeat
+from streams.services.listener.repeat import Troubles, once_checked, repeat
 from streams.services.runtime import Runtime
 from streams.settings import HostChainSettings
 
@@ -33,25 +33,27 @@ async def run(runtime: Runtime) -> None:
     """Follow all chains until told to stop; raises TooDeep, ConfigurationError."""
     if not runtime.settings.host_chain:
         raise ConfigurationError("there is no [[host_chain]] to listen to")
-    log = KafkaLog(runtime.settings.kafka)
+    log, troubles = KafkaLog(runtime.settings.kafka), Troubles(runtime.health)
     try:
         async with asyncio.TaskGroup() as group:
             for host in runtime.settings.host_chain:
-                group.create_task(_follow(runtime, log, host))
+                group.create_task(_follow(runtime, log, host, troubles))
                 if host.kms_generation_address is not None:
-                    group.create_task(_fetch_keys(runtime, log, host))
+                    group.create_task(_fetch_keys(runtime, log, host, troubles))
     finally:
         await log.close()
 
 
-async def _follow(runtime: Runtime, log: Log, host: HostChainSettings) -> None:
+async def _follow(runtime: Runtime, log: Log, host: HostChainSettings, troubles: Troubles) -> None:
     announced = asyncio.Event()
     async with RpcClient(host.http_url) as rpc, asyncio.TaskGroup() as group:
         chain = EthereumChain(rpc)
         follower = HostFollower(chain, log, host, runtime.clock, runtime.metrics)
         heads = group.create_task(_hear(runtime, chain, host.ws_url, announced))
         step = once_checked(chain, host.id, follower.step)
-        await repeat(runtime, follower.tenant, step, lambda: _head_or_poll(runtime, host, announced))
+        await repeat(
+            runtime, follower.tenant, step, lambda: _head_or_poll(runtime, host, announced), troubles
+        )
         heads.cancel()
 
 
@@ -74,7 +76,7 @@ async def _head_or_poll(runtime: Runtime, host: HostChainSettings, announced: as
     announced.clear()
 
 
-async def _fetch_keys(runtime: Runtime, log: Log, host: HostChainSettings) -> None:
+async def _fetch_keys(runtime: Runtime, log: Log, host: HostChainSettings, troubles: Troubles) -> None:
     settings = runtime.settings
     async with (
         RpcClient(host.http_url) as rpc,
@@ -84,7 +86,7 @@ async def _fetch_keys(runtime: Runtime, log: Log, host: HostChainSettings) -> No
         fetcher = KeyFetcher(
             EthereumChain(rpc), log, store, host, all_tenants(settings.host_chain), runtime.metrics
         )
-        await repeat(runtime, "keys", fetcher.step, lambda: runtime.idle(_KEYS_POLL_S))
+        await repeat(runtime, "keys", fetcher.step, lambda: runtime.idle(_KEYS_POLL_S), troubles)
 
 
 def all_tenants(chains: Sequence[HostChainSettings]) -> list[str]:

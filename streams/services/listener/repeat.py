@@ -5,7 +5,8 @@ from typing import Final, Protocol
 
 import structlog
 
-from streams.domain.errors import BrokerError, CipherstreamError, ConfigurationError, Recoverable
+from streams.adapters.telemetry.health import Health
+from streams.domain.errors import BrokerError, ConfigurationError, KeyMissing, Recoverable
 from streams.services.runtime import Runtime
 
 _WAIT_FIRST_S: Final = 0.2
@@ -16,30 +17,63 @@ Step = Callable[[], Awaitable[int]]
 Wait = Callable[[], Awaitable[object]]
 
 
-async def repeat(runtime: Runtime, name: str, step: Step, wait: Wait) -> None:
+class Troubles:
+    """What the sources of one process miss: a dependency works when it works for all of them."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+        self._of: dict[str, dict[str, str]] = {"kafka": {}, "blockchain": {}}
+
+    def note(self, source: str, dependency: str, detail: str) -> None:
+        """The source does without this dependency now, of all that it has."""
+        self._of.setdefault(dependency, {})
+        self.clear(source)
+        self._of[dependency][source] = detail
+        self._tell()
+
+    def clear(self, source: str) -> None:
+        """The source has what it needs."""
+        for sources in self._of.values():
+            sources.pop(source, None)
+        self._tell()
+
+    def _tell(self) -> None:
+        for dependency, sources in self._of.items():
+            self._health.set(dependency, not sources, "; ".join(sources.values()))
+
+
+async def repeat(
+    runtime: Runtime, name: str, step: Step, wait: Wait, troubles: Troubles | None = None
+) -> None:
     """Call `step` until the process is told to stop; `wait` when it had nothing to do.
 
-    What is recoverable is repeated after a growing pause, without limit; anything else is raised.
+    What is recoverable is repeated after a growing pause, without limit; anything else is raised. All sources
+    of a process share their troubles.
     """
+    troubles = troubles or Troubles(runtime.health)
     pause_s = _WAIT_FIRST_S
     while not runtime.stopping.is_set():
         try:
             done = await step()
         except Recoverable as error:
-            _tell(runtime, name, error, pause_s)
+            troubles.note(name, _dependency(error), str(error))
+            _count(runtime, name, error, pause_s)
             await runtime.idle(pause_s)
             pause_s = min(2 * pause_s, _WAIT_MAX_S)
             continue
         pause_s = _WAIT_FIRST_S
-        for dependency in ("kafka", "blockchain"):
-            runtime.health.set(dependency, True)
+        troubles.clear(name)
         if not done:
             await wait()
 
 
-def _tell(runtime: Runtime, name: str, error: CipherstreamError, pause_s: float) -> None:
-    dependency = "kafka" if isinstance(error, BrokerError) else "blockchain"
-    runtime.health.set(dependency, False, str(error))
+def _dependency(error: Recoverable) -> str:
+    if isinstance(error, KeyMissing):
+        return "keys"
+    return "kafka" if isinstance(error, BrokerError) else "blockchain"
+
+
+def _count(runtime: Runtime, name: str, error: Recoverable, pause_s: float) -> None:
     kind = type(error).__name__
     errors = runtime.metrics.counter("cipherstream_source_errors", "Steps to repeat.", ("source", "error"))
     errors.labels(name, kind).inc()

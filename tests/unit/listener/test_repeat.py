@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.domain.errors import BrokerError, ConfigurationError, RpcError
+from streams.domain.errors import BrokerError, ConfigurationError, KeyMissing, RpcError
 from streams.services.listener import repeat as loop
-from streams.services.listener.repeat import once_checked, repeat
+from streams.services.listener.repeat import Troubles, once_checked, repeat
 from streams.services.runtime import Runtime
 from streams.settings import Settings
 
@@ -45,7 +45,9 @@ async def test_it_waits_only_when_there_was_nothing_to_do(runtime: Runtime) -> N
     assert script.waits == 2
 
 
-@pytest.mark.parametrize(("error", "dependency"), [(BrokerError(), "kafka"), (RpcError(), "blockchain")])
+@pytest.mark.parametrize(
+    ("error", "dependency"), [(BrokerError(), "kafka"), (RpcError(), "blockchain"), (KeyMissing(), "keys")]
+)
 async def test_what_passes_is_repeated_and_shows_in_health(
     runtime: Runtime, error: Exception, dependency: str
 ) -> None:
@@ -53,6 +55,23 @@ async def test_what_passes_is_repeated_and_shows_in_health(
     await repeat(runtime, "source", script.step, script.wait)
     assert script.healthy == [200, 503, 200]
     assert runtime.health.snapshot().dependencies[dependency] == "fail"
+
+
+async def test_a_source_that_works_does_not_hide_what_another_one_misses(runtime: Runtime) -> None:
+    troubles = Troubles(runtime.health)
+    broken = Script(runtime, RpcError("the node is away"))
+    await repeat(runtime, "broken", broken.step, broken.wait, troubles)
+    runtime.stopping.clear()
+    sound = Script(runtime, 1)
+    await repeat(runtime, "sound", sound.step, sound.wait, troubles)
+    report = runtime.health.snapshot()
+    assert (report.status_code, report.details) == (503, {"blockchain": "the node is away"})
+
+
+async def test_a_source_misses_one_thing_at_a_time(runtime: Runtime) -> None:
+    script = Script(runtime, RpcError(), BrokerError())
+    await repeat(runtime, "source", script.step, script.wait)
+    assert runtime.health.snapshot().dependencies == {"kafka": "fail", "blockchain": "ok"}
 
 
 async def test_what_is_fatal_is_raised(runtime: Runtime) -> None:
