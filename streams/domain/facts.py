@@ -22,6 +22,16 @@ def host_tenant(chain_id: int, acl_address: bytes) -> str:
     return f"{chain_id}.{acl_address.hex()}"
 
 
+def host_event_id(chain_id: int, block_hash: bytes) -> str:
+    """Identity of a host block's fact, from which its trace follows."""
+    return f"host/{chain_id}/{block_hash.hex()}"
+
+
+def gateway_event_id(chain_id: int, tenant: str, from_block: int, to_hash: bytes) -> str:
+    """Identity of a gateway range's fact."""
+    return f"gateway/{chain_id}/{tenant}/{from_block}/{to_hash.hex()}"
+
+
 class OmittedData(msgspec.Struct, frozen=True, kw_only=True):
     """Stands for the data of a log that is too large for a fact."""
 

@@ -17,7 +17,7 @@ from streams.domain.events import (
     VerifyProofResponseCall,
     decode_gateway_log,
 )
-from streams.domain.facts import GATEWAY_TENANT, GatewayLog, GatewayRange
+from streams.domain.facts import GATEWAY_TENANT, GatewayLog, GatewayRange, gateway_event_id
 from streams.domain.lifecycle import ProofState, WorkState, proof_transition
 from streams.domain.planning import COMMIT_MS, follower
 from streams.domain.rows import (
@@ -209,7 +209,8 @@ def _request(
         return
     state.put(proof)
     if proof.state is ProofState.REQUESTED:
-        _make_items(state, proof)
+        event_id = gateway_event_id(fact.chain_id, tenant, fact.from_block, fact.to_hash)
+        _make_items(state, proof, event_id)
 
 
 def _active_crs(state: State, tenant: str) -> bytes:
@@ -250,20 +251,22 @@ def _request_again(state: State, old: ProofRow, proof: ProofRow) -> None:
         _settle(state, again)
 
 
-def _make_items(state: State, proof: ProofRow) -> None:
+def _make_items(state: State, proof: ProofRow, event_id: str) -> None:
     item = proof_item(proof)
-    response = _work(proof, response_item(proof), WorkClass.SENDER, items.PROOF_RESPONSE, COMMIT_MS)
+    response = _work(proof, response_item(proof), WorkClass.SENDER, items.PROOF_RESPONSE, COMMIT_MS, event_id)
     items.create(state, response, (items.verdict(item),))
     early = state.get(EarlyRow, proof.tenant, item)
     cost_ms = PROOF_MS + PROOF_VALUE_MS * _VALUES_ESTIMATE
-    work = _work(proof, item, WorkClass.ZKPROOF, items.PROOF, cost_ms)
+    work = _work(proof, item, WorkClass.ZKPROOF, items.PROOF, cost_ms, event_id)
     items.create(state, work, (items.KEY_TOKEN, items.CRS_TOKEN))
     if early is not None and early.verified is not None:
         made = state.get(WorkRow, proof.tenant, item) or work
         apply_verdict(state, made, early.verified, early.handles, early.reason)
 
 
-def _work(proof: ProofRow, item: str, work_class: WorkClass, kind: str, cost_ms: int) -> WorkRow:
+def _work(
+    proof: ProofRow, item: str, work_class: WorkClass, kind: str, cost_ms: int, event_id: str
+) -> WorkRow:
     return WorkRow(
         tenant=proof.tenant,
         id=item,
@@ -274,6 +277,7 @@ def _work(proof: ProofRow, item: str, work_class: WorkClass, kind: str, cost_ms:
         contract=proof.contract_address,
         cost_ms=cost_ms,
         state=WorkState.READY,
+        event_id=event_id,
     )
 
 

@@ -226,6 +226,7 @@ def _dead_letter(state: State, row: WorkRow) -> None:
                 contract=row.contract,
                 cost_ms=1,
                 state=WorkState.READY,
+                event_id=row.event_id,
             ),
             (),
         )

@@ -11,10 +11,11 @@ from typing import Final
 import msgspec
 
 from streams.domain import items
+from streams.domain.facts import host_event_id
 from streams.domain.graph import Component, components
 from streams.domain.lifecycle import WorkState
 from streams.domain.operands import handle_type
-from streams.domain.rows import AllowedRow, BlockRow, ComputationRow, HandleRow, MemberRow, WorkRow
+from streams.domain.rows import AllowedRow, BlockRow, ComputationRow, HandleRow, MemberRow, TenantRow, WorkRow
 from streams.domain.state import State
 from streams.domain.work import WorkClass, item_id
 
@@ -38,13 +39,14 @@ def handle_row(state: State, tenant: str, handle: bytes) -> HandleRow:
 def join(state: State, block: BlockRow) -> None:
     """The block is canonical now: its reasons count, and its goals get their items."""
     allowed = _allowed(state, block)
+    event_id = _event_id(state, block)
     for handle in allowed:
         row = handle_row(state, block.tenant, handle)
         state.put(msgspec.structs.replace(row, reasons=row.reasons + 1))
     computed = state.find(ComputationRow, ("tenant", "block_hash"), block.tenant, block.hash)
-    _plan(state, block, allowed, computed)
+    _plan(state, block, allowed, computed, event_id)
     for handle in allowed:
-        _follow(state, block.tenant, handle)
+        _follow(state, block.tenant, handle, event_id)
 
 
 def leave(state: State, block: BlockRow) -> None:
@@ -69,12 +71,19 @@ def follower(work_class: WorkClass, tenant: str, handle: bytes) -> str:
     return item_id(work_class, tenant, handle)
 
 
+def _event_id(state: State, block: BlockRow) -> str:
+    owner = state.get(TenantRow, block.tenant)
+    return host_event_id(0 if owner is None else owner.chain_id, block.hash)
+
+
 def _allowed(state: State, block: BlockRow) -> list[bytes]:
     rows = state.find(AllowedRow, ("tenant", "block_hash"), block.tenant, block.hash)
     return list(dict.fromkeys(row.handle for row in rows))
 
 
-def _plan(state: State, block: BlockRow, allowed: list[bytes], computed: list[ComputationRow]) -> None:
+def _plan(
+    state: State, block: BlockRow, allowed: list[bytes], computed: list[ComputationRow], event_id: str
+) -> None:
     wanted = dict.fromkeys([*allowed, *(row.output_handle for row in computed)])
     goals = {h: row for h in wanted if (row := handle_row(state, block.tenant, h)).reasons > 0}
     for row in goals.values():
@@ -82,7 +91,7 @@ def _plan(state: State, block: BlockRow, allowed: list[bytes], computed: list[Co
             items.revive(state, block.tenant, row.compute_item)
     open_goals = [handle for handle, row in goals.items() if not row.compute_item]
     for source, group in _by_transaction(state, block, open_goals, computed):
-        _make_components(state, block.tenant, source, group)
+        _make_components(state, block.tenant, source, group, event_id)
 
 
 def _by_transaction(
@@ -110,7 +119,9 @@ def _elsewhere(state: State, tenant: str, handle: bytes) -> ComputationRow | Non
     return next((row for row in rows if _means_the_same(state, row)), None)
 
 
-def _make_components(state: State, tenant: str, source: tuple[bytes, bytes], goals: Iterable[bytes]) -> None:
+def _make_components(
+    state: State, tenant: str, source: tuple[bytes, bytes], goals: Iterable[bytes], event_id: str
+) -> None:
     rows = state.find(ComputationRow, ("tenant", "transaction_id", "block_hash"), tenant, *source)
     own = [row for row in rows if _means_the_same(state, row)]
 
@@ -118,7 +129,7 @@ def _make_components(state: State, tenant: str, source: tuple[bytes, bytes], goa
         return bool(handle_row(state, tenant, handle).compute_item)
 
     for component in components(own, frozenset(goals), is_external):
-        _make_item(state, tenant, component)
+        _make_item(state, tenant, component, event_id)
 
 
 def _means_the_same(state: State, row: ComputationRow) -> bool:
@@ -127,7 +138,7 @@ def _means_the_same(state: State, row: ComputationRow) -> bool:
     return known == row.digest()
 
 
-def _make_item(state: State, tenant: str, component: Component) -> None:
+def _make_item(state: State, tenant: str, component: Component, event_id: str) -> None:
     item = item_id(WorkClass.TFHE, tenant, component.root)
     outputs = frozenset(component.outputs)
     for position, step in enumerate(component.steps):
@@ -157,12 +168,13 @@ def _make_item(state: State, tenant: str, component: Component) -> None:
         contract=component.steps[0].caller,
         cost_ms=component.cost_ms,
         state=WorkState.READY,
+        event_id=event_id,
     )
     tokens = itertools.chain((items.KEY_TOKEN,), map(items.stored, component.inputs))
     items.create(state, work, tokens, component.defect)
 
 
-def _follow(state: State, tenant: str, handle: bytes) -> None:
+def _follow(state: State, tenant: str, handle: bytes, event_id: str) -> None:
     row = handle_row(state, tenant, handle)
     if row.followed:
         for work_class, *_ in _FOLLOWERS:
@@ -180,6 +192,7 @@ def _follow(state: State, tenant: str, handle: bytes) -> None:
             contract=b"",
             cost_ms=cost_ms,
             state=WorkState.READY,
+            event_id=event_id,
         )
         items.create(state, work, (token(handle),))
 

@@ -235,6 +235,7 @@ class WorkRow(Row, frozen=True, kw_only=True):
     epoch: int = 0
     worker: str = ""
     partition: int = -1
+    event_id: str = ""  # of the fact that made it: its trace goes on in the work
 
 
 class MemberRow(Row, frozen=True, kw_only=True):

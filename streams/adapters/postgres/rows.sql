@@ -239,11 +239,11 @@ join gateway_blocks as o on o.tenant = k.tenant and o.number = k.number;
 
 -- name: put_work_items
 -- Insert or replace rows of work_items.
-insert into work_items as o (shard, tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition)
-select $1, tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition
-from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::bytea[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[], $21::bigint[]) as t(tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition)
+insert into work_items as o (shard, tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id)
+select $1, tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id
+from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::bytea[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[], $21::bigint[], $22::text[]) as t(tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id)
 on conflict (tenant, id) do update set
-  work_class = excluded.work_class, kind = excluded.kind, subject = excluded.subject, affinity = excluded.affinity, contract = excluded.contract, cost_ms = excluded.cost_ms, state = excluded.state, priority = excluded.priority, missing = excluded.missing, key_id = excluded.key_id, cause = excluded.cause, attempt = excluded.attempt, uncomputable_counter = excluded.uncomputable_counter, not_before_ms = excluded.not_before_ms, deadline_ms = excluded.deadline_ms, epoch = excluded.epoch, worker = excluded.worker, partition = excluded.partition,
+  work_class = excluded.work_class, kind = excluded.kind, subject = excluded.subject, affinity = excluded.affinity, contract = excluded.contract, cost_ms = excluded.cost_ms, state = excluded.state, priority = excluded.priority, missing = excluded.missing, key_id = excluded.key_id, cause = excluded.cause, attempt = excluded.attempt, uncomputable_counter = excluded.uncomputable_counter, not_before_ms = excluded.not_before_ms, deadline_ms = excluded.deadline_ms, epoch = excluded.epoch, worker = excluded.worker, partition = excluded.partition, event_id = excluded.event_id,
   claimed_at = case when excluded.state = 'claimed' and o.state <> 'claimed' then now() else o.claimed_at end,
   started_at = case when excluded.state in ('claimed', 'dispatched') and excluded.attempt = o.attempt
     and excluded.deadline_ms > o.deadline_ms then now() else o.started_at end,
@@ -258,7 +258,7 @@ where o.tenant = k.tenant and o.id = k.id;
 
 -- name: load_work_items_by_tenant_id
 -- Rows of work_items; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.id, o.work_class, o.kind, o.subject, o.affinity, o.contract, o.cost_ms, o.state, o.priority, o.missing, o.key_id, o.cause, o.attempt, o.uncomputable_counter, o.not_before_ms, o.deadline_ms, o.epoch, o.worker, o.partition
+select k.at, o.tenant, o.id, o.work_class, o.kind, o.subject, o.affinity, o.contract, o.cost_ms, o.state, o.priority, o.missing, o.key_id, o.cause, o.attempt, o.uncomputable_counter, o.not_before_ms, o.deadline_ms, o.epoch, o.worker, o.partition, o.event_id
 from unnest($1::text[], $2::text[]) with ordinality as k(tenant, id, at)
 join work_items as o on o.tenant = k.tenant and o.id = k.id;
 

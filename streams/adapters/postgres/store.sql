@@ -43,7 +43,7 @@ select i.* from (
 ) as flow
 cross join lateral (
   select tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause,
-    attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition
+    attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id
   from work_items w
   where w.shard = $1 and w.work_class = $2 and w.state = 'ready' and w.not_before_ms <= $3
     and w.tenant = flow.tenant and w.contract = flow.contract
@@ -65,7 +65,7 @@ where work_class = $1 and state in ('claimed', 'dispatched') and worker <> '' gr
 update work_items set epoch = $2
 where shard = $1 and state = 'claimed' and epoch < $2
 returning tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause,
-  attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition;
+  attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id;
 
 -- name: dispatched
 -- The broker has the messages; a publication is done with that.
@@ -80,7 +80,7 @@ where w.tenant = i.tenant and w.id = i.id and w.attempt = i.attempt and w.state 
 -- name: late
 -- What passed its deadline or lies at a worker that is not alive.
 select tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause,
-  attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition
+  attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id
 from work_items
 where shard = $1 and state = 'dispatched'
   and (deadline_ms < $2 or (work_class in ('tfhe', 'zkproof', 'sns') and worker <> '' and worker <> all($3::text[])));

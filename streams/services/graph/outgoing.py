@@ -87,8 +87,8 @@ def _letter(letter: DeadLetter) -> Publication:
 
 
 def _headers(item: WorkRow, schema: str) -> Headers:
-    # Items of one component share a trace: it follows from what they are about, not from who runs them.
-    root = trace.new_trace(f"{item.tenant}/{item.affinity.hex()}")
+    # The fact's own trace goes on: its id follows from the event, so the record itself is not needed here.
+    root = trace.new_trace(item.event_id or f"{item.tenant}/{item.affinity.hex()}")
     return headers.build(
         event_id=f"{item.id}/{item.attempt}",
         schema=schema,
