@@ -1,4 +1,4 @@
-"""GGSW ciphertexts and the external product (Gentry, Sahai, Waters 2013; on the torus: Chillotti et al. 2020).
+"""GGSW ciphertexts and the external product (Gentry, Sahai, Waters 2013; torus: Chillotti et al. 2020).
 
 Shape (..., level, k + 1, k + 1, N): for each level the rows r encrypt -m S_r * 2^64 / B^j (r < k) and
 m * 2^64 / B^j (r = k); the last two axes are a GLWE ciphertext. The least significant level comes first.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from streams.fhe.radix.block import BASE, DIGIT_MAX, Block, constants, total
 from streams.fhe.radix.forms import Form
-from streams.fhe.radix.functions import carry, message, power_sign, resolved, state, step
+from streams.fhe.radix.functions import at_least, carry, message, power_sign, resolved, state, step
 from streams.fhe.radix.steps import LookUp, Steps, batch, firsts, look_up, refreshed
 
 RIPPLE_NOISE_MAX = 18  # two such operands and a carry stay below 39
@@ -39,6 +39,18 @@ def subtract(
     )
 
 
+def subtract_compared(
+    left: Sequence[Block], right: Sequence[Block], weight: int = 1
+) -> Steps[tuple[list[Block], Block]]:
+    """left - right and weight * [left >= right]: the order is the borrow of the highest block, free."""
+    operands = yield from refreshed([*left, *right], RIPPLE_NOISE_MAX)
+    pairs = zip(operands[: len(left)], operands[len(left) :], strict=True)
+    *lower, top = [x - y for x, y in pairs]
+    clean, borrow = yield from _carried(lower)
+    last, is_order = (yield from batch([look_up(top + borrow, message, at_least(0, weight))]))[0]
+    return [*clean, last], is_order
+
+
 def negate(value: Sequence[Block], form: Form = Form.THROUGHPUT) -> Steps[list[Block]]:
     """-value modulo 4^blocks."""
     return subtract(constants(0, len(value)), value, form)
@@ -50,12 +62,18 @@ def ripple(sums: Sequence[Block]) -> Steps[list[Block]]:
     A sum of two digits and a carry has eight values: message and carry come from one bootstrap with two
     tables. Sums may be negative, then so is the carry.
     """
+    clean, moving = yield from _carried(sums[:-1])
+    top, _ = yield from split(sums[-1] + moving, with_carry=False)
+    return [*clean, top]
+
+
+def _carried(sums: Sequence[Block]) -> Steps[tuple[list[Block], Block]]:
     clean: list[Block] = []
     moving = Block.constant(0)
-    for index, block in enumerate(sums):
-        digit, moving = yield from split(block + moving, with_carry=index + 1 < len(sums))
+    for block in sums:
+        digit, moving = yield from split(block + moving, with_carry=True)
         clean.append(digit)
-    return clean
+    return clean, moving
 
 
 def split(block: Block, *, with_carry: bool) -> Steps[tuple[Block, Block]]:

@@ -6,10 +6,9 @@ Whoever makes a condition makes it at the weight at which it is used: a selectio
 from collections.abc import Sequence
 
 from streams.fhe.radix.block import BASE, Block, total
-from streams.fhe.radix.executors import BUDGET
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.functions import at_least, below, differs, equals, power_sign
-from streams.fhe.radix.steps import Steps, first, firsts, look_up, refreshed, together
+from streams.fhe.radix.steps import BUDGET, Steps, first, firsts, look_up, refreshed, together
 from streams.fhe.radix.table import Function
 
 SIGNS_PER_LOOK_UP = 4  # 8 + 4 + 2 + 1 = 15 is the largest sum of signs below the padding bit's reach

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from streams.domain.operations import BY_NAME, FheType, Kind, Scalar
-from streams.fhe.radix.addition import add, subtract
+from streams.fhe.radix.addition import add, subtract, subtract_compared
 from streams.fhe.radix.block import DIGIT_MAX, MESSAGE_BITS, Block, Wire
 from streams.fhe.radix.comparison import greater_or_equal
 from streams.fhe.radix.executors import CountingExecutor
-from streams.fhe.radix.forms import Cost, Form
+from streams.fhe.radix.forms import Cost, Form, choose
 from streams.fhe.radix.operations import Operand, plan, requested
 from streams.fhe.radix.random import blocks_needed, seeded
 from streams.fhe.radix.selection import SELECT_WEIGHT, select
@@ -53,6 +54,16 @@ def cost(name: str, fhe_type: FheType, form: Form = Form.THROUGHPUT, *, clear: b
     return measured(plan(requested(name, _operands(name, fhe_type, clear), fhe_type, form)))
 
 
+@lru_cache(maxsize=4096)
+def _both(name: str, fhe_type: FheType, clear: bool) -> dict[Form, Cost]:
+    return {form: cost(name, fhe_type, form, clear=clear) for form in Form}
+
+
+def form_for(name: str, fhe_type: FheType, *, clear: bool, ready: int, batch_size: int) -> Form:
+    """The form in which an executor runs `ready` equal operations on a device of this batch size."""
+    return choose(_both(name, fhe_type, clear), ready, batch_size)
+
+
 def _operands(name: str, fhe_type: FheType, clear: bool) -> Sequence[Operand]:
     kind, bits = BY_NAME[name].kind, fhe_type.bits
     number = CLEAR & ((1 << bits) - 1) | 1
@@ -94,6 +105,21 @@ def whitepaper_transfer(
     return (yield from together(chosen))
 
 
+def whitepaper_transfer_fused(
+    balance: list[Block], receiver: list[Block], amount: list[Block]
+) -> Steps[list[list[Block]]]:
+    """The same where the planner sees both uses of balance and amount: the comparison is the borrow, free."""
+    # The order comes as one more block above the difference.
+    lowered = _appended(subtract_compared(balance, amount, SELECT_WEIGHT))
+    (*kept, enough), received = yield from together([lowered, add(receiver, amount)])
+    return (yield from together([select(enough, kept, balance), select(enough, received, receiver)]))
+
+
+def _appended(algorithm: Steps[tuple[list[Block], Block]]) -> Steps[list[Block]]:
+    blocks, condition_of = yield from algorithm
+    return [*blocks, condition_of]
+
+
 def _alone(algorithm: Steps[Block]) -> Steps[list[Block]]:
     return [(yield from algorithm)]
 
@@ -121,8 +147,15 @@ def rows(bits: int | None = None) -> Iterator[Row]:
         yield from _transfers()
 
 
+TRANSFERS: Final = (
+    ("transfer", transfer),
+    ("transfer (whitepaper)", whitepaper_transfer),
+    ("  comparison fused", whitepaper_transfer_fused),
+)
+
+
 def _transfers() -> Iterator[Row]:
-    for name, algorithm in (("transfer", transfer), ("transfer (whitepaper)", whitepaper_transfer)):
+    for name, algorithm in TRANSFERS:
         paid = measured(algorithm(*(stored(TRANSFER_BITS) for _ in range(3))))
         yield Row(name, TRANSFER_BITS, "encrypted", Form.THROUGHPUT, paid)
 

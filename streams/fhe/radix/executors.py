@@ -1,18 +1,14 @@
 """Executors without ciphertexts: one counts, one computes on clear numbers exactly as a device would."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.fhe.noise import norm2_budget
-from streams.fhe.parameters import PINNED
 from streams.fhe.radix.block import MESSAGE_BITS, Block, RangeClaimWrong, Wire, digits
-from streams.fhe.radix.steps import LookUp, Outputs, checked
+from streams.fhe.radix.steps import BUDGET, LookUp, Outputs, checked
 from streams.fhe.radix.table import Table
 
-BUDGET: Final = norm2_budget(PINNED)
 Values = NDArray[np.int64]
 
 

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from streams.fhe.radix.block import Block
 from streams.fhe.radix.comparison import greater_or_equal
-from streams.fhe.radix.executors import BUDGET
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.functions import chosen, scaled
-from streams.fhe.radix.steps import Steps, first, firsts, look_up, refreshed
+from streams.fhe.radix.steps import BUDGET, Steps, first, firsts, look_up, refreshed
 
 SELECT_WEIGHT = 8  # of a condition: differences of digits take seven values, the condition goes above them
 OPERAND_NOISE_MAX = 19

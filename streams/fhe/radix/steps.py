@@ -6,14 +6,20 @@ never reach an executor: looking up a known value gives a known value.
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from streams.domain.errors import OperationError
+from streams.fhe.noise import norm2_budget
+from streams.fhe.parameters import PINNED
 from streams.fhe.radix.block import Block, Wire
 from streams.fhe.radix.table import Function, Table, tabulate
 
 T = TypeVar("T")
 Outputs: TypeAlias = tuple[Block, ...]
+
+BUDGET: Final = norm2_budget(
+    PINNED
+)  # noise that a look-up's input may carry, in units of a bootstrap's result
 
 
 class NoiseExceeded(OperationError):

@@ -3,7 +3,16 @@
 import pytest
 
 from streams.domain.operations import FheType
-from streams.fhe.radix.counts import condition, cost, measured, stored, transfer, whitepaper_transfer
+from streams.fhe.radix.counts import (
+    condition,
+    cost,
+    form_for,
+    measured,
+    stored,
+    transfer,
+    whitepaper_transfer,
+    whitepaper_transfer_fused,
+)
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.selection import select
 
@@ -41,18 +50,26 @@ def test_64_bit_counts(name: str, clear: bool, form: Form, look_ups: int, depth:
 
 # Products and lists are packed greedily: a better packing may come, a worse one not.
 LIMITS = [
-    ("Mul", False, 1389),
-    ("Mul", True, 272),
-    ("Div", True, 419),
-    ("Rem", True, 473),
+    ("Mul", False, 1168),
+    ("Mul", True, 264),
+    ("Div", True, 415),
+    ("Rem", True, 469),
     ("Sum", False, 156),
     ("IsIn", False, 171),
+    ("MulDiv", False, 4607),
+    ("MulDiv", True, 2884),
 ]
 
 
 @pytest.mark.parametrize(("name", "clear", "limit"), LIMITS)
 def test_64_bit_limits(name: str, clear: bool, limit: int) -> None:
     assert cost(name, FheType.UINT64, clear=clear).look_ups <= limit
+
+
+def test_a_shallow_product_is_below_its_limit_too() -> None:
+    found = cost("Mul", FheType.UINT64, Form.LATENCY)
+    assert found.look_ups <= 1436
+    assert found.depth <= 16
 
 
 def test_a_transfer_takes_112_look_ups() -> None:
@@ -63,6 +80,17 @@ def test_a_transfer_takes_112_look_ups() -> None:
 def test_the_whitepapers_transfer_takes_144_look_ups() -> None:
     paid = measured(whitepaper_transfer(stored(64), stored(64), stored(64)))
     assert (paid.look_ups, paid.depth) == (144, 33)
+
+
+def test_fused_with_its_comparison_it_takes_128() -> None:
+    paid = measured(whitepaper_transfer_fused(stored(64), stored(64), stored(64)))
+    assert (paid.look_ups, paid.depth) == (128, 33)
+
+
+def test_a_full_batch_takes_the_throughput_form() -> None:
+    few = form_for("Add", FheType.UINT64, clear=False, ready=1, batch_size=128)
+    many = form_for("Add", FheType.UINT64, clear=False, ready=500, batch_size=128)
+    assert (few, many) == (Form.LATENCY, Form.THROUGHPUT)
 
 
 def test_a_condition_of_weight_one_costs_one_look_up_more() -> None:

@@ -3,9 +3,10 @@
 import pytest
 
 from streams.fhe.radix.block import Block, RangeClaimWrong, Wire
-from streams.fhe.radix.executors import BUDGET, ClearExecutor, CountingExecutor
+from streams.fhe.radix.executors import ClearExecutor, CountingExecutor
 from streams.fhe.radix.functions import carry, message, step
 from streams.fhe.radix.steps import (
+    BUDGET,
     LookUp,
     NoiseExceeded,
     Steps,
@@ -17,7 +18,7 @@ from streams.fhe.radix.steps import (
     refreshed,
     run,
     together,
-)  # fmt: skip
+)
 from streams.fhe.radix.table import PaddingExceeded
 
 
