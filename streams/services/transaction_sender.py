@@ -17,12 +17,13 @@ from streams.adapters.kafka.work_source import KafkaWorkSource
 from streams.adapters.postgres.sender_store import PostgresSenderStore, open_sender_store
 from streams.adapters.telemetry import logs
 from streams.domain.control import WorkerHeartbeat
-from streams.domain.errors import ConfigurationError, RpcError, StoreError
+from streams.domain.errors import ConfigurationError
 from streams.domain.work import WorkClass
 from streams.ports import Record
 from streams.services.runtime import Runtime
 from streams.services.sender.encode import Encoder
 from streams.services.sender.metrics import SenderMetrics, loop_metrics
+from streams.services.sender.outside import Outside
 from streams.services.sender.steps import Sender
 from streams.services.worker.heartbeat import Heartbeat
 from streams.services.worker.loop import WorkerLoop
@@ -50,16 +51,18 @@ async def run(runtime: Runtime) -> None:
         RpcClient(settings.gateway.http_url) as rpc,
     ):
         node = EthereumChain(rpc)
-        if not await _is_ready(runtime, node, store):
-            return
+        outside = Outside(node, store, settings.gateway.chain_id, runtime.health)
+        while not await outside.look():
+            if await runtime.idle(_AWAIT_S):
+                return
         worker = settings.service.id or f"sender-{socket.gethostname()}-{os.getpid()}"
         metrics = SenderMetrics(runtime.metrics)
         sender = Sender(store, node, key, encoder, settings.gateway, runtime.clock, metrics, worker)
         _log.info("sender is ready", action="sender_ready", address=f"0x{key.address.hex()}")
-        await _work(runtime, log, sender, worker)
+        await _work(runtime, log, sender, worker, outside)
 
 
-async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str) -> None:
+async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str, outside: Outside) -> None:
     settings, clock = runtime.settings, runtime.clock
     source = KafkaWorkSource(settings.kafka, TOPIC, GROUP, SLOTS)
 
@@ -79,7 +82,8 @@ async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str) ->
     loop = WorkerLoop(source, _inline, sender, results, clock, loop_metrics(runtime.metrics), worker)
     try:
         async with asyncio.TaskGroup() as group:
-            beside = [group.create_task(heartbeat.run()), group.create_task(_stop(runtime, source))]
+            others = (heartbeat.run(), outside.watch(clock), _stop(runtime, source))
+            beside = [group.create_task(other) for other in others]
             await loop.run()
             for task in beside:
                 task.cancel()
@@ -92,26 +96,6 @@ async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str) ->
 async def _stop(runtime: Runtime, source: KafkaWorkSource) -> None:
     await runtime.stopping.wait()
     await source.stop()
-
-
-async def _is_ready(runtime: Runtime, node: EthereumChain, store: PostgresSenderStore) -> bool:
-    """Wait for node and database; False when told to stop first. Raises ConfigurationError."""
-    while True:
-        try:
-            await store.check()
-            runtime.health.set("database", True)
-            found = await node.chain_id()
-        except (RpcError, StoreError) as error:
-            dependency = "blockchain" if isinstance(error, RpcError) else "database"
-            runtime.health.set(dependency, False, str(error))
-            _log.warning(str(error), action="dependency_awaited", dependency=dependency)
-            if await runtime.idle(_AWAIT_S):
-                return False
-            continue
-        if found != runtime.settings.gateway.chain_id:
-            raise ConfigurationError(f"gateway.http_url is a node of chain {found}")
-        runtime.health.set("blockchain", True)
-        return True
 
 
 def signer_of(settings: KeyFileSettings, variable: str) -> Signer:
