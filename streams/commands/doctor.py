@@ -13,7 +13,6 @@ import typer
 
 from streams.commands import output
 
-FASTEST: Final = "avx512"
 PYTHONS: Final = ((3, 11), (3, 12))
 # Programs, and what needs them.
 _PROGRAMS: Final = {
@@ -75,7 +74,7 @@ def _warn_of_slow_instructions() -> None:
     from streams.fhe import tfhe_rs
 
     found = tfhe_rs.instruction_set()
-    if found != FASTEST:
+    if found != tfhe_rs.FASTEST_INSTRUCTION_SET:
         output.say(
             f"WARNING: this processor has no AVX-512 but {found}: the known answers were recorded with it,"
         )

@@ -49,11 +49,6 @@ def component_outputs(suite: ComputeSuite, work: ComputeWork) -> Iterator[Cipher
             yield Ciphertext(handle=step.result, fhe_type=step.fhe_type, ct64=ct64)
 
 
-def execute_component(suite: ComputeSuite, work: ComputeWork) -> tuple[Ciphertext, ...]:
-    """All wanted outputs in the order of their steps; raises OperationError."""
-    return tuple(component_outputs(suite, work))
-
-
 def _check(work: ComputeWork) -> None:
     known = {given.handle: Encrypted(given.fhe_type, b"") for given in work.inputs}
     for step in work.steps:

@@ -8,7 +8,7 @@ from streams.domain.handle import stamp
 from streams.domain.operations import BY_CODE, BY_NAME, FheType
 from streams.domain.results import Ciphertext
 from streams.domain.work import ComputeWork, Step
-from streams.fhe.component import component_outputs, encrypted_operands, execute_component
+from streams.fhe.component import component_outputs, encrypted_operands
 from streams.fhe.suite import Encrypted, Operand
 
 U64, BOOL = FheType.UINT64, FheType.BOOL
@@ -65,7 +65,7 @@ def test_steps_feed_each_other_and_only_outputs_come_back() -> None:
         inputs=(given("a"), given("b")),
         outputs=(CHOSEN,),
     )
-    (output,) = execute_component(Formula(), component)
+    (output,) = tuple(component_outputs(Formula(), component))
     assert output == Ciphertext(handle=CHOSEN, fhe_type=U64, ct64=b"IfThenElse(Ge(a,b),Add(a,#),a)")
 
 
@@ -105,14 +105,14 @@ def test_a_defect_is_found_before_anything_is_computed(
     good = step("Add", A, B, result=handle("first"))
     component = work(good, *steps, inputs=(given("a"), given("b")), outputs=(handle("first"), *outputs))
     with pytest.raises(OperationError, match=reason):
-        execute_component(suite, component)
+        tuple(component_outputs(suite, component))
     assert suite.executed == 0
 
 
 def test_the_type_in_a_handle_is_the_type_of_the_result() -> None:
     wrong = Step(operation=0, operands=(A, B), is_scalar=False, result=SUM, fhe_type=BOOL)
     with pytest.raises(OperationError, match="not of type"):
-        execute_component(Formula(), work(wrong, inputs=(given("a"), given("b")), outputs=(SUM,)))
+        tuple(component_outputs(Formula(), work(wrong, inputs=(given("a"), given("b")), outputs=(SUM,))))
 
 
 @pytest.mark.parametrize(
