@@ -64,7 +64,13 @@ async def run(runtime: Runtime) -> None:
 
 async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str, outside: Outside) -> None:
     settings, clock = runtime.settings, runtime.clock
-    source = KafkaWorkSource(settings.kafka, TOPIC, GROUP, SLOTS)
+    source = KafkaWorkSource(
+        settings.kafka,
+        TOPIC,
+        GROUP,
+        SLOTS,
+        on_state=lambda ok, why: runtime.health.set("work_topic", ok, why),
+    )
 
     def describe(at_ms: int) -> WorkerHeartbeat:
         return WorkerHeartbeat(

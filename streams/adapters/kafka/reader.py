@@ -24,6 +24,15 @@ _POLL_S: Final = 0.02  # also how long a new subscription waits at most
 _BATCH: Final = 200
 _BACKLOG_BYTES_MAX: Final = 4 * 1024 * 1024  # of one partition, fetched and not yet read
 _RECORD_BYTES: Final = 256  # overhead of a record, so that empty ones count too
+# What no waiting of the client library heals: whoever reads decides.
+_GONE: Final = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    }
+)
 
 Place = tuple[str, int]  # full name of the topic, partition
 
@@ -183,8 +192,11 @@ class KafkaReader:
             subscription.ended(message.offset() or 0)
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
             subscription.fail(_truncated(subscription))
-        elif error.fatal():
+        elif error.fatal() or error.code() in _GONE:
             subscription.fail(broker_error(f"read {subscription.topic}", KafkaException(error)))
+        else:
+            text, topic = error.str(), subscription.topic
+            _log.warning("not read", action="broker_read_failed", topic=topic, error=text, code=error.name())
 
 
 def _truncated(subscription: Subscription) -> LogTruncated:

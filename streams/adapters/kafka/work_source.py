@@ -53,7 +53,8 @@ class KafkaWork:
 class KafkaWorkSource:
     """Items in the order of their partitions, finished in any; to be made and used on one event loop.
 
-    `on_rebalance` is called on the loop after every change of the partitions held.
+    On the loop, `on_rebalance` is called after every change of the partitions held, `on_state` when the broker
+    answers something else than records (topic gone, not allowed) and when it gives records again.
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class KafkaWorkSource:
         group: str,
         slots: int,
         on_rebalance: Callable[[], None] | None = None,
+        on_state: Callable[[bool, str], None] = lambda _ok, _detail: None,
     ) -> None:
         self._topic, self._slots = topic, slots
         self._full_topic = kafka.prefix + topic
-        self._on_rebalance = on_rebalance
+        self._on_rebalance, self._on_state = on_rebalance, on_state
+        self._trouble = ""  # what the broker last answered instead of a record; the thread's
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._failure: BrokerError | None = None
@@ -169,7 +172,9 @@ class KafkaWorkSource:
         if error is not None:
             if error.fatal():
                 raise KafkaException(error)
+            self._state(error.str())
             return
+        self._state("")
         record = as_record(message, self._topic)
         offsets = self._held.get(record.partition)
         if offsets is None:
@@ -177,6 +182,14 @@ class KafkaWorkSource:
         offsets.begin(record.offset)
         self._waiting.append(KafkaWork(self, record, offsets))
         self._tell(self._changed.set)
+
+    def _state(self, trouble: str) -> None:
+        if trouble == self._trouble:
+            return
+        self._trouble = trouble
+        if trouble:
+            _log.warning("no records of a topic", action="work_unreadable", topic=self._topic, error=trouble)
+        self._tell(lambda: self._on_state(not trouble, trouble))
 
     def _reap(self) -> None:
         while not self._finished.empty():
@@ -204,6 +217,7 @@ class KafkaWorkSource:
         consumer.incremental_assign(places)
         if self._is_paused and places:
             consumer.pause(places)
+        self._state("")
         self._tell_rebalance("assigned", places)
 
     def _revoked(self, consumer: Consumer, places: list[TopicPartition]) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import confluent_kafka
 
-PRODUCE = 0  # number of the request in Kafka's protocol
+PRODUCE, FETCH = 0, 1  # numbers of the requests in Kafka's protocol
 
 
 class MockBroker:
@@ -26,9 +26,16 @@ class MockBroker:
 
     def spoil_produce(self, *codes: int) -> None:
         """The next produce requests are answered by these errors."""
+        self._spoil(PRODUCE, codes)
+
+    def spoil_fetch(self, *codes: int) -> None:
+        """The next fetch requests are answered by these errors."""
+        self._spoil(FETCH, codes)
+
+    def _spoil(self, request: int, codes: tuple[int, ...]) -> None:
         errors = (ctypes.c_int * len(codes))(*codes)
         self._library.rd_kafka_mock_push_request_errors_array(
-            self._cluster, ctypes.c_int16(PRODUCE), ctypes.c_size_t(len(codes)), errors
+            self._cluster, ctypes.c_int16(request), ctypes.c_size_t(len(codes)), errors
         )
 
     def down(self) -> None:
