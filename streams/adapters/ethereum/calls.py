@@ -24,11 +24,9 @@ GET_SNS_MATERIALS: Final = abi.function(
     "getSnsCiphertextMaterials(bytes32[])", "((bytes32,uint256,bytes32,address[])[])"
 )
 GET_COPROCESSOR: Final = abi.function("getCoprocessor(address)", "((address,address,string))")
-GET_COPROCESSOR_TX_SENDERS: Final = abi.function("getCoprocessorTxSenders()", "(address[])")
 GET_COPROCESSOR_SIGNERS: Final = abi.function("getCoprocessorSigners()", "(address[])")
 GET_THRESHOLD: Final = abi.function("getCoprocessorMajorityThreshold()", "(uint256)")
 IS_HOST_CHAIN_REGISTERED: Final = abi.function("isHostChainRegistered(uint256)", "(bool)")
-IS_HOST_CHAIN_DISABLED: Final = abi.function("isHostChainDisabled(uint256)", "(bool)")
 GET_VERSION: Final = abi.function("getVersion()", "(string)")
 
 # "Done before": for a sender that tries again these mean success.

@@ -53,8 +53,8 @@ class KafkaWork:
 class KafkaWorkSource:
     """Items in the order of their partitions, finished in any; to be made and used on one event loop.
 
-    On the loop, `on_rebalance` is called after every change of the partitions held, `on_state` when the broker
-    answers something else than records (topic gone, not allowed) and when it gives records again.
+    On the loop, `on_rebalance` is called after every change of the partitions held, and `on_state` when the
+    broker answers something else than records (topic gone, not allowed) and when it gives records again.
     """
 
     def __init__(

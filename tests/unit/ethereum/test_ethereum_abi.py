@@ -23,11 +23,9 @@ SELECTORS = {
     calls.GET_MATERIALS: "55c4d997",
     calls.GET_SNS_MATERIALS: "a14f8971",
     calls.GET_COPROCESSOR: "ef6997f9",
-    calls.GET_COPROCESSOR_TX_SENDERS: "1ea5bd42",
     calls.GET_COPROCESSOR_SIGNERS: "9164d0ae",
     calls.GET_THRESHOLD: "6799ef52",
     calls.IS_HOST_CHAIN_REGISTERED: "bff3aaba",
-    calls.IS_HOST_CHAIN_DISABLED: "ccc50dba",
 }
 ERROR_SELECTORS = {
     "CoprocessorAlreadyVerified": "f9ed431f",
