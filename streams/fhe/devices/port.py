@@ -12,7 +12,7 @@ from streams.fhe.parameters import Parameters
 class Bootstraps:
     """A batch of keyswitches and programmable bootstraps."""
 
-    ciphertexts: Words  # (batch, k N + 1), LWE under the big key
+    ciphertexts: Words  # (batch, k N + 1), LWE under the big key; (batch, n + 1) where it says so
     polynomials: Words  # (tables, N), test polynomials in torus elements
     tables: Sequence[int]  # (batch,), which polynomial a ciphertext turns
     boxes: Sequence[tuple[int, ...]]  # (batch,), the boxes that are extracted after the rotation
@@ -28,4 +28,8 @@ class Device(Protocol):
 
     def bootstrap(self, batch: Bootstraps) -> list[Words]:
         """For each ciphertext its results, shape (boxes of it, k N + 1), LWE under the big key."""
+        ...
+
+    def rotate(self, batch: Bootstraps) -> list[Words]:
+        """The same for ciphertexts (batch, n + 1) that are under the small key already."""
         ...

@@ -1,5 +1,7 @@
 """The device `reference`: NumPy, exact integers, short. What the others are held against."""
 
+from dataclasses import replace
+
 from streams.fhe.devices.blind_rotation import blind_rotate
 from streams.fhe.devices.key_switch import key_switch
 from streams.fhe.devices.keys import ServerKey
@@ -24,7 +26,11 @@ class ReferenceDevice:
     def bootstrap(self, batch: Bootstraps) -> list[Words]:
         """For each ciphertext its results, shape (boxes of it, k N + 1)."""
         small = key_switch(self._key.key_switch, batch.ciphertexts)
-        exponents = modulus_switch(self.parameters, small)
+        return self.rotate(replace(batch, ciphertexts=small))
+
+    def rotate(self, batch: Bootstraps) -> list[Words]:
+        """The same for ciphertexts (batch, n + 1) that are under the small key already."""
+        exponents = modulus_switch(self.parameters, batch.ciphertexts)
         polynomials = batch.polynomials[list(batch.tables)]
         accumulators = blind_rotate(self._key.bootstrap, exponents, polynomials)
         pairs = zip(accumulators, batch.boxes, strict=True)

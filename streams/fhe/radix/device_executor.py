@@ -11,6 +11,7 @@ from streams.fhe.devices.words import Word, Words
 from streams.fhe.noise import norm2_budget
 from streams.fhe.radix.block import Block
 from streams.fhe.radix.steps import LookUp, Outputs, checked
+from streams.fhe.radix.table import Table
 
 WRAP = (1 << 64) - 1
 
@@ -25,22 +26,34 @@ class DeviceExecutor:
     def run(self, batch: Sequence[LookUp]) -> list[Outputs]:
         """The results in order; raises NoiseExceeded or PaddingExceeded before anything is computed."""
         tables = [checked(look_up, self._budget) for look_up in batch]
+        results: dict[int, Words] = {}
+        for is_seeded, bootstrap in ((False, self._device.bootstrap), (True, self._device.rotate)):
+            places = [i for i, each in enumerate(batch) if _is_seeded(each.block) is is_seeded]
+            if places:
+                chosen = bootstrap(self._bootstraps([batch[i] for i in places], [tables[i] for i in places]))
+                results.update(zip(places, chosen, strict=True))
+        return [look_up.outputs(list(results[i])) for i, look_up in enumerate(batch)]
+
+    def _bootstraps(self, batch: Sequence[LookUp], tables: Sequence[Table]) -> Bootstraps:
         distinct: dict[tuple[int, ...], int] = {}
         which = [distinct.setdefault(table.entries, len(distinct)) for table in tables]
-        results = self._device.bootstrap(
-            Bootstraps(
-                np.stack([self.ciphertext(look_up.block) for look_up in batch]),
-                test_polynomial(self._device.parameters, np.array(list(distinct), dtype=np.int64)),
-                which,
-                [table.shifts for table in tables],
-            )
-        )
-        return [look_up.outputs(list(rows)) for look_up, rows in zip(batch, results, strict=True)]
+        entries = np.array(list(distinct), dtype=np.int64)
+        ciphertexts = np.stack([self.ciphertext(look_up.block) for look_up in batch])
+        polynomials = test_polynomial(self._device.parameters, entries)
+        return Bootstraps(ciphertexts, polynomials, which, [table.shifts for table in tables])
 
     def ciphertext(self, block: Block) -> Words:
-        """The LWE ciphertext of a block, shape (k N + 1,)."""
-        combined = np.zeros(self._device.parameters.big_dimension + 1, np.uint64)
+        """The LWE ciphertext of a block, shape (k N + 1,), or (n + 1,) of a seeded one."""
+        dimension = self._device.parameters.big_dimension
+        if _is_seeded(block):
+            dimension = self._device.parameters.lwe_dimension
+        combined = np.zeros(dimension + 1, np.uint64)
         for wire, factor in block.terms:
             combined += wire.data * Word(factor & WRAP)
         combined[-1:] += encode_halves(self._device.parameters, np.array([block.halves], dtype=np.int64))
         return combined
+
+
+def _is_seeded(block: Block) -> bool:
+    # Only ciphertexts that were never encrypted are without noise (`random.seeded`).
+    return block.noise == 0

@@ -1,5 +1,7 @@
 """The device `reference`: every table, several results, the real set, the noise that the model promises."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from streams.fhe.devices.modulus_switch import modulus_switch
 from streams.fhe.devices.port import Bootstraps
 from streams.fhe.devices.randomness import SeededSource
 from streams.fhe.devices.reference import ReferenceDevice
+from streams.fhe.devices.seeded import seeded_ciphertexts
 from streams.fhe.parameters import PINNED, Parameters
 from streams.fhe.radix.addition import add, subtract
 from streams.fhe.radix.block import Block, Wire, digits
@@ -20,8 +23,9 @@ from streams.fhe.radix.comparison import greater_or_equal
 from streams.fhe.radix.device_executor import DeviceExecutor
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.functions import message
+from streams.fhe.radix.random import first_digit, random_digits, seeded
 from streams.fhe.radix.selection import SELECT_WEIGHT, select
-from streams.fhe.radix.steps import NoiseExceeded, Steps, first, look_up, run
+from streams.fhe.radix.steps import NoiseExceeded, Steps, first, firsts, look_up, run
 from tests.unit.fhe.devices.sets import SMALL, WIDE, decrypted, encrypted, every_value, keys_of
 
 CLIENT, SERVER = keys_of(SMALL)
@@ -92,6 +96,34 @@ def test_radix_algorithms_run_on_ciphertexts(x: int, y: int, form: Form) -> None
 
     results = [client.decrypt(blocks) for blocks in run(algorithm(), client.executor)]
     assert results == [(x + y) % 256, (x - y) % 256, max(x, y)]
+
+
+def test_random_numbers_are_uniform_and_repeat_with_their_seed() -> None:
+    executor, count = DeviceExecutor(ReferenceDevice(SERVER)), 400
+
+    def drawn(seed: bytes) -> list[int]:
+        rows = seeded_ciphertexts(SeededSource(seed), SMALL, count)
+        seeds = [seeded(row) for row in rows]
+        blocks = run(random_digits(seeds, 4 * count), executor)
+        return decrypted(CLIENT, np.stack([executor.ciphertext(block) for block in blocks]))
+
+    found = drawn(b"event")
+    assert found == drawn(b"event")
+    assert found != drawn(b"other")
+    pairs = Counter(zip(found[::2], found[1::2], strict=True))
+    # 400 draws of 16 pairs: 25 each, a standard deviation of 4.8
+    assert len(pairs) == 16
+    assert all(abs(times - 25) < 25 for times in pairs.values())
+
+
+def test_seeded_and_encrypted_blocks_share_a_batch() -> None:
+    client = Client()
+    seeds = [seeded(row) for row in seeded_ciphertexts(SeededSource(b"event"), SMALL, 1)]
+    block = client.encrypt(3, 2)[0]
+    look_ups = [look_up(block, message), look_up(seeds[0], first_digit), look_up(block, message)]
+    results = run(firsts(look_ups), client.executor)
+    assert [client.decrypt([results[0]]), client.decrypt([results[2]])] == [3, 3]
+    assert client.decrypt([results[1]]) in range(4)
 
 
 def test_a_device_refuses_what_is_too_noisy() -> None:

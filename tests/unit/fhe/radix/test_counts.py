@@ -8,6 +8,7 @@ from streams.fhe.radix.counts import (
     cost,
     form_for,
     measured,
+    rows,
     stored,
     transfer,
     whitepaper_transfer,
@@ -96,3 +97,9 @@ def test_a_full_batch_takes_the_throughput_form() -> None:
 def test_a_condition_of_weight_one_costs_one_look_up_more() -> None:
     stored_condition = measured(select(condition(1), stored(64), stored(64)))
     assert stored_condition.look_ups == 33
+
+
+@pytest.mark.parametrize("bits", sorted({fhe_type.bits for fhe_type in FheType}))
+def test_no_algorithm_exceeds_the_noise_budget_or_the_padding_bit(bits: int) -> None:
+    # Counting refuses what a device would refuse, so that every row is a proof for its operands.
+    assert all(row.cost.noise <= 39 for row in rows(bits))
