@@ -116,4 +116,4 @@ fn spread(work: &[f64], step: &mut [f64], row: usize, column: usize) {
 }
 
 const _: () = assert!(BLOCKS * BLOCK_VECTORS * VECTOR_F64 == POLYNOMIAL_F64 && POLYNOMIAL_F64 == N);
-const _: () = assert!(VECTOR_F64 * size_of::<f64>() % LINE_BYTES == 0);
+const _: () = assert!((VECTOR_F64 * size_of::<f64>()).is_multiple_of(LINE_BYTES));

@@ -127,7 +127,7 @@ fn checked_matrix(levels: usize, columns: usize, target: Target) -> Outcome<Byte
     require((1..=MAX_LEVELS).contains(&levels), || format!("a keyswitch with {levels} levels"))?;
     require((1..=MAX_COLUMNS).contains(&columns), || format!("a keyswitch to {columns} words"))?;
     if let Target::Glwe { polynomial_size } = target {
-        let whole = polynomial_size > 0 && columns % polynomial_size == 0;
+        let whole = polynomial_size > 0 && columns.is_multiple_of(polynomial_size);
         require(whole, || format!("{columns} words are not polynomials of {polynomial_size}"))?;
     }
     Ok(ByteMatrix { inputs: N, columns })

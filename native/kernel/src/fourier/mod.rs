@@ -15,15 +15,15 @@ mod double;
 mod rows;
 mod twiddles;
 
-pub use blocks::{external_product, forward_blocks, Prefetch};
-pub use complex::{Complex, VECTOR_F64};
+pub(crate) use blocks::{external_product, forward_blocks, Prefetch};
+pub(crate) use complex::{Complex, VECTOR_F64};
 pub use double::cos_sin;
-pub use rows::{accumulate_rows, forward_rows, Coefficients};
-pub use twiddles::Twiddles;
+pub(crate) use rows::{accumulate_rows, forward_rows, Coefficients};
+pub(crate) use twiddles::Twiddles;
 
 /// Blocks of a polynomial, and vectors of a block.
-pub const BLOCKS: usize = 16;
-pub const BLOCK_VECTORS: usize = 8;
+pub(crate) const BLOCKS: usize = 16;
+pub(crate) const BLOCK_VECTORS: usize = 8;
 /// f64 of one block and of one polynomial.
-pub const BLOCK_F64: usize = BLOCK_VECTORS * VECTOR_F64;
-pub const POLYNOMIAL_F64: usize = BLOCKS * BLOCK_F64;
+pub(crate) const BLOCK_F64: usize = BLOCK_VECTORS * VECTOR_F64;
+pub(crate) const POLYNOMIAL_F64: usize = BLOCKS * BLOCK_F64;

@@ -29,7 +29,7 @@ pub fn modulus_switch<'py>(
     dimension: usize,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let small = copied(py, &small)?;
-    let whole = dimension > 0 && small.len() % (dimension.saturating_add(1)) == 0;
+    let whole = dimension > 0 && small.len().is_multiple_of(dimension.saturating_add(1));
     require(whole, || format!("{} words are not ciphertexts of dimension {dimension}", small.len()))?;
     Ok(halves_to_bytes(py, &batch::switch_all(&small, dimension)))
 }

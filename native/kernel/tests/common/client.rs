@@ -38,7 +38,7 @@ impl Client {
         }
         if row == 0 {
             for (word, &key) in body.iter_mut().zip(&self.big) {
-                *word = word.wrapping_sub(bit * key << DIGIT_UNIT);
+                *word = word.wrapping_sub((bit * key) << DIGIT_UNIT);
             }
         } else {
             body[0] = body[0].wrapping_add(bit << DIGIT_UNIT);
