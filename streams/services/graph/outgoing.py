@@ -56,7 +56,7 @@ def publication(item: WorkRow, message: Outgoing, signer: bytes) -> Publication:
         topic=topics.WORK[WorkClass(item.work_class)],
         key=key,
         value=encode_work(message),
-        headers=_headers(item, subjects.WORK.schema),
+        headers=headers_of(item, subjects.WORK.schema),
         partition=item.partition,
     )
 
@@ -66,7 +66,7 @@ def _announcement(item: WorkRow, message: CiphertextAnnouncement) -> Publication
         topic=topics.CIPHERTEXTS,
         key=f"{message.tenant}/{message.handle.hex()}".encode(),
         value=msgspec.json.encode(message),
-        headers=_headers(item, subjects.CIPHERTEXTS.schema),
+        headers=headers_of(item, subjects.CIPHERTEXTS.schema),
     )
 
 
@@ -86,7 +86,8 @@ def _letter(letter: DeadLetter) -> Publication:
     )
 
 
-def _headers(item: WorkRow, schema: str) -> Headers:
+def headers_of(item: WorkRow, schema: str) -> Headers:
+    """Headers of an item's message: a span of its own in the trace of the fact that made it."""
     # The fact's own trace goes on: its id follows from the event, so the record itself is not needed here.
     root = trace.new_trace(item.event_id or f"{item.tenant}/{item.affinity.hex()}")
     return headers.build(

@@ -17,7 +17,7 @@ import structlog
 
 from streams.adapters.ethereum.chain import BlockLog, Head
 from streams.adapters.telemetry.metrics import Metrics
-from streams.domain.facts import GatewayLog, GatewayRange
+from streams.domain.facts import GatewayLog, GatewayRange, gateway_event_id
 from streams.ports import Clock, Log
 from streams.services.crashpoints import crashpoint
 from streams.services.listener.follower import Moved, TooDeep
@@ -208,7 +208,7 @@ class GatewayFollower:
             to_hash=to.hash,
             logs=logs,
         )
-        event_id = f"gateway/{fact.chain_id}/{cursor.tenant}/{fact.from_block}/{to.hash.hex()}"
+        event_id = gateway_event_id(fact.chain_id, cursor.tenant, fact.from_block, to.hash)
         try:
             with self._busy.track_inprogress():
                 await self._publisher.publish(cursor.tenant, fact, event_id)

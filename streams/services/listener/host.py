@@ -19,7 +19,7 @@ from streams.services.crashpoints import crashpoint
 from streams.services.listener.follower import Chain, Window, connected, next_blocks, read_block
 from streams.services.listener.key_facts import announced, tell
 from streams.services.listener.position import newest_facts
-from streams.services.listener.publish import AUDIT_S, Publisher, host_event_id
+from streams.services.listener.publish import AUDIT_S, Publisher
 from streams.settings import HostChainSettings
 
 _WINDOW_BLOCKS: Final = 256  # remembered at least
@@ -77,7 +77,9 @@ class HostFollower:
     async def _publish(self, block: facts.HostBlock) -> None:
         try:
             with self._busy.track_inprogress():
-                await self._publisher.publish(self.tenant, block, host_event_id(block.chain_id, block.hash))
+                await self._publisher.publish(
+                    self.tenant, block, facts.host_event_id(block.chain_id, block.hash)
+                )
         except BaseException:
             self._window = None  # what is in the log is unknown now
             raise

@@ -12,13 +12,13 @@ import structlog
 
 from streams.domain import facts
 from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
+from streams.messages import subjects
+from streams.messages.topics import KEYSETS
 from streams.ports import Log, Record
 from streams.services.crashpoints import crashpoint
 from streams.services.listener.position import newest_facts
 from streams.services.listener.publish import Publisher, event_headers
 
-KEYSETS: Final = "keysets.v1"
-_SCHEMA: Final = b"keysets/1"
 # How far back a tenant's log is searched for keys that it has; what lies further back is told again.
 _RECORDS_MAX: Final = 50_000
 _encoder = msgspec.json.Encoder()
@@ -62,7 +62,7 @@ async def announced(log: Log) -> list[Announcement]:
 async def announce(log: Log, announcement: Announcement) -> None:
     """Append an announcement; raises BrokerError."""
     key = announcement_key(announcement)
-    headers = event_headers(key, "", _SCHEMA)
+    headers = event_headers(key, None, subjects.KEYSETS.schema)
     await log.append(KEYSETS, key=key.encode(), value=_encoder.encode(announcement), headers=headers)
     crashpoint("keys.announced")
 

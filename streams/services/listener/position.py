@@ -9,8 +9,8 @@ from typing import Final
 
 from streams.domain import facts
 from streams.domain.errors import Undecodable
+from streams.messages.topics import EVENTS
 from streams.ports import Log, Record
-from streams.services.listener.publish import EVENTS
 
 _CHUNK_RECORDS: Final = 500  # of the first step back; each further one is twice as long
 _CHUNK_RECORDS_MAX: Final = 20_000

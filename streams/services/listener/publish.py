@@ -5,13 +5,13 @@ from typing import Final
 
 from streams.adapters.kafka.delivery import when_stored
 from streams.domain import facts
+from streams.messages import headers, subjects, trace
+from streams.messages.topics import EVENTS
 from streams.ports import Headers, Log
 from streams.services.crashpoints import crashpoint
 
-EVENTS: Final = "events.v1"
 # A broker that loses its leader uncleanly loses what it acknowledged; so the log is read back now and then.
 AUDIT_S: Final = 60.0
-_SCHEMA: Final = b"events/1"
 
 
 def bounded(log: facts.Log) -> facts.Log:
@@ -29,21 +29,10 @@ def bounded(log: facts.Log) -> facts.Log:
     )
 
 
-def event_headers(event_id: str, tenant: str, schema: bytes = _SCHEMA) -> Headers:
+def event_headers(event_id: str, tenant: str | None, schema: str = subjects.EVENTS.schema) -> Headers:
     """Headers of a fact; identity and trace follow from the event, so that every listener writes the same."""
-    seed = hashlib.sha256(event_id.encode()).digest()
-    return (
-        ("event-id", event_id.encode()),
-        ("schema", schema),
-        ("content-type", b"application/json"),
-        ("tenant", tenant.encode()),
-        ("traceparent", f"00-{seed[:16].hex()}-{seed[16:24].hex()}-01".encode()),
-    )
-
-
-def host_event_id(chain_id: int, block_hash: bytes) -> str:
-    """Identity of a host block's fact."""
-    return f"host/{chain_id}/{block_hash.hex()}"
+    traceparent = str(trace.new_trace(event_id))
+    return headers.build(event_id=event_id, schema=schema, tenant=tenant, traceparent=traceparent)
 
 
 class Publisher:
@@ -56,13 +45,13 @@ class Publisher:
     async def publish(self, tenant: str, fact: facts.Fact, event_id: str) -> None:
         """Append a fact, in parts where it is large; raises BrokerError, then its fate is unknown."""
         records = facts.encode_fact(fact)
-        headers = event_headers(event_id, tenant)
+        described = event_headers(event_id, tenant)
         for index, record in enumerate(records):
             if index == 1:
                 crashpoint(f"{self._name}.between_parts")
-            await self._append(tenant, record, headers)
+            await self._append(tenant, record, described)
         crashpoint(f"{self._name}.acknowledged")
 
-    async def _append(self, tenant: str, record: bytes, headers: Headers) -> None:
+    async def _append(self, tenant: str, record: bytes, described: Headers) -> None:
         with when_stored(lambda: crashpoint(f"{self._name}.produced")):
-            await self._log.append(EVENTS, key=tenant.encode(), value=record, headers=headers)
+            await self._log.append(EVENTS, key=tenant.encode(), value=record, headers=described)

@@ -6,7 +6,7 @@ from streams.adapters.ethereum.chain import EthereumChain
 from streams.adapters.kafka.log import KafkaLog
 from streams.devnet import stack as devnet
 from streams.domain import facts
-from streams.services.listener.publish import EVENTS
+from streams.messages.topics import EVENTS
 from streams.settings import HostChainSettings
 
 

@@ -8,7 +8,7 @@ from streams.adapters.ethereum.errors import BlockUnknown
 from streams.adapters.memory.log import MemoryLog
 from streams.domain import facts
 from streams.domain.errors import RpcError
-from streams.services.listener.publish import EVENTS
+from streams.messages.topics import EVENTS
 
 
 def digest(*parts: object) -> bytes:

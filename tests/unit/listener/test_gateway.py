@@ -13,11 +13,12 @@ from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.digest import event_topic
 from streams.domain.errors import BrokerError
 from streams.domain.facts import GATEWAY_TENANT, GatewayRange, Log
+from streams.messages.topics import EVENTS
 from streams.services.listener.follower import Moved, TooDeep
 from streams.services.listener.gateway import BLOCKS_MAX, EVENTS_MAX, QUIET_S, GatewayFollower
 from streams.services.listener.gateway_ends import End, fold
 from streams.services.listener.gateway_routes import Router
-from streams.services.listener.publish import AUDIT_S, EVENTS
+from streams.services.listener.publish import AUDIT_S
 from streams.settings import GatewaySettings
 
 CONTRACT = bytes.fromhex("aa" * 20)

@@ -10,9 +10,10 @@ from streams.adapters.memory.log import MemoryLog
 from streams.adapters.telemetry.metrics import Metrics
 from streams.domain import facts
 from streams.domain.errors import BrokerError, RpcError
+from streams.messages.topics import EVENTS
 from streams.services.listener.follower import TooDeep
 from streams.services.listener.host import HostFollower, tenant_of
-from streams.services.listener.publish import AUDIT_S, EVENTS
+from streams.services.listener.publish import AUDIT_S
 from streams.settings import HostChainSettings
 
 ACL = bytes.fromhex("ac" * 20)

@@ -17,10 +17,10 @@ from streams.domain.digest import event_topic
 from streams.domain.errors import BrokerError, KeyMissing
 from streams.domain.facts import CrsActivated, HostBlock, KeyActivated, Log
 from streams.fhe.keyset import RELEASES
+from streams.messages.topics import EVENTS
 from streams.services.listener.host import HostFollower
 from streams.services.listener.key_facts import KEYSETS, announce, announced
 from streams.services.listener.key_fetcher import KeyFetcher
-from streams.services.listener.publish import EVENTS
 from streams.settings import HostChainSettings
 
 CONTRACT = b"\xcc" * 20

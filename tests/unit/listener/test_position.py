@@ -5,9 +5,10 @@ from fake_chain import FakeChain
 
 from streams.adapters.memory.log import MemoryLog
 from streams.domain import facts
+from streams.messages.topics import EVENTS
 from streams.services.listener.follower import connected
 from streams.services.listener.position import newest_facts
-from streams.services.listener.publish import EVENTS, Publisher
+from streams.services.listener.publish import Publisher
 
 ONE_PARTITION = {EVENTS: 1}
 
