@@ -72,6 +72,7 @@ async def prepare(state: State) -> None:
         raise ConfigurationError(
             f"{state.root} holds the data of a devnet; delete it: cipherstream devnet down --delete"
         )
+    mark.unlink(missing_ok=True)  # it is ours, and what is deleted below has to be a devnet's folder
     await up.down(state, delete=True)
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.touch()
@@ -80,7 +81,7 @@ async def prepare(state: State) -> None:
 async def _stages(world: World, view: View) -> tuple[ledger.Line, ...]:
     watcher = asyncio.create_task(view.watch(world.progress))
     try:
-        for stage in _actions(world.plan):
+        for stage in actions(world.plan):
             with view.stage(stage):
                 await stages.ACTIONS[stage](world)
         if not world.plan.includes(Stage.COMMIT):
@@ -90,7 +91,7 @@ async def _stages(world: World, view: View) -> tuple[ledger.Line, ...]:
         watcher.cancel()
 
 
-def _actions(plan: Plan) -> tuple[Stage, ...]:
+def actions(plan: Plan) -> tuple[Stage, ...]:
     """What follows the devnet. The kills happen to the main job, which is done once."""
     left_out = (Stage.DEVNET, Stage.INPUTS) if plan.includes(Stage.KILLS) else (Stage.DEVNET,)
     return tuple(stage for stage in plan.stages() if stage not in left_out)
