@@ -95,7 +95,7 @@ async def remove(state_dir: Path) -> None:
     await asyncio.to_thread(shutil.rmtree, state_dir, ignore_errors=True)
 
 
-_BEFORE_PORTS: Final = frozenset({"demo", "lock", "logs"})  # all that an interrupted start leaves
+_BEFORE_PORTS: Final = frozenset({"demo", "lock", "logs", "run"})  # all that an interrupted start leaves
 
 
 def _require_ours(state_dir: Path) -> None:

@@ -72,7 +72,6 @@ async def prepare(state: State) -> None:
         raise ConfigurationError(
             f"{state.root} holds the data of a devnet; delete it: cipherstream devnet down --delete"
         )
-    mark.unlink(missing_ok=True)  # it is ours, and what is deleted below has to be a devnet's folder
     await up.down(state, delete=True)
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.touch()
