@@ -99,7 +99,7 @@ async def test_headers_are_the_same_from_every_listener(rig: Rig) -> None:
     (ours,), (theirs,) = rig.log.records(EVENTS), other.log.records(EVENTS)
     assert ours.headers == theirs.headers
     names = [name for name, _ in ours.headers]
-    assert names == ["event-id", "schema", "content-type", "tenant", "traceparent"]
+    assert names == ["event-id", "schema", "content-type", "traceparent", "tenant"]
 
 
 async def test_a_restarted_listener_reads_its_position_from_the_log(rig: Rig) -> None:
