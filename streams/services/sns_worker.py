@@ -2,15 +2,12 @@
 
 from typing import Final
 
-from streams.adapters.ethereum.signer import Signer
-from streams.adapters.telemetry import logs
-from streams.domain.errors import ConfigurationError
+from streams.adapters.ethereum.signer import load_signer
 from streams.services.runtime import Runtime
 from streams.services.worker.loop import Executor
 from streams.services.worker.metrics import upload_metrics
 from streams.services.worker.service import Kind, Tools, run_worker
 from streams.services.worker.squash import Buckets, SquashExecutor, Uploads
-from streams.settings import KeyFileSettings, read_private_key
 
 # Squashing is a parallel computation of its own; a second item hides the uploads.
 KIND: Final = Kind("sns", memory_bytes_max=4_400_000_000, slots_max=2, writes_objects=True)
@@ -32,14 +29,5 @@ def _executor(tools: Tools) -> Executor:
         upload_metrics(runtime.metrics),
         lambda is_ok, detail: runtime.health.set("object_store", is_ok, detail),
     )
-    signer = _signer(runtime.settings.signer)
+    signer = load_signer(runtime.settings.signer, SIGNER_VARIABLE)
     return SquashExecutor(tools.pool, tools.keys, tools.guard, uploads, signer, tools.worker)
-
-
-def _signer(settings: KeyFileSettings) -> Signer:
-    text = read_private_key(settings, SIGNER_VARIABLE).get_secret_value()
-    logs.hide(text)
-    try:
-        return Signer(bytes.fromhex(text.removeprefix("0x")))
-    except ValueError:  # without the cause, which might quote the key
-        raise ConfigurationError("the signer's private key is not 64 hexadecimal digits") from None

@@ -11,13 +11,11 @@ import structlog
 
 from streams.adapters.ethereum.chain import EthereumChain
 from streams.adapters.ethereum.rpc import RpcClient
-from streams.adapters.ethereum.signer import Signer
+from streams.adapters.ethereum.signer import load_signer
 from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.kafka.work_source import KafkaWorkSource
 from streams.adapters.postgres.sender_store import PostgresSenderStore, open_sender_store
-from streams.adapters.telemetry import logs
 from streams.domain.control import WorkerHeartbeat
-from streams.domain.errors import ConfigurationError
 from streams.domain.work import WorkClass
 from streams.ports import Record
 from streams.services.runtime import Runtime
@@ -28,9 +26,7 @@ from streams.services.sender.steps import Sender
 from streams.services.worker.heartbeat import Heartbeat
 from streams.services.worker.loop import WorkerLoop
 from streams.services.worker.results import Results
-from streams.settings import KeyFileSettings, read_private_key
 
-TOPIC: Final = "work.sender.v1"
 GROUP: Final = "transaction-sender"
 SENDER_VARIABLE: Final = "CIPHERSTREAM_SENDER__PRIVATE_KEY"
 SIGNER_VARIABLE: Final = "CIPHERSTREAM_SIGNER__PRIVATE_KEY"
@@ -43,8 +39,8 @@ _log = structlog.get_logger(__name__)
 async def run(runtime: Runtime) -> None:
     """Make calls until told to stop and nothing is under way; raises ConfigurationError."""
     settings = runtime.settings
-    key = signer_of(settings.sender, SENDER_VARIABLE)
-    encoder = Encoder(settings.gateway, signer_of(settings.signer, SIGNER_VARIABLE))
+    key = load_signer(settings.sender, SENDER_VARIABLE)
+    encoder = Encoder(settings.gateway, load_signer(settings.signer, SIGNER_VARIABLE))
     async with (
         _broker(runtime) as log,
         _table(runtime) as store,
@@ -66,7 +62,7 @@ async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str, ou
     settings, clock = runtime.settings, runtime.clock
     source = KafkaWorkSource(
         settings.kafka,
-        TOPIC,
+        WORK[WorkClass.SENDER],
         GROUP,
         SLOTS,
         on_state=lambda ok, why: runtime.health.set("work_topic", ok, why),
@@ -102,16 +98,6 @@ async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str, ou
 async def _stop(runtime: Runtime, source: KafkaWorkSource) -> None:
     await runtime.stopping.wait()
     await source.stop()
-
-
-def signer_of(settings: KeyFileSettings, variable: str) -> Signer:
-    """The key of a section or of its variable; raises ConfigurationError, which never quotes it."""
-    text = read_private_key(settings, variable).get_secret_value()
-    logs.hide(text)
-    try:
-        return Signer(bytes.fromhex(text.removeprefix("0x")))
-    except ValueError:
-        raise ConfigurationError(f"{variable}: a private key is 64 hexadecimal digits") from None
 
 
 @contextlib.asynccontextmanager

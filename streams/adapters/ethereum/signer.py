@@ -1,14 +1,15 @@
 """Keys that sign: digests of votes and attestations, and transactions. A key never shows itself."""
 
-from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 from coincurve import PrivateKey, PublicKey
 
 from streams.adapters.ethereum import rlp
+from streams.adapters.telemetry import logs
 from streams.domain.digest import keccak256
 from streams.domain.errors import ConfigurationError
+from streams.settings import KeyFileSettings, read_private_key
 
 SECRET_BYTES = 32
 _V_BASE = 27  # Ethereum's recovery byte is 27 or 28
@@ -81,18 +82,18 @@ class Signer:
         return SignedTransaction(raw, keccak256(raw))
 
 
-def load_signer(path: Path) -> Signer:
-    """Key from a file of 64 hex digits.
+def load_signer(settings: KeyFileSettings, variable: str) -> Signer:
+    """The key of a section or of its variable, hidden from the logs.
 
     Raises:
-        ConfigurationError: the file is missing or holds something else (never quoted).
+        ConfigurationError: it is missing or something else than 64 hex digits (never quoted).
     """
+    text = read_private_key(settings, variable).get_secret_value()
+    logs.hide(text)
     try:
-        secret = bytes.fromhex(path.read_text(encoding="ascii").strip().removeprefix("0x"))
-    except OSError as error:
-        raise ConfigurationError(f"cannot read the private key file {path}: {error.strerror}") from error
-    except ValueError:
-        raise ConfigurationError(f"the private key file {path} does not hold 64 hex digits") from None
+        secret = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:  # without the cause, which might quote the key
+        raise ConfigurationError(f"{variable}: a private key is 64 hexadecimal digits") from None
     return Signer(secret)
 
 

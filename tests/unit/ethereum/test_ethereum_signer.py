@@ -11,6 +11,7 @@ from streams.adapters.ethereum import rlp
 from streams.adapters.ethereum.signer import Signer, Transaction, load_signer, recover
 from streams.domain.digest import keccak256
 from streams.domain.errors import ConfigurationError
+from streams.settings import KeyFileSettings
 
 # The first account of the mnemonic that every development node knows.
 SECRET = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
@@ -107,7 +108,7 @@ def test_numbers_have_no_leading_zeros(number: int) -> None:
 def test_a_key_is_read_from_its_file(tmp_path: Path, text: str) -> None:
     file = tmp_path / "key"
     file.write_text(text)
-    assert load_signer(file).address == ADDRESS
+    assert load_signer(KeyFileSettings(private_key_file=file), "VARIABLE").address == ADDRESS
 
 
 @pytest.mark.parametrize("text", ["", "0x", "secret words", SECRET.hex()[:-2], SECRET.hex() + "zz", "é"])
@@ -115,11 +116,11 @@ def test_a_file_that_holds_no_key_is_named_but_not_quoted(tmp_path: Path, text: 
     file = tmp_path / "key"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError) as raised:
-        load_signer(file)
+        load_signer(KeyFileSettings(private_key_file=file), "VARIABLE")
     assert SECRET.hex()[:16] not in str(raised.value)
     assert "words" not in str(raised.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no-such-key"):
-        load_signer(tmp_path / "no-such-key")
+        load_signer(KeyFileSettings(private_key_file=tmp_path / "no-such-key"), "VARIABLE")
