@@ -72,10 +72,6 @@ class _Action:
     group: Block
     is_peel: bool
 
-    def look_up(self, columns: int) -> LookUp:
-        functions = self._functions(columns)
-        return look_up(self.group, *functions)
-
     def _functions(self, columns: int) -> tuple[Function, ...]:
         is_last = self.column + 1 == columns
         if self.is_peel:
@@ -127,6 +123,7 @@ def _rounds(columns: Columns, full: int, *, at_once: bool) -> Steps[Columns]:
 
 
 def _upwards(columns: Columns, first_kept: int) -> Steps[list[Block]]:
+    """Finishes column after column from the lowest: each one's carry is a block of the next."""
     clean: list[Block] = []
     for index, column in enumerate(columns):
         while not _fits(column):
@@ -134,14 +131,19 @@ def _upwards(columns: Columns, first_kept: int) -> Steps[list[Block]]:
             yield from _apply_all(columns, actions)
         is_last = index + 1 == len(columns)
         if index < first_kept:
-            moving = yield from first(look_up(total(column), carry))
-            digit = Block.constant(0)
+            digit, moving = Block.constant(0), (yield from _carry_of(total(column)))
         else:
             digit, moving = yield from split(total(column), with_carry=not is_last)
         clean.append(digit)
         if not is_last:
             columns[index + 1].append(moving)
     return clean
+
+
+def _carry_of(column: Block) -> Steps[Block]:
+    if column.high <= DIGIT_MAX:
+        return Block.constant(0)
+    return (yield from first(look_up(column, carry)))
 
 
 def _fits(column: Sequence[Block]) -> bool:
