@@ -37,6 +37,7 @@ def blind_rotate(key: BootstrapKey, exponents: Digits, polynomials: Words) -> Wo
         exponents: switched LWE ciphertexts (batch, n + 1), in [0, 2N).
         polynomials: test polynomials (batch, N).
     """
+    # X^-b v to begin with; n steps later the exponent is -(b - <a, s>), the phase
     accumulators = rotate(glwe.trivial(polynomials, key.parameters.glwe_dimension), -exponents[:, -1])
     for step in range(key.parameters.lwe_dimension):
         # X^(a s) = 1 + s (X^a - 1): the key bit chooses between turned and not turned.

@@ -27,7 +27,7 @@ def decompose(words: Words, gadget: Gadget) -> Digits:
     digits = np.empty((*words.shape, gadget.level), np.int64)
     for level in range(gadget.level):
         low = rest & (gadget.base - 1)
-        rest = rest >> gadget.base_log
+        rest = rest >> gadget.base_log  # arithmetic: the rest keeps its sign
         # 1 if low > B/2, or low = B/2 and the rest's bit asks for it: all in bit base_log - 1
         up = (((low - 1) | rest) & low) >> (gadget.base_log - 1) & 1
         rest += up

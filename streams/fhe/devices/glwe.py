@@ -13,9 +13,9 @@ from streams.fhe.devices.words import Words, as_signed, as_words
 
 def encrypt(source: Source, key: Words, messages: Words, noise_log2: int) -> Words:
     """Ciphertexts (..., k + 1, N) of polynomials (..., N) of torus elements."""
-    masks = source.uniform((*messages.shape[:-1], *key.shape))
+    masks = source.uniform((*messages.shape[:-1], *key.shape))  # (..., k, N)
     noise = as_words(source.noise(noise_log2, messages.shape))
-    bodies = _masked(key, masks) + messages + noise
+    bodies = _masked(key, masks) + messages + noise  # (..., N)
     return np.concatenate([masks, bodies[..., None, :]], axis=-2)
 
 
@@ -31,6 +31,7 @@ def phase(key: Words, ciphertexts: Words) -> Words:
 
 
 def _masked(key: Words, masks: Words) -> Words:
+    # Key bits are small coefficients: the product is exact, see `polynomial`.
     return negacyclic_product(as_signed(key), masks).sum(-2, dtype=np.uint64)
 
 
@@ -41,8 +42,9 @@ def sample_extract(ciphertexts: Words, coefficient: int) -> Words:
     (Chillotti et al. 2020, section 4.2).
     """
     size = ciphertexts.shape[-1]
-    origin = coefficient - np.arange(size)
+    origin = coefficient - np.arange(size)  # h - j: negative where X^N wraps around
     masks = ciphertexts[..., :-1, :][..., origin % size]
     masks = np.where(origin < 0, -masks, masks)
+    # (..., k, N) in the order of the flattened key, k polynomials one after another
     flat = masks.reshape(*ciphertexts.shape[:-2], -1)
     return np.concatenate([flat, ciphertexts[..., -1, coefficient, None]], axis=-1)

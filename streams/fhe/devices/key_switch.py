@@ -28,16 +28,16 @@ class KeySwitchKey:
 
 def generate(source: Source, parameters: Parameters, big: Words, small: Words) -> KeySwitchKey:
     """The key from a big key (k N,) to a small one (n,)."""
-    messages = big[:, None] * weights(parameters.ks)
+    messages = big[:, None] * weights(parameters.ks)  # (k N, level)
     return KeySwitchKey(parameters, lwe.encrypt(source, small, messages, parameters.lwe_noise_log2))
 
 
 def key_switch(key: KeySwitchKey, ciphertexts: Words) -> Words:
     """Ciphertexts (batch, k N + 1) under the big key become (batch, n + 1) under the small one."""
-    digits = decompose(ciphertexts[:, :-1], key.parameters.ks)
-    rows = key.rows.reshape(-1, key.rows.shape[-1])
+    digits = decompose(ciphertexts[:, :-1], key.parameters.ks)  # (batch, k N, level)
+    rows = key.rows.reshape(-1, key.rows.shape[-1])  # (k N level, n + 1), in the order of the digits
     switched = -_exact_product(digits.reshape(len(ciphertexts), -1), rows)
-    switched[:, -1] += ciphertexts[:, -1]
+    switched[:, -1] += ciphertexts[:, -1]  # the trivial ciphertext (0, b) that is subtracted from
     return switched
 
 

@@ -21,6 +21,7 @@ def encrypt(source: Source, key: Words, messages: Words, noise_log2: int) -> Wor
     Returns:
         Words of shape (*messages.shape, d + 1).
     """
+    # a uniform, b = <a, s> + m + e: every ciphertext has a mask and an error of its own
     masks = source.uniform((*messages.shape, len(key)))
     noise = as_words(source.noise(noise_log2, messages.shape))
     bodies = dot(masks, key) + messages + noise

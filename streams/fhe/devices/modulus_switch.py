@@ -18,7 +18,9 @@ def modulus_switch(parameters: Parameters, ciphertexts: Words) -> Digits:
     half = Word(1) << (shift - Word(1))
     masks, bodies = ciphertexts[:, :-1], ciphertexts[:, -1]
     rounded = (masks + half) >> shift
+    # sum of a - r over the mask, in units of 2^-64; one such error is at most half a step
     errors = as_signed(masks - (rounded << shift)).sum(-1)
     centred = (bodies - as_words(errors >> 1)) >> shift
+    # A mask word that rounds up to a whole turn is 0.
     turn = Word(2 * parameters.polynomial_size)
     return np.concatenate([rounded % turn, centred[:, None]], axis=-1).astype(np.int64)

@@ -48,6 +48,7 @@ def limbs(words: Words) -> NDArray[np.float64]:
     found = np.empty((*words.shape[:-1], LIMBS, words.shape[-1]), np.float64)
     rest = words.view(np.int64)
     for index in range(LIMBS):
+        # the remainder nearest to zero: signed limbs have half the size, their sums a quarter of the error
         limb = ((rest + (1 << (LIMB_BITS - 1))) & ((1 << LIMB_BITS) - 1)) - (1 << (LIMB_BITS - 1))
         found[..., index, :] = limb
         rest = (rest - limb) >> LIMB_BITS
@@ -56,6 +57,7 @@ def limbs(words: Words) -> NDArray[np.float64]:
 
 def from_limbs(products: NDArray[np.float64]) -> Words:
     """Words from sums of limb products, (..., LIMBS, N) to (..., N); rounds the transform's error away."""
+    # Limb i counts 2^(11 i); what exceeds 2^64 wraps, as it should.
     whole = np.rint(products).astype(np.int64)
     shifts = np.array([LIMB_BITS * index for index in range(LIMBS)], dtype=np.uint64)
     shifted = as_words(whole) << shifts[:, None]
@@ -64,6 +66,7 @@ def from_limbs(products: NDArray[np.float64]) -> Words:
 
 def negacyclic_product(small: Digits, words: Words) -> Words:
     """Products of polynomials with small coefficients and polynomials of words; shapes (..., N) broadcast."""
+    # (..., 1, N/2) times (..., LIMBS, N/2): each limb is a polynomial of its own
     spectrum = transform(small.astype(np.float64))[..., None, :] * transform(limbs(words))
     return from_limbs(inverse_transform(spectrum))
 

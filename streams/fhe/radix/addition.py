@@ -17,6 +17,7 @@ def add(left: Sequence[Block], right: Sequence[Block], form: Form = Form.THROUGH
     """left + right modulo 4^blocks."""
     cap = RIPPLE_NOISE_MAX if form is Form.THROUGHPUT else LOOK_AHEAD_NOISE_MAX
     operands = yield from refreshed([*left, *right], cap)
+    # Digits of two operands, side by side: each sum is at most 6.
     sums = [x + y for x, y in zip(operands[: len(left)], operands[len(left) :], strict=True)]
     if form is Form.THROUGHPUT:
         return (yield from ripple(sums))
@@ -131,14 +132,15 @@ def _prefix(states: Sequence[Block]) -> Steps[list[Block]]:
     """Carries out of every pair; states[j] is 2^(j mod 4) times -1, 0 or 1, and the lowest is 0 or 1."""
     if not states:
         return []
-    groups = [states[i : i + 4] for i in range(0, len(states), 4)]
+    groups = [states[i : i + 4] for i in range(0, len(states), 4)]  # weights 1, 2, 4, 8: sums up to 15
     inner = yield from _within_groups(groups)
-    carries = [groups[0][0], *inner[0]]
+    carries = [groups[0][0], *inner[0]]  # nothing comes into the first group: its totals are carries
     into = carries[3:4]  # carry into each later group
     while len(into) < len(groups) - 1:
         into.extend((yield from _between_groups(inner, into)))
     finals: list[LookUp] = []
     for b, group in enumerate(groups[1:], start=1):
+        # State times 2 plus carry in {0, 1}: positive exactly if a carry leaves.
         parts = [group[0] * 2, *inner[b]]
         parts = parts[:3] if b < len(groups) - 1 else parts
         finals += [look_up(part + into[b - 1], step(1)) for part in parts]

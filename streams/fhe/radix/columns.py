@@ -46,7 +46,7 @@ def resolve(
         form: THROUGHPUT for the fewest look-ups.
         first_kept: digits below this column are not wanted, only what they carry; they come as zeros.
     """
-    packed = _positive(columns)
+    packed = _positive(columns)  # sizes are judged by the upper ends of ranges that start at 0
     if form is Form.LATENCY:
         packed = yield from _rounds(packed, FULL_AT_ONCE, at_once=True)
         packed = yield from _wallace(packed)
@@ -77,6 +77,7 @@ class _Action:
         if self.is_peel:
             # No column above takes the carry: take sixteen away at full weight, without the noise.
             return (at_least(HALF, HALF if is_last else PEEL_WEIGHT),)
+        # Modulo 4^columns nothing leaves the highest column.
         return (message,) if is_last else (message, carry)
 
     def look_ups(self, columns: int) -> list[LookUp]:

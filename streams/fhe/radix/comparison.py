@@ -98,6 +98,7 @@ def _same(left: Sequence[Block], right: Sequence[Block], last: Function) -> Step
     pairs = _pairs(_differences(*quiet))
     if len(pairs) == 1:
         return (yield from first(look_up(pairs[0], last)))
+    # In [-15, 15] only 0 itself has no partner half a turn away: "differs" is 1 - [v = 0].
     flags = yield from firsts([look_up(pair, differs(0)) for pair in pairs])
     return (yield from any_of(flags, last))
 

@@ -17,7 +17,7 @@ from streams.fhe.radix.multiplication import clear_products, multiply, multiply_
 from streams.fhe.radix.shift import SHIFT_RIGHT, shift_clear
 from streams.fhe.radix.steps import Steps, refreshed
 
-OPERAND_NOISE_MAX = 2
+OPERAND_NOISE_MAX = 2  # of the dividend's digits, which meet quiet multiples of the quotient's
 
 
 def divide(
@@ -33,6 +33,7 @@ def divide(
     largest = (1 << (MESSAGE_BITS * len(value))) - 1
     if divisor & (divisor - 1) == 0:
         return (yield from _shifted(value, divisor))[:blocks]
+    # No quotient is longer than the largest one: columns above it are known zeros.
     kept = min(blocks, -(-(largest // divisor).bit_length() // MESSAGE_BITS))
     factor, shift = reciprocal(divisor, MESSAGE_BITS * len(value))
     product = yield from multiply_clear(value, factor, shift + kept, form, first_kept=shift)

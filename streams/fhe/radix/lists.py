@@ -18,7 +18,7 @@ def total_of(
 ) -> Steps[list[Block]]:
     """The sum of numbers modulo 4^blocks; of none it is 0. Columns are packed as in a product."""
     quiet = yield from together([refreshed(value, OPERAND_NOISE_MAX) for value in values])
-    columns = [[value[i] for value in quiet] for i in range(blocks)]
+    columns = [[value[i] for value in quiet] for i in range(blocks)]  # a column per digit, a block per number
     return (yield from resolve(columns, form))
 
 
@@ -26,6 +26,7 @@ def contains(candidates: Sequence[Sequence[Block]], value: Sequence[Block], weig
     """weight * [value is among the candidates]; of none it is false."""
     if not candidates:
         return Block.constant(0)
+    # All comparisons share their batches: a list is no deeper than one of its elements.
     flags = yield from together([equal(candidate, value) for candidate in candidates])
     if len(flags) == 1:
         return (yield from first(look_up(flags[0], scaled(weight))))

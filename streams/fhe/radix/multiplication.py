@@ -9,7 +9,7 @@ from streams.fhe.radix.forms import Form
 from streams.fhe.radix.functions import of_pair
 from streams.fhe.radix.steps import Steps, firsts, look_up, refreshed
 
-OPERAND_NOISE_MAX = 2
+OPERAND_NOISE_MAX = 2  # 4 a + b: 16 * 2 + 2 = 34; a multiple of a known digit: 4 * 2
 
 
 def multiply(
@@ -29,6 +29,7 @@ def multiply(
         return (yield from multiply_clear(left, known, width, form=form))
     operands = yield from refreshed([*left, *right], OPERAND_NOISE_MAX)
     x, y = operands[: len(left)], operands[len(left) :]
+    # Pairs above the width would only carry out of it.
     places = [(i, j) for i in range(len(x)) for j in range(len(y)) if i + j < width]
     product = of_pair(operator.mul, BASE)
     products = yield from firsts([look_up(x[i] * BASE + y[j], product) for i, j in places])
@@ -64,7 +65,7 @@ def signed_digits(value: int, count: int) -> list[int]:
     """Digits -1, 0, 1, 2 of a number modulo 4^count, lowest first: smaller and quieter than 0 to 3."""
     found: list[int] = []
     for _ in range(count):
-        digit = (value + 1) % BASE - 1
+        digit = (value + 1) % BASE - 1  # 3 is -1 and one more above: noise 1 instead of 9
         found.append(digit)
         value = (value - digit) // BASE
     return found

@@ -9,7 +9,7 @@ from streams.fhe.radix.functions import chosen, scaled
 from streams.fhe.radix.steps import BUDGET, Steps, first, firsts, look_up, refreshed
 
 SELECT_WEIGHT = 8  # of a condition: differences of digits take seven values, the condition goes above them
-OPERAND_NOISE_MAX = 19
+OPERAND_NOISE_MAX = 19  # two operands and a condition: 39
 
 
 def select(condition: Block, yes: Sequence[Block], no: Sequence[Block]) -> Steps[list[Block]]:
@@ -20,13 +20,14 @@ def select(condition: Block, yes: Sequence[Block], no: Sequence[Block]) -> Steps
     """
     operands = yield from refreshed([*yes, *no], OPERAND_NOISE_MAX)
     yes, no = operands[: len(yes)], operands[len(yes) :]
-    differences = [x - y for x, y in zip(yes, no, strict=True)]
+    differences = [x - y for x, y in zip(yes, no, strict=True)]  # each in [-3, 3]
     if condition.is_constant:
         return list(yes if condition.high else no)
     heavy = yield from _heavy(condition, differences)
     weight = heavy.high
     parts = yield from firsts([look_up(d + heavy, chosen(weight, d.low)) for d in differences])
     sums = zip(no, parts, yes, strict=True)
+    # y + (x - y) is a digit of x, y + 0 one of y: ranges of the parts would tell less.
     return [(y + part).within(min(x.low, y.low), max(x.high, y.high)) for y, part, x in sums]
 
 

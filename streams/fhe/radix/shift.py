@@ -7,7 +7,7 @@ from streams.fhe.radix.block import BASE, MESSAGE_BITS, Block
 from streams.fhe.radix.functions import bit, chosen, moved_here, moved_on, when
 from streams.fhe.radix.steps import LookUp, Steps, batch, firsts, identity, look_up, refreshed
 
-OPERAND_NOISE_MAX = 2
+OPERAND_NOISE_MAX = 2  # 4 neighbour + digit: 16 * 2 + 2 = 34
 BIT_WEIGHT = BASE  # of an amount's lowest bit, above a digit
 MOVE_WEIGHT = 8  # of an amount's other bits, above a difference of digits
 
@@ -35,11 +35,13 @@ ROTATE_RIGHT = Direction(is_left=False, is_rotation=True)
 
 def shift_clear(value: Sequence[Block], amount: int, direction: Direction) -> Steps[list[Block]]:
     """By a known amount: whole blocks move for free, an odd amount costs a look-up per block."""
+    # Whole blocks and a remaining bit: a width is a whole number of blocks.
     distance, odd = divmod(amount % (MESSAGE_BITS * len(value)), MESSAGE_BITS)
     moved = [direction.source(value, i, distance) for i in range(len(value))]
     if not odd:
         return moved
     neighbours = [direction.source(value, i, distance + 1) for i in range(len(value))]
+    # A block is its own and its neighbour's source: it is refreshed once.
     wanted = [*moved, *(each for each in neighbours if each not in moved)]
     quiet = yield from refreshed(wanted, OPERAND_NOISE_MAX)
     fresh = dict(zip(map(id, wanted), quiet, strict=True))

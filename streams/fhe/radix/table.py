@@ -49,7 +49,7 @@ def tabulate(functions: tuple[Function, ...], low: int, high: int) -> Table:
     """
     if high - low >= TURN:
         raise PaddingExceeded(f"a range of {high - low + 1} values")
-    entries: dict[int, int] = {}
+    entries: dict[int, int] = {}  # box to halves; boxes that no value reads stay 0
     shifts = tuple(SPACE * i // len(functions) for i in range(len(functions)))
     halves = tuple(_constant(function, low, high) for function in functions)
     for function, shift, constant in zip(functions, shifts, halves, strict=True):
