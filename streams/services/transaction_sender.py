@@ -17,6 +17,7 @@ from streams.adapters.kafka.work_source import KafkaWorkSource
 from streams.adapters.postgres.sender_store import PostgresSenderStore, open_sender_store
 from streams.domain.control import WorkerHeartbeat
 from streams.domain.work import WorkClass
+from streams.messages.topics import WORK
 from streams.ports import Record
 from streams.services.runtime import Runtime
 from streams.services.sender.encode import Encoder
