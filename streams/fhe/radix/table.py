@@ -7,6 +7,8 @@ holds f - c and the constant c is added after the bootstrap, for free. So the pa
 
 Several functions in one bootstrap (PBSmanyLUT: Chillotti, Ligier, Orfila, Tap, Asiacrypt 2021, section 4):
 every coefficient of the rotated polynomial can be extracted, and box s away from the first reads T[v + s].
+Noises of two coefficients share what the digits' rounding adds times the mean of the key; the share changes
+sign where X^N wraps, so that half a polynomial apart, where two results lie, they are uncorrelated.
 """
 
 from collections.abc import Callable
