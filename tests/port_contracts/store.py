@@ -269,7 +269,7 @@ class StoreContract:
         assert [step.result for step in message.steps] == [B, C]
         assert [step.operands for step in message.steps] == [(A, b"\x05"), (B, A)]
         assert [given.handle for given in message.inputs] == [A]
-        assert (message.outputs, message.timeout_s, message.key_id) == ((C,), 60.0, b"\x04" * 32)
+        assert (message.outputs, message.timeout_s, message.key_id) == ((C,), 180.0, b"\x04" * 32)
 
     async def test_messages_of_every_kind_come_in_the_order_asked(self, store: Store) -> None:
         computed = ComputationRow(

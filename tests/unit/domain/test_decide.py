@@ -229,7 +229,7 @@ def test_started_sets_the_deadline_to_the_workers_own_timeout():
     state.put(item)
     decide_result(state, TENANT, Started(item=item.id, attempt=0, worker="w1"), 5_000)
     item = _item(state, items.COMPUTE, SUM)
-    assert (item.worker, item.deadline_ms) == ("w1", 5_000 + 60_000 + 30_000)
+    assert (item.worker, item.deadline_ms) == ("w1", 5_000 + 180_000 + 30_000)
 
 
 def test_highest_branch_is_canonical_and_the_first_seen_on_a_tie():
