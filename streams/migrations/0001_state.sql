@@ -171,7 +171,7 @@ create table work_items (
   epoch bigint not null,
   worker text not null,
   partition bigint not null,
-  event_id text not null,
+  event_id text not null default '',
   created_at timestamptz not null default now(),
   claimed_at timestamptz,
   dispatched_at timestamptz,

@@ -58,7 +58,8 @@ async def test_items_are_computed_and_a_stopped_worker_says_goodbye(deployment: 
     assert beats[-1] is None
     last = beats[-2]
     assert last is not None
-    assert (last.work_class, last.slots, last.engine, last.key_ids) == ("tfhe", 2, "clear", (KEY,))
+    assert (last.work_class, last.slots, last.engine) == ("tfhe", 2, "clear")
+    assert last.key_ids in ((), (KEY,))  # a key that was opened since is told with the next beat
     assert len(last.partitions) == 48
 
 
