@@ -1,7 +1,7 @@
 """Work: self-contained messages of `work.*.v1`, one struct per class of worker.
 
 Workers have no database: a message holds the operations and the compressed inputs. `timeout_s` is the
-worker's own limit (10 x the estimated cost, at least 60 s).
+worker's own limit (10 x the estimated cost, at least three minutes).
 """
 
 import hashlib
