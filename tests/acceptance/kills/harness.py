@@ -224,6 +224,10 @@ async def make_bench(stack: Stack, root: Path, engine: Engine) -> Bench:
         host_ws_url=chains.host_ws_url,
         gateway_http_url=chains.gateway_http_url,
         gateway_ws_url=chains.gateway_ws_url,
+        s3_bucket=f"bench-{secrets.token_hex(4)}",  # all chains number their keys alike
+    )
+    await asyncio.to_thread(
+        object_store.publish, servers.s3_endpoint, servers.s3_credentials, servers.s3_bucket
     )
     async with up.chain_at(servers.host_http_url) as host, up.chain_at(servers.gateway_http_url) as gateway:
         owner = chain_client.dev_accounts().owner
