@@ -103,7 +103,7 @@ class KafkaReader:
                     "enable.partition.eof": True,
                     "auto.offset.reset": "error",  # a record that is gone is a decision of the caller
                     "queued.max.messages.kbytes": 2_048,  # per partition
-                    "fetch.wait.max.ms": 100,
+                    "fetch.wait.max.ms": 500,
                 },
             )
         )

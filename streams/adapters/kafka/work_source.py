@@ -265,6 +265,6 @@ def _configuration(kafka: KafkaSettings, group: str) -> dict[str, object]:
             "session.timeout.ms": _SESSION_MS,
             "heartbeat.interval.ms": _HEARTBEAT_MS,
             "queued.max.messages.kbytes": 16_384,
-            "fetch.wait.max.ms": 100,
+            "fetch.wait.max.ms": 500,
         },
     )

@@ -12,7 +12,8 @@ import msgspec
 
 UINT64_MAX: Final = 2**64 - 1
 _AMOUNTS: Final = (11, 29, 7, 53, 17)  # of honest transfers, in turns
-_FUNDED: Final = 2  # users that tokens are minted to
+_FUNDED: Final = 0  # the user that has all tokens at first: each mint costs as much as a transfer
+_LEFT: Final = 1_000  # what that user still has at the end
 
 
 class Kind(StrEnum):
@@ -67,20 +68,19 @@ def write(transfers: int, users: int) -> Script:
     """A script with that many honest transfers, an excessive one and a foreign one."""
     honest = [_honest(number, users) for number in range(transfers)]
     needed = sum(transfer.amount for transfer in honest)
-    mints = tuple(Mint(user, 1_000 + 250 * user + needed) for user in range(_FUNDED))
-    supply = sum(mint.amount for mint in mints)
+    mints = (Mint(_FUNDED, _LEFT + needed),)
+    supply = mints[0].amount
     special = (
-        Transfer(number=transfers, sender=0, receiver=1, amount=supply + 1, kind=Kind.EXCESSIVE),
+        Transfer(number=transfers, sender=_FUNDED, receiver=1, amount=supply + 1, kind=Kind.EXCESSIVE),
         Transfer(number=transfers + 1, sender=1, receiver=2, amount=1, kind=Kind.FOREIGN),
     )
     return Script(users, mints, (*honest, *special))
 
 
 def _honest(number: int, users: int) -> Transfer:
-    # Only funded users send, so that a transfer never waits for an earlier one.
-    sender = number % _FUNDED
-    receiver = (sender + 1 + number // _FUNDED % (users - 1)) % users
-    return Transfer(number=number, sender=sender, receiver=receiver, amount=_AMOUNTS[number % len(_AMOUNTS)])
+    # Only the funded user sends, so that no transfer waits for an earlier one.
+    receiver = 1 + number % (users - 1)
+    return Transfer(number=number, sender=_FUNDED, receiver=receiver, amount=_AMOUNTS[number % len(_AMOUNTS)])
 
 
 class Line(msgspec.Struct, frozen=True):
