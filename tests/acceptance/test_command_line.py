@@ -49,7 +49,9 @@ def test_its_help_lists_what_exists(tmp_path: Path) -> None:
         (("keys", "show"), "keys generate"),
         (("keys", "generate", "--seed", "xyz"), "64 hex digits"),
         (("devnet", "decrypt", HANDLE), "no devnet runs in .cipherstream"),
-        (("handle", "0x12"), "handle"),
+        (("handle", "0x12"), "a handle has 32 bytes, not 1"),
+        (("handle", "0xnothex"), "not a handle: '0xnothex'"),
+        (("handle", HANDLE[:-2] + "07"), "has version 7"),
         (("--config", "gone.toml", "migrate"), "no settings file"),
     ],
 )

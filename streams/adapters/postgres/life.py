@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.adapters.postgres import pool, queries
-from streams.domain.operations import BY_CODE, FheType
+from streams.domain.operations import BY_CODE, TYPE_BITS, FheType
 
 Row = Mapping[str, Any]
 
@@ -53,12 +53,22 @@ async def read(connections: pool.Pool, handle: bytes) -> Life:
 def _operation(row: Row) -> Iterator[Step]:
     name = BY_CODE[row["fhe_operation"]].name if row["fhe_operation"] in BY_CODE else "unknown operation"
     place = f"transaction 0x{row['transaction_id'].hex()}, log {row['log_index']}, {_block(row)}"
-    yield Step(row["at"], row["tenant"], f"{name} -> {FheType(row['fhe_type']).name}", place)
+    yield Step(row["at"], row["tenant"], f"{name} -> {_type_name(row['fhe_type'])}", place)
+
+
+def _type_name(code: int) -> str:
+    """Any contract may emit any byte: what we do not know is told as it is."""
+    return FheType(code).name if code in TYPE_BITS else f"type {code}"
 
 
 def _proof(row: Row) -> Iterator[Step]:
     detail = f"request {row['zk_proof_id']}, {row['state']} {row['last_error']}".strip()
     yield Step(row["at"], row["tenant"], f"encrypted input, gateway block {row['block_number']}", detail)
+
+
+def _verdict(row: Row) -> Iterator[Step]:
+    # a list that was rejected has no handles
+    yield Step(row["at"], row["tenant"], "verdict: verified", f"value {row['place']} of {row['length']}")
 
 
 def _allowance(row: Row) -> Iterator[Step]:
@@ -92,7 +102,7 @@ def _digest(row: Row) -> Iterator[Step]:
 
 
 def _transaction(row: Row) -> Iterator[Step]:
-    detail = f"0x{row['hash'].hex()}, nonce {row['nonce']}"
+    detail = f"{row['kind']}, 0x{row['hash'].hex()}, nonce {row['nonce']}"
     yield Step(row["signed_at"], row["tenant"], "transaction signed", detail)
     if row["settled_at"] is not None:
         settled = f"{row['state']} in gateway block {row['block_number']}"
@@ -113,12 +123,15 @@ def _block(row: Row) -> str:
 
 def _token(token: bytes) -> str:
     kind, _, subject = token.partition(b":")
-    return f"{kind.decode(errors='replace')} 0x{subject.hex()}"
+    # a verdict is known by its item's id, which is text
+    text = subject.decode(errors="replace") if kind == b"proof" else f"0x{subject.hex()}"
+    return f"{kind.decode(errors='replace')} {text}"
 
 
 _TELL: Final[dict[str, Callable[[Row], Iterator[Step]]]] = {
     "operations": _operation,
     "proofs": _proof,
+    "verdicts": _verdict,
     "allowances": _allowance,
     "work": _work,
     "stored": _stored,

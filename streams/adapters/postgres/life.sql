@@ -23,13 +23,25 @@ left join blocks b on b.tenant = a.tenant and b.hash = a.block_hash
 where a.handle = $1
 order by a.seen_at;
 
+-- name: verdicts
+-- the verdict over that list, of the time when its item ended: all its ciphertexts are stored then
+select p.tenant, i.finished_at as at, array_position(p.handles, $1) as place, cardinality(p.handles) as length
+from verify_proofs p
+join work_items i on i.tenant = p.tenant and i.kind = 'proof'
+  and substring(i.subject for 32) = decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex')
+where $1 = any(p.handles) and i.finished_at is not null
+order by i.finished_at;
+
 -- name: work
--- the items that compute, squash, commit and announce this handle
+-- the items that verify, answer, compute, squash, commit and announce this handle
 select i.tenant, i.id, i.work_class, i.kind, i.state, i.attempt, i.worker, i.cause, i.created_at, i.claimed_at,
   i.dispatched_at, i.started_at, i.finished_at
 from work_items i
 where i.subject = $1
   or (i.tenant, i.id) in (select h.tenant, h.compute_item from handles h where h.handle = $1)
+  or i.kind in ('proof', 'proof_response') and (i.tenant, substring(i.subject for 32)) in (
+    select p.tenant, decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex') from verify_proofs p where $1 = any(p.handles)
+  )
 order by i.created_at, i.id;
 
 -- name: stored
@@ -43,11 +55,14 @@ from ciphertext_digest
 where handle = $1;
 
 -- name: transactions
--- what the sender signed for this handle
-select t.tenant, t.signed_at, t.settled_at, t.nonce, t.hash, t.state, t.block_number
+-- what the sender signed for this handle, and to answer the request that it came with
+select t.tenant, i.kind, t.signed_at, t.settled_at, t.nonce, t.hash, t.state, t.block_number
 from transactions t
 join work_items i on i.tenant = t.tenant and i.id = t.item
 where i.subject = $1
+  or i.kind = 'proof_response' and (i.tenant, substring(i.subject for 32)) in (
+    select p.tenant, decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex') from verify_proofs p where $1 = any(p.handles)
+  )
 order by t.signed_at;
 
 -- name: commits
@@ -64,4 +79,7 @@ select w.tenant, w.item, w.token
 from work_waits w
 join work_items i on i.tenant = w.tenant and i.id = w.item
 where i.subject = $1
-  or (i.tenant, i.id) in (select h.tenant, h.compute_item from handles h where h.handle = $1);
+  or (i.tenant, i.id) in (select h.tenant, h.compute_item from handles h where h.handle = $1)
+  or i.kind in ('proof', 'proof_response') and (i.tenant, substring(i.subject for 32)) in (
+    select p.tenant, decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex') from verify_proofs p where $1 = any(p.handles)
+  );

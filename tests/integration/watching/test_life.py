@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.stack
 TENANT = "12345.aa"
 HANDLE = bytes.fromhex("ab" * 21 + "ff" + "00" * 6 + "3039" + "0500")
 OTHER = bytes.fromhex("cd" * 32)
+INPUT = bytes.fromhex("ef" * 21 + "01" + "00" * 6 + "3039" + "0500")
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest_asyncio.fixture
@@ -46,7 +49,7 @@ async def insert_item(
         database,
         "work_items",
         id=name,
-        work_class={"squash": "sns", "compute": "tfhe"}.get(kind, "sender"),
+        work_class={"squash": "sns", "compute": "tfhe", "proof": "zkproof"}.get(kind, "sender"),
         kind=kind,
         subject=subject,
         affinity=b"",
@@ -68,7 +71,55 @@ async def insert_item(
     )
 
 
-async def computed(database: Any) -> None:
+def seconds(*names: str, after: int) -> dict[str, datetime]:
+    """Times of an item's steps, one second apart."""
+    return {f"{name}_at": AT + timedelta(seconds=after + place) for place, name in enumerate(names)}
+
+
+def proof_subject(zk_proof_id: int) -> bytes:
+    return zk_proof_id.to_bytes(32, "big") + b"\x09" * 32
+
+
+async def requested(database: Any, zk_proof_id: int, handles: list[bytes]) -> None:
+    """A list whose proof was verified, and whose answer is signed but not settled."""
+    await insert(
+        database,
+        "verify_proofs",
+        zk_proof_id=zk_proof_id,
+        range_end=9,
+        block_number=8,
+        transaction_id=b"\x07" * 32,
+        chain_id=12345,
+        contract_address=b"\x01" * 20,
+        user_address=b"\x02" * 20,
+        input=b"list",
+        extra_data=b"",
+        state="verified",
+        crs_id=b"\x01",
+        verified=True,
+        handles=handles,
+        last_error="",
+        seen_at=AT,
+    )
+    subject, proof, answer = proof_subject(zk_proof_id), f"p{zk_proof_id}", f"r{zk_proof_id}"
+    times = seconds("created", "claimed", "dispatched", "started", "finished", after=1)
+    await insert_item(database, proof, "proof", subject, "done", **times)
+    times = seconds("created", "claimed", "dispatched", "started", after=6)
+    await insert_item(database, answer, "proof_response", subject, "dispatched", **times)
+    await database.execute(
+        "insert into transactions (address, nonce, call_hash, item, tenant, to_address, data, gas, raw, hash,"
+        " max_fee, priority_fee, earlier, state, signed_at)"
+        " values ('a', $1, $2, $3, $4, '', '', 1, '', $5, 1, 1, '{}', 'signed', $6)",
+        zk_proof_id,
+        subject[:32],
+        answer,
+        TENANT,
+        b"\x0a" * 32,
+        AT + timedelta(seconds=10),
+    )
+
+
+async def computed(database: Any, fhe_type: int = 5) -> None:
     """A handle that was computed and waits to be squashed."""
     block = b"\x01" * 32
     await insert(
@@ -91,7 +142,7 @@ async def computed(database: Any) -> None:
         fhe_operation=0,
         dependencies=[OTHER, OTHER],
         is_scalar=False,
-        fhe_type=5,
+        fhe_type=fhe_type,
         caller=b"\x03" * 20,
     )
     await insert(
@@ -138,6 +189,38 @@ async def test_what_is_waited_for_is_named(database: Any) -> None:
     await computed(database)
     found = await life.read(database, HANDLE)
     assert found.waits_for == (f"squashed 0x{HANDLE.hex()}",)
+
+
+async def test_the_life_of_an_input_goes_from_its_request_to_the_transaction_that_answers(
+    database: Any,
+) -> None:
+    await requested(database, 300, [OTHER, INPUT])
+    await requested(database, 301, [OTHER])  # somebody else's
+    found = await life.read(database, INPUT)
+    assert [(step.at - AT).total_seconds() for step in found.steps] == [0, 1, 2, 3, 4, 5, 5, 6, 7, 8, 9, 10]
+    assert [step.what for step in found.steps] == [
+        "encrypted input, gateway block 8",
+        *(f"proof {word}" for word in ("created", "claimed", "dispatched", "started")),
+        "verdict: verified",
+        "proof finished",
+        *(f"proof_response {word}" for word in ("created", "claimed", "dispatched", "started")),
+        "transaction signed",
+    ]
+    details = {step.what: step.detail for step in found.steps}
+    assert details["proof created"] == "item p300, class zkproof"
+    assert details["verdict: verified"] == "value 2 of 2"
+    assert details["transaction signed"] == f"proof_response, 0x{'0a' * 32}, nonce 300"
+
+
+async def test_an_answer_that_waits_names_the_proof(database: Any) -> None:
+    await requested(database, 300, [INPUT])
+    await insert(database, "work_waits", item="r300", token=b"proof:p300")
+    assert (await life.read(database, INPUT)).waits_for == ("proof p300",)
+
+
+async def test_a_type_that_nobody_knows_is_told_as_its_number(database: Any) -> None:
+    await computed(database, fhe_type=77)
+    assert (await life.read(database, HANDLE)).steps[0].what == "Add -> type 77"
 
 
 async def test_a_handle_that_nobody_knows_has_no_steps(database: Any) -> None:
