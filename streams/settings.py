@@ -125,9 +125,13 @@ class KeyFileSettings(Section):
 
 
 class SenderSettings(KeyFileSettings):
-    """`address` is the public one of the key: by it the graph knows our own transactions on the gateway."""
+    """`address` is the public one of the key: by it the graph knows our own transactions on the gateway.
+
+    `postgres_url` is of a role that reaches the sender's tables only; without it the graph's is used.
+    """
 
     address: Address | None = None
+    postgres_url: SecretStr | None = None
 
 
 class EngineSettings(Section):
@@ -181,6 +185,11 @@ class Settings(BaseSettings):
     keys: KeysSettings = KeysSettings()
     devnet: DevnetSettings = DevnetSettings()
     service: ServiceSettings = ServiceSettings()
+
+    def sender_postgres(self) -> PostgresSettings:
+        """The database as transaction-sender connects to it: the same schema, in a role of its own."""
+        url = self.sender.postgres_url
+        return self.postgres if url is None else self.postgres.model_copy(update={"url": url})
 
     @classmethod
     def settings_customise_sources(
@@ -239,10 +248,11 @@ def secrets_of(settings: Settings) -> tuple[str, ...]:
     """Secrets that the settings themselves hold, so that logs can be kept free of them."""
     kafka = settings.kafka.properties().items()
     given = (section.private_key for section in (settings.sender, settings.signer))
+    urls = filter(None, (settings.postgres.url, settings.sender.postgres_url))
     return (
         *(value for name, value in kafka if _SECRET_PROPERTY.search(name)),
         *(key.get_secret_value() for key in given if key is not None),
-        *filter(None, (unquote(urlsplit(settings.postgres.url.get_secret_value()).password or ""),)),
+        *filter(None, (unquote(urlsplit(url.get_secret_value()).password or "") for url in urls)),
     )
 
 

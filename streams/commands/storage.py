@@ -11,14 +11,23 @@ from streams.commands.devnet import JsonOption
 topics_app = typer.Typer(help="Topics of the deployment, as topics.yaml says.", no_args_is_help=True)
 
 
-def migrate() -> None:
+def migrate(
+    sender_role: Annotated[
+        str, typer.Option(help="Let this role do the transaction-sender's work, and nothing else.")
+    ] = "",
+) -> None:
     """Bring the database's tables up to this version."""
+    from streams.adapters.postgres import grants
     from streams.adapters.postgres import migrate as migrations
     from streams.settings import load_settings
 
     postgres = load_settings().postgres
     applied = asyncio.run(migrations.migrate(postgres.url.get_secret_value(), postgres.schema_name))
     output.say(f"applied {', '.join(applied)}" if applied else "nothing to apply")
+    if sender_role:
+        url = postgres.url.get_secret_value()
+        asyncio.run(grants.grant_sender(url, postgres.schema_name, sender_role))
+        output.say(f"{sender_role} reaches the sender's tables only")
 
 
 @topics_app.command()

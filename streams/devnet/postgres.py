@@ -26,6 +26,7 @@ from streams.domain.errors import ConfigurationError
 
 NAME = "postgres"
 USER = "cipherstream"
+SENDER = "cipherstream_sender"  # the transaction-sender's role
 DATABASE = "cipherstream"
 
 _INIT = "postgres-initdb"
@@ -64,7 +65,16 @@ def install() -> Path:
 
 def url(state_dir: Path, chosen: dict[str, int]) -> str:
     """The address for clients, with the password: never to be printed."""
-    return f"postgresql://{USER}:{_password(state_dir)}@{ports.LOOPBACK}:{chosen[NAME]}/{DATABASE}"
+    return _url(chosen, USER, _password(state_dir))
+
+
+def sender_url(state_dir: Path, chosen: dict[str, int]) -> str:
+    """The address for transaction-sender, with the password of its role: never to be printed."""
+    return _url(chosen, SENDER, _password(state_dir, SENDER))
+
+
+def _url(chosen: dict[str, int], user: str, password: str) -> str:
+    return f"postgresql://{user}:{password}@{ports.LOOPBACK}:{chosen[NAME]}/{DATABASE}"
 
 
 async def start(supervisor: Supervisor, chosen: dict[str, int]) -> None:
@@ -81,7 +91,7 @@ async def start(supervisor: Supervisor, chosen: dict[str, int]) -> None:
     # SIGINT is the fast shutdown: it does not wait for clients to leave.
     supervisor.spawn(NAME, argv, _ENV, cwd=home, account=account, stop_signal=signal.SIGINT)
     await supervisor.until(NAME, lambda: _answers(state, chosen))
-    await _create_database(state, chosen)
+    await _create_contents(state, chosen)
 
 
 async def end_leftovers(state_dir: Path) -> None:
@@ -116,11 +126,15 @@ async def _answers(state_dir: Path, chosen: dict[str, int]) -> bool:
         await connection.close()
 
 
-async def _create_database(state_dir: Path, chosen: dict[str, int]) -> None:
+async def _create_contents(state_dir: Path, chosen: dict[str, int]) -> None:
     connection = await _connect(state_dir, chosen)
     try:
         if not await connection.fetchval("select 1 from pg_database where datname = $1", DATABASE):
             await connection.execute(f"create database {DATABASE}")
+        if not await connection.fetchval("select 1 from pg_roles where rolname = $1", SENDER):
+            await connection.execute(f"create role {SENDER} login")
+        # The password has letters of a URL only, so that no quoting is due.
+        await connection.execute(f"alter role {SENDER} password '{_password(state_dir, SENDER)}'")
     finally:
         await connection.close()
 
@@ -209,8 +223,8 @@ def _pointer(state_dir: Path) -> Path:
     return state_dir / "postgres-elsewhere"
 
 
-def _password(state_dir: Path) -> str:
-    path = state_dir / "postgres-password"
+def _password(state_dir: Path, role: str = USER) -> str:
+    path = state_dir / ("postgres-password" if role == USER else f"postgres-password-{role}")
     if not path.exists():
         _write_secret(path, secrets.token_urlsafe(24), None)
     return path.read_text()

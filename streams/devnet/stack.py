@@ -28,6 +28,7 @@ class Stack(msgspec.Struct, frozen=True):
     state_dir: Path
     kafka_bootstrap: str
     postgres_url: str
+    postgres_sender_url: str
     s3_endpoint: str
     s3_region: str
     s3_bucket: str
@@ -129,6 +130,7 @@ def describe(state_dir: Path) -> Stack:
         state_dir=state,
         kafka_bootstrap=kafka.bootstrap(chosen),
         postgres_url=postgres.url(state, chosen),
+        postgres_sender_url=postgres.sender_url(state, chosen),
         s3_endpoint=object_store.endpoint(chosen),
         s3_region=object_store.REGION,
         s3_bucket=object_store.BUCKET,

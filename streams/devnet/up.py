@@ -9,8 +9,8 @@ from typing import Final
 from streams.adapters.ethereum.chain import ANYTHING, EthereumChain
 from streams.adapters.ethereum.rpc import RpcClient
 from streams.adapters.kafka import topics
-from streams.adapters.postgres import migrate
-from streams.devnet import chain_client, contracts, stack
+from streams.adapters.postgres import grants, migrate
+from streams.devnet import chain_client, contracts, postgres, stack
 from streams.devnet.stack import Stack
 from streams.devnet.state import State, Table
 from streams.domain.gateway_events import Coprocessor
@@ -31,7 +31,7 @@ async def up(state: State, *, engine: str = "tfhe-rs", block_time_s: int = BLOCK
     deployment, _, _ = await asyncio.gather(
         _deploy(servers, block_time_s),
         asyncio.to_thread(_apply_topics, servers.kafka_bootstrap),
-        migrate.migrate(servers.postgres_url),
+        make_tables(servers.postgres_url),
     )
     state.write_deployment(deployment)
     state.write_secret(state.sender_key_file, _secret(chain_client.OPERATOR_BASE))
@@ -39,6 +39,12 @@ async def up(state: State, *, engine: str = "tfhe-rs", block_time_s: int = BLOCK
     state.write_secret(state.object_store_key_file, servers.s3_credentials.secret_key.encode())
     state.write_settings(settings_of(state, servers, deployment, engine))
     return servers
+
+
+async def make_tables(url: str, schema: str = "public") -> None:
+    """The tables of a deployment, and the sender's role allowed to its own; raises ConfigurationError."""
+    await migrate.migrate(url, schema)
+    await grants.grant_sender(url, schema, postgres.SENDER)
 
 
 async def down(state: State, *, delete: bool = False) -> None:
@@ -138,6 +144,7 @@ def settings_of(
         "sender": {
             "private_key_file": _path(state.sender_key_file),
             "address": _hex(chain_client.dev_signer(chain_client.OPERATOR_BASE).address),
+            "postgres_url": servers.postgres_sender_url,
         },
         "signer": {"private_key_file": _path(state.signer_key_file)},
         "engine": {"name": engine},

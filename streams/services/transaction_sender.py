@@ -112,7 +112,7 @@ async def _broker(runtime: Runtime) -> AsyncGenerator[KafkaLog]:
 
 @contextlib.asynccontextmanager
 async def _table(runtime: Runtime) -> AsyncGenerator[PostgresSenderStore]:
-    store = await open_sender_store(runtime.settings.postgres)
+    store = await open_sender_store(runtime.settings.sender_postgres())
     try:
         yield store
     finally:

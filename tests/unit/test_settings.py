@@ -125,6 +125,19 @@ def test_the_secrets_of_the_settings_are_those_and_no_names(
     assert settings.secrets_of(settings.Settings()) == ()
 
 
+def test_the_sender_connects_as_a_role_of_its_own_to_the_same_schema(tmp_path: Path) -> None:
+    url = "postgresql://sender:hunter2@db/x"
+    write(tmp_path / "cipherstream.toml", f'[postgres]\nschema = "s"\n[sender]\npostgres_url = "{url}"')
+    loaded = settings.load_settings()
+    own = loaded.sender_postgres()
+    assert (own.url.get_secret_value(), own.schema_name) == (url, "s")
+    assert settings.secrets_of(loaded) == ("hunter2",)
+    assert "hunter2" not in repr(loaded)
+    (tmp_path / "cipherstream.toml").unlink()
+    without = settings.load_settings()
+    assert without.sender_postgres() == without.postgres
+
+
 def test_settings_do_not_change(tmp_path: Path) -> None:
     loaded = settings.load_settings()
     with pytest.raises(ValueError, match="frozen"):

@@ -16,8 +16,8 @@ _driver: Final = cast(Any, asyncpg)
 # Connection lost, out of resources, shutting down, serialisation failure, deadlock.
 _TRANSIENT: Final = ("08", "53", "57")
 _REPEAT: Final = ("40001", "40P01")
-# Refused password or role, no such database: repeating cannot help.
-_MISCONFIGURED: Final = ("28", "3D")
+# Refused password or role, no such database, a right that lacks: repeating cannot help.
+_MISCONFIGURED: Final = ("28", "3D", "42501")
 CONNECT_TIMEOUT_S: Final = 5.0
 COMMAND_TIMEOUT_S: Final = 60.0  # a statement of an owner takes milliseconds; longer means a dead connection
 

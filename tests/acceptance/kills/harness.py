@@ -19,7 +19,6 @@ from streams.adapters.ethereum.chain import ANYTHING, TEXT, EthereumChain, hex_t
 from streams.adapters.ethereum.rpc import RpcClient
 from streams.adapters.kafka import topics
 from streams.adapters.kafka.declaration import Topics, load
-from streams.adapters.postgres.migrate import migrate
 from streams.devnet import activation, anvil, chain_client, contracts, object_store, up
 from streams.devnet import stack as devnet
 from streams.devnet.chain_client import Wallet, poll
@@ -183,7 +182,7 @@ class Bench:
         settings = self._settings(name, folder)
         await asyncio.gather(
             asyncio.to_thread(make_topics, settings.kafka),
-            migrate(self.servers.postgres_url, settings.postgres.schema_name),
+            up.make_tables(self.servers.postgres_url, settings.postgres.schema_name),
             asyncio.to_thread(
                 object_store.publish, self.servers.s3_endpoint, self.servers.s3_credentials, name
             ),

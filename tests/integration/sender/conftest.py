@@ -12,8 +12,7 @@ from sender_process import OPERATORS, Bench, Gateway, prepared
 
 from streams.adapters.ethereum.chain import ANYTHING, EthereumChain
 from streams.adapters.ethereum.rpc import RpcClient
-from streams.adapters.postgres.migrate import migrate
-from streams.devnet import anvil, contracts
+from streams.devnet import anvil, contracts, up
 from streams.devnet import stack as devnet
 from streams.devnet.chain_client import dev_accounts
 from streams.domain.events import Coprocessor
@@ -55,9 +54,10 @@ async def postgres(stack: devnet.Stack) -> PostgresSettings:
 
 
 async def _schema(stack: devnet.Stack) -> PostgresSettings:
+    """Tables as the sender's own role sees them."""
     schema = f"t_{secrets.token_hex(6)}"
-    await migrate(stack.postgres_url, schema)
-    return PostgresSettings(url=stack.postgres_url, schema=schema)
+    await up.make_tables(stack.postgres_url, schema)
+    return PostgresSettings(url=stack.postgres_sender_url, schema=schema)
 
 
 @pytest.fixture

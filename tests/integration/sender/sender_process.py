@@ -158,12 +158,12 @@ def _make_topics(kafka: KafkaSettings) -> None:
 
 
 def _keys(folder: Path, first: int) -> str:
-    """Files with the operator's two keys, and their sections."""
+    """Files with the operator's two keys, and their sections; that of the sender comes last."""
     sections = ""
-    for index, name in enumerate(("sender", "signer")):
+    for name in ("signer", "sender"):
         key = folder / f"{name}.key"
         key.touch(mode=0o600)
-        key.write_text(dev_secret(first + index).hex())
+        key.write_text(dev_secret(first + (name == "signer")).hex())
         sections += f'[{name}]\nprivate_key_file = "{key}"\n'
     return sections
 
@@ -176,9 +176,10 @@ def _settings(
     at = gateway.at
     file.write_text(
         f'[kafka]\nbootstrap = "{kafka.bootstrap}"\nprefix = "{kafka.prefix}"\n'
-        f'[postgres]\nurl = "{postgres.url.get_secret_value()}"\nschema = "{postgres.schema_name}"\n'
+        f'[postgres]\nurl = "postgresql://graph@127.0.0.1:1/nothing"\nschema = "{postgres.schema_name}"\n'
         f'[gateway]\nchain_id = {at.gateway_chain_id}\nhttp_url = "{gateway.url}"\nconfirmations = 0\n'
         f'input_verification_address = "0x{at.input_verification.hex()}"\n'
-        f'ciphertext_commits_address = "0x{at.ciphertext_commits.hex()}"\n{keys}'
+        f'ciphertext_commits_address = "0x{at.ciphertext_commits.hex()}"\n'
+        f'{keys}postgres_url = "{postgres.url.get_secret_value()}"\n'
     )
     return file

@@ -3,6 +3,7 @@
 import os
 import stat
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -47,6 +48,14 @@ def test_the_database_password_is_made_once_and_kept_private(tmp_path: Path) -> 
     assert mode(tmp_path / "postgres-password") == 0o600
 
 
+def test_the_sender_has_a_role_and_a_password_of_its_own(tmp_path: Path) -> None:
+    url, own = urlsplit(postgres.url(tmp_path, CHOSEN)), urlsplit(postgres.sender_url(tmp_path, CHOSEN))
+    assert (own.hostname, own.port, own.path) == (url.hostname, url.port, url.path)
+    assert own.username == postgres.SENDER != url.username
+    assert own.password != url.password
+    assert mode(tmp_path / f"postgres-password-{postgres.SENDER}") == 0o600
+
+
 def test_secrets_have_no_readable_form(tmp_path: Path) -> None:
     (tmp_path / "ports.json").write_text(
         '{"kafka":1001,"postgres":1003,"object_store":1004,"host":1,"gateway":2}'
@@ -56,6 +65,7 @@ def test_secrets_have_no_readable_form(tmp_path: Path) -> None:
     shown = f"{found!r} {found} {found.s3_credentials!r} {found.s3_credentials}"
     assert found.s3_credentials.secret_key not in shown
     assert password not in shown
+    assert (tmp_path / f"postgres-password-{postgres.SENDER}").read_text() not in shown
 
 
 def test_two_devnets_have_other_secrets(tmp_path_factory: pytest.TempPathFactory) -> None:
