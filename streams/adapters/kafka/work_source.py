@@ -16,10 +16,10 @@ from typing import Final
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
+from streams.adapters.held_work import HeldWork
 from streams.adapters.kafka.client import as_record, configuration
 from streams.adapters.kafka.offsets import OpenOffsets
 from streams.domain.errors import BrokerError
-from streams.ports import Record
 from streams.settings import KafkaSettings
 
 _log = structlog.get_logger(__name__)
@@ -27,27 +27,6 @@ _POLL_S: Final = 0.05  # also how long a finished offset waits until it may be c
 _COMMIT_MS: Final = 500
 _SESSION_MS: Final = 10_000  # silence after which the broker gives our partitions away
 _HEARTBEAT_MS: Final = 500  # a member learns of a rebalance only by its heartbeat
-
-
-class KafkaWork:
-    """One record in the worker's hands."""
-
-    def __init__(self, source: "KafkaWorkSource", record: Record, offsets: OpenOffsets) -> None:
-        self._source = source
-        self._record = record
-        self.offsets = offsets
-        self._is_done = False
-
-    @property
-    def record(self) -> Record:
-        """What the dispatcher sent."""
-        return self._record
-
-    def done(self) -> None:
-        """Let its offset go and free its slot; to be called on the event loop, further calls do nothing."""
-        if not self._is_done:
-            self._is_done = True
-            self._source.release(self)
 
 
 class KafkaWorkSource:
@@ -74,17 +53,17 @@ class KafkaWorkSource:
         self._changed = asyncio.Event()
         self._failure: BrokerError | None = None
         self._is_stopping = False
-        self._out: list[KafkaWork] = []
-        self._waiting: deque[KafkaWork] = deque()
+        self._out: list[HeldWork] = []
+        self._waiting: deque[HeldWork] = deque()
         self._held: dict[int, OpenOffsets] = {}  # written by the thread only
-        self._finished: queue.SimpleQueue[KafkaWork] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[HeldWork] = queue.SimpleQueue()
         self._is_paused = False
         self._leave = threading.Event()
         self._consumer = Consumer(_configuration(kafka, group))
         self._thread = threading.Thread(target=self._run, name=f"kafka-{topic}", daemon=True)
         self._thread.start()
 
-    async def items(self) -> AsyncGenerator[KafkaWork, None]:
+    async def items(self) -> AsyncGenerator[HeldWork, None]:
         """Items as slots are free, until the source is stopped; raises BrokerError when the group is lost."""
         while not self._is_stopping:
             if self._failure is not None:
@@ -117,28 +96,27 @@ class KafkaWorkSource:
             self._leave.set()
             await asyncio.to_thread(self._thread.join)
 
-    def release(self, work: KafkaWork) -> None:
-        """Free the slot of a finished item; called by the item."""
+    # On the event loop
+
+    def _release(self, work: HeldWork) -> None:
         self._out.remove(work)
         self._finished.put(work)
         self._changed.set()
 
-    # On the event loop
-
     def _can_go_on(self) -> bool:
         return len(self._out) < self._slots and any(self._is_held(work) for work in tuple(self._waiting))
 
-    def _next(self) -> KafkaWork | None:
+    def _next(self) -> HeldWork | None:
         for work in tuple(self._waiting):
             self._discard(work)
             if self._is_held(work):
                 return work
         return None
 
-    def _is_held(self, work: KafkaWork) -> bool:
+    def _is_held(self, work: HeldWork) -> bool:
         return self._held.get(work.record.partition) is work.offsets
 
-    def _discard(self, work: KafkaWork) -> None:
+    def _discard(self, work: HeldWork) -> None:
         with contextlib.suppress(ValueError):  # the thread dropped it with its partition
             self._waiting.remove(work)
 
@@ -180,7 +158,7 @@ class KafkaWorkSource:
         if offsets is None:
             return
         offsets.begin(record.offset)
-        self._waiting.append(KafkaWork(self, record, offsets))
+        self._waiting.append(HeldWork(record, offsets, self._release))
         self._tell(self._changed.set)
 
     def _state(self, trouble: str) -> None:

@@ -3,29 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
+from streams.adapters.held_work import HeldWork
 from streams.adapters.kafka.offsets import OpenOffsets
 from streams.adapters.memory.log import MemoryLog
-from streams.ports import Record
-
-
-class MemoryWork:
-    """One record in the worker's hands."""
-
-    def __init__(self, source: "MemoryWorkSource", record: Record) -> None:
-        self._source = source
-        self._record = record
-        self._is_done = False
-
-    @property
-    def record(self) -> Record:
-        """What the dispatcher sent."""
-        return self._record
-
-    def done(self) -> None:
-        """Let its offset go and free its slot; further calls do nothing."""
-        if not self._is_done:
-            self._is_done = True
-            self._source.release(self)
 
 
 class MemoryWorkSource:
@@ -44,18 +24,17 @@ class MemoryWorkSource:
         self.committed: dict[int, int] = {} if committed is None else committed
         self._next = {partition: self.committed.get(partition, 0) for partition in partitions}
         self._open = {partition: OpenOffsets() for partition in partitions}
-        self._out: list[MemoryWork] = []
+        self._out: list[HeldWork] = []
         self._changed = asyncio.Event()
         self._is_stopping = False
 
-    async def items(self) -> AsyncGenerator[MemoryWork, None]:
+    async def items(self) -> AsyncGenerator[HeldWork, None]:
         """Items as slots are free, until the source is stopped."""
         while not self._is_stopping:
-            record = await self._take() if len(self._out) < self._slots else None
-            if record is None:
+            work = await self._take() if len(self._out) < self._slots else None
+            if work is None:
                 await self._wait()
                 continue
-            work = MemoryWork(self, record)
             self._out.append(work)
             yield work
 
@@ -71,15 +50,14 @@ class MemoryWorkSource:
             self._changed.clear()
             await self._changed.wait()
 
-    def release(self, work: MemoryWork) -> None:
-        """Free the slot of a finished item; called by the item."""
+    def _release(self, work: HeldWork) -> None:
         self._out.remove(work)
-        offset = self._open[work.record.partition].finish(work.record.offset)
+        offset = work.offsets.finish(work.record.offset)
         if offset is not None:
             self.committed[work.record.partition] = offset
         self._changed.set()
 
-    async def _take(self) -> Record | None:
+    async def _take(self) -> HeldWork | None:
         for partition in self._partitions:
             at = self._next[partition]
             _, end = await self._log.bounds(self._topic, partition)
@@ -87,7 +65,8 @@ class MemoryWorkSource:
                 continue
             self._next[partition] = at + 1
             self._open[partition].begin(at)
-            return self._log.records(self._topic, partition)[at]
+            record = self._log.records(self._topic, partition)[at]
+            return HeldWork(record, self._open[partition], self._release)
         return None
 
     async def _wait(self) -> None:

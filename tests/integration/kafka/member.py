@@ -3,13 +3,14 @@
 import asyncio
 import sys
 
-from streams.adapters.kafka.work_source import KafkaWork, KafkaWorkSource
+from streams.adapters.held_work import HeldWork
+from streams.adapters.kafka.work_source import KafkaWorkSource
 from streams.settings import KafkaSettings
 
 
 async def main(bootstrap: str, prefix: str, topic: str, group: str) -> None:
     source = KafkaWorkSource(KafkaSettings(bootstrap=bootstrap, prefix=prefix), topic, group, 6)
-    held: list[KafkaWork] = []
+    held: list[HeldWork] = []
     async for work in source.items():
         held.append(work)
         if 1 < len(held) < 6:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from streams.adapters.held_work import HeldWork
 from streams.adapters.kafka.log import KafkaLog
-from streams.adapters.kafka.work_source import KafkaWork, KafkaWorkSource
+from streams.adapters.kafka.work_source import KafkaWorkSource
 from streams.settings import KafkaSettings
 
 pytestmark = pytest.mark.stack
@@ -29,7 +30,7 @@ class Member:
 
     def __init__(self, kafka: KafkaSettings, topic: str, slots: int) -> None:
         self.rebalances = 0
-        self.taken: list[KafkaWork] = []
+        self.taken: list[HeldWork] = []
         self._moved = asyncio.Event()
         self.source = KafkaWorkSource(kafka, topic, GROUP, slots, self._rebalanced)
         self._task = asyncio.ensure_future(self._take())
@@ -87,7 +88,7 @@ async def fill(log: KafkaLog, topic: str, *partitions: int) -> None:
     )
 
 
-def places(works: list[KafkaWork]) -> list[tuple[int, int]]:
+def places(works: list[HeldWork]) -> list[tuple[int, int]]:
     return [(work.record.partition, work.record.offset) for work in works]
 
 
