@@ -9,6 +9,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cipherstream
+# A Python without wheels of the locked versions would fail late, in the middle of a compilation.
+CHECK_PYTHON := import sys; found = "%d.%d" % sys.version_info[:2]; \
+  sys.exit(None if found in ("3.11", "3.12") else "Python 3.11 or 3.12 is needed, not " + found + ": make PYTHON=python3.11")
 # The wheels' builder and uv find each other on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -16,15 +20,19 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help:
 	@echo "make install   the environment, the native wheels and the devnet's servers"
 	@echo "make demo      an encrypted transfer, from the chain to its digest on the gateway"
-	@echo "make test      lint, strict types and every test"
+	@echo "make test      lint, strict types and every test, those of the Rust kernel too"
 	@echo "make lint      lint and strict types only"
 
 .PHONY: install
-install: $(INSTALLED)
-	@$(BIN)/python tools/build_wheels.py --python $(BIN)/python
+install: wheels
 	@$(BIN)/python -m streams.devnet.install
 
+.PHONY: wheels
+wheels: $(INSTALLED)
+	@$(BIN)/python tools/build_wheels.py --python $(BIN)/python
+
 $(INSTALLED): requirements.lock pyproject.toml
+	@python="$(BIN)/python"; test -x "$$python" || python="$(PYTHON)"; "$${python:-python3}" -c '$(CHECK_PYTHON)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = $(UV_VERSION) \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
@@ -37,11 +45,17 @@ demo: install
 	@$(BIN)/cipherstream demo $(DEMO_FLAGS)
 
 .PHONY: lint
-lint: $(INSTALLED)
+lint: wheels
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/basedpyright
 
+# Where the wheels were built: what cargo needs is on this machine already, and nothing is compiled twice.
+.PHONY: test-kernel
+test-kernel: wheels
+	@CARGO_TARGET_DIR="$(CACHE)/target" RUSTFLAGS= cargo test --release --locked --quiet \
+	  --manifest-path native/Cargo.toml --package cipherstream-kernel --no-default-features
+
 .PHONY: test
-test: install lint
+test: install lint test-kernel
 	@$(BIN)/python -m pytest tests/unit tests/integration tests/acceptance

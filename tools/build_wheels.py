@@ -27,6 +27,7 @@ CRATES = ("tfhe", "client", "kernel")
 RUSTFLAGS = ""
 MATURIN_FLAGS = ("--release", "--locked", "--compatibility", "linux", "--quiet")
 HASH_CHARS = 16
+_SETTINGS = ("config.toml", "config")
 
 _INSTALLED = """
 import importlib.metadata, sys
@@ -58,7 +59,7 @@ def wheel_hash(native: Path, crate: str, compiler: str) -> str:
     for part in (compiler, RUSTFLAGS, " ".join(MATURIN_FLAGS)):
         digest.update(_framed(part.encode()))
     for path in _sources(native, crate):
-        digest.update(_framed(path.relative_to(native).as_posix().encode()))
+        digest.update(_framed(os.path.relpath(path, native).encode()))
         digest.update(_framed(path.read_bytes()))
     return digest.hexdigest()[:HASH_CHARS]
 
@@ -66,6 +67,9 @@ def wheel_hash(native: Path, crate: str, compiler: str) -> str:
 def _sources(native: Path, crate: str) -> list[Path]:
     folder = native / crate
     sources = sorted(path for path in (folder / "src").rglob("*") if path.is_file())
+    # Cargo reads these where they exist; its settings also from the folders above the crate.
+    settings = (above / ".cargo" / name for above in (native.parent, native, folder) for name in _SETTINGS)
+    optional = (folder / "build.rs", *settings)
     return [
         native / "Cargo.toml",
         native / "Cargo.lock",
@@ -73,6 +77,7 @@ def _sources(native: Path, crate: str) -> list[Path]:
         folder / "pyproject.toml",
         folder / f"cipherstream_{crate}.pyi",
         *sources,
+        *(path for path in optional if path.is_file()),
     ]
 
 

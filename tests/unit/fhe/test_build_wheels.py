@@ -47,6 +47,26 @@ def test_the_workspace_rebuilds_all(wheels: ModuleType, native: Path, name: str)
     assert not before & {wheels.wheel_hash(native, crate, COMPILER) for crate in wheels.CRATES}
 
 
+@pytest.mark.parametrize(
+    ("name", "rebuilt"),
+    [
+        ("native/kernel/build.rs", {"kernel"}),
+        ("native/kernel/.cargo/config.toml", {"kernel"}),
+        ("native/.cargo/config.toml", {"tfhe", "client", "kernel"}),
+        (".cargo/config", {"tfhe", "client", "kernel"}),
+    ],
+)
+def test_what_cargo_reads_where_it_exists_rebuilds(
+    wheels: ModuleType, native: Path, name: str, rebuilt: set[str]
+) -> None:
+    before = {crate: wheels.wheel_hash(native, crate, COMPILER) for crate in wheels.CRATES}
+    added = native.parent / name
+    added.parent.mkdir(exist_ok=True)
+    added.write_text("")
+    after = {crate: wheels.wheel_hash(native, crate, COMPILER) for crate in wheels.CRATES}
+    assert {crate for crate in wheels.CRATES if before[crate] != after[crate]} == rebuilt
+
+
 def test_another_compiler_rebuilds(wheels: ModuleType, native: Path) -> None:
     assert wheels.wheel_hash(native, "tfhe", "a") != wheels.wheel_hash(native, "tfhe", "b")
 
