@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 from streams.adapters.telemetry.metrics import Metrics
 from streams.services.sender.encode import ADD_MATERIAL, VERIFY_PROOF
-from streams.services.worker.metrics import WorkerMetrics
+from streams.services.worker.metrics import LoopMetrics
 
 _PREFIX = "coprocessor_txn_sender"
 _COUNTED = {ADD_MATERIAL: "add_ciphertext_material", VERIFY_PROOF: "verify_proof"}
@@ -49,13 +49,12 @@ class SenderMetrics:
         self._success[kind].inc()
 
 
-def loop_metrics(metrics: Metrics) -> WorkerMetrics:
+def loop_metrics(metrics: Metrics) -> LoopMetrics:
     """What the worker loop counts."""
-    return WorkerMetrics(
+    return LoopMetrics(
         busy=metrics.busy,
         found=metrics.counter("coprocessor_work_items_found", "Items taken from the topic."),
         processed=metrics.counter("coprocessor_work_items_processed", "Items that ended well."),
         errors=metrics.counter("coprocessor_work_items_errors", "Items that failed or could not be used."),
         latency=metrics.histogram("cipherstream_sender_item_seconds", "Time of one item."),
-        child_deaths=metrics.counter("cipherstream_worker_child_deaths", "Children that had to be replaced."),
     )

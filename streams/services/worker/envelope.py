@@ -4,10 +4,9 @@ import hashlib
 from typing import Final
 
 from streams.domain.results import Computed, Failed, Proven, Result
-from streams.messages import headers, trace
+from streams.messages import headers, subjects, trace
 from streams.ports import Headers, Record
 
-SCHEMA: Final = "results/1"
 _PASSED_ON: Final = frozenset({headers.TRACESTATE, headers.REPLAY})
 
 
@@ -31,7 +30,7 @@ def result_headers(record: Record, tenant: str, result: Result) -> Headers:
     identity = event_id(result)
     return headers.build(
         event_id=identity,
-        schema=SCHEMA,
+        schema=subjects.RESULTS.schema,
         tenant=tenant,
         traceparent=str(trace_of(record).child(identity)),
         attempt=result.attempt,

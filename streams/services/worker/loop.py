@@ -15,7 +15,7 @@ from streams.domain.work import decode_work
 from streams.ports import Clock, Record, Work, WorkSource
 from streams.services.crashpoints import crashpoint
 from streams.services.worker.envelope import trace_of
-from streams.services.worker.metrics import WorkerMetrics
+from streams.services.worker.metrics import LoopMetrics
 from streams.services.worker.results import Results
 
 _log = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ class WorkerLoop:
         executor: Executor,
         results: Results,
         clock: Clock,
-        metrics: WorkerMetrics,
+        metrics: LoopMetrics,
         worker: str,
     ) -> None:
         self._source = source

@@ -23,14 +23,19 @@ _COUNTERS: Final = {
 }
 
 
-class WorkerMetrics(msgspec.Struct, frozen=True):
-    """What every worker counts."""
+class LoopMetrics(msgspec.Struct, frozen=True):
+    """What every loop over work items counts."""
 
     busy: Gauge
     found: Counter
     processed: Counter
     errors: Counter
     latency: Histogram
+
+
+class WorkerMetrics(LoopMetrics, frozen=True):
+    """What a worker counts that computes in children."""
+
     child_deaths: Counter
 
 

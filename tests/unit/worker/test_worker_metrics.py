@@ -1,0 +1,61 @@
+"""What an operator reads of a worker on /metrics: upstream's names, per class."""
+
+import pytest
+
+from streams.adapters.telemetry.metrics import Metrics
+from streams.services.worker.metrics import upload_metrics, worker_metrics
+
+
+@pytest.mark.parametrize(
+    ("kind", "processed", "errors", "latency"),
+    [
+        (
+            "tfhe",
+            "coprocessor_work_items_processed",
+            "coprocessor_work_items_errors",
+            "coprocessor_fhe_batch_latency_seconds",
+        ),
+        (
+            "zkproof",
+            "coprocessor_work_items_processed",
+            "coprocessor_work_items_errors",
+            "coprocessor_zkverify_op_latency_seconds",
+        ),
+        (
+            "sns",
+            "coprocessor_sns_worker_task_execute_success_counter",
+            "coprocessor_sns_worker_task_execute_failure_counter",
+            "coprocessor_sns_op_latency_seconds",
+        ),
+    ],
+)
+def test_a_worker_counts_under_the_names_of_its_class(
+    kind: str, processed: str, errors: str, latency: str
+) -> None:
+    metrics = Metrics()
+    counted = worker_metrics(metrics, kind)
+    counted.found.inc(3)
+    counted.processed.inc(2)
+    counted.errors.inc()
+    counted.child_deaths.inc()
+    with counted.latency.time():
+        pass
+    lines = metrics.text().decode().splitlines()
+    for line in (
+        "coprocessor_work_items_found 3.0",
+        f"{processed} 2.0",
+        f"{errors} 1.0",
+        "coprocessor_worker_errors 1.0",
+        f"{latency}_count 1.0",
+    ):
+        assert line in lines
+
+
+def test_uploads_are_counted_as_upstream_counts_them() -> None:
+    metrics = Metrics()
+    uploads = upload_metrics(metrics)
+    uploads.success.inc(2)
+    uploads.failure.inc()
+    lines = metrics.text().decode().splitlines()
+    assert "coprocessor_sns_worker_aws_upload_success_counter 2.0" in lines
+    assert "coprocessor_sns_worker_aws_upload_failure_counter 1.0" in lines
