@@ -28,7 +28,7 @@ def apply_started(state: State, tenant: str, result: Started, at_ms: int) -> Non
     row = state.get(WorkRow, tenant, result.item)
     if row is None or row.state not in IN_FLIGHT or row.attempt != result.attempt:
         return
-    deadline = at_ms + timeout_ms(row.cost_ms) + _GRACE_MS
+    deadline = at_ms + max(timeout_ms(row.cost_ms), result.timeout_ms) + _GRACE_MS
     state.put(msgspec.structs.replace(row, worker=result.worker, deadline_ms=deadline))
 
 

@@ -25,7 +25,12 @@ class _Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Started(_Result, frozen=True, kw_only=True, tag="started"):
-    """A worker took the item from the pipe; its own timeout runs from here."""
+    """A worker took the item from the pipe; its own timeout runs from here.
+
+    `timeout_ms` is that timeout, longer than the item's own on a slow machine; 0 says nothing.
+    """
+
+    timeout_ms: int = 0
 
 
 class Computed(_Result, frozen=True, kw_only=True, tag="computed"):

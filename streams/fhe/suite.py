@@ -40,7 +40,15 @@ class ClearValue(msgspec.Struct, frozen=True):
     value: int
 
 
-class ComputeSuite(Protocol):
+class Timed(Protocol):
+    """Tells how slow this machine is."""
+
+    def lookup_s(self) -> float:
+        """Seconds of one table look-up on one thread now; 0 for an engine that has none."""
+        ...
+
+
+class ComputeSuite(Timed, Protocol):
     """Executes operations; deterministic in key, operation and operands."""
 
     def execute(self, operation: int, operands: Sequence[Operand], out_type: int) -> bytes:
@@ -52,7 +60,7 @@ class ComputeSuite(Protocol):
         ...
 
 
-class ProofSuite(Protocol):
+class ProofSuite(Timed, Protocol):
     """Verifies encrypted inputs."""
 
     def verify(self, raw: bytes, auxiliary: bytes, blob_hash: bytes) -> tuple[Expanded, ...]:
@@ -65,7 +73,7 @@ class ProofSuite(Protocol):
         ...
 
 
-class SquashSuite(Protocol):
+class SquashSuite(Timed, Protocol):
     """Squashes the noise of stored ciphertexts, for decryption by the key-management network."""
 
     def squash(self, ct64: bytes, fhe_type: int) -> bytes:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 import cipherstream_tfhe as native
 
@@ -35,11 +35,23 @@ def _translated() -> Generator[None]:
         raise WorkerCrashed(f"the native engine failed: {error}") from error
 
 
-class TfheCompute:
-    """Executes operations; the calls of several threads share the key's own pool of `threads`."""
+_Key = TypeVar("_Key", native.ComputeKey, native.ProofKey, native.SquashKey)
 
-    def __init__(self, key: native.ComputeKey) -> None:
+
+class _Suite(Generic[_Key]):
+    """A key that is open; also tells how slow this machine is."""
+
+    def __init__(self, key: _Key) -> None:
         self._key = key
+
+    def lookup_s(self) -> float:
+        """Seconds of one bootstrap on one thread, the least of a few."""
+        with _translated():
+            return self._key.lookup_seconds()
+
+
+class TfheCompute(_Suite[native.ComputeKey]):
+    """Executes operations; the calls of several threads share the key's own pool of `threads`."""
 
     @classmethod
     def open(cls, files: KeyFiles, threads: int = 1) -> Self:
@@ -63,11 +75,8 @@ class TfheCompute:
             raise
 
 
-class TfheProof:
+class TfheProof(_Suite[native.ProofKey]):
     """Verifies and expands input lists."""
-
-    def __init__(self, key: native.ProofKey) -> None:
-        self._key = key
 
     @classmethod
     def open(cls, files: KeyFiles, crs: Path, threads: int = 1) -> Self:
@@ -82,11 +91,8 @@ class TfheProof:
         return tuple(Expanded(fhe_type, ct64) for fhe_type, ct64 in values)
 
 
-class TfheSquash:
+class TfheSquash(_Suite[native.SquashKey]):
     """Squashes stored ciphertexts."""
-
-    def __init__(self, key: native.SquashKey) -> None:
-        self._key = key
 
     @classmethod
     def open(cls, files: KeyFiles, threads: int = 1) -> Self:

@@ -8,13 +8,15 @@ use pyo3::types::PyBytes;
 use tfhe::{CompactPublicKey, ReRandomizationContext, ServerKey};
 
 use crate::bytes::read_key;
+use crate::cache::Cache;
 use crate::errors::{guarded, Failure, Outcome};
 use crate::operations::{apply, Operand};
 use crate::pool::KeyPool;
-use crate::value::Value;
 
 pub const ENCRYPTION_SEPARATOR: [u8; 8] = *b"TFHE_Enc";
 const OPERATION_SEPARATOR: [u8; 8] = *b"TFHE_Rrd";
+/// 250 values of 64 bits: the operands of the components that run, and of those that follow them.
+const CACHE_BYTES_MAX: usize = 128 << 20;
 
 /// `(type, ct64)` is an encrypted operand, bare bytes are a big-endian scalar.
 #[derive(FromPyObject)]
@@ -28,6 +30,7 @@ pub enum RawOperand {
 pub struct ComputeKey {
     pool: KeyPool,
     public: CompactPublicKey,
+    decompressed: Cache,
 }
 
 #[pymethods]
@@ -39,7 +42,7 @@ impl ComputeKey {
             guarded(|| {
                 let public = read_key(&public)?;
                 let server: ServerKey = read_key(&compute)?;
-                Ok(Self { pool: KeyPool::new(server, threads)?, public })
+                Ok(Self { pool: KeyPool::new(server, threads)?, public, decompressed: Cache::new(CACHE_BYTES_MAX) })
             })
         })?;
         Ok(key)
@@ -48,6 +51,17 @@ impl ComputeKey {
     #[getter]
     fn threads(&self) -> usize {
         self.pool.threads()
+    }
+
+    /// Hits and misses of the decompressed operands.
+    #[getter]
+    fn cache_counts(&self) -> (u64, u64) {
+        self.decompressed.counts()
+    }
+
+    /// Seconds of one table look-up now; see `KeyPool::lookup_seconds`.
+    fn lookup_seconds(&self, py: Python<'_>) -> PyResult<f64> {
+        Ok(py.detach(|| self.pool.lookup_seconds())?)
     }
 
     /// Decompresses and re-randomises the encrypted operands, applies the operation, compresses the result.
@@ -65,7 +79,7 @@ impl ComputeKey {
 
 impl ComputeKey {
     fn compute(&self, opcode: u8, raw: Vec<RawOperand>, out_type: u8) -> Outcome<Vec<u8>> {
-        let mut operands = raw.into_iter().map(decompressed).collect::<Outcome<Vec<_>>>()?;
+        let mut operands = raw.into_iter().map(|operand| self.operand(operand)).collect::<Outcome<Vec<_>>>()?;
         self.re_randomize(opcode, &mut operands)?;
         let result = apply(opcode, &operands)?;
         if result.type_code() != out_type {
@@ -94,11 +108,13 @@ impl ComputeKey {
         }
         Ok(())
     }
-}
 
-fn decompressed(raw: RawOperand) -> Outcome<Operand> {
-    match raw {
-        RawOperand::Encrypted(fhe_type, ct64) => Value::decompress(&ct64, fhe_type).map(Operand::Encrypted),
-        RawOperand::Scalar(bytes) => Ok(Operand::Scalar(bytes)),
+    fn operand(&self, raw: RawOperand) -> Outcome<Operand> {
+        match raw {
+            RawOperand::Encrypted(fhe_type, ct64) => {
+                self.decompressed.decompressed(&ct64, fhe_type).map(Operand::Encrypted)
+            }
+            RawOperand::Scalar(bytes) => Ok(Operand::Scalar(bytes)),
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! No type here can hold a client key; the wheel `cipherstream-client` is the only one that does.
 
 mod bytes;
+mod cache;
 mod compute;
 mod derive;
 mod errors;

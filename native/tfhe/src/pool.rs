@@ -1,9 +1,14 @@
 //! A thread pool that belongs to one key: its threads have the key set and nothing else runs on them.
 
+use std::hint::black_box;
+use std::time::Instant;
+
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use tfhe::{set_server_key, ServerKey};
+use tfhe::{set_server_key, FheBool, Seed, ServerKey};
 
 use crate::errors::{guarded, Failure, Outcome};
+
+const LOOKUP_RUNS: usize = 3;
 
 pub struct KeyPool {
     pool: ThreadPool,
@@ -27,4 +32,16 @@ impl KeyPool {
     pub fn threads(&self) -> usize {
         self.pool.current_num_threads()
     }
+
+    /// Seconds of one table look-up on one thread, the least of a few: how slow this machine is.
+    pub fn lookup_seconds(&self) -> Outcome<f64> {
+        self.run(|| Ok((0..LOOKUP_RUNS).map(|_| timed_lookup()).fold(f64::INFINITY, f64::min)))
+    }
+}
+
+/// A random bit is one bootstrap.
+fn timed_lookup() -> f64 {
+    let start = Instant::now();
+    black_box(FheBool::generate_oblivious_pseudo_random(Seed(0)));
+    start.elapsed().as_secs_f64()
 }

@@ -52,6 +52,11 @@ impl ProofKey {
         self.pool.threads()
     }
 
+    /// Seconds of one table look-up now; see `KeyPool::lookup_seconds`.
+    fn lookup_seconds(&self, py: Python<'_>) -> PyResult<f64> {
+        Ok(py.detach(|| self.pool.lookup_seconds())?)
+    }
+
     /// The values of a proven list as `(type, ct64)`; an empty list is valid and gives none.
     ///
     /// Raises `InvalidProof` exactly when the list is to be rejected.

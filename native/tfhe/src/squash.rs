@@ -41,6 +41,11 @@ impl SquashKey {
         self.pool.threads()
     }
 
+    /// Seconds of one table look-up now; see `KeyPool::lookup_seconds`.
+    fn lookup_seconds(&self, py: Python<'_>) -> PyResult<f64> {
+        Ok(py.detach(|| self.pool.lookup_seconds())?)
+    }
+
     /// The ct128 of a ct64, without re-randomisation.
     fn squash<'py>(&self, py: Python<'py>, ct64: PyBackedBytes, fhe_type: u8) -> PyResult<Bound<'py, PyBytes>> {
         let ct128 = py.detach(|| self.pool.run(|| squashed(&ct64, fhe_type)))?;

@@ -11,6 +11,7 @@ use tfhe::{
 use crate::bytes::{to_bytes, CT64_LIMIT};
 use crate::errors::{Failure, Outcome};
 
+#[derive(Clone)]
 pub enum Value {
     Bool(FheBool),
     Uint8(FheUint8),
@@ -82,10 +83,31 @@ impl Value {
         let value = element(&list, 0)
             .map_err(|error| Failure::Refused(format!("ct64 does not decompress: {error}")))?
             .ok_or_else(|| Failure::Refused("ct64 of a type that is not supported".to_owned()))?;
-        if value.type_code() != fhe_type {
-            return Err(Failure::Refused(format!("ct64 of type {}, expected {fhe_type}", value.type_code())));
+        value.checked(fhe_type).map(|()| value)
+    }
+
+    /// Refuses a value of another type.
+    pub fn checked(&self, fhe_type: u8) -> Outcome<()> {
+        if self.type_code() == fhe_type {
+            return Ok(());
         }
-        Ok(value)
+        Err(Failure::Refused(format!("ct64 of type {}, expected {fhe_type}", self.type_code())))
+    }
+
+    /// Memory that its blocks take: two bits each, one coefficient of eight bytes per dimension and a body.
+    pub fn bytes(&self) -> usize {
+        const BLOCK_BYTES: usize = (2048 + 1) * 8;
+        let blocks = match self {
+            Self::Bool(_) => 1,
+            Self::Uint8(_) => 4,
+            Self::Uint16(_) => 8,
+            Self::Uint32(_) => 16,
+            Self::Uint64(_) => 32,
+            Self::Uint128(_) => 64,
+            Self::Uint160(_) => 80,
+            Self::Uint256(_) => 128,
+        };
+        blocks * BLOCK_BYTES
     }
 
     pub fn expanded(list: &CompactCiphertextListExpander, index: usize) -> Outcome<Self> {

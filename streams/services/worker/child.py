@@ -25,6 +25,11 @@ _OOM_SCORE: Final = "1000"  # a machine without memory ends the child first, nev
 class Jobs(Protocol):
     """What a child can do; each reply carries the number of its request."""
 
+    @property
+    def lookup_s(self) -> float:
+        """Seconds of one table look-up, measured when keys were opened last; 0 before that."""
+        ...
+
     def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None: ...
 
     def open_crs(self, crs_id: bytes, file: Path, *, at_once: bool) -> None: ...
@@ -77,7 +82,7 @@ def _replies(jobs: Jobs, request: frames.Request) -> Iterator[frames.Reply]:
             yield reply
         return
     _open(jobs, request)
-    yield frames.Opened(request.number)
+    yield frames.Opened(request.number, jobs.lookup_s)
 
 
 def _open(jobs: Jobs, request: frames.OpenKeys | frames.OpenCrs | frames.Prepare) -> None:

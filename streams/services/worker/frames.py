@@ -62,9 +62,13 @@ class Output(msgspec.Struct, frozen=True, tag="output"):
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
-    """Key set or reference string is known, and loaded if that was asked for."""
+    """Key set or reference string is known, and loaded if that was asked for.
+
+    `lookup_s` is the time of one table look-up on this machine, 0 while nothing was measured.
+    """
 
     number: int
+    lookup_s: float = 0.0
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):

@@ -12,13 +12,13 @@ from streams.domain.work import ComputeWork, ProofWork, SquashWork
 from streams.fhe.component import component_outputs
 from streams.fhe.engines import open_compute, open_proof, open_squash
 from streams.fhe.keyset import Engine, KeyFiles
-from streams.fhe.suite import ComputeSuite, Expanded, ProofSuite, SquashSuite
+from streams.fhe.suite import ComputeSuite, Expanded, ProofSuite, SquashSuite, Timed
 from streams.services.worker import frames
 from streams.services.worker.child import Jobs
 from streams.services.worker.proof import VALUES_MAX, auxiliary_data, check_size
 from streams.services.worker.shelf import Shelf
 
-_Suite = TypeVar("_Suite")
+_Suite = TypeVar("_Suite", bound=Timed)
 _Opens = Callable[[Engine, KeyFiles, int], _Suite]
 
 
@@ -37,6 +37,7 @@ class _KeyJobs(Generic[_Suite]):
         self._engine: Engine = engine
         self._threads = threads
         self._places: dict[bytes, Path] = {}
+        self.lookup_s = 0.0
         self._suites = Shelf(self._open, memory_bytes_max)
 
     def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None:
@@ -54,7 +55,9 @@ class _KeyJobs(Generic[_Suite]):
         self._suites.get(key_id)
 
     def _open(self, key_id: bytes) -> _Suite:
-        return self._opener(self._engine, KeyFiles(_place(self._places, key_id)), self._threads)
+        suite = self._opener(self._engine, KeyFiles(_place(self._places, key_id)), self._threads)
+        self.lookup_s = suite.lookup_s()
+        return suite
 
 
 class ComputeJobs(_KeyJobs[ComputeSuite]):
@@ -97,6 +100,7 @@ class ProofJobs:
         self._crs: dict[bytes, Path] = {}
         self._newest_key = b""
         self._newest_crs = b""
+        self.lookup_s = 0.0
         self._suites: Shelf[tuple[bytes, bytes], ProofSuite] = Shelf(self._open, memory_bytes_max)
 
     def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None:
@@ -137,7 +141,9 @@ class ProofJobs:
     def _open(self, pair: tuple[bytes, bytes]) -> ProofSuite:
         key_id, crs_id = pair
         files, crs = KeyFiles(_place(self._keys, key_id)), _place(self._crs, crs_id)
-        return open_proof(self._engine, files, crs, self._threads)
+        suite = open_proof(self._engine, files, crs, self._threads)
+        self.lookup_s = suite.lookup_s()
+        return suite
 
 
 def _named(work: ProofWork, blob: bytes, values: tuple[Expanded, ...]) -> tuple[Ciphertext, ...]:

@@ -25,6 +25,7 @@ _MESSAGE_CHARS_MAX: Final = 2000
 
 Emit = Callable[[Result], Awaitable[None]]
 OpenBody = Callable[[Record], Awaitable[bytes]]
+Limit = Callable[[float], float]  # of an item here, from the seconds that its message gives it
 
 
 class Executor(Protocol):
@@ -55,7 +56,9 @@ class WorkerLoop:
         clock: Clock,
         metrics: LoopMetrics,
         worker: str,
+        limit_s: Limit = float,
     ) -> None:
+        self._limit_s = limit_s
         self._source = source
         self._open_body = open_body
         self._executor = executor
@@ -113,7 +116,8 @@ class WorkerLoop:
         async def emit(result: Result) -> None:
             await self._results.publish(record, work.tenant, result)
 
-        await emit(Started(item=work.item, attempt=work.attempt, worker=self._worker))
+        limit_ms = round(self._limit_s(work.timeout_s) * 1000)
+        await emit(Started(item=work.item, attempt=work.attempt, worker=self._worker, timeout_ms=limit_ms))
         crashpoint("worker.started")
         try:
             with self._metrics.latency.time():

@@ -18,6 +18,7 @@ from streams.services.worker.process import Blame, Child, ChildLost, OnOutput, s
 _log = structlog.get_logger(__name__)
 
 START_TIMEOUT_S: Final = 120.0  # the native library on a busy machine
+LOOKUP_S: Final = 0.007  # on the machine on which the costs of operations were measured
 OPEN_TIMEOUT_S: Final = 600.0  # loading keys takes 11-16 s on a quiet one
 _BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 10.0)  # after a death, by deaths without an answer between
 
@@ -78,6 +79,7 @@ class Pool:
         self._up: asyncio.Future[Child] | None = None
         self._gate = Gate()
         self._deaths = 0  # since the last answer
+        self._lookup_s = 0.0  # of this machine, as the child measured it
         self._is_stopping = False
 
     @property
@@ -119,8 +121,13 @@ class Pool:
     async def _ask(self, work: frames.ChildWork, on_output: OnOutput) -> frames.Final_:
         child = await self._living()
         # Before its time begins: the key set may be one that is loaded for this item.
-        _checked(await child.ask(lambda number: _preparation(number, work), OPEN_TIMEOUT_S))
-        return await child.ask(lambda number: frames.Run(number, work), work.timeout_s, on_output)
+        self._opened_keys(await child.ask(lambda number: _preparation(number, work), OPEN_TIMEOUT_S))
+        limit_s = self.limit_s(work.timeout_s)
+        return await child.ask(lambda number: frames.Run(number, work), limit_s, on_output)
+
+    def limit_s(self, timeout_s: float) -> float:
+        """The time that an item may take here: its own, which is for a fast machine, scaled to this one."""
+        return timeout_s * max(1.0, self._lookup_s / LOOKUP_S)
 
     async def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool = True) -> None:
         """Make that key set known to this child and to all later ones, which load the newest at once.
@@ -193,8 +200,13 @@ class Pool:
 
     async def _ask_open(self, child: Child, identity: bytes) -> None:
         opening, at_once = self._opens[identity], identity in self._newest.values()
-        _checked(await child.ask(lambda number: opening(number, at_once), OPEN_TIMEOUT_S))
+        self._opened_keys(await child.ask(lambda number: opening(number, at_once), OPEN_TIMEOUT_S))
         self._opened.add(identity)
+
+    def _opened_keys(self, answer: frames.Final_) -> None:
+        answer = _checked(answer)
+        if isinstance(answer, frames.Opened) and answer.lookup_s:
+            self._lookup_s = answer.lookup_s
 
 
 def _preparation(number: int, work: frames.ChildWork) -> frames.Prepare:

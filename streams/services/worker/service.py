@@ -104,7 +104,9 @@ class _Worker:
         self._keys = self._make_keys(http)
         executor = make_executor(Tools(self._pool, self._keys, guard_of(settings), self._id, blobs, runtime))
         # Last, because it joins the group at once.
-        self._source = KafkaWorkSource(settings.kafka, kind.topic, kind.group, self._slots)
+        self._source = KafkaWorkSource(
+            settings.kafka, kind.topic, kind.group, self._slots, on_state=self._state("work_topic")
+        )
         self._heartbeat = Heartbeat(log, runtime.clock, self._describe, self._state("kafka"))
         self._loop = self._make_loop(executor)
 
@@ -133,7 +135,16 @@ class _Worker:
     def _make_loop(self, executor: Executor) -> WorkerLoop:
         clock = self._runtime.clock
         results = Results(self._log, clock, self._id)
-        return WorkerLoop(self._source, self._open_body, executor, results, clock, self._metrics, self._id)
+        return WorkerLoop(
+            self._source,
+            self._open_body,
+            executor,
+            results,
+            clock,
+            self._metrics,
+            self._id,
+            self._pool.limit_s,
+        )
 
     async def run(self) -> None:
         try:

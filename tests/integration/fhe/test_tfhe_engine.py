@@ -60,6 +60,31 @@ def test_results_do_not_depend_on_the_threads(files: KeyFiles, known: KnownAnswe
     assert single.execute(eq, [bit, other], BOOL) == double.execute(eq, [bit, other], BOOL)
 
 
+def test_an_operand_is_decompressed_once_and_the_result_is_the_same(
+    files: KeyFiles, known: KnownAnswers
+) -> None:
+    key = cipherstream_tfhe.ComputeKey.open(files.compute, files.public)
+    bits = [(int(BOOL), bytes.fromhex(known.inputs[name].ct64)) for name in ("a0", "b0")]
+    eq = BY_NAME["Eq"].code
+    first = key.execute(eq, bits, BOOL)
+    assert key.cache_counts == (0, 2)
+    assert key.execute(eq, bits, BOOL) == first
+    assert key.cache_counts == (2, 2)
+
+
+def test_a_cached_operand_is_still_refused_as_another_type(files: KeyFiles, known: KnownAnswers) -> None:
+    key = cipherstream_tfhe.ComputeKey.open(files.compute, files.public)
+    bit, eq = bytes.fromhex(known.inputs["a0"].ct64), BY_NAME["Eq"].code
+    key.execute(eq, [(int(BOOL), bit), b"\x01"], BOOL)
+    with pytest.raises(cipherstream_tfhe.OperationRefused, match="type 0, expected 2"):
+        key.execute(eq, [(int(U8), bit), b"\x01"], BOOL)
+
+
+def test_every_suite_tells_how_slow_the_machine_is(compute: TfheCompute, squash: TfheSquash) -> None:
+    assert 0 < compute.lookup_s() < 10
+    assert 0 < squash.lookup_s() < 10
+
+
 @pytest.mark.parametrize(
     "ct64",
     [b"", b"nonsense", clear.encode(clear.STORED, ClearValue(U64, 1))],

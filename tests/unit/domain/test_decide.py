@@ -223,13 +223,14 @@ def test_late_word_about_an_older_attempt_changes_nothing():
     assert _item(state, items.COMPUTE, SUM) == item
 
 
-def test_started_sets_the_deadline_to_the_workers_own_timeout():
+@pytest.mark.parametrize(("told_ms", "timeout_ms"), [(0, 60_000), (1_000, 60_000), (200_000, 200_000)])
+def test_started_sets_the_deadline_to_the_workers_own_timeout(told_ms: int, timeout_ms: int):
     state = run([KEY, ANCHOR, block("b1", 1, "b0", _mint())])
     item = msgspec.structs.replace(_item(state, items.COMPUTE, SUM), state=WorkState.DISPATCHED)
     state.put(item)
-    decide_result(state, TENANT, Started(item=item.id, attempt=0, worker="w1"), 5_000)
+    decide_result(state, TENANT, Started(item=item.id, attempt=0, worker="w1", timeout_ms=told_ms), 5_000)
     item = _item(state, items.COMPUTE, SUM)
-    assert (item.worker, item.deadline_ms) == ("w1", 5_000 + 180_000 + 30_000)
+    assert (item.worker, item.deadline_ms) == ("w1", 5_000 + timeout_ms + 30_000)
 
 
 def test_highest_branch_is_canonical_and_the_first_seen_on_a_tie():

@@ -40,7 +40,10 @@ async def test_an_item_is_started_and_answered_under_its_tenant_with_its_trace(b
     await bench.send(item(attempt=3))
     async with bench.worker(Called(done)):
         await bench.answered(2)
-    assert bench.results() == (Started(item="a", attempt=3, worker="w"), computed(item(attempt=3)))
+    assert bench.results() == (
+        Started(item="a", attempt=3, worker="w", timeout_ms=60_000),
+        computed(item(attempt=3)),
+    )
     for record in bench.log.records("results.v1"):
         assert record.key == b"t"
         assert header(record, "tenant") == "t"

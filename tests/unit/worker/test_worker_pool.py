@@ -71,6 +71,15 @@ async def test_a_hanging_item_is_killed_at_its_time_limit_and_its_neighbour_is_c
         assert await neighbour == b"second life"
 
 
+async def test_on_a_slow_machine_an_item_has_more_time(tmp_path: Path) -> None:
+    async with running() as pool:
+        assert pool.limit_s(60) == 60
+        await pool.open_keys(b"key", tmp_path / "slow")
+        assert pool.limit_s(60) == pytest.approx(180)
+        with pytest.raises(WorkerCrashed, match=r"no answer within 0\.3 s"):
+            await answer(pool, "hang", timeout_s=0.1)
+
+
 async def test_nobody_knows_who_crashed_so_each_runs_alone_and_only_the_culprit_fails(tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     async with running() as pool:
