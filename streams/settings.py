@@ -9,13 +9,16 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from streams.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _SECRET_PROPERTY: Final = re.compile(r"password|secret|token|key\.pem", re.IGNORECASE)
 DEVNET_FILE: Final = Path(".cipherstream/devnet.toml")
@@ -240,8 +243,12 @@ def load_settings(config: Path | None = None) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: {error}") from error
     except ValidationError as error:
-        places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {_complaint(e)}" for e in error.errors())
         raise ConfigurationError(f"{path or 'settings'}: {places}") from None
+
+
+def _complaint(error: "ErrorDetails") -> str:
+    return "no setting of this version" if error["type"] == "extra_forbidden" else error["msg"]
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:

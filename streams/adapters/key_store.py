@@ -24,6 +24,7 @@ from streams.adapters.breaker import Breaker
 from streams.adapters.system import SystemClock
 from streams.domain.control import Announcement, KeySetAnnouncement
 from streams.domain.errors import KeyMissing
+from streams.fhe.keyset import cache_root
 from streams.ports import Clock
 from streams.settings import KeysSettings
 
@@ -38,8 +39,7 @@ _LOCK_POLL_S: Final = 0.1
 
 def key_directory(keys: KeysSettings) -> Path:
     """Where activated material is kept on this machine."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return keys.directory or cache / "cipherstream" / "keys"
+    return keys.directory or cache_root() / "keys"
 
 
 class Material(StrEnum):

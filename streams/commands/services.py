@@ -3,11 +3,15 @@
 import importlib.util
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from streams.commands import output
 from streams.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from streams.settings import KafkaSettings
 
 # The command names of DESIGN 6; a service is offered once its module exists.
 _MODULES: Final = {
@@ -51,11 +55,27 @@ def up(
     from streams.services import fleet
     from streams.settings import load_settings
 
-    logs.configure("up", load_settings().service.log_level)
+    settings = load_settings()
+    logs.configure("up", settings.service.log_level)
+    require_topics(settings.kafka)
     members = {name: service_argv(name) for name in available()}
     for number in range(2, tfhe_workers + 1):
         members[f"tfhe-worker-{number}"] = service_argv("tfhe-worker")
     raise typer.Exit(asyncio.run(fleet.keep(state, members)))
+
+
+def require_topics(kafka: "KafkaSettings") -> None:
+    """Refuse topics of another shape than declared; a broker that is away is waited for by the services.
+
+    Raises: ConfigurationError that names what lacks and the command that helps.
+    """
+    from streams.adapters.kafka import declaration, topics
+    from streams.domain.errors import BrokerError
+
+    try:
+        topics.require_topics(topics.connect(kafka), declaration.load().topics, kafka.prefix)
+    except BrokerError as error:
+        output.say(f"{error}; the services wait for the broker")
 
 
 def service_argv(service: str) -> tuple[str, ...]:

@@ -21,11 +21,11 @@ from streams.domain.errors import ConfigurationError
 from streams.domain.events import KeyDigest
 from streams.fhe.keyset import Engine, KeyStore, cache_root
 from streams.ports import Entropy
+from streams.services.listener.key_fetcher import COMPRESSED_KEYSET
 
 # The protocol counts key sets and reference strings from these numbers on.
 FIRST_KEY_ID: Final = (4 << 248) + 1
 FIRST_CRS_ID: Final = (5 << 248) + 1
-COMPRESSED_KEYSET: Final = 3  # key type of the set that is activated and digested
 
 _ACTIVE_KEY: Final = abi.function("getActiveKeyId()", "(uint256)")
 _ACTIVE_CRS: Final = abi.function("getActiveCrsId()", "(uint256)")

@@ -11,6 +11,7 @@ import msgspec
 from streams.devnet import install as cache
 from streams.devnet import ports
 from streams.devnet.supervisor import Supervisor
+from streams.fhe.keyset import cache_root
 
 _PINS = ("npm/package.json", "npm/package-lock.json")
 _BINARY = "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
@@ -37,7 +38,7 @@ def install() -> Path:
     Raises: ConfigurationError where npm is missing or the download failed.
     """
     pins = [cache.resource(name) for name in _PINS]
-    folder = cache.cache_root() / "anvil" / cache.pin(*(path.read_bytes() for path in pins))
+    folder = cache_root() / "anvil" / cache.pin(*(path.read_bytes() for path in pins))
     return cache.once(folder, lambda draft: _download(pins, draft)) / _BINARY
 
 

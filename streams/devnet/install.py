@@ -19,17 +19,12 @@ from pathlib import Path
 import structlog
 
 from streams.domain.errors import ConfigurationError
+from streams.fhe.keyset import cache_root
 
 _log = structlog.get_logger(__name__)
 _RESOURCES = Path(__file__).parent
 _NAME_CHARS = 16
 _TAIL_LINES = 15
-
-
-def cache_root() -> Path:
-    """Where downloads are kept: `$XDG_CACHE_HOME/cipherstream`, by default below `~/.cache`."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "cipherstream"
 
 
 def resource(name: str) -> Path:

@@ -22,6 +22,7 @@ from streams.devnet import install as cache
 from streams.devnet import ports
 from streams.devnet.supervisor import Supervisor
 from streams.domain.errors import ConfigurationError
+from streams.fhe.keyset import cache_root
 
 NAME = "kafka"
 PORTS = ("kafka", "kafka_controller")
@@ -81,7 +82,7 @@ def install() -> Path:
     Raises: ConfigurationError where java or mvn is missing or a download failed.
     """
     java = cache.tool("java", "the Kafka broker")
-    folder = cache.cache_root() / "kafka" / cache.pin(_POM.read_bytes(), _DIGESTS.read_bytes())
+    folder = cache_root() / "kafka" / cache.pin(_POM.read_bytes(), _DIGESTS.read_bytes())
     cache.once(folder / "lib", _download)
     cache.once(folder / "template", lambda draft: _format(java, folder / "lib", draft))
     cache.once(folder / f"cds-{_java_version(java)}", lambda draft: _archive(java, folder, draft))

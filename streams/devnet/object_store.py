@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from streams.devnet import install as cache
 from streams.devnet import ports
 from streams.devnet.supervisor import Supervisor
+from streams.fhe.keyset import cache_root
 
 NAME = "object_store"
 BUCKET = "ciphertexts"
@@ -49,7 +50,7 @@ def install() -> Path:
 
     Raises: ConfigurationError where go is missing or the build failed.
     """
-    folder = cache.cache_root() / "versitygw" / cache.pin(_MODULE.encode(), _FLAGS.encode())
+    folder = cache_root() / "versitygw" / cache.pin(_MODULE.encode(), _FLAGS.encode())
     return cache.once(folder, _build) / _BINARY
 
 

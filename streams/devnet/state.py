@@ -7,14 +7,11 @@ in `secrets/keys/`, a folder that no setting of a service can name.
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from streams.devnet.contracts import Deployment
 from streams.domain.errors import ConfigurationError
-
-DEFAULT_ROOT: Final = Path(".cipherstream")
 
 Scalar = str | int | float | bool
 Table = Mapping[str, "Scalar | Sequence[Scalar]"]

@@ -17,7 +17,6 @@ from streams.domain.errors import Undecodable
 METADATA_KEY: Final = "ct-attestation"  # S3 user metadata
 ATTESTATION_VERSION: Final = 1
 CONTEXT_ID: Final = 1  # the only one in production
-CANONICAL_BYTES: Final = 170
 SIGNATURE_BYTES: Final = 65
 NO_CT128_DIGEST: Final = bytes(32)
 

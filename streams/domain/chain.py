@@ -12,7 +12,8 @@ from streams.domain import planning
 from streams.domain.errors import Undecodable, UndecodableLog
 from streams.domain.events import Allowed, AllowedForDecryption, OperationEvent, decode_host_log
 from streams.domain.facts import HostBlock, Log
-from streams.domain.operands import HANDLE_BYTES, handle_type
+from streams.domain.handle import HANDLE_BYTES
+from streams.domain.operands import handle_type
 from streams.domain.operations import BY_NAME
 from streams.domain.rows import (
     AlarmRow,

@@ -11,7 +11,6 @@ from typing import Final
 from streams.domain.errors import OperationError
 from streams.domain.operations import BY_CODE, FheType, Kind, Operation, Result, Scalar
 
-HANDLE_BYTES: Final = 32
 Operands = tuple[bytes, ...]
 
 

@@ -15,7 +15,6 @@ TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
 TENANT: Final = "tenant"
 ATTEMPT: Final = "attempt"
-NOT_BEFORE: Final = "not-before"  # epoch ms
 ORIGIN: Final = "origin"  # topic/partition/offset of the first delivery
 ERROR: Final = "error"
 ERROR_CLASS: Final = "error-class"
@@ -65,16 +64,6 @@ def require(headers: Headers, name: str) -> str:
     if value is None:
         raise Undecodable(f"header {name} is missing")
     return value
-
-
-def get_int(headers: Headers, name: str) -> int | None:
-    """The value of a decimal header; raises Undecodable."""
-    value = get(headers, name)
-    if value is None:
-        return None
-    if not (value.isascii() and value.isdigit()):
-        raise Undecodable(f"header {name} is not a decimal number")
-    return int(value)
 
 
 def replace(headers: Headers, **values: str | None) -> Headers:

@@ -80,6 +80,8 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
     [
         ("[kafka]\nbootstrp = 'x'", "kafka.bootstrp"),
         ("[kafkaa]\nbootstrap = 'x'", "kafkaa"),
+        ("[api]\ngrpc_port = 50051", "api: no setting of this version"),
+        ("[kms]\nbackend = 'single'", "kms: no setting of this version"),
         ("[engine]\nname = 'guess'", "engine.name"),
         ("[engine]\nworkers = -1", "engine.workers"),
         (CHAIN.replace(ADDRESS, "0x12", 1), "acl_address"),

@@ -35,18 +35,6 @@ class KafkaLog:
         """Append and wait until all replicas have it; raises BrokerError (then its fate is unknown)."""
         return await self._appender().append(self._full(topic), key, value, headers, partition)
 
-    def append_nowait(
-        self,
-        topic: str,
-        *,
-        key: bytes,
-        value: bytes | None,
-        headers: Headers = (),
-        partition: int | None = None,
-    ) -> asyncio.Future[Position]:
-        """Append and return the report to come; order is kept. Raises BufferError when too much waits."""
-        return self._appender().append_nowait(self._full(topic), key, value, headers, partition)
-
     def partition_of(self, topic: str, key: bytes) -> int:
         """Partition of a key; the first call for a topic asks the broker, unless `partitions` did."""
         full = self._full(topic)

@@ -86,7 +86,7 @@ def apply(
 def require_topics(
     admin: AdminClient, names: Iterable[str], prefix: str = "", topics: Topics | None = None
 ) -> None:
-    """The check of every service at its start: what it uses is there as declared.
+    """The check before services are started: what they use is there as declared.
 
     Raises: ConfigurationError that names what lacks and the command that helps, BrokerError.
     """

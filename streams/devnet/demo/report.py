@@ -22,7 +22,7 @@ def opening(console: Console, plan: Plan) -> None:
 
 
 def closing(
-    console: Console, lines: Sequence[Line], took_s: Mapping[Stage, float], logs: Path, rejected: int
+    console: Console, lines: Sequence[Line], took_s: Mapping[Stage, float], folder: Path, rejected: int
 ) -> None:
     """Balances, times, and where the logs are."""
     if lines:
@@ -34,7 +34,12 @@ def closing(
     console.print(times)
     if rejected:
         console.print(f"{rejected} foreign proof rejected on the gateway", highlight=False)
-    console.print(f"logs: {logs}", highlight=False, soft_wrap=True)
+    logs(console, folder)
+
+
+def logs(console: Console, folder: Path) -> None:
+    """Where to look, whether a run succeeded or not."""
+    console.print(f"logs: {folder}", highlight=False, soft_wrap=True)
 
 
 def balances(lines: Sequence[Line]) -> Table:

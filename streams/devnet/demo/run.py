@@ -49,6 +49,9 @@ async def run(plan: Plan, console: Console) -> int:
                 world = await closing.enter_async_context(_world(plan, state, servers))
                 await stages.check_devnet(world)
             lines = await _stages(world, view)
+    except BaseException:
+        report.logs(console, state.logs.resolve())
+        raise
     finally:
         if not plan.keep:
             await up.down(state)

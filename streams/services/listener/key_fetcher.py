@@ -23,7 +23,7 @@ from streams.services.listener.key_facts import announce, announced, tell
 from streams.settings import HostChainSettings
 
 _CLEAR_PREFIX: Final = b"CLRK"
-_COMPRESSED_KEYSET: Final = 3  # key type of the set that is activated and digested
+COMPRESSED_KEYSET: Final = 3  # key type of the set that is activated and digested
 _RANGE_BLOCKS: Final = 10_000
 _log = structlog.get_logger(__name__)
 
@@ -173,7 +173,7 @@ class KeyFetcher:
 
 
 def _keyset_digest(activation: ActivateKey) -> bytes:
-    digests = (entry.digest for entry in activation.digests if entry.key_type == _COMPRESSED_KEYSET)
+    digests = (entry.digest for entry in activation.digests if entry.key_type == COMPRESSED_KEYSET)
     return next(digests, b"")
 
 

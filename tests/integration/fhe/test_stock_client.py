@@ -10,7 +10,7 @@ from streams.devnet.client import TfheDecryptor
 from streams.domain.errors import InvalidInput
 from streams.domain.handle import blob_hash
 from streams.domain.operations import FheType
-from streams.fhe.keyset import KeyFiles
+from streams.fhe.keyset import KeyFiles, cache_root
 from streams.fhe.tfhe_rs import TfheProof, TfheSquash
 
 pytestmark = [pytest.mark.fhe, pytest.mark.timeout(900)]
@@ -33,7 +33,7 @@ def modules() -> Path:
         )
 
     identity = cache.pin(*((CLIENT / name).read_bytes() for name in PINS))
-    return cache.once(cache.cache_root() / "clients" / identity, install)
+    return cache.once(cache_root() / "clients" / identity, install)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams.adapters.kafka import declaration, topics
 from streams.adapters.kafka.declaration import ChangeKind, Topics
+from streams.commands import services
 from streams.domain.errors import ConfigurationError
 from streams.settings import KafkaSettings
 
@@ -59,6 +60,15 @@ def test_partitions_grow_only_with_leave(admin: AdminClient, kafka: KafkaSetting
 def test_start_is_refused_when_a_topic_lacks(admin: AdminClient, kafka: KafkaSettings) -> None:
     with pytest.raises(ConfigurationError, match=r"events\.v1 is missing.*topics apply"):
         topics.require_topics(admin, ["events.v1"], kafka.prefix)
+
+
+def test_all_services_are_started_only_on_the_declared_topics(
+    admin: AdminClient, kafka: KafkaSettings
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"events\.v1 is missing.*topics apply"):
+        services.require_topics(kafka)
+    topics.apply(admin, topics.plan(admin, kafka.prefix), kafka.prefix)
+    services.require_topics(kafka)
 
 
 def test_start_is_refused_when_a_topic_has_another_shape(admin: AdminClient, kafka: KafkaSettings) -> None:

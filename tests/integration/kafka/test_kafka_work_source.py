@@ -82,7 +82,7 @@ def committed(kafka: KafkaSettings, topic: str, partition: int) -> int:
 async def fill(log: KafkaLog, topic: str, *partitions: int) -> None:
     await asyncio.gather(
         *(
-            log.append_nowait(topic, key=b"k", value=str(number).encode(), partition=partition)
+            log.append(topic, key=b"k", value=str(number).encode(), partition=partition)
             for number, partition in enumerate(partitions)
         )
     )

@@ -17,13 +17,6 @@ def fill(draft: Path) -> None:
     (draft / "file").write_text("done")
 
 
-def test_the_cache_is_the_users(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert install.cache_root() == cache
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert install.cache_root() == Path("/home/somebody/.cache/cipherstream")
-
-
 def test_a_pin_depends_on_every_part_and_where_it_ends() -> None:
     assert install.pin(b"a", b"b") == install.pin(b"a", b"b")
     assert (

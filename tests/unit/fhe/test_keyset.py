@@ -130,3 +130,6 @@ def test_the_engine_is_read_from_the_material(store: KeyStore, generated: client
 def test_the_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert KeyStore().root == tmp_path / "cipherstream" / "keys"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert keyset.cache_root() == Path("/home/somebody/.cache/cipherstream")

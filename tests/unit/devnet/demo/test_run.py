@@ -1,10 +1,15 @@
+import io
 from pathlib import Path
 
+import msgspec
 import pytest
+from rich.console import Console
 
+from streams.devnet import up
 from streams.devnet.demo import plan, run
 from streams.devnet.demo.plan import Stage
 from streams.devnet.state import State
+from streams.devnet.supervisor import NotReady
 from streams.domain.errors import ConfigurationError
 
 
@@ -52,6 +57,20 @@ async def test_the_data_of_somebody_s_devnet_is_left_alone(tmp_path: Path) -> No
     with pytest.raises(ConfigurationError, match="down --delete"):
         await run.prepare(state)
     assert state.deployment_file.exists()
+
+
+async def test_a_run_that_fails_tells_where_the_logs_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object, **__: object) -> None:
+        raise NotReady("kafka does not answer")
+
+    monkeypatch.setattr(up, "up", fails)
+    written = io.StringIO()
+    plan = msgspec.structs.replace(planned(Stage.INPUTS), state_dir=tmp_path / "devnet")
+    with pytest.raises(NotReady):
+        await run.run(plan, Console(file=written, width=200))
+    assert f"logs: {tmp_path}/devnet/logs\n" in written.getvalue()
 
 
 def test_the_kills_happen_to_a_main_job_that_is_done_once() -> None:
