@@ -21,6 +21,7 @@ _TOML = """
 [kafka]
 bootstrap = "{stack.kafka_bootstrap}"
 prefix = "{name}."
+session_timeout_s = 6
 [postgres]
 url = "{stack.postgres_url}"
 schema = "{name}"
