@@ -199,6 +199,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     work_class: str
     ready_cost_ms: int
     ready: int
+    delayed: int  # failed for now: they wait for the time of their next attempt
     in_flight: int
     overdue: int  # dispatched and beyond the deadline, or at a worker that is not alive
 
@@ -266,7 +267,7 @@ class Transaction(Protocol):
         ...
 
     async def resume(self, tenant: str) -> None:
-        """The tenant is no longer halted."""
+        """The tenant is no longer halted, and its alarm is over."""
         ...
 
     async def knows_request(self, request: str) -> bool:

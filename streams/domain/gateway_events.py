@@ -246,8 +246,11 @@ def _chain_decoder(
     return decode
 
 
+VERIFY_PROOF_REQUEST_TOPIC: Final = event_topic(
+    "VerifyProofRequest(uint256,uint256,address,address,bytes,bytes)"
+)
 INPUT_VERIFICATION_DECODERS: Final[dict[bytes, GatewayDecoder]] = {
-    event_topic("VerifyProofRequest(uint256,uint256,address,address,bytes,bytes)"): _verify_proof_request,
+    VERIFY_PROOF_REQUEST_TOPIC: _verify_proof_request,
     event_topic(
         "VerifyProofResponseCall(uint256,bytes32[],bytes,address,bytes)"
     ): _verify_proof_response_call,

@@ -318,6 +318,9 @@ class DivergenceRow(Row, frozen=True, kw_only=True):
     other: bytes  # digest of what came second
 
 
+HALTED: Final = "halted"  # kind of the alarm that goes when its tenant is resumed
+
+
 class AlarmRow(Row, frozen=True, kw_only=True):
     """Something that an operator must see."""
 

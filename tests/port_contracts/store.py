@@ -9,6 +9,8 @@ from streams.domain.control import CiphertextAnnouncement
 from streams.domain.errors import Fenced
 from streams.domain.lifecycle import ProofState, WorkState
 from streams.domain.rows import (
+    HALTED,
+    AlarmRow,
     AllowedRow,
     BlockRow,
     BlockStatus,
@@ -22,7 +24,7 @@ from streams.domain.rows import (
     TenantRow,
     WorkRow,
 )
-from streams.domain.state import Read, State
+from streams.domain.state import Read, State, key_of
 from streams.domain.work import (
     AddMaterial,
     ComputeWork,
@@ -252,12 +254,15 @@ class StoreContract:
 
     async def test_demand_tells_each_shard_and_class(self, store: Store) -> None:
         out = {"state": WorkState.DISPATCHED, "deadline_ms": NOW + 1}
-        await self._write(store, work("a"), work("b", cost_ms=50), work("c", **out, worker="dead"))
+        later = work("e", not_before_ms=NOW + 1)
+        await self._write(store, work("a"), work("b", cost_ms=50), work("c", **out, worker="dead"), later)
         await self._write(store, work("d", work_class="sns", **out, worker="live"), shard=1)
         found = {(d.shard, d.work_class): d for d in await store.demand(NOW, {"live"})}
         tfhe, sns = found[0, "tfhe"], found[1, "sns"]
-        assert (tfhe.ready_cost_ms, tfhe.ready, tfhe.in_flight, tfhe.overdue) == (150, 2, 1, 1)
-        assert (sns.ready_cost_ms, sns.ready, sns.in_flight, sns.overdue) == (0, 0, 1, 0)
+        counts = (tfhe.ready, tfhe.delayed, tfhe.in_flight, tfhe.overdue)
+        assert (tfhe.ready_cost_ms, counts) == (150, (2, 1, 1, 1))
+        counts = (sns.ready, sns.delayed, sns.in_flight, sns.overdue)
+        assert (sns.ready_cost_ms, counts) == (0, (0, 0, 1, 0))
 
     async def test_compute_message_has_the_steps_and_the_inputs_from_outside(self, store: Store) -> None:
         item = work("i", key_id=b"\x04" * 32)
@@ -269,7 +274,7 @@ class StoreContract:
         assert [step.result for step in message.steps] == [B, C]
         assert [step.operands for step in message.steps] == [(A, b"\x05"), (B, A)]
         assert [given.handle for given in message.inputs] == [A]
-        assert (message.outputs, message.timeout_s, message.key_id) == ((C,), 180.0, b"\x04" * 32)
+        assert (message.outputs, message.timeout_s, message.key_id) == ((C,), 60.0, b"\x04" * 32)
 
     async def test_messages_of_every_kind_come_in_the_order_asked(self, store: Store) -> None:
         computed = ComputationRow(
@@ -354,6 +359,19 @@ class StoreContract:
             assert await tx.held(T, 2) == [record(10)]
             await tx.resume(T)
         assert (await store.claim(0, "me", TOPICS)).halted == frozenset()
+
+    async def test_with_the_halt_ends_its_alarm_and_no_other(self, store: Store) -> None:
+        told = [
+            AlarmRow(tenant=tenant, kind=kind, subject=A, detail="why")
+            for tenant, kind in ((T, HALTED), (T, "undecodable"), ("other", HALTED))
+        ]
+        reads = [Read(AlarmRow, AlarmRow.KEY, key_of(alarm)) for alarm in told]
+        epoch = await self._write(store, *told)
+        async with store.begin(0, epoch) as tx:
+            await tx.halt(T, record(9), "defect")
+            await tx.resume(T)
+        async with store.begin(0, epoch) as tx:
+            assert await tx.load(reads) == [[], [told[1]], [told[2]]]
 
     async def test_a_command_is_remembered(self, store: Store) -> None:
         epoch = (await store.claim(0, "me", TOPICS)).epoch

@@ -15,6 +15,8 @@ from streams.domain import items as kinds
 from streams.domain.errors import Fenced
 from streams.domain.lifecycle import IN_FLIGHT, WorkState
 from streams.domain.rows import (
+    HALTED,
+    AlarmRow,
     CiphertextRow,
     ComputationRow,
     DigestRow,
@@ -150,8 +152,11 @@ class MemoryTransaction:
         self._tables.held = [entry for entry in self._tables.held if entry[1] not in records]
 
     async def resume(self, tenant: str) -> None:
-        """The tenant is no longer halted."""
+        """The tenant is no longer halted, and its alarm is over."""
         self._tables.halted.pop(tenant, None)
+        for row in self._state.rows(AlarmRow):
+            if (row.tenant, row.kind) == (tenant, HALTED):
+                self._state.delete(row)
 
     async def knows_request(self, request: str) -> bool:
         """Whether an operator's command was carried out."""
@@ -265,8 +270,7 @@ class MemoryStore:
         """Open work per shard and class."""
         groups: dict[tuple[int, str], list[WorkRow]] = defaultdict(list)
         for row in self.state.rows(WorkRow):
-            is_due = row.state is WorkState.READY and row.not_before_ms <= now_ms
-            if is_due or row.state in IN_FLIGHT:
+            if row.state is WorkState.READY or row.state in IN_FLIGHT:
                 groups[self.tables.shards[row.tenant, row.id], row.work_class].append(row)
         return [_demand(*place, rows, now_ms, live) for place, rows in sorted(groups.items())]
 
@@ -281,13 +285,15 @@ class MemoryStore:
 
 
 def _demand(shard: int, work_class: str, rows: list[WorkRow], now_ms: int, live: Collection[str]) -> Demand:
-    ready = [row for row in rows if row.state is WorkState.READY]
+    in_flight = [row for row in rows if row.state in IN_FLIGHT]
+    ready = [row for row in rows if row.state is WorkState.READY and row.not_before_ms <= now_ms]
     return Demand(
         shard=shard,
         work_class=work_class,
         ready_cost_ms=sum(row.cost_ms for row in ready),
         ready=len(ready),
-        in_flight=len(rows) - len(ready),
+        delayed=len(rows) - len(ready) - len(in_flight),
+        in_flight=len(in_flight),
         overdue=sum(_is_overdue(row, now_ms, live) for row in rows),
     )
 

@@ -10,7 +10,7 @@ import msgspec
 
 from streams.adapters.postgres import messages, pool, queries, rows
 from streams.domain.errors import Fenced
-from streams.domain.rows import Row, WorkRow
+from streams.domain.rows import HALTED, Row, WorkRow
 from streams.domain.state import Changes, Read
 from streams.ports import Claim, DeadLetter, Demand, Headers, Offset, Outgoing, Ready, Record
 from streams.settings import PostgresSettings
@@ -108,8 +108,8 @@ class PostgresTransaction:
         await self._fetch("drop_held", *(list(column) for column in zip(*keys, strict=True)))
 
     async def resume(self, tenant: str) -> None:
-        """The tenant is no longer halted."""
-        await self._fetch("resume", tenant)
+        """The tenant is no longer halted, and its alarm is over."""
+        await self._fetch("resume", tenant, HALTED)
 
     async def knows_request(self, request: str) -> bool:
         """Whether an operator's command was carried out."""

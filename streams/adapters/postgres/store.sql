@@ -88,13 +88,14 @@ where shard = $1 and state = 'dispatched'
 -- name: demand
 -- Open work per shard and class.
 select shard, work_class,
-  coalesce(sum(cost_ms) filter (where state = 'ready'), 0)::bigint as ready_cost_ms,
-  count(*) filter (where state = 'ready') as ready,
+  coalesce(sum(cost_ms) filter (where state = 'ready' and not_before_ms <= $1), 0)::bigint as ready_cost_ms,
+  count(*) filter (where state = 'ready' and not_before_ms <= $1) as ready,
+  count(*) filter (where state = 'ready' and not_before_ms > $1) as delayed,
   count(*) filter (where state <> 'ready') as in_flight,
   count(*) filter (where state = 'dispatched' and (deadline_ms < $1 or (work_class in ('tfhe', 'zkproof', 'sns')
     and worker <> '' and worker <> all($2::text[])))) as overdue
 from work_items
-where (state = 'ready' and not_before_ms <= $1) or state in ('claimed', 'dispatched')
+where state = 'ready' or state in ('claimed', 'dispatched')
 group by shard, work_class;
 
 -- name: park
@@ -124,7 +125,8 @@ delete from halted_records using unnest($1::text[], $2::int[], $3::bigint[]) as 
 where halted_records.topic = r.topic and halted_records.part = r.part and halted_records.off = r.off;
 
 -- name: resume
--- The tenant is no longer halted.
+-- The tenant is no longer halted, and its alarm is over.
+with over as (delete from alarms where tenant = $1 and kind = $2)
 delete from halted_tenants where tenant = $1;
 
 -- name: knows_request

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final, TypeVar
 
 import structlog
@@ -18,8 +18,9 @@ from streams.domain.decide import Rules
 from streams.domain.errors import BrokerError, StoreError
 from streams.domain.work import WorkClass
 from streams.messages import topics
-from streams.ports import Blobs, Demand, Log, Store
+from streams.ports import Blobs, Log, Store
 from streams.services.graph.claims import Market
+from streams.services.graph.gauges import observer
 from streams.services.graph.outgoing import sealing
 from streams.services.graph.shards import Shards
 from streams.services.graph.surroundings import Feed, Surroundings
@@ -81,7 +82,7 @@ async def serving(
         feed=feed,
         seal=sealing(blobs, settings.object_store.work()),
         health=runtime.health.set,
-        observe=_observer(runtime),
+        observe=observer(runtime.metrics),
         changed=changed,
     )
     shards = Shards(around)
@@ -93,23 +94,6 @@ async def serving(
             task.cancel()
         await shards.close()
         await asyncio.gather(*beside, return_exceptions=True)
-
-
-def _observer(runtime: Runtime) -> Callable[[Sequence[Demand]], None]:
-    """Gauges of the queue, over all shards, as the last sweep saw it."""
-    metrics = runtime.metrics
-    ready = metrics.gauge("cipherstream_work_ready", "Items that may be claimed.", ["work_class"])
-    in_flight = metrics.gauge("cipherstream_work_in_flight", "Items claimed or dispatched.", ["work_class"])
-    overdue = metrics.gauge("cipherstream_work_overdue", "Dispatched items that are late.", ["work_class"])
-
-    def observe(demands: Sequence[Demand]) -> None:
-        for work_class in WorkClass:
-            found = [demand for demand in demands if demand.work_class == work_class]
-            ready.labels(work_class).set(sum(demand.ready for demand in found))
-            in_flight.labels(work_class).set(sum(demand.in_flight for demand in found))
-            overdue.labels(work_class).set(sum(demand.overdue for demand in found))
-
-    return observe
 
 
 async def _partitions(log: Log) -> dict[str, int]:

@@ -6,7 +6,7 @@ from typing import Final, TypedDict
 from streams.domain.errors import Undecodable
 from streams.domain.items import DEAD_LETTER
 from streams.domain.lifecycle import WorkState
-from streams.domain.rows import AlarmRow, WorkRow
+from streams.domain.rows import HALTED, AlarmRow, WorkRow
 from streams.domain.state import State
 from streams.domain.work import WorkClass, item_id
 from streams.ports import DeadLetter, Record, Transaction
@@ -58,7 +58,7 @@ async def halt(tx: Transaction, record: Record, tenant: str, cause: Exception) -
     """Keep the record that fails as the first of its tenant's kept records, and raise an alarm."""
     error = f"{type(cause).__name__}: {cause}"[:_ERROR_CHARS_MAX].replace("\0", "�")
     state = State()
-    state.put(AlarmRow(tenant=tenant, kind="halted", subject=_identity(record), detail=error))
+    state.put(AlarmRow(tenant=tenant, kind=HALTED, subject=_identity(record), detail=error))
     await tx.write(state.changes())
     await tx.halt(tenant, record, error)
     await tx.hold(tenant, record)

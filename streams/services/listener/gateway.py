@@ -22,6 +22,7 @@ from streams.ports import Clock, Log
 from streams.services.crashpoints import crashpoint
 from streams.services.listener.follower import Moved, TooDeep
 from streams.services.listener.gateway_ends import End, read_ends
+from streams.services.listener.gateway_metrics import RequestMetrics
 from streams.services.listener.gateway_routes import Router
 from streams.services.listener.publish import AUDIT_S, Publisher, bounded
 from streams.settings import GatewaySettings
@@ -94,7 +95,8 @@ class GatewayFollower:
         self._reads = metrics.counter(
             "coprocessor_gw_listener_get_logs_success_counter", "Ranges read from the gateway."
         )
-        self._requests = metrics.counter("cipherstream_gateway_ranges", "Ranges published.", ("tenant",))
+        self._ranges = metrics.counter("cipherstream_gateway_ranges", "Ranges published.", ("tenant",))
+        self._requests = RequestMetrics(metrics)
 
     async def step(self) -> int:
         """Publish what is new; zero when there is nothing more to read now.
@@ -212,10 +214,13 @@ class GatewayFollower:
         try:
             with self._busy.track_inprogress():
                 await self._publisher.publish(cursor.tenant, fact, event_id)
-        except BaseException:
+        except BaseException as error:
             self._cursors.pop(cursor.tenant, None)  # what is in its log is unknown now
+            if isinstance(error, Exception):  # not the end of the service
+                self._requests.lost(logs)
             raise
-        self._requests.labels(cursor.tenant).inc()
+        self._ranges.labels(cursor.tenant).inc()
+        self._requests.told(logs)
 
 
 def _addresses(gateway: GatewaySettings) -> tuple[bytes, ...]:

@@ -82,7 +82,7 @@ async def test_started_gives_the_worker_its_own_time(world: GraphWorld) -> None:
         await world.beat("w")
         await publish(world, process, 1)
         ((_, work),) = world.take_work("tfhe")
-        await world.answer(Started(item=work.item, attempt=0, worker="w"))
+        await world.answer(Started(item=work.item, attempt=0, worker="w", timeout_ms=180_000))
         for _ in range(200):
             await world.beat("w")
             await world.clock.advance(1)

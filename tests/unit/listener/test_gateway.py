@@ -59,10 +59,18 @@ class Rig:
     def __init__(self, log: MemoryLog, clock: FakeClock) -> None:
         self.log, self.clock = log, clock
         self.chain = FakeChain(length=6)
+        self.metrics = Metrics()
         self.settings = GatewaySettings(input_verification_address="0x" + CONTRACT.hex(), start_block=4)
 
     def listener(self) -> GatewayFollower:
-        return GatewayFollower(self.chain, self.log, self.settings, Router(TENANTS), self.clock, Metrics())
+        router = Router(TENANTS)
+        return GatewayFollower(self.chain, self.log, self.settings, router, self.clock, self.metrics)
+
+    def counted(self) -> tuple[float, float]:
+        """Requests told and failed, as /metrics has them."""
+        name = "coprocessor_gw_listener_verify_proof"
+        lines = dict(line.rsplit(" ", 1) for line in self.metrics.text().decode().splitlines())
+        return float(lines[f"{name}_success_counter"]), float(lines[f"{name}_fail_counter"])
 
     async def drain(self, follower: GatewayFollower | None = None) -> GatewayFollower:
         follower = follower or self.listener()
@@ -270,6 +278,25 @@ async def test_a_delivery_error_is_followed_by_reading_the_log(rig: Rig, is_stor
         await follower.step()
     await rig.drain(follower)
     assert rig.spans("ours") == [(3, 5), (5, 6)]
+
+
+async def test_requests_are_counted_when_their_fact_is_there(rig: Rig) -> None:
+    follower = await rig.drain()
+    rig.chain.mine(1, [request(1, OURS), request(2, STRANGER, index=1), rejection(1, index=2)])
+    await rig.drain(follower)
+    assert rig.counted() == (2, 0)
+
+
+async def test_a_request_that_does_not_decode_or_cannot_be_told_is_a_failure(rig: Rig) -> None:
+    follower = await rig.drain()
+    odd = request(2, OURS, index=1)
+    rig.chain.mine(1, [request(1, OURS), a_log(CONTRACT, 1, odd.data[:40], odd.topics)])
+    rig.log.fail_next(EVENTS, is_stored=False)
+    with pytest.raises(BrokerError):
+        await follower.step()
+    assert rig.counted() == (0, 1)
+    await rig.later(follower)
+    assert rig.counted() == (1, 2)
 
 
 async def test_a_lost_range_is_found_by_the_audit(rig: Rig) -> None:

@@ -1,0 +1,33 @@
+"""Gauges of the work queue, over all shards, as the last sweep saw it."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from streams.adapters.telemetry.metrics import Metrics
+from streams.domain.work import WorkClass
+from streams.ports import Demand
+
+_LABELS: Final = ("work_class",)
+# Upstream's name; there the sender counts the rows without a verdict.
+_PROOFS: Final = "coprocessor_verify_proof_pending_gauge"
+
+
+def observer(metrics: Metrics) -> Callable[[Sequence[Demand]], None]:
+    """Sets the gauges from what a sweep saw; a class that nothing is open of is zero."""
+    ready = metrics.gauge("cipherstream_work_ready", "Items that may be claimed.", _LABELS)
+    delayed = metrics.gauge("cipherstream_work_delayed", "Items that wait for their next attempt.", _LABELS)
+    in_flight = metrics.gauge("cipherstream_work_in_flight", "Items claimed or dispatched.", _LABELS)
+    overdue = metrics.gauge("cipherstream_work_overdue", "Dispatched items that are late.", _LABELS)
+    proofs = metrics.gauge(_PROOFS, "Encrypted inputs whose proof is not verified yet.")
+
+    def observe(demands: Sequence[Demand]) -> None:
+        for work_class in WorkClass:
+            found = [demand for demand in demands if demand.work_class == work_class]
+            ready.labels(work_class).set(sum(demand.ready for demand in found))
+            delayed.labels(work_class).set(sum(demand.delayed for demand in found))
+            in_flight.labels(work_class).set(sum(demand.in_flight for demand in found))
+            overdue.labels(work_class).set(sum(demand.overdue for demand in found))
+        unverified = [demand for demand in demands if demand.work_class == WorkClass.ZKPROOF]
+        proofs.set(sum(demand.ready + demand.delayed + demand.in_flight for demand in unverified))
+
+    return observe

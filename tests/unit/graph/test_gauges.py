@@ -1,0 +1,45 @@
+"""What an operator reads of the queue on /metrics, after every sweep."""
+
+from streams.adapters.telemetry.metrics import Metrics
+from streams.ports import Demand
+from streams.services.graph.gauges import observer
+
+
+def demand(shard: int, work_class: str, ready: int, delayed: int, in_flight: int, overdue: int) -> Demand:
+    return Demand(
+        shard=shard,
+        work_class=work_class,
+        ready_cost_ms=100 * ready,
+        ready=ready,
+        delayed=delayed,
+        in_flight=in_flight,
+        overdue=overdue,
+    )
+
+
+def test_the_queue_is_told_by_class_over_all_shards() -> None:
+    metrics = Metrics()
+    observer(metrics)(
+        [demand(0, "tfhe", 2, 1, 4, 1), demand(1, "tfhe", 3, 0, 1, 0), demand(1, "sns", 0, 0, 1, 0)]
+    )
+    lines = metrics.text().decode().splitlines()
+    for line in (
+        'cipherstream_work_ready{work_class="tfhe"} 5.0',
+        'cipherstream_work_delayed{work_class="tfhe"} 1.0',
+        'cipherstream_work_in_flight{work_class="tfhe"} 5.0',
+        'cipherstream_work_overdue{work_class="tfhe"} 1.0',
+        'cipherstream_work_in_flight{work_class="sns"} 1.0',
+        "coprocessor_verify_proof_pending_gauge 0.0",
+    ):
+        assert line in lines
+
+
+def test_a_proof_is_pending_until_its_verdict_also_between_two_attempts() -> None:
+    metrics = Metrics()
+    observe = observer(metrics)
+    observe([demand(0, "zkproof", 2, 0, 0, 0), demand(3, "zkproof", 0, 1, 1, 0)])
+    assert "coprocessor_verify_proof_pending_gauge 4.0" in metrics.text().decode().splitlines()
+    observe([])
+    lines = metrics.text().decode().splitlines()
+    assert "coprocessor_verify_proof_pending_gauge 0.0" in lines
+    assert 'cipherstream_work_delayed{work_class="zkproof"} 0.0' in lines
