@@ -1,8 +1,9 @@
 """A deployment of its own per test: topics with few partitions, a schema, a settings file."""
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,8 @@ from streams.adapters.postgres.migrate import migrate
 from streams.adapters.postgres.store import PostgresStore
 from streams.devnet.stack import Stack
 from streams.settings import KafkaSettings, PostgresSettings
+
+NewGraph = Callable[[], Awaitable[LiveGraph]]
 
 _TOML = """
 [kafka]
@@ -31,9 +34,26 @@ endpoint = "{stack.s3_endpoint}"
 
 
 @pytest.fixture
-async def graph(stack: Stack, tmp_path: Path) -> AsyncGenerator[LiveGraph]:
+async def new_graph(stack: Stack, tmp_path: Path) -> AsyncGenerator[NewGraph]:
+    """Makes deployments that share nothing but the servers, so that they may run side by side."""
+    async with contextlib.AsyncExitStack() as opened:
+
+        async def make() -> LiveGraph:
+            return await opened.enter_async_context(_deployment(stack, tmp_path))
+
+        yield make
+
+
+@pytest.fixture
+async def graph(new_graph: NewGraph) -> LiveGraph:
+    return await new_graph()
+
+
+@contextlib.asynccontextmanager
+async def _deployment(stack: Stack, parent: Path) -> AsyncGenerator[LiveGraph]:
     name = f"g_{secrets.token_hex(4)}"
-    config = tmp_path / "cipherstream.toml"
+    config = parent / name / "cipherstream.toml"
+    config.parent.mkdir()
     config.touch(mode=0o600)
     config.write_text(_TOML.format(stack=stack, name=name))
     await migrate(stack.postgres_url, name)
@@ -43,12 +63,14 @@ async def graph(stack: Stack, tmp_path: Path) -> AsyncGenerator[LiveGraph]:
     live = LiveGraph(config, store, KafkaLog(kafka))
     await live.broker.partitions("events.v1")
     working = asyncio.create_task(live.work_for_ever())
-    yield live
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-    await live.close()
-    await live.broker.close()
-    await store.close()
+    try:
+        yield live
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        await live.close()
+        await live.broker.close()
+        await store.close()
 
 
 def _make_topics(kafka: KafkaSettings) -> None:

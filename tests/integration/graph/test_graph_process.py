@@ -1,6 +1,8 @@
 """The graph service on the real broker and database: whole runs, kills, rebalances, defects."""
 
+import asyncio
 import signal
+from collections.abc import Awaitable, Callable
 
 import pytest
 from live_graph import TENANT, LiveGraph, facts, until
@@ -27,14 +29,21 @@ async def test_a_run_ends_with_the_tables_that_decisions_say(graph: LiveGraph) -
     assert await child.stop() == 0
 
 
-@pytest.mark.parametrize("point", POINTS)
-async def test_a_kill_between_two_steps_changes_nothing(graph: LiveGraph, point: str) -> None:
+async def killed_and_restarted(graph: LiveGraph, point: str) -> None:
     victim = await graph.start(crash_at=point)
     await graph.publish(*facts())
-    assert await victim.ended() == -signal.SIGKILL
+    assert await victim.ended() == -signal.SIGKILL, point
     await graph.start()
     await graph.until_done()
     await graph.check_whole()
+
+
+async def test_a_kill_between_two_steps_changes_nothing(
+    new_graph: Callable[[], Awaitable[LiveGraph]],
+) -> None:
+    graphs = [await new_graph() for _ in POINTS]
+    both = zip(graphs, POINTS, strict=True)
+    await asyncio.gather(*(killed_and_restarted(graph, point) for graph, point in both))
 
 
 async def test_a_second_process_joins_and_takes_over(graph: LiveGraph) -> None:
