@@ -198,6 +198,7 @@ def _status(supervisor: Supervisor, name: str, port: int | None) -> PartStatus:
 @contextlib.asynccontextmanager
 async def _locked(path: Path) -> AsyncGenerator[None]:
     """One `start` or `stop` of a devnet at a time; the kernel lets go when the holder dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         while not _try_lock(file):  # noqa: ASYNC110 - the holder may be another process
             await asyncio.sleep(_LOCK_POLL_S)

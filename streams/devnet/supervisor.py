@@ -66,8 +66,6 @@ class Supervisor:
         self._runs = self.state_dir / "run"
         self._logs = self.state_dir / "logs"
         self._codes: dict[processes.ProcessId, int] = {}
-        for folder in (self._runs, self._logs):
-            folder.mkdir(parents=True, exist_ok=True)
 
     def spawn(
         self,
@@ -88,6 +86,9 @@ class Supervisor:
         if self.alive(name):
             raise ConfigurationError(f"{name} runs already in {self.state_dir}")
         self._end_orphans(name)
+        # Not before: who only looks must leave nothing in a folder that may be somebody else's.
+        for folder in (self._runs, self._logs):
+            folder.mkdir(parents=True, exist_ok=True)
         with self.log_path(name).open("ab") as log:
             child = _start_gated(argv, {**os.environ, **(env or {})}, cwd, account, log)
         process = processes.identify(child.pid)

@@ -23,6 +23,11 @@ async def test_folder_of_somebody_else_is_never_deleted(tmp_path: Path) -> None:
     assert thesis.read_text() == "years"
 
 
+def test_who_looks_at_a_folder_leaves_nothing_in_it(tmp_path: Path) -> None:
+    assert not any(part.is_running for part in stack.status(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_folder_that_a_start_left_behind_is_deleted(tmp_path: Path) -> None:
     root = tmp_path / "devnet"
     (root / "logs").mkdir(parents=True)

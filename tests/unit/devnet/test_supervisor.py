@@ -133,7 +133,9 @@ async def test_a_child_that_never_answers_is_reported_with_the_cause(supervisor:
 
 
 async def test_only_the_end_of_a_long_log_is_shown(supervisor: Supervisor) -> None:
-    supervisor.log_path("child").write_text("x" * 10_000 + "the end")
+    path = supervisor.log_path("child")
+    path.parent.mkdir(parents=True)
+    path.write_text("x" * 10_000 + "the end")
     tail = supervisor.log_tail("child")
     assert tail.endswith("the end")
     assert len(tail) < 3_000
