@@ -66,6 +66,8 @@ def test_a_devnet_lives_and_goes(devnet: Devnet) -> None:
     assert_secrets_are_apart(devnet)
     assert devnet.run("topics", "drift", "--json").strip() == "[]"
     devnet.run("migrate")
+    devnet.run("migrate", "--sender-role", "cipherstream_sender")
+    devnet.run("migrate", "--sender-role", "nobody_here", code=1)
 
     devnet.run("keys", "generate", "--engine", "clear")
     devnet.run("keys", "activate")
