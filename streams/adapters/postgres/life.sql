@@ -42,7 +42,7 @@ where i.subject = $1
   or i.kind in ('proof', 'proof_response') and (i.tenant, substring(i.subject for 32)) in (
     select p.tenant, decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex') from verify_proofs p where $1 = any(p.handles)
   )
-order by i.created_at, i.id;
+order by i.created_at, i.kind <> 'proof', i.id; -- one transaction makes a proof's item and its answer's
 
 -- name: stored
 -- the ciphertext of this handle

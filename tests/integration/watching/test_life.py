@@ -212,6 +212,17 @@ async def test_the_life_of_an_input_goes_from_its_request_to_the_transaction_tha
     assert details["transaction signed"] == f"proof_response, 0x{'0a' * 32}, nonce 300"
 
 
+async def test_steps_of_one_moment_are_told_as_they_follow_from_each_other(database: Any) -> None:
+    await requested(database, 300, [INPUT])
+    await database.execute(
+        "update work_items set created_at = $1, claimed_at = $1,"
+        " id = case kind when 'proof' then 'z' else 'a' end",
+        AT,
+    )
+    told = [step.what for step in (await life.read(database, INPUT)).steps]
+    assert told[1:4] == ["proof created", "proof claimed", "proof_response created"]
+
+
 async def test_an_answer_that_waits_names_the_proof(database: Any) -> None:
     await requested(database, 300, [INPUT])
     await insert(database, "work_waits", item="r300", token=b"proof:p300")
