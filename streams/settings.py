@@ -5,15 +5,16 @@ The file is the first that exists of `--config`, `CIPHERSTREAM_CONFIG`, `./ciphe
 the environment and are never printed.
 """
 
+import logging
 import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from streams.domain.errors import ConfigurationError
 
@@ -34,7 +35,14 @@ def _is_hex(text: str) -> bool:
     return all(digit in "0123456789abcdefABCDEF" for digit in text)
 
 
+def _log_level(value: str) -> str:
+    if value.upper() not in logging.getLevelNamesMapping():
+        raise ValueError("a level is debug, info, warning, error or critical")
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
+LogLevel = Annotated[str, AfterValidator(_log_level)]
 
 
 class Section(BaseModel):
@@ -166,7 +174,7 @@ class ServiceSettings(Section):
 
     http_host: str = "127.0.0.1"
     http_port: int = 0  # 0 = any free one; the log says which
-    log_level: str = "info"
+    log_level: LogLevel = "info"
     id: str = ""  # of a worker; default: host and process
 
 
@@ -232,19 +240,47 @@ _ALIASES: Final = {
 def load_settings(config: Path | None = None) -> Settings:
     """Read file and environment into one frozen object; raises ConfigurationError naming the key."""
     path = settings_file(config)
+    tables = _tables(path) if path else {}
     try:
-        tables: dict[str, Any] = tomllib.loads(path.read_text()) if path else {}
-        if any("private_key" in tables.get(section, {}) for section in ("sender", "signer")):
-            raise ConfigurationError(f"{path}: a private key belongs in a file of its own or the environment")
-        for variable, (section, key) in _ALIASES.items():
-            if variable in os.environ:
-                tables.setdefault(section, {})[key] = os.environ[variable]
-        return Settings(**tables)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: {error}") from error
+        return Settings(**_with_aliases(tables))
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {_complaint(e)}" for e in error.errors())
         raise ConfigurationError(f"{path or 'settings'}: {places}") from None
+    except SettingsError as error:  # its cause shows the variable's value
+        raise ConfigurationError(f"environment: {error}") from None
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    try:
+        tables = tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    if any("private_key" in _table(tables, section) for section in ("sender", "signer")):
+        raise ConfigurationError(f"{path}: a private key belongs in a file of its own or the environment")
+    return tables
+
+
+def _with_aliases(tables: dict[str, Any]) -> dict[str, Any]:
+    given = dict(tables)
+    for variable, (section, key) in _ALIASES.items():
+        if variable in os.environ and isinstance(given.get(section, {}), dict):
+            given[section] = {**_table(given, section), key: os.environ[variable]}
+    return given
+
+
+def _table(tables: dict[str, Any], section: str) -> dict[str, Any]:
+    """A section; empty where it is missing or no table, which the validation names."""
+    found = tables.get(section)
+    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError:  # it holds the bytes, of a key perhaps
+        raise ConfigurationError(f"{path} is not UTF-8 text") from None
 
 
 def _complaint(error: "ErrorDetails") -> str:
@@ -269,7 +305,4 @@ def read_private_key(settings: KeyFileSettings, variable: str) -> SecretStr:
         return settings.private_key
     if settings.private_key_file is None:
         raise ConfigurationError(f"set private_key_file or {variable}")
-    try:
-        return SecretStr(settings.private_key_file.read_text().strip())
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {settings.private_key_file}: {error.strerror}") from error
+    return SecretStr(_text(settings.private_key_file).strip())

@@ -1,3 +1,4 @@
+import traceback
 from pathlib import Path
 
 import pytest
@@ -86,12 +87,52 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         ("[engine]\nworkers = -1", "engine.workers"),
         (CHAIN.replace(ADDRESS, "0x12", 1), "acl_address"),
         ("not toml", "cipherstream.toml"),
+        ("sender = 1", "sender: Input should be a valid dictionary"),
+        ("[[signer]]\nprivate_key = '0xfeed'", "signer: Input should be a valid dictionary"),
+        ("host_chain = 1", "host_chain"),
+        ("[service]\nlog_level = 'loud'", "service.log_level: .* a level is debug"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
     write(tmp_path / "cipherstream.toml", text)
     with pytest.raises(ConfigurationError, match=named):
         settings.load_settings()
+
+
+def test_a_section_that_is_no_table_is_named_beside_a_variable_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "cipherstream.toml", 'engine = "x"')
+    monkeypatch.setenv("WORKER_COUNT", "2")
+    with pytest.raises(ConfigurationError, match="engine: Input should be a valid dictionary"):
+        settings.load_settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "named"),
+    [("HOST_CHAIN", "host_chain"), ("KAFKA", "kafka"), ("DEVNET__CHAINS", "devnet"), ("SIGNER", "signer")],
+)
+def test_a_wrong_variable_is_named_and_its_value_not_shown(
+    monkeypatch: pytest.MonkeyPatch, variable: str, named: str
+) -> None:
+    monkeypatch.setenv(f"CIPHERSTREAM_{variable}", "hunter2")
+    with pytest.raises(ConfigurationError, match=named) as caught:
+        settings.load_settings()
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match=r"binary\.toml is not UTF-8"):
+        settings.load_settings(binary)
+    with pytest.raises(ConfigurationError, match=r"binary\.toml is not UTF-8"):
+        settings.read_private_key(settings.KeyFileSettings(private_key_file=binary), "SENDER_KEY")
+
+
+def test_a_log_level_may_be_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIPHERSTREAM_SERVICE__LOG_LEVEL", "WARNING")
+    assert settings.load_settings().service.log_level == "WARNING"
 
 
 def test_chains_are_a_list_of_tables(tmp_path: Path) -> None:
