@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,7 +18,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 @app.command()
 def up(
     state: StateOption = DEFAULT_STATE,
-    engine: Annotated[str, typer.Option(help="tfhe-rs or clear.")] = "tfhe-rs",
+    engine: Annotated[Literal["tfhe-rs", "clear"], typer.Option(help="What computes.")] = "tfhe-rs",
     block_time: Annotated[int, typer.Option(min=1, help="Seconds between blocks.")] = 1,
 ) -> None:
     """Start the devnet, or what of it does not run, and write its settings file."""
