@@ -7,12 +7,16 @@ by hand once it is committed.
 
 from typing import Any
 
+from streams.domain.errors import ConfigurationError
 from streams.services.graph.faust_app import FaustFeed, as_record, events_topic, make_app
 from streams.services.graph.host import Host
 from streams.services.graph.process import Process
 from streams.settings import load_settings
 
-settings = load_settings()
+try:
+    settings = load_settings()
+except ConfigurationError as error:  # Faust's command line would show a traceback
+    raise SystemExit(f"cipherstream: {error}") from None
 app = make_app(settings.kafka)
 host = Host(FaustFeed(app, settings.kafka))
 process = Process(app, host, settings)

@@ -11,7 +11,7 @@ import structlog
 from streams.adapters.telemetry import http, logs
 from streams.services.graph.host import Host
 from streams.services.runtime import Runtime
-from streams.settings import Settings
+from streams.settings import Settings, secrets_of
 
 _log = structlog.get_logger(__name__)
 NAME = "graph"
@@ -53,6 +53,8 @@ class Process:
         service = self._settings.service
         # Faust's worker puts a logger in the place of sys.stderr, which would swallow our lines.
         logs.configure(NAME, service.log_level, sys.__stderr__)
+        for secret in secrets_of(self._settings):
+            logs.hide(secret)
         _enable_loggers()
         routes = http.application(NAME, runtime.health, runtime.metrics)
         port = await self._stack.enter_async_context(
