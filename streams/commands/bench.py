@@ -7,6 +7,7 @@ import typer
 
 from streams.commands import output
 from streams.commands.devnet import JsonOption
+from streams.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from streams.fhe.radix.counts import Row
@@ -30,6 +31,9 @@ def counts(
     from streams.fhe.radix import counts as radix_counts
 
     found = list(radix_counts.rows(bits or None))
+    if not found:
+        widths = ", ".join(map(str, radix_counts.widths()))
+        raise ConfigurationError(f"no operation has operands of {bits} bits; there are {widths}")
     if as_json:
         output.result(found)
     else:

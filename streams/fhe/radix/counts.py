@@ -135,6 +135,12 @@ class Row:
     cost: Cost
 
 
+def widths() -> list[int]:
+    """Bits of the types that operations are counted for."""
+    counted = (operation for operation in BY_NAME.values() if operation.kind is not Kind.INPUT)
+    return sorted({fhe_type.bits for operation in counted for fhe_type in operation.types})
+
+
 def rows(bits: int | None = None) -> Iterator[Row]:
     """Every operation for every type of its table, or for those of one width, in the forms that differ."""
     for name, operation in BY_NAME.items():
