@@ -18,7 +18,7 @@ from streams.domain.events import (
     decode_gateway_log,
 )
 from streams.domain.facts import GATEWAY_TENANT, GatewayLog, GatewayRange, gateway_event_id
-from streams.domain.lifecycle import ProofState, WorkState, proof_transition
+from streams.domain.lifecycle import IN_FLIGHT, ProofState, WorkState, proof_transition
 from streams.domain.planning import COMMIT_MS, follower
 from streams.domain.rows import (
     AlarmRow,
@@ -73,8 +73,10 @@ def apply_verdict(
     state: State, row: WorkRow, verified: bool, handles: tuple[bytes, ...], reason: str
 ) -> None:
     """The verdict over a proof item's request; the first one counts, another one is a divergence."""
-    proof = _proof_of(state, row)
+    proof = request_of(state, row)
     if proof is None:
+        if row.state in IN_FLIGHT:
+            items.finish(state, row.tenant, row.id)
         return
     if proof.verified is not None and (proof.verified, proof.handles) != (verified, handles):
         other = hashlib.sha256(bytes((verified,)) + b"".join(handles)).digest()
@@ -89,15 +91,27 @@ def apply_verdict(
 
 def proof_item(proof: ProofRow) -> str:
     """Id of the item that verifies this request; another request under the same number has another."""
-    return item_id(WorkClass.ZKPROOF, proof.tenant, _subject(proof))
+    return item_id(WorkClass.ZKPROOF, proof.tenant, subject_of(proof))
 
 
 def response_item(proof: ProofRow) -> str:
     """Id of the item that answers this request on the gateway."""
-    return item_id(WorkClass.SENDER, proof.tenant, _subject(proof))
+    return item_id(WorkClass.SENDER, proof.tenant, subject_of(proof))
 
 
-def _subject(proof: ProofRow) -> bytes:
+def request_of(state: State, row: WorkRow) -> ProofRow | None:
+    """The request that an item verifies or answers; None when another request has taken its number."""
+    proof = state.get(ProofRow, row.tenant, int.from_bytes(row.subject[:32], "big"))
+    return proof if proof is not None and is_about(row, proof) else None
+
+
+def is_about(row: WorkRow, proof: ProofRow) -> bool:
+    """Whether the item is this request's, and not that of another one which had its number before."""
+    return row.subject == subject_of(proof)
+
+
+def subject_of(proof: ProofRow) -> bytes:
+    """What the items of a request are about: its number (32 bytes) and the digest of what was asked."""
     request = hashlib.sha256()
     for field in (proof.contract_address, proof.user_address, proof.extra_data, proof.input):
         request.update(len(field).to_bytes(8, "big") + field)
@@ -204,7 +218,7 @@ def _request(
         crs_id=_active_crs(state, tenant),
         state=ProofState.HELD if tenant == GATEWAY_TENANT else ProofState.REQUESTED,
     )
-    if old is not None and _subject(old) == _subject(proof):
+    if old is not None and subject_of(old) == subject_of(proof):
         _request_again(state, old, proof)
         return
     state.put(proof)
@@ -222,15 +236,9 @@ def give_crs(state: State, tenant: str, crs_id: bytes) -> None:
     """The first common reference string of a tenant: requests that waited for it use it."""
     for wait in state.find(WaitRow, ("tenant", "token"), tenant, items.CRS_TOKEN):
         row = state.get(WorkRow, tenant, wait.item)
-        proof = None if row is None else _proof_of(state, row)
+        proof = None if row is None else request_of(state, row)
         if proof is not None and not proof.crs_id:
             state.put(msgspec.structs.replace(proof, crs_id=crs_id))
-
-
-def _proof_of(state: State, row: WorkRow) -> ProofRow | None:
-    """The request that an item verifies; None when another request has taken its number."""
-    proof = state.get(ProofRow, row.tenant, int.from_bytes(row.subject[:32], "big"))
-    return proof if proof is not None and proof_item(proof) == row.id else None
 
 
 def _request_again(state: State, old: ProofRow, proof: ProofRow) -> None:
@@ -272,8 +280,8 @@ def _work(
         id=item,
         work_class=work_class,
         kind=kind,
-        subject=_subject(proof),
-        affinity=_subject(proof)[:32],
+        subject=subject_of(proof),
+        affinity=subject_of(proof)[:32],
         contract=proof.contract_address,
         cost_ms=cost_ms,
         state=WorkState.READY,

@@ -14,7 +14,6 @@ from streams.domain.rows import (
     DivergenceRow,
     EarlyRow,
     HandleRow,
-    ProofRow,
     WorkRow,
 )
 from streams.domain.state import State
@@ -132,7 +131,7 @@ def _is_wanted(state: State, row: WorkRow) -> bool:
     if row.kind == items.COMPUTE:
         return planning.is_wanted(state, row.tenant, row.id)
     if row.kind in (items.PROOF, items.PROOF_RESPONSE):
-        proof = state.get(ProofRow, row.tenant, int.from_bytes(row.subject[:32], "big"))
+        proof = gateway.request_of(state, row)
         return proof is not None and proof.state is not ProofState.ORPHANED
     handle = state.get(HandleRow, row.tenant, row.subject)
     return handle is not None and handle.reasons > 0

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from streams.domain.control import CiphertextAnnouncement
+from streams.domain.gateway import is_about
 from streams.domain.results import Ciphertext
 from streams.domain.rows import CiphertextRow, DigestRow, MemberRow, ProofRow, WorkRow
 from streams.domain.work import (
@@ -50,8 +51,10 @@ def compute(item: WorkRow, members: Sequence[MemberRow], inputs: Iterable[Cipher
     )
 
 
-def proof(item: WorkRow, request: ProofRow) -> ProofWork:
-    """An input to verify."""
+def proof(item: WorkRow, request: ProofRow) -> ProofWork | None:
+    """An input to verify; None when another request has taken its number."""
+    if not is_about(item, request):
+        return None
     return ProofWork(
         item=item.id,
         tenant=item.tenant,
@@ -93,8 +96,8 @@ def material(item: WorkRow, digest: DigestRow) -> SendWork:
 
 
 def response(item: WorkRow, request: ProofRow) -> SendWork | None:
-    """The answer to a request; None while there is no verdict."""
-    if request.verified is None:
+    """The answer to a request; None while there is no verdict, or when another one has its number."""
+    if request.verified is None or not is_about(item, request):
         return None
     if not request.verified:
         return _send(item, RejectResponse(zk_proof_id=request.zk_proof_id, extra_data=request.extra_data))

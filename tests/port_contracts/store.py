@@ -7,6 +7,7 @@ import pytest
 from streams.domain import items as kinds
 from streams.domain.control import CiphertextAnnouncement
 from streams.domain.errors import Fenced
+from streams.domain.gateway import subject_of
 from streams.domain.lifecycle import ProofState, WorkState
 from streams.domain.rows import (
     HALTED,
@@ -299,23 +300,26 @@ class StoreContract:
             signer=b"",
             attestation=b"",
         )
+        true, false = request(7, True, (A,)), request(8, False)
         asked = [
-            work("p", kind=kinds.PROOF, subject=(7).to_bytes(32, "big") + B),
+            work("p", kind=kinds.PROOF, subject=subject_of(true)),
             work("s", kind=kinds.SQUASH),
             work("none", kind=kinds.SQUASH, subject=B),
             work("m", kind=kinds.ADD_MATERIAL),
-            work("yes", kind=kinds.PROOF_RESPONSE, subject=(7).to_bytes(32, "big")),
-            work("no", kind=kinds.PROOF_RESPONSE, subject=(8).to_bytes(32, "big")),
+            work("yes", kind=kinds.PROOF_RESPONSE, subject=subject_of(true)),
+            work("no", kind=kinds.PROOF_RESPONSE, subject=subject_of(false)),
+            work("taken", kind=kinds.PROOF, subject=(7).to_bytes(32, "big") + B),
+            work("over", kind=kinds.PROOF_RESPONSE, subject=(8).to_bytes(32, "big") + B),
             work("c", kind=kinds.CIPHERTEXT, work_class="publish"),
             work("d", kind=kinds.DEAD_LETTER, work_class="publish", subject=b"bad"),
         ]
         epoch = await self._write(
-            store, *asked, computed, digests, ciphertext(A), request(7, True, (A,)), request(8, False),
+            store, *asked, computed, digests, ciphertext(A), true, false,
             HandleRow(tenant=T, handle=A, fhe_type=5),
             work("bad", state=WorkState.FAILED, cause="OperationError: no such code"),
         )  # fmt: skip
         async with store.begin(0, epoch) as tx:
-            proof, squash, none, material, yes, no, published, letter = await tx.messages(asked)
+            proof, squash, none, material, yes, no, *another, published, letter = await tx.messages(asked)
         assert isinstance(proof, ProofWork)
         assert (proof.crs_id, proof.acl_address, proof.zk_proof_id) == (b"\x06" * 32, b"\x0a" * 20, 7)
         assert isinstance(squash, SquashWork)
@@ -328,6 +332,7 @@ class StoreContract:
         assert yes.call.handles == (A,)
         assert isinstance(no, SendWork)
         assert no.call == RejectResponse(zk_proof_id=8, extra_data=b"\0")
+        assert another == [None, None]  # their request has lost its number
         assert isinstance(published, CiphertextAnnouncement)
         assert (published.format, published.fhe_type, published.ct64_digest) == (11, 5, B)
         assert isinstance(letter, DeadLetter)

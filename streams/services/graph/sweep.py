@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from streams.domain.decide import decide_result
-from streams.domain.lifecycle import WorkState, work_transition
+from streams.domain.lifecycle import IN_FLIGHT, WorkState, work_transition
 from streams.domain.results import Failed
 from streams.domain.rows import WorkRow
 from streams.domain.state import State
@@ -51,8 +51,7 @@ async def refuse(tx: Transaction, item: WorkRow, error: Exception) -> None:
 def _decision(row: WorkRow, error: str, now_ms: int) -> Callable[[State], None]:
     def decide(state: State) -> None:
         if row.work_class == WorkClass.PUBLISH:
-            found = state.get(WorkRow, row.tenant, row.id)
-            _again(state, found)
+            _again(state, row)
             return
         decide_result(state, row.tenant, _failed(row, error, "", "recoverable"), now_ms)
         found = state.get(WorkRow, row.tenant, row.id)
@@ -62,8 +61,9 @@ def _decision(row: WorkRow, error: str, now_ms: int) -> Callable[[State], None]:
     return decide
 
 
-def _again(state: State, row: WorkRow | None) -> None:
-    if row is not None:
+def _again(state: State, late: WorkRow) -> None:
+    row = state.get(WorkRow, late.tenant, late.id)
+    if row is not None and row.state in IN_FLIGHT and row.attempt == late.attempt:
         ready = work_transition(row.state, WorkState.READY)
         state.put(msgspec.structs.replace(row, state=ready, attempt=row.attempt + 1))
 

@@ -33,6 +33,7 @@ from tests.unit.domain.worlds import (
     RULES,
     TENANT,
     Logs,
+    answer,
     block,
     commit_log,
     ct64,
@@ -428,6 +429,25 @@ def test_request_repeated_in_another_gateway_block_keeps_its_verdict():
     proof = state.get(ProofRow, TENANT, 1)
     assert proof is not None
     assert (proof.state, proof.block_number) == (ProofState.VERIFIED, 6)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_an_item_whose_request_lost_its_number_ends_when_its_attempt_does(is_late: bool):
+    state = run([KEY, CRS, gateway(0, 2), gateway(2, 4, request_log(1, b"first", number=4))])
+    row = next(row for row in state.rows(WorkRow) if row.kind == items.PROOF)
+    (verdict,) = answer(state, row)
+    state.put(msgspec.structs.replace(row, state=WorkState.DISPATCHED))
+    other = request_log(1, b"second", number=6, branch="x")
+    run([gateway(2, 4, branch="x", from_branch="g"), gateway(4, 6, other, branch="x")], state)
+    decide_result(state, TENANT, _failed(row, "recoverable", 0) if is_late else verdict, 0)
+    ended = state.get(WorkRow, TENANT, row.id)
+    assert ended is not None
+    assert ended.state is (WorkState.CANCELLED if is_late else WorkState.DONE)
+    settle(state)
+    proof = state.get(ProofRow, TENANT, 1)
+    assert proof is not None
+    assert (proof.input, proof.state) == (b"second", ProofState.VERIFIED)
+    assert all(row.state in (WorkState.DONE, WorkState.CANCELLED) for row in state.rows(WorkRow))
 
 
 def test_range_that_starts_on_another_branch_is_ignored_with_an_alarm():
