@@ -110,6 +110,19 @@ def open_decryptor(engine: Engine, client_key: Path) -> Decryptor:
     return ClearDecryptor() if engine == "clear" else TfheDecryptor(client_key.read_bytes())
 
 
+def decrypt_stored(engine: Engine, client_key: Path, files: KeyFiles, ct64: bytes, fhe_type: int) -> int:
+    """The clear value of a ct64, which nobody but the holder of the client key can read.
+
+    Raises: OperationError when it does not decode or has another type.
+    """
+    if engine == "clear":
+        return clear.decode(clear.STORED, ct64, fhe_type)
+    found = TfheSamples(client_key.read_bytes(), files).decrypt(ct64)
+    if found.fhe_type != fhe_type:
+        raise OperationError(f"a value of type {found.fhe_type}, expected {fhe_type}")
+    return found.value
+
+
 class TfheEncryptor:
     """Encrypts and proves with the public key; holds no secret."""
 
@@ -145,7 +158,7 @@ class TfheDecryptor:
 
 
 class TfheSamples:
-    """Stored ciphertexts from clear values and back, for tests; the compute key does the compression."""
+    """Stored ciphertexts from clear values and back; the compute key does the compression."""
 
     def __init__(self, client_key: bytes, files: KeyFiles) -> None:
         self._key = native.SampleKey.open(client_key, files.compute)

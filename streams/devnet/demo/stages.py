@@ -11,7 +11,7 @@ from streams.adapters.ethereum import calls
 from streams.adapters.postgres.progress import Progress
 from streams.devnet import activation, kms
 from streams.devnet.chain_client import DevAccounts, poll
-from streams.devnet.client import open_decryptor, open_encryptor
+from streams.devnet.client import decrypt_stored, open_decryptor, open_encryptor
 from streams.devnet.demo import balances, ledger
 from streams.devnet.demo.fleet import Fleet
 from streams.devnet.demo.plan import MAIN_JOB, Plan, Stage
@@ -92,10 +92,13 @@ async def ingest(world: World) -> None:
 
 
 async def compute(world: World) -> None:
-    """Every allowed handle of the mints has a ciphertext."""
+    """Every allowed handle of the mints has a ciphertext, and that of the supply decrypts to the sum."""
     await _ready(world, Stage.COMPUTE)
     handles = await world.traffic.allowed_handles()
     await _until(world, lambda: _computed(world, handles))
+    supply = (await world.traffic.balance_handles())[-1]
+    ct64 = await world.progress.ciphertext(supply)
+    _require_supply(world, "computed", await asyncio.to_thread(_decrypted, world, ct64, supply[30]))
 
 
 async def squash(world: World) -> None:
@@ -107,8 +110,7 @@ async def squash(world: World) -> None:
     body, _ = await kms.fetch(f"{bucket_url(world.servers)}/{object_key_ct128(supply)}", world.http)
     decryptor = open_decryptor(world.plan.engine, activation.client_key_file(world.state))
     value = await asyncio.to_thread(decryptor.decrypt, body, supply[30])
-    if value != world.script.supply():
-        raise Fatal(f"the squashed supply decrypts to {value} instead of {world.script.supply()}")
+    _require_supply(world, "squashed", value)
 
 
 async def upload(world: World) -> None:
@@ -178,6 +180,17 @@ async def _compare(world: World, script: ledger.Script) -> None:
     for line in await final_balances(msgspec.structs.replace(world, script=script)):
         if not line.is_equal:
             raise Fatal(f"{line.name} decrypts to {line.decrypted} instead of {line.expected}")
+
+
+def _require_supply(world: World, step: str, value: int) -> None:
+    if value != world.script.supply():
+        raise Fatal(f"the {step} supply decrypts to {value} instead of {world.script.supply()}")
+
+
+def _decrypted(world: World, ct64: bytes, fhe_type: int) -> int:
+    keys, client_key = activation.require(world.state), activation.client_key_file(world.state)
+    files = world.keys.derive(keys.keyset_digest)
+    return decrypt_stored(keys.engine, client_key, files, ct64, fhe_type)
 
 
 def _encryptor(world: World) -> Encryptor:

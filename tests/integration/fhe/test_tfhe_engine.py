@@ -32,6 +32,15 @@ def test_a_uint64_goes_all_the_way_round(
     assert decryptor.decrypt(squash.squash(total, U64), U64) == 3
 
 
+def test_a_stored_value_is_read_with_the_client_key(
+    generated: client.Generated, files: KeyFiles, samples: client.TfheSamples
+) -> None:
+    ct64 = samples.encrypt(ClearValue(U8, 77))
+    assert client.decrypt_stored("tfhe-rs", generated.client_key, files, ct64, U8) == 77
+    with pytest.raises(OperationError, match="type 2, expected 5"):
+        client.decrypt_stored("tfhe-rs", generated.client_key, files, ct64, U64)
+
+
 @pytest.mark.parametrize("fhe_type", [0, 2, 3, 4, 5, 6, 7, 8])
 def test_every_type_can_be_sampled(samples: client.TfheSamples, fhe_type: int) -> None:
     value = ClearValue(fhe_type, 1)
