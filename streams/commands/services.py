@@ -61,7 +61,7 @@ def up(
     members = {name: service_argv(name) for name in available()}
     for number in range(2, tfhe_workers + 1):
         members[f"tfhe-worker-{number}"] = service_argv("tfhe-worker")
-    raise typer.Exit(asyncio.run(fleet.keep(state, members)))
+    raise typer.Exit(asyncio.run(fleet.keep(state, members, service_id=settings.service.id)))
 
 
 def require_topics(kafka: "KafkaSettings") -> None:

@@ -30,19 +30,27 @@ _log = structlog.get_logger(__name__)
 class _Member:
     name: str
     argv: Sequence[str]
+    service_id: str  # as settings call it; "" leaves it to the service
     process: asyncio.subprocess.Process | None = None
 
 
 async def keep(
-    state: Path, members: Mapping[str, Sequence[str]], pauses_s: Sequence[float] = RESTART_S
+    state: Path,
+    members: Mapping[str, Sequence[str]],
+    pauses_s: Sequence[float] = RESTART_S,
+    service_id: str = "",
 ) -> int:
-    """Keep every member running until SIGTERM or SIGINT; 0 when all then ended gracefully."""
+    """Keep every member running until SIGTERM or SIGINT; 0 when all then ended gracefully.
+
+    A given id is made one of each member: workers of the same id would take each other's heartbeats.
+    """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     (state / "logs").mkdir(parents=True, exist_ok=True)
-    watched = [_Member(name, argv) for name, argv in members.items()]
+    ids = {name: f"{service_id}-{name}" if service_id else "" for name in members}
+    watched = [_Member(name, argv, ids[name]) for name, argv in members.items()]
     async with asyncio.TaskGroup() as group:
         codes = [group.create_task(_keep_one(state, member, stopping, pauses_s)) for member in watched]
         await stopping.wait()
@@ -75,7 +83,7 @@ async def _life(state: Path, member: _Member, stopping: asyncio.Event) -> int:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=_environment(state, member.name),
+            env=_environment(state, member),
             start_new_session=True,  # Ctrl-C reaches us only, and we stop the children
         )
     member.process = child
@@ -116,10 +124,11 @@ def _terminate(member: _Member) -> None:
         member.process.terminate()
 
 
-def _environment(state: Path, name: str) -> dict[str, str]:
+def _environment(state: Path, member: _Member) -> dict[str, str]:
     ours = {
         STATE_VARIABLE: str(state),
-        PROCESS_VARIABLE: name,
+        PROCESS_VARIABLE: member.name,
         "CIPHERSTREAM_SERVICE__HTTP_PORT": "0",  # one setting cannot be the port of all
+        "CIPHERSTREAM_SERVICE__ID": member.service_id,  # nor the id
     }
     return {**os.environ, **ours}

@@ -19,7 +19,7 @@ from streams.services import fleet
 
 logs.configure("up", "info")
 members = {name: (sys.executable, "-c", code) for name, code in json.loads(sys.argv[2]).items()}
-sys.exit(asyncio.run(fleet.keep(Path(sys.argv[1]), members, pauses_s=(0.01,))))
+sys.exit(asyncio.run(fleet.keep(Path(sys.argv[1]), members, (0.01,), service_id=sys.argv[3])))
 """
 
 DIES = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
@@ -41,9 +41,9 @@ def pipe(tmp_path: Path) -> Path:
 
 
 class Fleet:
-    def __init__(self, state: Path, members: dict[str, str]) -> None:
+    def __init__(self, state: Path, members: dict[str, str], service_id: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", FLEET, str(state), json.dumps(members)],
+            [sys.executable, "-c", FLEET, str(state), json.dumps(members), service_id],
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -58,8 +58,8 @@ class Fleet:
 def start(tmp_path: Path) -> Iterator[Any]:
     fleets: list[Fleet] = []
 
-    def _start(**members: str) -> Fleet:
-        fleets.append(Fleet(tmp_path, members))
+    def _start(service_id: str = "", **members: str) -> Fleet:
+        fleets.append(Fleet(tmp_path, members, service_id))
         return fleets[-1]
 
     yield _start
@@ -95,3 +95,17 @@ def test_each_child_has_a_log_of_its_own(start: Any, tmp_path: Path) -> None:
     fleet.until("child_ended", "graph")
     assert "hello" in (tmp_path / "logs" / "graph.log").read_text()
     assert (tmp_path / "logs" / "sender.log").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("node1", ["node1-graph", "node1-sender"]), ("", ["None", "None"])]
+)
+def test_one_id_in_the_settings_becomes_one_for_each_child(
+    start: Any, tmp_path: Path, given: str, expected: list[str]
+) -> None:
+    child = "import os; print(os.environ['CIPHERSTREAM_SERVICE__ID'] or None)"
+    fleet = start(service_id=given, graph=child, sender=child)
+    fleet.until("child_ended", "graph")
+    fleet.until("child_ended", "sender")
+    logs = [(tmp_path / "logs" / f"{name}.log").read_text() for name in ("graph", "sender")]
+    assert [text.splitlines()[0] for text in logs] == expected
