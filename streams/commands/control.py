@@ -1,14 +1,18 @@
 """`control resume|accept-loss|halted`: an operator's word to the graph service."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from streams.commands import output
 from streams.commands.devnet import JsonOption
-from streams.domain.errors import ConfigurationError
+from streams.domain.errors import CipherstreamError, ConfigurationError
+
+if TYPE_CHECKING:
+    from streams.adapters.postgres.store import HaltedTenant
+    from streams.settings import PostgresSettings
 
 app = typer.Typer(help="Tenants that are halted and logs that were cut.", no_args_is_help=True)
 
@@ -26,7 +30,9 @@ def resume(tenant: Annotated[str, typer.Argument(help="Name of the halted tenant
     command = TenantControl(tenant=tenant, action="resume", request=request)
 
     async def send() -> None:
-        log = KafkaLog(load_settings().kafka)
+        settings = load_settings()
+        await _warn_unless_halted(settings.postgres, tenant)
+        log = KafkaLog(settings.kafka)
         try:
             await log.append(CONTROL, key=f"tenant/{tenant}".encode(), value=msgspec.json.encode(command))
         finally:
@@ -36,20 +42,33 @@ def resume(tenant: Annotated[str, typer.Argument(help="Name of the halted tenant
     output.say(f"asked to resume {tenant} (request {request})")
 
 
+async def _warn_unless_halted(postgres: "PostgresSettings", tenant: str) -> None:
+    """A word only: the owner of the shard decides, and a database out of reach keeps no command back."""
+    try:
+        found = await _halted(postgres)
+    except CipherstreamError as error:
+        output.say(f"cannot see whether {tenant} is halted: {error}")
+        return
+    if tenant not in {row.tenant for row in found}:
+        output.say(f"no tenant {tenant} is halted, so nothing will come of it; see `control halted`")
+
+
+async def _halted(postgres: "PostgresSettings") -> list["HaltedTenant"]:
+    from streams.adapters.postgres.store import PostgresStore
+
+    store = await PostgresStore.open(postgres, 1)
+    try:
+        return await store.halted()
+    finally:
+        await store.close()
+
+
 @app.command()
 def halted(as_json: JsonOption = False) -> None:
     """List halted tenants with the record that failed."""
-    from streams.adapters.postgres.store import HaltedTenant, PostgresStore
     from streams.settings import load_settings
 
-    async def read() -> list[HaltedTenant]:
-        store = await PostgresStore.open(load_settings().postgres, 1)
-        try:
-            return await store.halted()
-        finally:
-            await store.close()
-
-    found = asyncio.run(read())
+    found = asyncio.run(_halted(load_settings().postgres))
     if as_json:
         output.result(found)
         return

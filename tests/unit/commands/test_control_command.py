@@ -1,0 +1,79 @@
+"""`control resume` as an operator runs it, on a log in memory."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from streams.adapters.kafka import log as kafka_log
+from streams.adapters.memory.log import MemoryLog
+from streams.adapters.postgres.store import HaltedTenant, PostgresStore
+from streams.cli import app
+from streams.domain.control import TenantControl
+from streams.domain.errors import StoreError
+from streams.messages.topics import CONTROL
+
+WARNING = "no tenant 12345.bb is halted"
+
+
+class Halted:
+    """The database, for who asks which tenants are halted."""
+
+    async def halted(self) -> list[HaltedTenant]:
+        return [HaltedTenant(tenant="12345.aa", topic="events.v1", part=3, off=7, error="too high")]
+
+    async def close(self) -> None:
+        return
+
+
+class Away(Halted):
+    async def halted(self) -> list[HaltedTenant]:
+        raise StoreError("database: refused")
+
+
+@pytest.fixture
+def resume(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, Halted], tuple[str, str]]:
+    """Runs the command; gives what it said and the tenant that its message names."""
+    log = MemoryLog({CONTROL: 1})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(kafka_log, "KafkaLog", lambda _: log)
+
+    def run(tenant: str, database: Halted) -> tuple[str, str]:
+        async def opened(*_: Any) -> Halted:
+            return database
+
+        monkeypatch.setattr(PostgresStore, "open", opened)
+        result = CliRunner().invoke(app, ["control", "resume", tenant], catch_exceptions=False)
+        assert result.exit_code == 0
+        return result.stderr, asyncio.run(sent(log))
+
+    return run
+
+
+async def sent(log: MemoryLog) -> str:
+    (record,) = [record async for record in log.read(CONTROL, 0, 0, 1)]
+    return msgspec.json.decode(record.value or b"", type=TenantControl).tenant
+
+
+def test_a_halted_tenant_is_resumed_without_more_words(resume: Any) -> None:
+    said, tenant = resume("12345.aa", Halted())
+    assert tenant == "12345.aa"
+    assert said.startswith("asked to resume 12345.aa (request ")
+
+
+def test_resuming_a_tenant_that_is_not_halted_warns(resume: Any) -> None:
+    said, tenant = resume("12345.bb", Halted())
+    assert said.startswith(WARNING)
+    assert "asked to resume 12345.bb" in said
+    assert tenant == "12345.bb"
+
+
+def test_a_database_that_is_away_keeps_no_command_back(resume: Any) -> None:
+    said, tenant = resume("12345.bb", Away())
+    assert said.startswith("cannot see whether 12345.bb is halted: database: refused")
+    assert WARNING not in said
+    assert tenant == "12345.bb"
