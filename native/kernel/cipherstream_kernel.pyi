@@ -5,8 +5,9 @@ depend on `threads`, on `path` (a name out of `instruction_sets()`, by default t
 or on a ciphertext's place in it. All functions raise ValueError for a wrong shape.
 """
 
-from collections.abc import Buffer
 from typing import Final
+
+from typing_extensions import Buffer
 
 VERSION: Final[str]
 
