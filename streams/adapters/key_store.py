@@ -90,7 +90,7 @@ class KeyStore:
     async def fetch(self, material: Material, ident: bytes, digest: bytes, urls: tuple[str, ...]) -> Path:
         """The folder with the material of that digest, downloaded if need be.
 
-        Raises: KeyMissing when no URL has it now; DigestMismatch when one has other bytes under its name.
+        Raises: KeyMissing when no URL has it now; DigestMismatch when each has other bytes there.
         """
         folder = self._directory / digest.hex()
         if folder.is_dir():
@@ -105,17 +105,21 @@ class KeyStore:
         self, material: Material, ident: bytes, digest: bytes, urls: tuple[str, ...], folder: Path
     ) -> None:
         sources = (self._url,) if self._url else urls
-        failure = KeyMissing(f"{material} {ident.hex()} was activated without a storage URL")
+        failures: list[KeyMissing] = []
         for url in sources:
             try:
                 await self._download_from(url.rstrip("/"), material, ident, digest, folder)
                 return
             except KeyMissing as error:
-                failure = error
+                found = error
             except (httpx.HTTPError, OSError) as error:
-                failure = KeyMissing(f"{material} {ident.hex()} from {url}: {type(error).__name__}")
-            _log.warning(str(failure), action="key_download_failed", key_id=ident.hex())
-        raise failure
+                found = KeyMissing(f"{material} {ident.hex()} from {url}: {type(error).__name__}")
+            _log.warning(str(found), action="key_download_failed", key_id=ident.hex())
+            failures.append(found)
+        # Wrong bytes somewhere are no reason to give up while another storage may have the right ones later.
+        later = [error for error in failures if not isinstance(error, DigestMismatch)]
+        nowhere = KeyMissing(f"{material} {ident.hex()} was activated without a storage URL")
+        raise next(iter(later or failures), nowhere)
 
     async def _download_from(
         self, url: str, material: Material, ident: bytes, digest: bytes, folder: Path

@@ -25,7 +25,9 @@ from streams.settings import KafkaSettings
 _log = structlog.get_logger(__name__)
 _POLL_S: Final = 0.05  # also how long a finished offset waits until it may be committed
 _COMMIT_MS: Final = 500
-_SESSION_MS: Final = 10_000  # silence after which the broker gives our partitions away
+# Silence after which the broker gives our partitions away, unless the settings have less: a worker keeps no
+# state that would be costly to move, as the graph does.
+_SESSION_MS_MAX: Final = 10_000
 _HEARTBEAT_MS: Final = 500  # a member learns of a rebalance only by its heartbeat
 
 
@@ -59,7 +61,7 @@ class KafkaWorkSource:
         self._finished: queue.SimpleQueue[HeldWork] = queue.SimpleQueue()
         self._is_paused = False
         self._leave = threading.Event()
-        self._consumer = Consumer(_configuration(kafka, group))
+        self._consumer = Consumer(member_configuration(kafka, group))
         self._thread = threading.Thread(target=self._run, name=f"kafka-{topic}", daemon=True)
         self._thread.start()
 
@@ -230,7 +232,8 @@ class KafkaWorkSource:
             self._loop.call_soon_threadsafe(callback)
 
 
-def _configuration(kafka: KafkaSettings, group: str) -> dict[str, object]:
+def member_configuration(kafka: KafkaSettings, group: str) -> dict[str, object]:
+    """Properties of a consumer that is a member of this group."""
     return configuration(
         kafka,
         **{
@@ -240,7 +243,7 @@ def _configuration(kafka: KafkaSettings, group: str) -> dict[str, object]:
             "enable.auto.commit": True,
             "auto.commit.interval.ms": _COMMIT_MS,
             "enable.auto.offset.store": False,  # only what is finished is stored, and so committed
-            "session.timeout.ms": _SESSION_MS,
+            "session.timeout.ms": min(_SESSION_MS_MAX, int(kafka.session_timeout_s * 1000)),
             "heartbeat.interval.ms": _HEARTBEAT_MS,
             "queued.max.messages.kbytes": 16_384,
             "fetch.wait.max.ms": 500,

@@ -13,13 +13,16 @@ Connection = Any  # asyncpg's stubs do not tell a pooled connection from its pro
 Pool = Any
 _driver: Final = cast(Any, asyncpg)
 
-# Connection lost, out of resources, shutting down, serialisation failure, deadlock.
-_TRANSIENT: Final = ("08", "53", "57")
+# Connection lost, idle in a transaction, out of resources, shutting down, serialisation failure, deadlock.
+_TRANSIENT: Final = ("08", "25P03", "53", "57")
 _REPEAT: Final = ("40001", "40P01")
 # Refused password or role, no such database, a right that lacks: repeating cannot help.
 _MISCONFIGURED: Final = ("28", "3D", "42501")
 CONNECT_TIMEOUT_S: Final = 5.0
 COMMAND_TIMEOUT_S: Final = 60.0  # a statement of an owner takes milliseconds; longer means a dead connection
+# A process that is stopped between two statements (a paused machine, a debugger) would keep its locks, and
+# with them its shards, as long as it sleeps: the server ends its transaction, and the next owner goes on.
+IDLE_TRANSACTION_S = 20.0
 
 
 @contextlib.contextmanager
@@ -39,7 +42,7 @@ def translated() -> Generator[None]:
     except asyncpg.InterfaceError as error:
         raise StoreError(f"database: {error}") from error
     except (OSError, TimeoutError) as error:
-        raise StoreError(f"database: {error or type(error).__name__}") from error
+        raise StoreError(f"database: {str(error) or type(error).__name__}") from error
 
 
 async def open_pool(settings: PostgresSettings, connections: int) -> Pool:
@@ -51,7 +54,11 @@ async def open_pool(settings: PostgresSettings, connections: int) -> Pool:
             max_size=connections,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=COMMAND_TIMEOUT_S,
-            server_settings={"search_path": quoted(settings.schema_name), "timezone": "UTC"},
+            server_settings={
+                "search_path": quoted(settings.schema_name),
+                "timezone": "UTC",
+                "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_S * 1000:.0f}",
+            },
         )
 
 

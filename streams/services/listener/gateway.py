@@ -106,15 +106,28 @@ class GatewayFollower:
         for tenant in self._router.everybody:
             await self._place(tenant)
         head = await self._chain.head()
-        lowest = min(cursor.at.number for cursor in self._cursors.values())
-        if head.number <= lowest:
+        groups = await self._read_groups(head)
+        if not groups:
             return 0
-        reading = await self._read(lowest, head)
         crashpoint("gateway.read")
         await self._require_branch()
-        for cursor in self._cursors.values():
-            await self._publish_next(cursor, reading)
-        return int(reading.to.number < head.number)
+        for reading, cursors in groups:
+            for cursor in cursors:
+                await self._publish_next(cursor, reading)
+        return int(any(reading.to.number < head.number for reading, _ in groups))
+
+    async def _read_groups(self, head: Head) -> list[tuple[_Reading, list[_Cursor]]]:
+        """Readings up to the head, each with the tenants that it brings forward.
+
+        A tenant that catches up must hold up no other one, so who stands above its reading gets another.
+        """
+        waiting: list[_Cursor] = [c for c in self._cursors.values() if c.at.number < head.number]
+        groups: list[tuple[_Reading, list[_Cursor]]] = []
+        while waiting:
+            reading = await self._read(min(cursor.at.number for cursor in waiting), head)
+            groups.append((reading, [c for c in waiting if c.at.number < reading.to.number]))
+            waiting = [c for c in waiting if c.at.number >= reading.to.number]
+        return groups
 
     async def _require_branch(self) -> None:
         """The logs were read above the cursors' ends: raises Moved where the node has left one since."""

@@ -6,9 +6,10 @@ import asyncpg
 import pytest
 from port_contracts.store import NOW, TOPICS, StoreContract, work
 
+from streams.adapters.postgres import pool
 from streams.adapters.postgres.store import PostgresStore
 from streams.devnet.stack import Stack
-from streams.domain.errors import ConfigurationError, StoreError
+from streams.domain.errors import ConfigurationError, Fenced, StoreError
 from streams.domain.lifecycle import WorkState
 from streams.domain.state import State
 from streams.settings import PostgresSettings
@@ -28,6 +29,26 @@ async def test_a_claim_waits_for_an_open_transaction(store: PostgresStore) -> No
         assert not claiming.done()
     claim = await claiming
     assert {offset.topic: offset.next_off for offset in claim.offsets}["events.v1"] == 3
+
+
+async def test_an_owner_that_sleeps_in_a_transaction_loses_it(
+    postgres: PostgresSettings, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "IDLE_TRANSACTION_S", 0.2)
+    sleeper = await PostgresStore.open(postgres)
+    epoch = (await sleeper.claim(0, "me", TOPICS)).epoch
+
+    async def sleep_and_write() -> None:
+        async with sleeper.begin(0, epoch) as tx:
+            assert (await store.claim(0, "you", TOPICS)).epoch == epoch + 1
+            await tx.advance("events.v1", 0, 0, 3)
+
+    with pytest.raises(StoreError):
+        await sleep_and_write()
+    with pytest.raises(Fenced):
+        async with sleeper.begin(0, epoch):
+            pass
+    await sleeper.close()
 
 
 async def test_the_store_writes_when_an_item_took_each_step(store: PostgresStore) -> None:

@@ -60,11 +60,11 @@ class Rig:
         self.log, self.clock = log, clock
         self.chain = FakeChain(length=6)
         self.metrics = Metrics()
+        self.router = Router(TENANTS)
         self.settings = GatewaySettings(input_verification_address="0x" + CONTRACT.hex(), start_block=4)
 
     def listener(self) -> GatewayFollower:
-        router = Router(TENANTS)
-        return GatewayFollower(self.chain, self.log, self.settings, router, self.clock, self.metrics)
+        return GatewayFollower(self.chain, self.log, self.settings, self.router, self.clock, self.metrics)
 
     def counted(self) -> tuple[float, float]:
         """Requests told and failed, as /metrics has them."""
@@ -201,6 +201,22 @@ async def test_a_long_absence_is_caught_up_in_bounded_ranges(rig: Rig) -> None:
     await rig.later(await rig.drain())
     assert rig.spans("ours") == [(3, 103), (103, 203), (203, 255)]
     assert max(to - start for start, to in rig.spans("ours")) == BLOCKS_MAX
+
+
+async def test_a_tenant_that_catches_up_holds_up_no_other(rig: Rig) -> None:
+    rig.router = Router({OTHER: "other"})
+    follower = await rig.drain()
+    rig.chain.mine(250)
+    await rig.later(follower)
+    rig.chain.mine(1, [material(OTHER)])
+    rig.router = Router(TENANTS)  # a host chain more, whose tenant begins where the gateway began
+    follower = rig.listener()
+    await follower.step()
+    assert rig.spans("ours") == [(3, 103)]
+    assert rig.spans("other")[-1][1] == 256
+    assert len(rig.topics("other")) == 1
+    await rig.later(await rig.later(follower))
+    assert rig.spans("ours") == [(3, 103), (103, 203), (203, 256)]
 
 
 async def test_a_range_has_at_most_so_many_events_cut_at_whole_blocks(rig: Rig) -> None:

@@ -123,6 +123,18 @@ async def test_other_bytes_are_refused_and_the_next_url_is_tried(tmp_path: Path)
     assert (tmp_path / "downloads" / DIGEST.hex() / KEYSET_FILE).read_bytes() == KEYSET
 
 
+@pytest.mark.parametrize("order", [(URL, "http://away"), ("http://away", URL)], ids=["first", "last"])
+async def test_wrong_bytes_hide_no_storage_that_is_away(tmp_path: Path, order: tuple[str, ...]) -> None:
+    away = f"http://away/PUB/CompressedXofKeySet/{IDENT.hex()}"
+    storage = Storage({DIRECT: b"other bytes", away: 500})
+    store = KeyStore(tmp_path, storage.client())
+    with pytest.raises(KeyMissing) as raised:
+        await store.fetch(Material.KEYSET, IDENT, DIGEST, order)
+    assert not isinstance(raised.value, DigestMismatch)
+    storage.objects[away] = KEYSET
+    assert (await store.fetch(Material.KEYSET, IDENT, DIGEST, order)).is_dir()
+
+
 async def test_a_size_limit_is_kept_while_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Material, "size_bytes_max", property(lambda _: 10))
     with pytest.raises(KeyMissing, match="larger than 10 bytes"):
