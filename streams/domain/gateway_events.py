@@ -144,8 +144,8 @@ GatewayDecoder = Callable[[Topics, bytes], GatewayEvent]
 def _verify_proof_request(topics: Topics, data: bytes) -> VerifyProofRequest:
     zk_proof_id, chain_id = indexed(topics, 2)
     return VerifyProofRequest(
-        zk_proof_id=words.unsigned(zk_proof_id),
-        contract_chain_id=words.unsigned(chain_id),
+        zk_proof_id=words.stored(zk_proof_id),
+        contract_chain_id=words.stored(chain_id),
         contract=words.address(words.word(data, 0)),
         user=words.address(words.word(data, 32)),
         ciphertext=words.tail_bytes(data, words.offset(data, 64)),
@@ -156,7 +156,7 @@ def _verify_proof_request(topics: Topics, data: bytes) -> VerifyProofRequest:
 def _verify_proof_response_call(topics: Topics, data: bytes) -> VerifyProofResponseCall:
     (zk_proof_id,) = indexed(topics, 1)
     return VerifyProofResponseCall(
-        zk_proof_id=words.unsigned(zk_proof_id),
+        zk_proof_id=words.stored(zk_proof_id),
         handles=words.word_array(data, words.offset(data, 0)),
         signature=words.tail_bytes(data, words.offset(data, 32)),
         tx_sender=words.address(words.word(data, 64)),
@@ -167,7 +167,7 @@ def _verify_proof_response_call(topics: Topics, data: bytes) -> VerifyProofRespo
 def _verify_proof_response(topics: Topics, data: bytes) -> VerifyProofResponse:
     (zk_proof_id,) = indexed(topics, 1)
     return VerifyProofResponse(
-        zk_proof_id=words.unsigned(zk_proof_id),
+        zk_proof_id=words.stored(zk_proof_id),
         handles=words.word_array(data, words.offset(data, 0)),
         signatures=words.tail_array(data, words.offset(data, 32), words.tail_bytes),
     )
@@ -176,13 +176,13 @@ def _verify_proof_response(topics: Topics, data: bytes) -> VerifyProofResponse:
 def _reject_proof_response_call(topics: Topics, data: bytes) -> RejectProofResponseCall:
     (zk_proof_id,) = indexed(topics, 1)
     extra_data = words.tail_bytes(data, words.offset(data, 0))
-    return RejectProofResponseCall(words.unsigned(zk_proof_id), extra_data)
+    return RejectProofResponseCall(words.stored(zk_proof_id), extra_data)
 
 
 def _reject_proof_response(topics: Topics, data: bytes) -> RejectProofResponse:
     (zk_proof_id,) = indexed(topics, 1)
     words.words(data, 0)
-    return RejectProofResponse(words.unsigned(zk_proof_id))
+    return RejectProofResponse(words.stored(zk_proof_id))
 
 
 def _add_material(topics: Topics, data: bytes) -> AddCiphertextMaterial:

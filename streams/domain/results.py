@@ -4,6 +4,8 @@ A result names the item and the attempt that it answers. A record is at most 256
 ciphertexts comes in several records, and an item is done when all its outputs are stored.
 """
 
+from typing import Final
+
 import msgspec
 
 from streams.domain.errors import Undecodable
@@ -82,6 +84,9 @@ Result = Started | Computed | Proven | Squashed | Sent | Failed
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Result)
+# The state's text columns hold no NUL, and what a worker says about its failure may come from anywhere.
+_NUL: Final = rb"\u0000"
+_REPLACEMENT: Final = rb"\ufffd"
 
 
 def encode_result(result: Result) -> bytes:
@@ -92,6 +97,6 @@ def encode_result(result: Result) -> bytes:
 def decode_result(value: bytes) -> Result:
     """The result in a record's value; raises Undecodable."""
     try:
-        return _decoder.decode(value)
+        return _decoder.decode(value.replace(_NUL, _REPLACEMENT))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Undecodable(f"not a result: {error}") from error

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from streams.domain.errors import UndecodableLog
 
 WORD: Final = 32
+_COLUMN_BITS: Final = 63  # of a signed bigint, without its sign
 
 _T = TypeVar("_T")
 
@@ -34,6 +35,14 @@ def unsigned(value: bytes, size_bytes: int = WORD) -> int:
     number = int.from_bytes(value, "big")
     if number >> (8 * size_bytes):
         raise UndecodableLog(f"{number} does not fit {size_bytes} bytes")
+    return number
+
+
+def stored(value: bytes) -> int:
+    """A number that the state's columns can hold: contracts count these up, or choose small ones."""
+    number = int.from_bytes(value, "big")
+    if number >> _COLUMN_BITS:
+        raise UndecodableLog(f"{number} does not fit {_COLUMN_BITS} bits")
     return number
 
 

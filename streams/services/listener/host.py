@@ -17,7 +17,7 @@ from streams.domain import facts
 from streams.ports import Clock, Log
 from streams.services.crashpoints import crashpoint
 from streams.services.listener.follower import Chain, Window, connected, next_blocks, read_block
-from streams.services.listener.key_facts import announced, tell
+from streams.services.listener.key_facts import tell
 from streams.services.listener.position import newest_facts
 from streams.services.listener.publish import AUDIT_S, Publisher
 from streams.settings import HostChainSettings
@@ -96,7 +96,7 @@ class HostFollower:
         found = await newest_facts(self._log, self.tenant, self._is_block, 2 * self._depth)
         if not self._has_keys:
             # Also what other chains' listeners announced before this tenant was; it comes before the anchor.
-            await tell(self._log, [self.tenant], await announced(self._log))
+            await tell(self._log, [self.tenant])
             self._has_keys = True
         window = Window(self._depth)
         for block in connected([fact for fact in found if isinstance(fact, facts.HostBlock)]):

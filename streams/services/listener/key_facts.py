@@ -67,13 +67,16 @@ async def announce(log: Log, announcement: Announcement) -> None:
     crashpoint("keys.announced")
 
 
-async def tell(log: Log, tenants: Iterable[str], announcements: Iterable[Announcement]) -> None:
-    """Publish to each tenant the keys that its log lacks; raises BrokerError."""
+async def tell(log: Log, tenants: Iterable[str]) -> None:
+    """Publish to each tenant the announced keys that its log lacks; raises BrokerError.
+
+    All of them and in their order, whoever tells: a first key is the active one until a newer one comes, and
+    of two that tell a tenant at once neither may tell it of the newer one alone.
+    """
     publisher = Publisher(log, "keys")
-    wanted = list(announcements)
     for tenant in tenants:
         known = await _known(log, tenant)
-        for announcement in wanted:
+        for announcement in await announced(log):
             key = announcement_key(announcement)
             if key not in known:
                 await publisher.publish(tenant, key_fact(announcement), f"{tenant}/{key}")

@@ -119,8 +119,8 @@ class KeyFetcher:
             _log.error("an older key could not be had", action="key_superseded", key_id=ident.hex())
 
     async def _resume(self) -> None:
+        await tell(self._log, self._tenants)
         known = await announced(self._log)
-        await tell(self._log, self._tenants, known)
         self._announced = {_ident(announcement): announcement for announcement in known}
 
     def _decode(self, entry: BlockLog) -> Activation | None:
@@ -148,7 +148,7 @@ class KeyFetcher:
             raise
         crashpoint("keys.downloaded")
         await announce(self._log, announcement)
-        await tell(self._log, self._tenants, [announcement])
+        await tell(self._log, self._tenants)
         self._announced[_activated(activation)] = announcement
         self._count(f"activate_{kind}_success")
 

@@ -114,6 +114,12 @@ def test_the_two_chains_do_not_read_each_other() -> None:
     assert events.decode_gateway_log((rejected, bytes(32)), b"") == events.RejectProofResponse(0)
 
 
+def value_of(item: dict[str, Any], table: dict[str, Any]) -> st.SearchStrategy[Any]:
+    if item["name"] in ("zkProofId", "contractChainId"):
+        return st.integers(0, 2**63 - 1)
+    return values(item["type"], table)
+
+
 def values(kind: str, table: dict[str, Any] | None = None) -> st.SearchStrategy[Any]:
     if kind.endswith("[]"):
         return st.lists(values(kind[:-2]), max_size=3).map(tuple)
@@ -141,7 +147,7 @@ def encoded(table: dict[str, Any], args: dict[str, Any]) -> tuple[tuple[bytes, .
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(OURS), st.data())
 def test_what_the_reference_encoder_writes_is_read_back(table: dict[str, Any], draw: st.DataObject) -> None:
-    args = {item["name"]: draw.draw(values(item["type"], table)) for item in table["inputs"]}
+    args = {item["name"]: draw.draw(value_of(item, table)) for item in table["inputs"]}
     topics, data = encoded(table, args)
     assert events.decode_log(topics, data) == recorded.expected(table["event"], args)
     if data:
@@ -213,6 +219,13 @@ def test_a_url_that_is_no_text_is_refused() -> None:
     data = encode(["uint256", "bytes[]", "bytes"], [5, [b"\xff\xfe"], b"digest"])
     with pytest.raises(UndecodableLog, match="UTF-8"):
         events.decode_host_log(topics, data)
+
+
+def test_a_number_that_no_column_holds_is_refused() -> None:
+    topics = (event_topic("RejectProofResponse(uint256)"), (2**63).to_bytes(32, "big"))
+    with pytest.raises(UndecodableLog, match="63 bits"):
+        events.decode_gateway_log(topics, b"")
+    assert events.decode_gateway_log((topics[0], (2**63 - 1).to_bytes(32, "big")), b"") is not None
 
 
 def test_padding_that_is_not_zero_is_refused() -> None:

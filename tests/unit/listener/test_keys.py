@@ -115,6 +115,17 @@ async def test_a_restart_repeats_nothing_that_is_there(rig: Rig) -> None:
     assert len(rig.log.records(KEYSETS)) == 1
 
 
+async def test_a_tenant_never_hears_of_a_newer_key_alone(rig: Rig) -> None:
+    fetcher = rig.fetcher()
+    await fetcher.step()
+    older = KeySetAnnouncement(key_id=bytes(32), digest=b"d", engine="clear", release="r", urls=())
+    await announce(rig.log, older)  # by the listener of another chain, which tells its own tenant only
+    rig.chain.mine(1, [key_log(1, KEYSET)])
+    rig.chain.mine(LAG)
+    await fetcher.step()
+    assert rig.ids("ours") == [0, 1]
+
+
 async def test_a_tenant_whose_log_lacks_a_key_is_told_at_the_next_start(rig: Rig) -> None:
     rig.chain.mine(1, [key_log(1, KEYSET), crs_log(2)])
     rig.chain.mine(LAG)
