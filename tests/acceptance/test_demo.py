@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 LOOK_S = 0.5  # between two looks at the processes of a run
+END_S = 10  # for what ends with its parent
 STARTED = 8  # processes of a run that is under way: at least the servers and some services
 ROW = re.compile(r"^. (\w[\w ]*?) +. (\d+) +. (\d+) +. equal .$")
 
@@ -59,7 +60,16 @@ class Demo:
     def left(self) -> list[str]:
         """Processes of the run that still run."""
         self.look()
-        return [" ".join(process.cmdline()) for process in self.seen if process.is_running()]
+        _, alive = psutil.wait_procs(self.seen, timeout=END_S)
+        return [found for process in alive if (found := described(process))]
+
+
+def described(process: psutil.Process) -> str:
+    """A running process, empty for one that has ended, reaped by its new parent or not."""
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest_asyncio
 from streams.commands import services
 from streams.devnet import activation, up
 from streams.devnet.chain_client import poll
+from streams.devnet.processes import identify
 from streams.devnet.state import State
 from streams.fhe.keyset import KeyStore
 
@@ -52,7 +53,7 @@ async def test_all_services_come_up_and_go_down_together(devnet: State, tmp_path
     finally:
         process.kill()
         process.wait()
-    assert not [name for name in names if is_running(address(tmp_path, name).pid)]
+    assert not [name for name in names if identify(address(tmp_path, name).pid)]
 
 
 def start(devnet: State, folder: Path) -> "subprocess.Popen[bytes]":
@@ -61,10 +62,6 @@ def start(devnet: State, folder: Path) -> "subprocess.Popen[bytes]":
         [sys.executable, "-m", "streams.cli", *arguments],
         env={**os.environ, "CIPHERSTREAM_CONFIG": str(devnet.settings_file)},
     )
-
-
-def is_running(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
 
 
 async def health(http: httpx.AsyncClient, state: Path, name: str) -> bool | None:

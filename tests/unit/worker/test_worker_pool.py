@@ -1,15 +1,17 @@
 import asyncio
 import contextlib
+import os
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from streams.adapters.system import SystemClock
+from streams.devnet.processes import identify
 from streams.domain.errors import InvalidInput, KeyMaterialError, KeyMissing, OperationError, WorkerCrashed
 from streams.domain.results import Ciphertext
 from streams.domain.work import SquashWork
@@ -158,7 +160,7 @@ async def test_a_stopped_pool_leaves_no_child_behind() -> None:
     async with running() as pool:
         pid = int(await answer(pool, "pid"))
         assert pool.pid == pid
-    assert not psutil.pid_exists(pid)
+    assert identify(pid) is None
 
 
 PARENT = """
@@ -185,6 +187,8 @@ def test_a_child_dies_with_its_parent() -> None:
         (sys.executable, "-c", PARENT, *COMMAND), stdout=subprocess.PIPE, cwd=root, text=True
     ) as parent:
         assert parent.stdout is not None
-        child = psutil.Process(int(parent.stdout.readline()))
+        child = os.pidfd_open(int(parent.stdout.readline()))
         parent.send_signal(signal.SIGKILL)
-    child.wait(timeout=30)
+    ended, _, _ = select.select([child], [], [], 30)
+    os.close(child)
+    assert ended
