@@ -112,6 +112,10 @@ class Owner:
     async def _claim(self) -> None:
         log, store = self._around.log, self._around.store
         topics = {EVENTS: await log.topic_id(EVENTS), RESULTS: await log.topic_id(RESULTS)}
+        if self._epoch:
+            # Who lost the database for a while, or slept, takes nothing back from an owner that came since.
+            async with store.begin(self._shard, self._epoch):
+                pass
         claim = await store.claim(self._shard, self._around.owner, topics)
         self._epoch = claim.epoch
         self._applier.halted = set(claim.halted)

@@ -180,6 +180,23 @@ async def test_a_database_that_is_away_is_waited_for(before: int, after: int) ->
     assert worlds.settled(store.state) == worlds.settled(expected)
 
 
+async def test_who_lost_the_database_takes_nothing_back_from_its_successor() -> None:
+    store = Flaky()
+    world = GraphWorld(store=store)
+    async with world.process() as sleeper:
+        await world.publish(*chain(5)[:2])
+        await sleeper.settle()
+        epoch = (await store.claim(world.shard, "successor", {})).epoch
+        store.before = 1
+        await world.publish(*chain(5)[2:])
+        await sleeper.settle()
+        await world.clock.advance(5)  # it tries again, and has not waited as long as a refused owner does
+        await sleeper.settle()
+        assert store.before == 0
+        assert sleeper.shards.owned == []
+        assert (await store.claim(world.shard, "next", {})).epoch == epoch + 1
+
+
 async def test_a_log_that_begins_too_late_ends_the_service_and_names_the_command(world: GraphWorld) -> None:
     await world.publish(*chain(5))
     world.log.expire(topics.EVENTS, world.shard, 2)
