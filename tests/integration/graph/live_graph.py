@@ -54,6 +54,7 @@ class Child:
 
     process: asyncio.subprocess.Process
     log: Path
+    crashed: Path  # exists when it has sent itself its signal
 
     async def ended(self) -> int:
         async with asyncio.timeout(UNTIL_S):
@@ -82,13 +83,16 @@ class LiveGraph:
     def __post_init__(self) -> None:
         self.answering.set()
 
-    async def start(self, crash_at: str = "", argv: tuple[str, ...] = ()) -> Child:
-        """Start a process and give it back at once."""
+    async def start(
+        self, crash_at: str = "", argv: tuple[str, ...] = (), crash: signal.Signals = signal.SIGKILL
+    ) -> Child:
+        """Start a process and give it back at once; it sends itself the signal at a point, once."""
         folder = self.config.parent
         number = len(self.children)
         environment = self.environment() | {
             crashpoints.POINT_VARIABLE: crash_at,
             crashpoints.MARKER_VARIABLE: str(folder / f"crashed-{number}"),
+            crashpoints.SIGNAL_VARIABLE: crash.name,
             STATE_VARIABLE: str(folder),
         }
         log = folder / f"graph-{number}.log"
@@ -101,7 +105,7 @@ class LiveGraph:
                 stderr=file,
                 start_new_session=True,
             )
-        self.children.append(Child(process, log))
+        self.children.append(Child(process, log, folder / f"crashed-{number}"))
         return self.children[-1]
 
     def environment(self) -> dict[str, str]:
