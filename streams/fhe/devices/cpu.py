@@ -15,6 +15,7 @@ from streams.fhe.devices.port import Bootstraps
 from streams.fhe.devices.words import Words
 from streams.fhe.parameters import PINNED, Parameters
 
+CHUNK: Final = 32  # ciphertexts that a thread of the kernel turns together (`native/kernel/src/batch.rs`)
 TABLE_UNIT: Final = 1 << 32  # the kernel keeps the upper half of a test polynomial's words
 
 
@@ -58,6 +59,11 @@ class CpuDevice:
     def parameters(self) -> Parameters:
         """The set of its keys."""
         return self._parameters
+
+    @property
+    def batch_size(self) -> int:
+        """Ciphertexts from which a larger batch is hardly faster for each of them: a chunk per thread."""
+        return CHUNK * self._threads
 
     def bootstrap(self, batch: Bootstraps) -> list[Words]:
         """For each ciphertext its results, shape (boxes of it, 2049)."""

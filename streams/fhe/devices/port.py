@@ -26,6 +26,11 @@ class Device(Protocol):
         """The set of its keys."""
         ...
 
+    @property
+    def batch_size(self) -> int:
+        """Ciphertexts from which a larger batch is hardly faster for each of them."""
+        ...
+
     def bootstrap(self, batch: Bootstraps) -> list[Words]:
         """For each ciphertext its results, shape (boxes of it, k N + 1), LWE under the big key."""
         ...

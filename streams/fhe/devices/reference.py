@@ -1,6 +1,7 @@
 """The device `reference`: NumPy, exact integers, short. What the others are held against."""
 
 from dataclasses import replace
+from typing import Final
 
 from streams.fhe.devices.blind_rotation import blind_rotate
 from streams.fhe.devices.key_switch import key_switch
@@ -10,6 +11,8 @@ from streams.fhe.devices.modulus_switch import modulus_switch
 from streams.fhe.devices.port import Bootstraps
 from streams.fhe.devices.words import Words
 from streams.fhe.parameters import Parameters
+
+BATCH_SIZE: Final = 32  # the cost of a NumPy call is spread over it, and accumulators stay in the cache
 
 
 class ReferenceDevice:
@@ -22,6 +25,11 @@ class ReferenceDevice:
     def parameters(self) -> Parameters:
         """The set of its keys."""
         return self._key.parameters
+
+    @property
+    def batch_size(self) -> int:
+        """Ciphertexts from which a larger batch is hardly faster for each of them."""
+        return BATCH_SIZE
 
     def bootstrap(self, batch: Bootstraps) -> list[Words]:
         """For each ciphertext its results, shape (boxes of it, k N + 1)."""

@@ -7,9 +7,12 @@ import numpy as np
 from streams.fhe.devices.encoding import encode_halves
 from streams.fhe.devices.lookup_table import test_polynomial
 from streams.fhe.devices.port import Bootstraps, Device
+from streams.fhe.devices.randomness import SeededSource
+from streams.fhe.devices.seeded import seeded_ciphertexts
 from streams.fhe.devices.words import Word, Words
 from streams.fhe.noise import norm2_budget
 from streams.fhe.radix.block import Block
+from streams.fhe.radix.random import seeded
 from streams.fhe.radix.steps import LookUp, Outputs, checked
 from streams.fhe.radix.table import Table
 
@@ -33,6 +36,11 @@ class DeviceExecutor:
                 chosen = bootstrap(self._bootstraps([batch[i] for i in places], [tables[i] for i in places]))
                 results.update(zip(places, chosen, strict=True))
         return [look_up.outputs(list(results[i])) for i, look_up in enumerate(batch)]
+
+    def seeded(self, seed: bytes, count: int) -> list[Block]:
+        """Blocks of uniform phase, the same for the same seed."""
+        rows = seeded_ciphertexts(SeededSource(seed), self._device.parameters, count)
+        return [seeded(row) for row in rows]
 
     def _bootstraps(self, batch: Sequence[LookUp], tables: Sequence[Table]) -> Bootstraps:
         distinct: dict[tuple[int, ...], int] = {}

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.fhe.devices.randomness import SeededSource
 from streams.fhe.radix.block import MESSAGE_BITS, Block, RangeClaimWrong, Wire, digits
+from streams.fhe.radix.random import seeded
 from streams.fhe.radix.steps import BUDGET, LookUp, Outputs, checked
-from streams.fhe.radix.table import Table
+from streams.fhe.radix.table import TURN, Table
 
 Values = NDArray[np.int64]
 
@@ -31,6 +33,11 @@ class CountingExecutor:
         self.noise = max([self.noise, *(look_up.block.noise for look_up in batch)])
         return [self._outputs(look_up, table) for look_up, table in zip(batch, tables, strict=True)]
 
+    def seeded(self, seed: bytes, count: int) -> list[Block]:
+        """Seeded blocks without data."""
+        del seed
+        return [seeded() for _ in range(count)]
+
     def _outputs(self, look_up: LookUp, table: Table) -> Outputs:
         return look_up.outputs([None] * len(table.shifts))
 
@@ -48,6 +55,11 @@ class ClearExecutor(CountingExecutor):
         columns = np.array([digits(value, count) for value in values], dtype=np.int64).T
         top = 2 if bits == 1 else 6  # largest value in halves
         return [Block.of(Wire(0, top, noise, 2 * column)) for column in columns]
+
+    def seeded(self, seed: bytes, count: int) -> list[Block]:
+        """Seeded blocks of one sample each."""
+        positions = SeededSource(seed).uniform((count,)) % np.uint64(TURN)
+        return [seeded(np.array([2 * int(position)])) for position in positions]
 
     def values(self, block: Block) -> Values:
         """The samples of a block, shape (samples,).

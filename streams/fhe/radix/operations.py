@@ -121,9 +121,12 @@ def _cast(request: Request) -> Steps[list[Block]]:
 
 
 def _trivial(request: Request) -> Steps[list[Block]]:
-    value = request.clear(0)
+    value = request.operands[0]
+    if not isinstance(value, int):
+        raise OperationError(f"{request.operation.name} takes a plaintext")
     if request.out_type is FheType.BOOL:
-        return _nothing_to_do(constants(int(value > 0), 1))
+        # A Bool looks at the last byte only, unlike a scalar Bool of a binary operation.
+        return _nothing_to_do(constants(int(value & 0xFF > 0), 1))
     return _nothing_to_do(constants(value, blocks_of(request.out_type)))
 
 

@@ -1,0 +1,66 @@
+"""What can be known of a component without computing: a defect of this kind lets nothing of it run."""
+
+from streams.domain.errors import OperationError, Undecodable
+from streams.domain.handle import parse_handle
+from streams.domain.operands import check_operands, handle_operands
+from streams.domain.operations import TYPE_BITS, FheType
+from streams.domain.work import Step
+from streams.fhe.radix.operations import blocks_of
+from streams.fhe.wave.component import Component, Value
+
+
+def check(component: Component) -> None:
+    """Refuse a component that cannot be computed as it stands; raises OperationError."""
+    known = set[bytes]()
+    for handle, value in component.inputs.items():
+        _check_input(handle, value)
+        known.add(handle)
+    for step in component.steps:
+        _check_step(step, known)
+        known.add(step.result)
+    missing = [handle for handle in component.outputs if handle not in known or handle in component.inputs]
+    if missing:
+        raise OperationError(f"no step computes the output {missing[0].hex()}")
+
+
+def needed(component: Component) -> list[Step]:
+    """The steps that a wanted output depends on, in their order."""
+    wanted, kept = set(component.outputs), list[Step]()
+    for step in reversed(component.steps):
+        if step.result in wanted:
+            wanted.update(handles(step))
+            kept.append(step)
+    return kept[::-1]
+
+
+def handles(step: Step) -> tuple[bytes, ...]:
+    """The encrypted operands of a step."""
+    return handle_operands(step.operation, step.operands, step.is_scalar)
+
+
+def _check_input(handle: bytes, value: Value) -> None:
+    if _type_of(handle) != value.fhe_type:
+        raise OperationError(f"the input {handle.hex()} is given as type {value.fhe_type}")
+    if len(value.blocks) != blocks_of(value.fhe_type):
+        raise OperationError(f"the input {handle.hex()} has {len(value.blocks)} blocks")
+
+
+def _check_step(step: Step, known: set[bytes]) -> None:
+    if step.result in known:
+        raise OperationError(f"handle {step.result.hex()} is computed twice")
+    if _type_of(step.result) != step.fhe_type:
+        raise OperationError(f"handle {step.result.hex()} is not of type {step.fhe_type}")
+    unknown = [handle for handle in handles(step) if handle not in known]
+    if unknown:
+        raise OperationError(f"the input {unknown[0].hex()} is neither given nor computed before")
+    check_operands(step.operation, step.operands, step.is_scalar, step.fhe_type)
+
+
+def _type_of(handle: bytes) -> FheType:
+    try:
+        fhe_type = parse_handle(handle).fhe_type
+    except Undecodable as error:
+        raise OperationError(str(error)) from error
+    if fhe_type not in TYPE_BITS:
+        raise OperationError(f"handle {handle.hex()} is of type {fhe_type}, which does not exist")
+    return FheType(fhe_type)

@@ -1,0 +1,55 @@
+"""What goes into a window and what comes out of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streams.domain.errors import OperationError
+from streams.domain.operations import FheType
+from streams.domain.work import Step
+from streams.fhe.radix.block import Block
+
+
+class DependencyFailed(OperationError):
+    """An operand of this operation could not be computed; the cause is that operand's error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An encrypted number where the device has it: blocks, lowest first; a Bool is one block of 0 and 1."""
+
+    fhe_type: FheType
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """Steps in an order in which they can be computed, over a table of handles; only `outputs` come back."""
+
+    name: str  # of the work item; a window has it once
+    tenant: str
+    key_id: bytes
+    steps: tuple[Step, ...]
+    inputs: Mapping[bytes, Value]
+    outputs: tuple[bytes, ...]
+    priority: int = 0  # larger goes first among the components of its tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A wanted handle has its value."""
+
+    component: str
+    handle: bytes
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A wanted handle will never have one."""
+
+    component: str
+    handle: bytes
+    error: OperationError
+
+
+Result = Computed | Failed

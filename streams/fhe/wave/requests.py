@@ -1,0 +1,59 @@
+"""From a step of a component to a request of a radix algorithm."""
+
+from typing import Protocol
+
+from streams.domain.operations import BY_CODE, FheType, Kind
+from streams.domain.work import Step
+from streams.fhe.component import encrypted_operands
+from streams.fhe.radix.block import Block
+from streams.fhe.radix.forms import Form
+from streams.fhe.radix.operations import Operand, Request
+from streams.fhe.radix.random import blocks_needed
+from streams.fhe.wave.progress import Progress
+
+_FIRST_ONLY = frozenset({Kind.CAST, Kind.TRIVIAL})  # the second operand is the type, which the result has too
+
+
+class Seeds(Protocol):
+    """Makes blocks whose phase is uniform and known to nobody."""
+
+    def seeded(self, seed: bytes, count: int) -> list[Block]:
+        """The same blocks for the same seed."""
+        ...
+
+
+def request_of(progress: Progress, step: Step, form: Form, seeds: Seeds) -> Request:
+    """The request of a step whose operands are there."""
+    operation = BY_CODE[step.operation]
+    fhe_type = operand_type(step)
+    if operation.kind in (Kind.RAND, Kind.RAND_BOUNDED):
+        operands = _random(step, FheType(step.fhe_type), seeds)
+    else:
+        flags = encrypted_operands(operation, step)
+        pairs = zip(step.operands, flags, strict=True)
+        operands = [_operand(progress, each, is_encrypted) for each, is_encrypted in pairs]
+    if operation.kind in _FIRST_ONLY:
+        operands = operands[:1]
+    out_type, weight = FheType(step.fhe_type), progress.weight(step)
+    return Request(operation, tuple(operands), fhe_type, out_type, form, weight)
+
+
+def operand_type(step: Step) -> FheType:
+    """The type of the encrypted numbers, or of the result where there are none."""
+    operation = BY_CODE[step.operation]
+    flags = encrypted_operands(operation, step)
+    numbers = [each for each, is_encrypted in zip(step.operands, flags, strict=True) if is_encrypted]
+    if operation.kind is Kind.SELECT:
+        numbers = numbers[1:]  # the first one is the condition
+    return FheType(numbers[0][30]) if numbers else FheType(step.fhe_type)
+
+
+def _operand(progress: Progress, operand: bytes, is_encrypted: bool) -> Operand:
+    return progress.value(operand).blocks if is_encrypted else int.from_bytes(operand, "big")
+
+
+def _random(step: Step, out_type: FheType, seeds: Seeds) -> list[Operand]:
+    # A bound may ask for one bit less than the type has: that bit has a block of its own.
+    is_bounded = BY_CODE[step.operation].kind is Kind.RAND_BOUNDED
+    blocks = seeds.seeded(step.operands[0], blocks_needed(out_type.bits) + is_bounded)
+    return [blocks, int.from_bytes(step.operands[1], "big")] if is_bounded else [blocks]

@@ -1,0 +1,64 @@
+"""An operation in flight: its algorithm and those of its look-ups that have no answer yet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streams.domain.work import Step
+from streams.fhe.radix.block import Block
+from streams.fhe.radix.steps import LookUp, Outputs, Steps
+from streams.fhe.wave.progress import Progress
+
+
+class Running:
+    """One step of one component. Its look-ups may be answered over several batches, in order."""
+
+    def __init__(self, progress: Progress, step: Step, algorithm: Steps[list[Block]]) -> None:
+        self.progress = progress
+        self.step = step
+        self.rank = (*progress.rank, progress.place(step))
+        self._algorithm = algorithm
+        self._look_ups: Sequence[LookUp] = ()
+        self._answers = list[Outputs]()
+        self._has_begun = False
+
+    @property
+    def waiting(self) -> int:
+        """Look-ups that may run now."""
+        return len(self._look_ups) - len(self._answers)
+
+    def share(self, count: int) -> "Share":
+        """The first of the waiting look-ups, for a batch."""
+        start = len(self._answers)
+        return Share(self, self._look_ups[start : start + count])
+
+    def answer(self, outputs: Sequence[Outputs]) -> None:
+        """Results of the first of the waiting look-ups."""
+        self._answers += outputs
+
+    def resume(self) -> list[Block] | None:
+        """Goes on as far as the answers reach: the result, or none while look-ups wait.
+
+        Raises:
+            Exception: whatever the algorithm raises.
+        """
+        while not self.waiting:
+            try:
+                self._look_ups = self._next()
+            except StopIteration as stop:
+                return stop.value
+            self._answers = []
+        return None
+
+    def _next(self) -> Sequence[LookUp]:
+        if self._has_begun:
+            return self._algorithm.send(self._answers)
+        self._has_begun = True
+        return next(self._algorithm)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What an operation has in one batch."""
+
+    running: Running
+    look_ups: Sequence[LookUp]

@@ -1,0 +1,63 @@
+"""How well batches are filled: numbers since the start, and of now, that a metric can show."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from streams.fhe.radix.forms import Form
+
+
+@dataclass(frozen=True, slots=True)
+class Utilisation:
+    """One reading. The first block only grows; the second is of this moment."""
+
+    batches: int  # that ran
+    look_ups: int  # in them
+    places: int  # that they had: batches times their size
+    computed: int  # operations
+    failed: int  # operations, without those that depend on them
+    throughput_forms: int  # operations begun in this form
+    latency_forms: int
+
+    running: int  # operations
+    waiting: int  # look-ups that the next batches take
+    last_batch: int  # look-ups of the latest batch
+
+    @property
+    def fill(self) -> float:
+        """The part of all places that was used; 0 before the first batch."""
+        return self.look_ups / self.places if self.places else 0.0
+
+
+class Tally:
+    """What an executor counts."""
+
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
+        self._batches = self._look_ups = self._last = 0
+        self._forms: Counter[Form] = Counter()
+        self.computed = self.failed = 0
+
+    def batch(self, look_ups: int) -> None:
+        """A batch ran."""
+        self._batches += 1
+        self._look_ups += look_ups
+        self._last = look_ups
+
+    def begun(self, form: Form) -> None:
+        """An operation was begun in a form."""
+        self._forms[form] += 1
+
+    def reading(self, running: int, waiting: int) -> Utilisation:
+        """All numbers."""
+        return Utilisation(
+            batches=self._batches,
+            look_ups=self._look_ups,
+            places=self._batches * self._batch_size,
+            computed=self.computed,
+            failed=self.failed,
+            throughput_forms=self._forms[Form.THROUGHPUT],
+            latency_forms=self._forms[Form.LATENCY],
+            running=running,
+            waiting=waiting,
+            last_batch=self._last,
+        )
