@@ -1,20 +1,27 @@
-"""`bench counts`: what operations cost, from the algorithms themselves."""
+"""`bench counts`: what operations cost, from the algorithms themselves. `bench fhe`: what they take here."""
 
+import dataclasses
+import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from streams.commands import output
 from streams.commands.devnet import JsonOption
 from streams.domain.errors import ConfigurationError
+from streams.fhe.radix.forms import Form
 
 if TYPE_CHECKING:
     from streams.fhe.radix.counts import Row
+    from streams.fhe.wave.measure import Measurement
 
 app = typer.Typer(help="Measurements.", no_args_is_help=True)
 
 _LINE = "{:22} {:>4}  {:9}  {:10}  {:>8}  {:>5}  {:>5}"
+_TRANSFERS_LINE: Final = "{:>9} {:>9} {:>12} {:>7} {:>9} {:>8} {:>6}"
+TRANSFERS: Final = (1, 8, 32)
+SEED: Final = b"bench fhe"  # of the keys and numbers: they protect nothing, and every run has the same
 
 
 @app.callback()
@@ -46,3 +53,44 @@ def _show(found: Iterable["Row"]) -> None:
         paid = row.cost
         cells = (row.operation, row.bits, row.operands, row.form, paid.look_ups, paid.depth, paid.noise)
         typer.echo(_LINE.format(*cells))
+
+
+@app.command()
+def fhe(
+    transfers: Annotated[list[int] | None, typer.Option(min=1, help="In one window; repeatable.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Of the device.")] = 1,
+    form: Annotated[Form, typer.Option(help="In which all operations run.")] = Form.THROUGHPUT,
+    as_json: JsonOption = False,
+) -> None:
+    """Transfers per second of the wave executor on the device `cpu`, between blocks in memory.
+
+    A transfer is le, select, sub, add on 64 bits. Decompression and compression are not part of it.
+    """
+    from streams.fhe.devices.cpu import CpuDevice
+    from streams.fhe.devices.keys import generate_client, generate_server
+    from streams.fhe.devices.randomness import SeededSource
+    from streams.fhe.parameters import PINNED
+    from streams.fhe.wave.forms import always
+    from streams.fhe.wave.measure import Bench
+
+    source = SeededSource(SEED)
+    client = generate_client(source, PINNED)
+    bench_of = Bench(client, CpuDevice.prepare(generate_server(source, client), threads), source)
+    found = [bench_of.measure(count, time.perf_counter, always(form)) for count in transfers or TRANSFERS]
+    if as_json:
+        output.result([{**dataclasses.asdict(each), "per_second": each.per_second} for each in found])
+    else:
+        _show_transfers(found)
+
+
+def _show_transfers(found: "list[Measurement]") -> None:
+    heads = ("transfers", "seconds", "transfers/s", "ratio", "look-ups", "batches", "fill")
+    typer.echo(_TRANSFERS_LINE.format(*heads))
+    for each in found:
+        ratio = each.per_second / found[0].per_second
+        speeds = (f"{each.seconds:.2f}", f"{each.per_second:.2f}", f"{ratio:.2f}")
+        typer.echo(
+            _TRANSFERS_LINE.format(
+                each.transfers, *speeds, each.look_ups, each.batches, f"{100 * each.fill:.0f}%"
+            )
+        )

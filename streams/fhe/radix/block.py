@@ -98,6 +98,8 @@ def total(blocks: Iterable[Block]) -> Block:
             factors[wire] = factors.get(wire, 0) + factor
         halves, low, high = halves + block.halves, low + block.low, high + block.high
     terms = tuple((wire, factor) for wire, factor in factors.items() if factor)
+    if not terms:
+        low = high = halves // 2  # all wires cancelled: the value is known, whatever their ranges say
     return Block(terms, halves, low, high)
 
 

@@ -64,4 +64,4 @@ class DeviceExecutor:
 
 def _is_seeded(block: Block) -> bool:
     # Only ciphertexts that were never encrypted are without noise (`random.seeded`).
-    return block.noise == 0
+    return block.noise == 0 and not block.is_constant

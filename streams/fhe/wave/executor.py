@@ -25,19 +25,19 @@ from streams.fhe.devices.port import Device
 from streams.fhe.radix.block import Block
 from streams.fhe.radix.device_executor import DeviceExecutor
 from streams.fhe.radix.forms import Form
-from streams.fhe.radix.operations import plan
 from streams.fhe.radix.steps import Executor
 from streams.fhe.wave.admission import check
 from streams.fhe.wave.component import Component, Result, Value
 from streams.fhe.wave.fairness import Fairness
 from streams.fhe.wave.forms import FEWEST_LOOK_UPS, FormChoice, Shape
+from streams.fhe.wave.independence import planned
 from streams.fhe.wave.progress import Progress
 from streams.fhe.wave.requests import Seeds, request_of
 from streams.fhe.wave.running import Running, Share
 from streams.fhe.wave.utilisation import Tally, Utilisation
 
 # What a defect of an algorithm or of its operands looks like: it costs its own operation, not the window.
-DEFECTS: Final = (Irrecoverable, ArithmeticError, LookupError, TypeError, ValueError)
+DEFECTS: Final = (Irrecoverable, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class Runner(Executor, Seeds, Protocol):
@@ -128,7 +128,7 @@ class WaveExecutor:
     def _begin(self, progress: Progress, step: Step, form: Form) -> None:
         self._tally.begun(form)
         try:
-            algorithm = plan(request_of(progress, step, form, self._runner))
+            algorithm = planned(request_of(progress, step, form, self._runner))
         except DEFECTS as error:
             self._fail(progress, step, error)
             return

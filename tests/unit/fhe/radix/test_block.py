@@ -30,6 +30,12 @@ def test_nothing_times_zero_has_noise() -> None:
     assert digit() * 0 == Block.constant(0)
 
 
+def test_a_difference_with_itself_is_a_known_zero() -> None:
+    block = digit()
+    assert block - block == Block.constant(0)
+    assert block * 2 - block - block + 3 == Block.constant(3)
+
+
 def test_a_claim_narrows_a_range() -> None:
     block = (digit() + digit()).within(0, 3)
     assert (block.low, block.high) == (0, 3)

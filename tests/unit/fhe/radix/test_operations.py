@@ -151,6 +151,20 @@ def test_trivial_encryption_is_a_constant(fhe_type: FheType) -> None:
     assert executor.look_ups == 0
 
 
+@pytest.mark.parametrize(("value", "bit"), [(0, 0), (1, 1), (2, 1), (256, 0)])
+def test_a_trivial_bool_looks_at_the_last_byte(value: int, bit: int) -> None:
+    request = requested("TrivialEncrypt", (value,), FheType.BOOL, Form.THROUGHPUT)
+    assert computed(request, ClearExecutor(), 1) == [bit]
+
+
+@pytest.mark.parametrize("name", ["Eq", "Ge", "Le", "Ne", "Lt", "Sub"])
+def test_an_operand_with_itself(name: str) -> None:
+    executor = ClearExecutor()
+    blocks = executor.encrypt([0, 201, 255], 8)
+    request = requested(name, (blocks, blocks), FheType.UINT8, Form.THROUGHPUT)
+    assert computed(request, executor, 3) == [int(name in ("Eq", "Ge", "Le"))] * 3
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 17, 60])
 @pytest.mark.parametrize("form", list(Form))
 def test_sums_wrap(count: int, form: Form) -> None:

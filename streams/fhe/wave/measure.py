@@ -1,0 +1,146 @@
+"""Transfers per second of the wave executor, on keys made here and numbers encrypted here.
+
+What is measured begins with blocks on the device and ends with blocks on the device: neither decompression
+nor compression of stored ciphertexts is part of it. Every result is decrypted afterwards and compared.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from streams.domain.digest import keccak256
+from streams.domain.errors import Fatal
+from streams.domain.handle import COMPUTED_INDEX, stamp
+from streams.domain.operations import BY_NAME, FheType
+from streams.domain.work import Step
+from streams.fhe.devices import encoding, lwe
+from streams.fhe.devices.keys import ClientKey
+from streams.fhe.devices.port import Device
+from streams.fhe.devices.randomness import Source
+from streams.fhe.radix.block import DIGIT_MAX, MESSAGE_BITS, Block, Wire, digits
+from streams.fhe.radix.device_executor import DeviceExecutor
+from streams.fhe.radix.operations import blocks_of
+from streams.fhe.wave.component import Component, Computed, Value
+from streams.fhe.wave.executor import WaveExecutor
+from streams.fhe.wave.forms import FEWEST_LOOK_UPS, FormChoice
+
+KEY_ID: Final = b"measured"
+BITS: Final = FheType.UINT64.bits
+
+
+class WrongResult(Fatal):
+    """The device computed something else than it should have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One window of transfers, all submitted at once."""
+
+    transfers: int
+    seconds: float
+    look_ups: int
+    batches: int
+    batch_size: int
+    fill: float
+
+    @property
+    def per_second(self) -> float:
+        """Transfers."""
+        return self.transfers / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Clear numbers of one transfer: what fits is moved, what does not moves nothing."""
+
+    balance: int
+    receiver: int
+    amount: int
+
+    def expected(self) -> tuple[int, int]:
+        """Both balances afterwards."""
+        moved = self.amount if self.amount <= self.balance else 0
+        return self.balance - moved, (self.receiver + moved) % (1 << BITS)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A device and the client key that its keys belong to."""
+
+    client: ClientKey
+    device: Device
+    source: Source
+
+    def measure(
+        self, transfers: int, clock: Callable[[], float], forms: FormChoice = FEWEST_LOOK_UPS
+    ) -> Measurement:
+        """Time of a window of transfers.
+
+        Raises:
+            WrongResult: a balance is not what it should be.
+        """
+        given = [Transfer(1000 * i + 500, 77 * i, 900 + 150 * i) for i in range(transfers)]
+        window = WaveExecutor.on(KEY_ID, self.device, forms)
+        for index, each in enumerate(given):
+            window.submit(self._component(str(index), each))
+        started = clock()
+        results = list(window.drain())
+        seconds = clock() - started
+        found = {(each.component, each.handle): each.value for each in results if isinstance(each, Computed)}
+        for index, each in enumerate(given):
+            self._check(each, {handle: found.get((str(index), handle)) for handle in (LEFT, RECEIVED)})
+        reading = window.utilisation
+        return Measurement(
+            transfers, seconds, reading.look_ups, reading.batches, self.device.batch_size, reading.fill
+        )
+
+    def _component(self, name: str, given: Transfer) -> Component:
+        numbers = {BALANCE: given.balance, RECEIVER: given.receiver, AMOUNT: given.amount}
+        inputs = {handle: self._encrypted(number) for handle, number in numbers.items()}
+        return Component(
+            name=name, tenant="bench", key_id=KEY_ID, steps=STEPS, inputs=inputs, outputs=(LEFT, RECEIVED)
+        )
+
+    def _encrypted(self, number: int) -> Value:
+        values = np.array(digits(number, blocks_of(FheType.UINT64)))
+        parameters = self.client.parameters
+        messages = encoding.encode(parameters, values)
+        rows = lwe.encrypt(self.source, self.client.big, messages, parameters.glwe_noise_log2)
+        return Value(FheType.UINT64, tuple(Block.of(Wire(0, 2 * DIGIT_MAX, 1, row)) for row in rows))
+
+    def _check(self, given: Transfer, found: Mapping[bytes, Value | None]) -> None:
+        numbers = tuple(self._decrypted(value) for value in found.values() if value is not None)
+        if numbers != given.expected():
+            raise WrongResult(f"{given} gave {numbers}")
+
+    def _decrypted(self, value: Value) -> int:
+        rows = np.stack([DeviceExecutor(self.device).ciphertext(block) for block in value.blocks])
+        found = encoding.decode(self.client.parameters, lwe.phase(self.client.big, rows)).tolist()
+        return sum(digit << (MESSAGE_BITS * i) for i, digit in enumerate(found))
+
+
+def _handle(name: str, fhe_type: FheType = FheType.UINT64) -> bytes:
+    return stamp(keccak256(name.encode()), COMPUTED_INDEX, 1, fhe_type)
+
+
+def _step(name: str, *operands: bytes, result: bytes) -> Step:
+    operation = BY_NAME[name]
+    is_scalar = name == "TrivialEncrypt"
+    return Step(
+        operation=operation.code, operands=operands, is_scalar=is_scalar, result=result, fhe_type=result[30]
+    )
+
+
+BALANCE, RECEIVER, AMOUNT = (_handle(name) for name in ("balance", "receiver", "amount"))
+FITS, NOTHING, MOVED = _handle("fits", FheType.BOOL), _handle("nothing"), _handle("moved")
+LEFT, RECEIVED = _handle("left"), _handle("received")
+# The token of the examples, as its contract emits it.
+STEPS: Final = (
+    _step("Le", AMOUNT, BALANCE, result=FITS),
+    _step("TrivialEncrypt", bytes(32), bytes([FheType.UINT64]), result=NOTHING),
+    _step("IfThenElse", FITS, AMOUNT, NOTHING, result=MOVED),
+    _step("Sub", BALANCE, MOVED, result=LEFT),
+    _step("Add", RECEIVER, MOVED, result=RECEIVED),
+)

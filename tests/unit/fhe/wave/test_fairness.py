@@ -1,0 +1,92 @@
+"""Shares of a batch: equal between tenants over time, by rank within one."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.fhe.radix.block import Block
+from streams.fhe.radix.executors import CountingExecutor
+from streams.fhe.radix.steps import Steps, firsts, identity, look_up
+from streams.fhe.wave.fairness import Fairness
+from streams.fhe.wave.progress import Progress
+from streams.fhe.wave.running import Running, Share
+from tests.unit.fhe.wave.windows import U8, ClearSide, component, handle, step
+
+
+def wide(blocks: Sequence[Block]) -> Steps[list[Block]]:
+    return (yield from firsts([look_up(block, identity) for block in blocks]))
+
+
+def running(tenant: str, look_ups: int, order: int = 0, priority: int = 0) -> Running:
+    """An operation that hands out all its look-ups at once."""
+    x = handle("x")
+    number = ClearSide().value(U8, 3)
+    made = component(
+        "c", step("Not", x, result=handle("y")), inputs={x: number}, tenant=tenant, priority=priority
+    )
+    progress = Progress(made, order)
+    found = Running(progress, progress.ready[0], wide([number.blocks[0]] * look_ups))
+    assert found.resume() is None
+    return found
+
+
+def per_tenant(shares: Sequence[Share]) -> Counter[str]:
+    counts = Counter[str]()
+    for share in shares:
+        counts[share.running.progress.tenant] += len(share.look_ups)
+    return counts
+
+
+def test_a_batch_is_shared_by_tenants_not_by_operations() -> None:
+    given = [running("a", 20, order) for order in range(9)] + [running("b", 20, 9)]
+    assert per_tenant(Fairness().shares(given, 12)) == {"a": 6, "b": 6}
+
+
+def test_what_one_tenant_leaves_others_take() -> None:
+    assert per_tenant(Fairness().shares([running("a", 20), running("b", 2)], 12)) == {"a": 10, "b": 2}
+
+
+def test_everything_goes_when_there_is_room() -> None:
+    given = [running("a", 3), running("b", 2)]
+    assert per_tenant(Fairness().shares(given, 100)) == {"a": 3, "b": 2}
+
+
+def test_nothing_waits_nothing_goes() -> None:
+    assert Fairness().shares([], 8) == []
+
+
+def test_a_wide_operation_is_cut_and_goes_on_where_it_was() -> None:
+    operation, fairness, runner = running("a", 10), Fairness(), CountingExecutor()
+    sizes = list[int]()
+    while operation.waiting:
+        (share,) = fairness.shares([operation], 4)
+        sizes.append(len(share.look_ups))
+        operation.answer(runner.run(share.look_ups))
+    assert sizes == [4, 4, 2]
+    found = operation.resume()
+    assert found is not None
+    assert len(found) == 10
+
+
+def test_rank_is_priority_then_age() -> None:
+    young, old, urgent = running("a", 4, 2), running("a", 4, 1), running("a", 4, 3, priority=1)
+    shares = Fairness().shares([young, old, urgent], 9)
+    assert [(share.running, len(share.look_ups)) for share in shares] == [(urgent, 4), (old, 4), (young, 1)]
+
+
+@given(
+    loads=st.lists(st.integers(1, 40), min_size=2, max_size=5),
+    room=st.integers(1, 30),
+    batches=st.integers(1, 6),
+)
+def test_over_time_busy_tenants_get_the_same(loads: list[int], room: int, batches: int) -> None:
+    fairness, totals = Fairness(), Counter[str]()
+    # Every batch finds as much work as before: no tenant is ever idle.
+    tenants = [str(index) for index in range(len(loads))]
+    for _ in range(batches):
+        totals += per_tenant(fairness.shares([running(tenant, 40) for tenant in tenants], room))
+    assert totals.total() == min(room, 40 * len(loads)) * batches
+    quantum = max(1, room // len(loads))
+    assert max(totals.values()) - min(totals[tenant] for tenant in tenants) <= 2 * quantum

@@ -1,0 +1,70 @@
+"""Operands that share ciphertexts: never too noisy, and refreshed only where they would be."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.domain.errors import OperationError
+from streams.domain.operations import BY_NAME, FheType, Scalar
+from streams.fhe.radix.executors import ClearExecutor
+from streams.fhe.radix.forms import Form
+from streams.fhe.radix.operations import plan, requested
+from streams.fhe.radix.steps import NoiseExceeded, run
+from streams.fhe.wave.independence import planned
+from tests.unit.fhe.radix.semantics import BINARY
+
+U8 = FheType.UINT8
+ENCRYPTED = sorted(name for name in BINARY if BY_NAME[name].scalar is not Scalar.MUST)
+
+
+@pytest.mark.parametrize("name", ENCRYPTED)
+@pytest.mark.parametrize("form", list(Form))
+@given(value=st.integers(0, 255), noise=st.integers(1, 9))
+@settings(max_examples=5, deadline=None)
+def test_every_operation_on_one_number_twice(name: str, form: Form, value: int, noise: int) -> None:
+    executor = ClearExecutor()
+    blocks = executor.encrypt([value], 8, noise)
+    result = run(planned(requested(name, (blocks, blocks), U8, form)), executor)
+    assert executor.decrypt(result, 1) == [BINARY[name](value, value, 8) & 255]
+
+
+def test_a_shallow_sum_of_a_number_with_itself_is_refused_without() -> None:
+    executor = ClearExecutor()
+    blocks = executor.encrypt([77], 8)
+    with pytest.raises(NoiseExceeded):
+        run(plan(requested("Add", (blocks, blocks), U8, Form.LATENCY)), executor)
+    assert executor.decrypt(
+        run(planned(requested("Add", (blocks, blocks), U8, Form.LATENCY)), executor), 1
+    ) == [154]
+
+
+def test_a_rippling_sum_of_a_number_with_itself_costs_no_more() -> None:
+    executor = ClearExecutor()
+    blocks = executor.encrypt([77], 8)
+    run(planned(requested("Add", (blocks, blocks), U8, Form.THROUGHPUT)), executor)
+    assert executor.look_ups == 4
+
+
+def test_a_sum_of_one_number_many_times_separates_all_of_them() -> None:
+    executor = ClearExecutor()
+    blocks = executor.encrypt([77], 8)
+    request = requested("Sum", (blocks,) * 30, U8, Form.THROUGHPUT)
+    assert executor.decrypt(run(planned(request), executor), 1) == [77 * 30 & 255]
+    assert executor.noise <= 39
+
+
+def test_a_number_and_what_contains_it() -> None:
+    """As a selection leaves it: one branch plus a look-up."""
+    executor = ClearExecutor()
+    left, other = executor.encrypt([200], 8), executor.encrypt([3], 8)
+    condition = executor.encrypt([1], 1)
+    chosen = run(plan(requested("IfThenElse", (condition, other, left), U8, Form.THROUGHPUT)), executor)
+    for form in Form:
+        result = run(planned(requested("Add", (chosen, left), U8, form)), executor)
+        assert executor.decrypt(result, 1) == [203]
+
+
+def test_what_cannot_be_planned_is_still_refused() -> None:
+    blocks = ClearExecutor().encrypt([1], 8)
+    with pytest.raises(OperationError, match="takes a plaintext"):
+        planned(requested("Div", (blocks, blocks), U8, Form.THROUGHPUT))

@@ -1,0 +1,102 @@
+"""What components cost through the executor, pinned: it adds no look-up to what the algorithms take."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from streams.domain.work import Step
+from streams.fhe.radix.counts import stored
+from streams.fhe.radix.executors import CountingExecutor
+from streams.fhe.wave.component import Component, Value
+from streams.fhe.wave.executor import WaveExecutor
+from streams.fhe.wave.forms import FEWEST_BATCHES, FEWEST_LOOK_UPS, FormChoice, by_load
+from tests.unit.fhe.wave.windows import BOOL, KEY, U8, U64, component, handle, step, values, word
+
+BALANCE, RECEIVER, AMOUNT = (handle(name, U64) for name in ("balance", "receiver", "amount"))
+FITS, NOTHING, MOVED = handle("fits", BOOL), handle("nothing", U64), handle("moved", U64)
+KEPT, RECEIVED, NEW, OTHER = (handle(name, U64) for name in ("kept", "received", "new", "other"))
+
+TRANSFER = [
+    step("Le", AMOUNT, BALANCE, result=FITS),
+    step("TrivialEncrypt", word(0), bytes([U64]), result=NOTHING, is_scalar=True),
+    step("IfThenElse", FITS, AMOUNT, NOTHING, result=MOVED),
+    step("Add", RECEIVER, MOVED, result=RECEIVED),
+    step("Sub", BALANCE, MOVED, result=KEPT),
+]
+WHITEPAPER = [
+    step("Ge", BALANCE, AMOUNT, result=FITS),
+    step("Add", RECEIVER, AMOUNT, result=RECEIVED),
+    step("Sub", BALANCE, AMOUNT, result=KEPT),
+    step("IfThenElse", FITS, KEPT, BALANCE, result=NEW),
+    step("IfThenElse", FITS, RECEIVED, RECEIVER, result=OTHER),
+]
+
+
+def transfers(steps: Sequence[Step], outputs: Sequence[bytes], count: int) -> list[Component]:
+    def inputs() -> dict[bytes, Value]:
+        return {each: Value(U64, tuple(stored(64))) for each in (BALANCE, RECEIVER, AMOUNT)}
+
+    return [component(f"c{i}", *steps, inputs=inputs(), outputs=outputs) for i in range(count)]
+
+
+def counted(
+    given: Sequence[Component], batch_size: int = 1000, forms: FormChoice = FEWEST_LOOK_UPS
+) -> WaveExecutor:
+    executor = WaveExecutor(KEY, CountingExecutor(), batch_size, forms)
+    for each in given:
+        executor.submit(each)
+    assert len(values(list(executor.drain()))) == sum(len(each.outputs) for each in given)
+    return executor
+
+
+def test_a_transfer_takes_112_look_ups_in_49_batches() -> None:
+    found = counted(transfers(TRANSFER, [RECEIVED, KEPT], 1)).utilisation
+    assert (found.look_ups, found.batches, found.computed) == (112, 49, 5)
+
+
+def test_the_whitepapers_transfer_takes_144_in_33() -> None:
+    found = counted(transfers(WHITEPAPER, [NEW, OTHER], 1)).utilisation
+    assert (found.look_ups, found.batches) == (144, 33)
+
+
+def test_a_condition_that_comes_back_itself_is_made_at_its_own_weight() -> None:
+    """Selections multiply it where noise allows, and look it up where not: one more for each of the two."""
+    assert counted(transfers(TRANSFER, [RECEIVED, KEPT, FITS], 1)).utilisation.look_ups == 112
+    assert counted(transfers(WHITEPAPER, [NEW, OTHER, FITS], 1)).utilisation.look_ups == 146
+
+
+def test_transfers_share_batches() -> None:
+    one = counted(transfers(TRANSFER, [RECEIVED, KEPT], 1), batch_size=64).utilisation
+    many = counted(transfers(TRANSFER, [RECEIVED, KEPT], 32), batch_size=64).utilisation
+    assert many.look_ups == 32 * one.look_ups
+    assert many.batches < 2 * one.batches
+    assert many.fill > 16 * one.fill
+
+
+@pytest.mark.parametrize(("forms", "look_ups", "depth"), [(FEWEST_LOOK_UPS, 32, 32), (FEWEST_BATCHES, 85, 5)])
+def test_a_fixed_form_is_that_of_all(forms: FormChoice, look_ups: int, depth: int) -> None:
+    given = transfers([step("Add", BALANCE, AMOUNT, result=NEW)], [NEW], 1)
+    found = counted(given, forms=forms).utilisation
+    assert (found.look_ups, found.batches) == (look_ups, depth)
+
+
+def test_by_load_a_single_sum_is_shallow_and_many_are_cheap() -> None:
+    given = [step("Add", BALANCE, AMOUNT, result=NEW)]
+    few = counted(transfers(given, [NEW], 1), 128, by_load).utilisation
+    many = counted(transfers(given, [NEW], 100), 128, by_load).utilisation
+    assert (few.look_ups, few.batches, few.latency_forms) == (85, 5, 1)
+    assert (many.look_ups, many.throughput_forms, many.latency_forms) == (100 * 32, 100, 0)
+
+
+def test_by_load_others_that_wait_count_too() -> None:
+    """Products fill the batches when the sum begins."""
+    x, y, product = handle("x"), handle("y"), handle("product")
+    inputs = {each: Value(U8, tuple(stored(8))) for each in (x, y)}
+    executor = WaveExecutor(KEY, CountingExecutor(), 16, by_load)
+    for index in range(8):
+        executor.submit(component(f"p{index}", step("Mul", x, y, result=product), inputs=inputs))
+    executor.advance()
+    latency_forms = executor.utilisation.latency_forms
+    executor.submit(transfers([step("Add", BALANCE, AMOUNT, result=NEW)], [NEW], 1)[0])
+    list(executor.drain())
+    assert executor.utilisation.latency_forms == latency_forms

@@ -1,0 +1,247 @@
+"""Random windows give what the clear engine gives, on clear numbers and on ciphertexts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from streams.domain.operations import BY_NAME, TYPE_BITS, FheType
+from streams.domain.results import Ciphertext
+from streams.domain.work import ComputeWork, Step
+from streams.fhe.clear import STORED, ClearCompute, decode, encode
+from streams.fhe.component import component_outputs
+from streams.fhe.devices.reference import ReferenceDevice
+from streams.fhe.suite import ClearValue
+from streams.fhe.wave.component import Computed, Result
+from streams.fhe.wave.executor import WaveExecutor
+from streams.fhe.wave.forms import FEWEST_BATCHES, FEWEST_LOOK_UPS, FormChoice, by_load
+from tests.unit.fhe.devices.sets import SMALL, keys_of
+from tests.unit.fhe.radix.semantics import BINARY
+from tests.unit.fhe.wave.windows import (
+    BOOL,
+    KEY,
+    U8,
+    U64,
+    ClearSide,
+    DeviceSide,
+    Side,
+    component,
+    handle,
+    settled,
+    step,
+    values,
+    window,
+    word,
+)
+
+CLIENT, SERVER = keys_of(SMALL)
+FORMS = [FEWEST_LOOK_UPS, FEWEST_BATCHES, by_load]
+SHAPES = {"Add": U64, "Sub": U64, "BitAnd": U64, "Eq": BOOL, "Ge": BOOL, "Le": BOOL}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A component before encryption."""
+
+    name: str
+    tenant: str
+    inputs: Mapping[bytes, int]
+    steps: Sequence[Step]
+    outputs: Sequence[bytes]
+
+
+@st.composite
+def programs(draw: st.DrawFn, name: str, steps_max: int) -> Program:
+    """Operations that the clear engine has, each on handles drawn from those that exist before it."""
+    numbers = st.one_of(st.integers(0, 3), st.integers(0, 2**64 - 1))
+    inputs = {handle(f"{name} {i}", U64): draw(numbers) for i in range(2)}
+    inputs[handle(f"{name} flag", BOOL)] = draw(st.integers(0, 1))
+    known, steps = list(inputs), list[Step]()
+    for index in range(draw(st.integers(1, steps_max))):
+        steps.append(draw(steps_on(known, f"{name} step {index}")))
+        known.append(steps[-1].result)
+    results = [each.result for each in steps]
+    outputs = draw(st.lists(st.sampled_from(results), unique=True)) or results[-1:]
+    return Program(name, draw(st.sampled_from("ab")), inputs, steps, outputs)
+
+
+@st.composite
+def steps_on(draw: st.DrawFn, known: Sequence[bytes], name: str) -> Step:
+    longs = st.sampled_from([each for each in known if each[30] == U64])
+    flags = st.sampled_from([each for each in known if each[30] == BOOL])
+    kind = draw(st.sampled_from([*SHAPES, "IfThenElse", "IfThenElse", "And", "TrivialEncrypt"]))
+    if kind == "IfThenElse":
+        return step(kind, draw(flags), draw(longs), draw(longs), result=handle(name, U64))
+    if kind == "And":
+        return step("BitAnd", draw(flags), draw(flags), result=handle(name, BOOL))
+    if kind == "TrivialEncrypt":
+        fhe_type = draw(st.sampled_from([U64, BOOL]))
+        plain = word(draw(st.integers(0, 600)))
+        return step(kind, plain, bytes([fhe_type]), result=handle(name, fhe_type), is_scalar=True)
+    result = handle(name, SHAPES[kind])
+    if draw(st.booleans()):
+        plain = word(draw(st.integers(0, 2**64 + 5)))
+        return step(kind, draw(longs), plain, result=result, is_scalar=True)
+    return step(kind, draw(longs), draw(longs), result=result)
+
+
+def expected(program: Program) -> dict[tuple[str, bytes], int]:
+    """What the clear engine computes."""
+    given = [
+        Ciphertext(handle=each, fhe_type=each[30], ct64=encode(STORED, ClearValue(each[30], number)))
+        for each, number in program.inputs.items()
+    ]
+    work = ComputeWork(
+        item=program.name,
+        tenant="t",
+        attempt=0,
+        timeout_s=60,
+        key_id=KEY,
+        steps=tuple(program.steps),
+        inputs=tuple(given),
+        outputs=tuple(program.outputs),
+    )
+    outputs = component_outputs(ClearCompute(), work)
+    return {(program.name, each.handle): decode(STORED, each.ct64, each.fhe_type) for each in outputs}
+
+
+def found(side: Side, executor: WaveExecutor, given: Sequence[Program]) -> dict[tuple[str, bytes], int]:
+    """What the window computes; a component enters with every batch."""
+    results = list[Result]()
+    for program in given:
+        inputs = {each: side.value(FheType(each[30]), number) for each, number in program.inputs.items()}
+        executor.submit(
+            component(
+                program.name, *program.steps, inputs=inputs, outputs=program.outputs, tenant=program.tenant
+            )
+        )
+        results += executor.advance()
+    results += executor.drain()
+    return {place: side.number(value) for place, value in values(results).items()}
+
+
+def wanted(given: Sequence[Program]) -> dict[tuple[str, bytes], int]:
+    return {place: number for program in given for place, number in expected(program).items()}
+
+
+@given(
+    given=st.tuples(programs("one", 6), programs("two", 6), programs("three", 6)),
+    batch_size=st.integers(1, 150),
+    forms=st.sampled_from(FORMS),
+)
+@settings(max_examples=60, deadline=None)
+def test_random_windows_on_clear_numbers(
+    given: Sequence[Program], batch_size: int, forms: FormChoice
+) -> None:
+    side = ClearSide()
+    assert found(side, window(side, batch_size, forms), given) == wanted(given)
+
+
+@given(
+    given=st.tuples(programs("one", 4), programs("two", 4), programs("three", 4)),
+    batch_size=st.integers(20, 100),
+    forms=st.sampled_from(FORMS),
+)
+@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+def test_random_windows_on_ciphertexts(given: Sequence[Program], batch_size: int, forms: FormChoice) -> None:
+    side = DeviceSide(CLIENT, ReferenceDevice(SERVER))
+    assert found(side, window(side, batch_size, forms), given) == wanted(given)
+
+
+@pytest.mark.parametrize("name", sorted(BINARY))
+@pytest.mark.parametrize("is_scalar", [False, True])
+def test_binary_operations_of_the_table(name: str, is_scalar: bool) -> None:
+    side, left, right = ClearSide(), 200, 77
+    if BY_NAME[name].scalar == "must" and not is_scalar:
+        return
+    x, y = handle("x"), handle("y")
+    result = handle("result", BOOL if BY_NAME[name].result == "bool" else U8)
+    other = word(right) if is_scalar else y
+    inputs = {x: side.value(U8, left), y: side.value(U8, right)}
+    given = component("c", step(name, x, other, result=result, is_scalar=is_scalar), inputs=inputs)
+    (value,) = values(settled(side, given)).values()
+    assert side.number(value) == BINARY[name](left, right, 8) & 255
+
+
+@pytest.mark.parametrize(
+    ("name", "operands", "fhe_type", "is_scalar", "number"),
+    [
+        ("Neg", ("x",), U8, False, 56),
+        ("Not", ("x",), U8, False, 55),
+        ("Cast", ("x", bytes([FheType.UINT16])), FheType.UINT16, True, 200),
+        ("Cast", ("x", bytes([BOOL])), BOOL, True, 1),
+        ("Sum", ("x", "y", "x"), U8, False, 221),
+        ("Sum", (), U8, False, 0),
+        ("IsIn", ("x", "y", "x"), BOOL, False, 1),
+        ("IsIn", ("x", "y"), BOOL, False, 0),
+        ("MulDiv", ("x", "y", word(100)), U8, False, 154),
+        ("MulDiv", ("x", word(3), word(4)), U8, True, 150),
+        ("IfThenElse", ("flag", "x", "y"), U8, False, 200),
+        ("TrivialEncrypt", (word(258), bytes([BOOL])), BOOL, True, 1),
+        ("TrivialEncrypt", (word(256), bytes([BOOL])), BOOL, True, 0),
+    ],
+)
+def test_operations_of_every_other_shape(
+    name: str, operands: tuple[str | bytes, ...], fhe_type: FheType, is_scalar: bool, number: int
+) -> None:
+    side = ClearSide()
+    names = {"x": (U8, 200), "y": (U8, 77), "flag": (BOOL, 1)}
+    inputs = {handle(each, kind): side.value(kind, value) for each, (kind, value) in names.items()}
+    given = [handle(each, names[each][0]) if isinstance(each, str) else each for each in operands]
+    result = handle("result", fhe_type)
+    (value,) = values(
+        settled(side, component("c", step(name, *given, result=result, is_scalar=is_scalar), inputs=inputs))
+    ).values()
+    assert side.number(value) == number
+
+
+@pytest.mark.parametrize("fhe_type", [BOOL, U8, FheType.UINT64])
+def test_random_numbers_repeat_with_their_seed(fhe_type: FheType) -> None:
+    side = DeviceSide(CLIENT, ReferenceDevice(SERVER))
+    seeds = [bytes(16), bytes(16), b"another seed ..."]
+    steps = [
+        step("Rand", seed, bytes([fhe_type]), result=handle(f"r{i}", fhe_type), is_scalar=True)
+        for i, seed in enumerate(seeds)
+    ]
+    results = settled(side, component("c", *steps, inputs={}, outputs=[each.result for each in steps]))
+    one, same, other = (side.number(value) for value in values(results).values())
+    assert one == same < 1 << TYPE_BITS[fhe_type]
+    assert fhe_type is BOOL or one != other
+
+
+@pytest.mark.parametrize("bound_log2", [0, 3, 7, 8])
+def test_bounded_random_numbers_stay_below_their_bound(bound_log2: int) -> None:
+    side = DeviceSide(CLIENT, ReferenceDevice(SERVER))
+    steps = [
+        step(
+            "RandBounded",
+            bytes([i]) * 16,
+            word(1 << bound_log2),
+            bytes([U8]),
+            result=handle(f"r{i}"),
+            is_scalar=True,
+        )
+        for i in range(6)
+    ]
+    results = settled(side, component("c", *steps, inputs={}, outputs=[each.result for each in steps]))
+    numbers = [side.number(value) for value in values(results).values()]
+    assert len(numbers) == 6
+    assert max(numbers) < 1 << bound_log2
+
+
+def test_a_value_may_be_used_twice_by_one_operation() -> None:
+    side, x = ClearSide(), handle("x")
+    given = component("c", step("Add", x, x, result=handle("sum")), inputs={x: side.value(U8, 150)})
+    ((place, value),) = values(settled(side, given)).items()
+    assert place == ("c", handle("sum"))
+    assert side.number(value) == 44
+
+
+def test_results_name_their_component_and_handle() -> None:
+    side, x = ClearSide(), handle("x")
+    given = component("c", step("Not", x, result=handle("n")), inputs={x: side.value(U8, 1)})
+    (result,) = settled(side, given)
+    assert isinstance(result, Computed)
+    assert (result.component, result.handle, result.value.fhe_type) == ("c", handle("n"), U8)
