@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Measurements.", no_args_is_help=True)
 
 _LINE = "{:22} {:>4}  {:9}  {:10}  {:>8}  {:>5}  {:>5}"
-_TRANSFERS_LINE: Final = "{:>9} {:>9} {:>12} {:>7} {:>9} {:>8} {:>6}"
+_TRANSFERS_LINE: Final = "{:>9} {:>9} {:>12} {:>7} {:>9} {:>8} {:>6} {:>15}"
 TRANSFERS: Final = (1, 8, 32)
 SEED: Final = b"bench fhe"  # of the keys and numbers: they protect nothing, and every run has the same
 
@@ -76,21 +76,22 @@ def fhe(
     source = SeededSource(SEED)
     client = generate_client(source, PINNED)
     bench_of = Bench(client, CpuDevice.prepare(generate_server(source, client), threads), source)
-    found = [bench_of.measure(count, time.perf_counter, always(form)) for count in transfers or TRANSFERS]
+    found = [bench_of.measure(count, _clock, always(form)) for count in transfers or TRANSFERS]
     if as_json:
         output.result([{**dataclasses.asdict(each), "per_second": each.per_second} for each in found])
     else:
         _show_transfers(found)
 
 
+def _clock() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
 def _show_transfers(found: "list[Measurement]") -> None:
-    heads = ("transfers", "seconds", "transfers/s", "ratio", "look-ups", "batches", "fill")
+    heads = ("transfers", "seconds", "transfers/s", "ratio", "look-ups", "batches", "fill", "CPU ms/look-up")
     typer.echo(_TRANSFERS_LINE.format(*heads))
     for each in found:
         ratio = each.per_second / found[0].per_second
         speeds = (f"{each.seconds:.2f}", f"{each.per_second:.2f}", f"{ratio:.2f}")
-        typer.echo(
-            _TRANSFERS_LINE.format(
-                each.transfers, *speeds, each.look_ups, each.batches, f"{100 * each.fill:.0f}%"
-            )
-        )
+        cells = (each.look_ups, each.batches, f"{100 * each.fill:.0f}%", f"{each.look_up_ms:.2f}")
+        typer.echo(_TRANSFERS_LINE.format(each.transfers, *speeds, *cells))

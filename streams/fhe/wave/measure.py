@@ -6,7 +6,7 @@ nor compression of stored ciphertexts is part of it. Every result is decrypted a
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from streams.fhe.wave.forms import FEWEST_LOOK_UPS, FormChoice
 
 KEY_ID: Final = b"measured"
 BITS: Final = FheType.UINT64.bits
+Clock: TypeAlias = Callable[[], tuple[float, float]]  # seconds of the wall and of this process's threads
 
 
 class WrongResult(Fatal):
@@ -40,6 +41,7 @@ class Measurement:
 
     transfers: int
     seconds: float
+    processor_s: float  # of all threads; a busy neighbour disturbs it less
     look_ups: int
     batches: int
     batch_size: int
@@ -49,6 +51,11 @@ class Measurement:
     def per_second(self) -> float:
         """Transfers."""
         return self.transfers / self.seconds
+
+    @property
+    def look_up_ms(self) -> float:
+        """Processor time of one look-up, the executor's own part included."""
+        return 1000 * self.processor_s / self.look_ups
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +80,7 @@ class Bench:
     device: Device
     source: Source
 
-    def measure(
-        self, transfers: int, clock: Callable[[], float], forms: FormChoice = FEWEST_LOOK_UPS
-    ) -> Measurement:
+    def measure(self, transfers: int, clock: Clock, forms: FormChoice = FEWEST_LOOK_UPS) -> Measurement:
         """Time of a window of transfers.
 
         Raises:
@@ -87,13 +92,19 @@ class Bench:
             window.submit(self._component(str(index), each))
         started = clock()
         results = list(window.drain())
-        seconds = clock() - started
+        seconds, processor_s = (now - then for now, then in zip(clock(), started, strict=True))
         found = {(each.component, each.handle): each.value for each in results if isinstance(each, Computed)}
         for index, each in enumerate(given):
             self._check(each, {handle: found.get((str(index), handle)) for handle in (LEFT, RECEIVED)})
         reading = window.utilisation
         return Measurement(
-            transfers, seconds, reading.look_ups, reading.batches, self.device.batch_size, reading.fill
+            transfers,
+            seconds,
+            processor_s,
+            reading.look_ups,
+            reading.batches,
+            self.device.batch_size,
+            reading.fill,
         )
 
     def _component(self, name: str, given: Transfer) -> Component:

@@ -39,14 +39,14 @@ def test_fhe_measures_transfers() -> None:
 
 def test_fhe_prints_a_line_per_window(monkeypatch: pytest.MonkeyPatch) -> None:
     def measured(bench: Bench, transfers: int, clock: object, forms: object) -> Measurement:
-        return Measurement(transfers, 2.0, 112 * transfers, 49, 32, 0.5)
+        return Measurement(transfers, 2.0, 0.56 * transfers, 112 * transfers, 49, 32, 0.5)
 
     monkeypatch.setattr(Bench, "measure", measured)
     result = CliRunner().invoke(app, ["bench", "fhe"])
     assert result.exit_code == 0, result.output
     assert [line.split() for line in result.stdout.splitlines()] == [
-        ["transfers", "seconds", "transfers/s", "ratio", "look-ups", "batches", "fill"],
-        ["1", "2.00", "0.50", "1.00", "112", "49", "50%"],
-        ["8", "2.00", "4.00", "8.00", "896", "49", "50%"],
-        ["32", "2.00", "16.00", "32.00", "3584", "49", "50%"],
+        ["transfers", "seconds", "transfers/s", "ratio", "look-ups", "batches", "fill", "CPU", "ms/look-up"],
+        ["1", "2.00", "0.50", "1.00", "112", "49", "50%", "5.00"],
+        ["8", "2.00", "4.00", "8.00", "896", "49", "50%", "5.00"],
+        ["32", "2.00", "16.00", "32.00", "3584", "49", "50%", "5.00"],
     ]

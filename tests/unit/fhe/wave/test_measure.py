@@ -18,8 +18,8 @@ from tests.unit.fhe.devices.sets import keys_of
 CLIENT, SERVER = keys_of(replace(PINNED, lwe_dimension=18))
 
 
-def ticks() -> Iterator[float]:
-    yield from (100.0, 104.0)
+def ticks() -> Iterator[tuple[float, float]]:
+    yield from ((100.0, 7.0), (104.0, 10.5))
 
 
 def bench(device: CpuDevice) -> Bench:
@@ -29,6 +29,7 @@ def bench(device: CpuDevice) -> Bench:
 def test_a_window_of_transfers() -> None:
     found = bench(CpuDevice.prepare(SERVER)).measure(8, ticks().__next__)
     assert (found.transfers, found.seconds, found.per_second) == (8, 4.0, 2.0)
+    assert (found.processor_s, found.look_up_ms) == (3.5, 3500 / (8 * 112))
     assert (found.look_ups, found.batch_size) == (8 * 112, 32)
     assert found.fill == found.look_ups / (found.batches * 32)
 
