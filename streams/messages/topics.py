@@ -18,3 +18,10 @@ WORK: Final[dict[WorkClass, str]] = {
     WorkClass.SNS: "work.sns.v1",
     WorkClass.SENDER: "work.sender.v1",
 }
+# The consumer group of each class's workers, also without prefix.
+GROUPS: Final[dict[WorkClass, str]] = {
+    WorkClass.TFHE: "tfhe-worker",
+    WorkClass.ZKPROOF: "zkproof-worker",
+    WorkClass.SNS: "sns-worker",
+    WorkClass.SENDER: "transaction-sender",
+}

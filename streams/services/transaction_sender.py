@@ -17,7 +17,7 @@ from streams.adapters.kafka.work_source import KafkaWorkSource
 from streams.adapters.postgres.sender_store import PostgresSenderStore, open_sender_store
 from streams.domain.control import WorkerHeartbeat
 from streams.domain.work import WorkClass
-from streams.messages.topics import WORK
+from streams.messages.topics import GROUPS, WORK
 from streams.ports import Record
 from streams.services.runtime import Runtime
 from streams.services.sender.encode import Encoder
@@ -28,7 +28,6 @@ from streams.services.worker.heartbeat import Heartbeat
 from streams.services.worker.loop import WorkerLoop
 from streams.services.worker.results import Results
 
-GROUP: Final = "transaction-sender"
 SENDER_VARIABLE: Final = "CIPHERSTREAM_SENDER__PRIVATE_KEY"
 SIGNER_VARIABLE: Final = "CIPHERSTREAM_SIGNER__PRIVATE_KEY"
 SLOTS: Final = 16  # calls under way at once, on consecutive nonces
@@ -64,7 +63,7 @@ async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str, ou
     source = KafkaWorkSource(
         settings.kafka,
         WORK[WorkClass.SENDER],
-        GROUP,
+        GROUPS[WorkClass.SENDER],
         SLOTS,
         on_state=lambda ok, why: runtime.health.set("work_topic", ok, why),
     )

@@ -33,7 +33,7 @@ def test_it_tells_its_version(tmp_path: Path) -> None:
 
 def test_its_help_lists_what_exists(tmp_path: Path) -> None:
     shown = cipherstream("--help", cwd=tmp_path).stdout
-    for command in ("demo", "up", "run", "devnet", "migrate", "topics", "keys", "handle", "doctor"):
+    for command in ("demo", "up", "run", "devnet", "migrate", "topics", "keys", "handle", "lag", "doctor"):
         assert f" {command} " in shown
     for later in ("replay", "simulate"):
         assert f" {later} " not in shown

@@ -7,6 +7,7 @@ import msgspec
 
 from streams.adapters.postgres import pool, queries
 from streams.domain.errors import StoreError
+from streams.ports import Offset
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -65,6 +66,14 @@ class Progress:
         if not rows:
             raise StoreError(f"0x{handle.hex()} has no ciphertext yet")
         return rows[0]["ciphertext"]
+
+    async def offsets(self) -> dict[tuple[str, int], Offset]:
+        """What the owners apply next, by topic and partition; raises StoreError."""
+        rows = await self._fetch("offsets")
+        return {
+            (row["topic"], row["part"]): Offset(row["topic"], row["topic_id"], row["next_off"])
+            for row in rows
+        }
 
     async def _fetch(self, name: str, *arguments: Any) -> list[dict[str, Any]]:
         async with pool.acquired(self._pool) as connection:

@@ -31,3 +31,7 @@ where handle = any($1::bytea[]);
 -- name: ciphertext
 -- the stored ciphertext of a handle
 select ciphertext from ciphertexts where handle = $1;
+
+-- name: offsets
+-- what the owners of shards apply next
+select topic, part, topic_id, next_off from consumer_offset;

@@ -20,7 +20,7 @@ from streams.domain.control import WorkerHeartbeat
 from streams.domain.work import WorkClass
 from streams.fhe.keyset import KeyStore
 from streams.messages import claim_check
-from streams.messages.topics import WORK
+from streams.messages.topics import GROUPS, WORK
 from streams.ports import Blobs, Record
 from streams.services.runtime import Runtime
 from streams.services.worker import bodies
@@ -53,7 +53,7 @@ class Kind(msgspec.Struct, frozen=True):
 
     @property
     def group(self) -> str:
-        return f"{self.name}-worker"
+        return GROUPS[WorkClass(self.name)]
 
 
 @dataclass(frozen=True)
