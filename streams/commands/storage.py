@@ -1,12 +1,15 @@
 """`migrate` and `topics plan|apply|drift`: tables and topics as this version needs them."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streams.commands import output
 from streams.commands.devnet import JsonOption
+
+if TYPE_CHECKING:
+    from streams.adapters.kafka.declaration import Change
 
 topics_app = typer.Typer(help="Topics of the deployment, as topics.yaml says.", no_args_is_help=True)
 
@@ -66,8 +69,33 @@ def drift(as_json: JsonOption = False) -> None:
 
     kafka = load_settings().kafka
     changes = topics.drift(topics.connect(kafka), kafka.prefix)
-    _show(changes, as_json)
+    if changes and not as_json:
+        _show_drift(changes)
+    else:
+        _show(changes, as_json)
     raise typer.Exit(1 if changes else 0)
+
+
+def _show_drift(changes: "tuple[Change, ...]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from streams.adapters.kafka.declaration import ChangeKind
+
+    apply_it = "topics apply"
+    told = {
+        ChangeKind.CREATE: ("missing", apply_it),
+        ChangeKind.CONFIG: ("", apply_it),
+        ChangeKind.GROW: ("", "topics apply --allow-repartition; keys move"),
+        ChangeKind.SHRINK: ("", "a new topic; Kafka cannot take partitions away"),
+        ChangeKind.REPLICATION: ("replication", "the cluster's own tools"),
+        ChangeKind.UNMANAGED: ("unknown", "yours to delete, if nobody needs it"),
+    }
+    table = Table("topic", "what differs", "broker", "declared", "helps", box=None)
+    for change in changes:
+        what, remedy = told[change.kind]
+        table.add_row(change.topic, what or change.setting, change.before, change.after, remedy)
+    Console(highlight=False).print(table)
 
 
 def _show(changes: tuple[object, ...], as_json: bool) -> None:

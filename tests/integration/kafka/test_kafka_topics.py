@@ -1,11 +1,17 @@
 """Plan, apply and drift against the real broker."""
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+
 import msgspec
 import pytest
 from confluent_kafka.admin import AdminClient
+from typer.testing import CliRunner
 
 from streams.adapters.kafka import declaration, topics
 from streams.adapters.kafka.declaration import ChangeKind, Topics
+from streams.cli import app
 from streams.commands import services
 from streams.domain.errors import ConfigurationError
 from streams.settings import KafkaSettings
@@ -78,3 +84,29 @@ def test_start_is_refused_when_a_topic_has_another_shape(admin: AdminClient, kaf
         topics.require_topics(admin, ["dlq.v1"], kafka.prefix)
     with pytest.raises(ConfigurationError, match="cleaned up by compact"):
         topics.require_topics(admin, ["dlq.v1"], kafka.prefix, edited(partitions=1, cleanup="compact"))
+
+
+def test_the_command_finds_every_kind_of_drift(
+    admin: AdminClient,
+    kafka: KafkaSettings,
+    make_topic: Callable[[int], str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CIPHERSTREAM_KAFKA__BOOTSTRAP", kafka.bootstrap)
+    monkeypatch.setenv("CIPHERSTREAM_KAFKA__PREFIX", kafka.prefix)
+    stray = make_topic(1)
+    custom = edited(partitions=2, retention="1h")
+    topics.apply(admin, topics.plan(admin, kafka.prefix, custom), kafka.prefix, custom)
+    result = CliRunner().invoke(app, ["topics", "drift", "--json"])
+    found = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert {one["topic"] for one in found if one["kind"] == "create"} == DECLARED.topics.keys() - {"dlq.v1"}
+    assert [
+        (one["kind"], one["topic"], one.get("setting", "")) for one in found if one["kind"] != "create"
+    ] == [
+        ("grow", "dlq.v1", "partitions"),
+        ("config", "dlq.v1", "retention.ms"),
+        ("unmanaged", stray, ""),
+    ]
