@@ -1,14 +1,22 @@
-"""`keys generate|show|activate`: the key set of the devnet."""
+"""`keys generate|show|activate`: the key set of the devnet. `keys import`: one that was made elsewhere."""
 
 import asyncio
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from streams.commands import output
 from streams.commands.devnet import DEFAULT_STATE, JsonOption, StateOption
+from streams.domain.errors import ConfigurationError
 
-app = typer.Typer(help="The devnet's key set and reference string.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from streams.adapters.key_import import Imported, Kind
+
+app = typer.Typer(help="Key sets and reference strings.", no_args_is_help=True)
+
+_FileOption = Annotated[Path | None, typer.Option(help="File, as TFHE-rs safely serialises it.")]
+_DigestOption = Annotated[str, typer.Option(help="32 bytes in hex, as the chain's activation states it.")]
 
 
 @app.command()
@@ -21,7 +29,6 @@ def generate(
     from streams.adapters.system import SystemEntropy
     from streams.devnet import activation
     from streams.devnet.state import State
-    from streams.domain.errors import ConfigurationError
 
     try:
         chosen = bytes.fromhex(seed) if seed else activation.machine_seed(SystemEntropy())
@@ -68,3 +75,102 @@ def activate(state: StateOption = DEFAULT_STATE) -> None:
     with output.waiting("uploading the key set"):
         keys = asyncio.run(activation.activate(devnet, stack.describe(state), KeyStore()))
     output.say(f"key {keys.key_id.hex()} is active")
+
+
+@app.command(name="import")
+def import_(
+    keyset: _FileOption = None,
+    keyset_digest: _DigestOption = "",
+    crs: _FileOption = None,
+    crs_digest: _DigestOption = "",
+    public_key: _FileOption = None,
+    public_key_digest: _DigestOption = "",
+    derive: Annotated[
+        bool, typer.Option("--derive", help="Also make what workers open of the key set, up to 2 min.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take public key material into the key directory, so that services need not download it.
+
+    Its digest is shown, and compared where one is given. Files that hold a secret key are refused.
+    """
+    from streams.adapters import key_import
+
+    given = (
+        (key_import.KEYSET, keyset, keyset_digest),
+        (key_import.CRS, crs, crs_digest),
+        (key_import.PUBLIC_KEY, public_key, public_key_digest),
+    )
+    if derive and keyset is None:
+        raise ConfigurationError("--derive goes with --keyset")
+    imported = _take_in([_wanted(*one) for one in given if one[1] or one[2]])
+    if derive:
+        with output.waiting("deriving what workers open (up to 2 min, once per machine)"):
+            _derive(imported)
+    if as_json:
+        shown = [{"kind": one.kind, "digest": one.digest.hex(), "file": one.file} for one in imported]
+        output.result(shown)
+        return
+    for one in imported:
+        output.say(f"{one.kind:17} {one.digest.hex()}  {'taken in' if one.is_new else 'was here already'}")
+
+
+def _wanted(kind: "Kind", source: Path | None, digest: str) -> "tuple[Kind, Path, bytes | None]":
+    option = f"--{kind.option}"
+    if source is None:
+        raise ConfigurationError(f"{option}-digest goes with {option}")
+    try:
+        expected = bytes.fromhex(digest.removeprefix("0x"))
+    except ValueError:
+        expected = b"?"
+    if len(expected) not in (0, 32):
+        raise ConfigurationError(f"{option}-digest takes 64 hex digits")
+    return kind, source, expected or None
+
+
+def _take_in(wanted: "list[tuple[Kind, Path, bytes | None]]") -> "list[Imported]":
+    """All of them, or none where one is of the wrong type."""
+    from streams.adapters import key_import
+    from streams.adapters.key_store import key_directory
+    from streams.settings import load_settings
+
+    if not wanted:
+        raise ConfigurationError("nothing to import: give --keyset, --crs or --public-key")
+    directory = key_directory(load_settings().keys)
+    for kind, source, _ in wanted:
+        key_import.check(kind, source)
+    with output.waiting(f"copying to {directory}"):
+        return [key_import.take_in(directory, *one) for one in wanted]
+
+
+def _derive(imported: "list[Imported]") -> None:
+    """As a worker does when the key set is announced; a public key beside it must be the set's own."""
+    import httpx
+
+    from streams.adapters import key_import
+    from streams.adapters.key_store import KeyStore as Downloads
+    from streams.adapters.key_store import key_directory
+    from streams.domain.control import KeySetAnnouncement
+    from streams.domain.errors import KeyMaterialError
+    from streams.fhe.keyset import RELEASES, KeyStore
+    from streams.services.worker.material import Material
+    from streams.settings import load_settings
+
+    root = key_directory(load_settings().keys)
+    found = {one.kind: one for one in imported}
+    announcement = KeySetAnnouncement(
+        key_id=b"",
+        digest=found[key_import.KEYSET.name].digest,
+        engine="tfhe-rs",
+        release=RELEASES["tfhe-rs"],
+        urls=(),
+    )
+
+    async def ensure() -> Path:
+        async with httpx.AsyncClient() as http:
+            return await Material(Downloads(root, http), KeyStore(root)).ensure(announcement)
+
+    folder = asyncio.run(ensure())
+    public = found.get(key_import.PUBLIC_KEY.name)
+    if public is not None and Path(public.file).read_bytes() != (folder / "public").read_bytes():
+        raise KeyMaterialError(f"{public.file} is not the public key of this key set")
