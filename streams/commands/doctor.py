@@ -1,37 +1,16 @@
 """`doctor`: can this machine do the work, and does it compute what the network computes?"""
 
-import importlib.util
-import platform
-import shutil
-import sys
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
-import msgspec
 import typer
 
-from streams.commands import output
-
-PYTHONS: Final = ((3, 11), (3, 12))
-# Programs, and what needs them.
-_PROGRAMS: Final = {
-    "cargo": "the binding to TFHE-rs, built once",
-    "java": "Kafka of the devnet",
-    "mvn": "Kafka's libraries",
-    "node": "the chains of the devnet",
-    "npm": "the chains' libraries",
-    "go": "the object store of the devnet, built once",
-}
-_WHEELS: Final = ("cipherstream_tfhe", "cipherstream_client", "cipherstream_kernel")
-
-
-class Need(msgspec.Struct, frozen=True):
-    """One thing that this machine must have."""
-
-    name: str
-    is_here: bool
-    use: str
+from streams.commands import machine, output
+from streams.commands.devnet import JsonOption
+from streams.commands.machine import Need
+from streams.domain.errors import ConfigurationError
 
 
 def doctor(
@@ -39,35 +18,68 @@ def doctor(
         Path | None, typer.Option(help="File of known answers to be computed here.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the computation.")] = 2,
+    as_json: JsonOption = False,
 ) -> None:
-    """Look at this machine; with known answers, compute them and end with equal/total.
+    """Look at this machine and at what the settings name; with known answers, compute them.
 
-    Exit code 1 unless all are equal, or when something that is needed is missing.
+    Says what is missing and how to get it. Exit code 1 when something is, or unless all answers are equal.
     """
-    missing = [need for need in needs() if not need.is_here]
-    has_engine = all(need.name not in _WHEELS for need in missing)
-    if has_engine:
+    found = tuple(machine.needs())
+    has_engine = all(need.is_here for need in found if need.name in machine.WHEELS)
+    if has_engine and not as_json:
         _warn_of_slow_instructions()
     if known_answers is not None and has_engine:
         raise typer.Exit(_compare(known_answers, threads))
-    for need in needs():
-        typer.echo(f"{need.name:20} {'here' if need.is_here else 'missing':8} for {need.use}")
-    raise typer.Exit(1 if missing else 0)
+    found += deployment()
+    if as_json:
+        output.result(found)
+    else:
+        _show(found)
+    raise typer.Exit(0 if all(need.is_here or not need.is_needed for need in found) else 1)
 
 
-def needs(
-    find: Callable[[str], object] = shutil.which,
-    find_module: Callable[[str], object] = importlib.util.find_spec,
-) -> Iterator[Need]:
-    """What the README names, and what `make install` makes; nothing of it is loaded."""
-    system = f"{platform.system()} {platform.machine()}"
-    yield Need(system, system == "Linux x86_64", "everything: Linux on x86-64 is needed")
-    found = f"Python {platform.python_version()}"
-    yield Need(found, sys.version_info[:2] in PYTHONS, "everything: 3.11 or 3.12 is needed")
-    for name, use in _PROGRAMS.items():
-        yield Need(name, find(name) is not None, use)
-    for name in _WHEELS:
-        yield Need(name, find_module(name) is not None, "encrypted numbers; `make install` builds it")
+def deployment() -> tuple[Need, ...]:
+    """The settings, and what they name where there are any."""
+    from streams import settings
+    from streams.commands import reach
+
+    use = "the services"
+    try:
+        file = settings.settings_file(None)
+        given = settings.load_settings()
+    except ConfigurationError as error:
+        remedy = "docs/operations.md has every key"
+        return (Need(name="settings", is_here=False, use=use, found=str(error), remedy=remedy),)
+    if not reach.are_given(file):
+        remedy = "`cipherstream devnet up` writes a file, or name yours by --config"
+        return (Need(name="settings", is_here=False, is_needed=False, use=use, remedy=remedy),)
+    here = Need(name="settings", is_here=True, use=use, found=str(file or "environment"))
+    with output.waiting("asking what the settings name"):
+        return here, *asyncio.run(reach.needs(given))
+
+
+def _show(found: Sequence[Need]) -> None:
+    """Everything in a table; what lacks once more, with what helps."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None)
+    for column in ("", "state"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("found", overflow="fold")
+    table.add_column("for")
+    for need in found:
+        table.add_row(need.name, _state(need), need.found if need.is_here else "", need.use)
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    for need in found:
+        if not need.is_here:
+            lacks = f"{need.found}; " if need.found else ""
+            console.print(f"{need.name}: {lacks}{need.remedy}", soft_wrap=True)
+
+
+def _state(need: Need) -> str:
+    return "here" if need.is_here else "missing" if need.is_needed else "none"
 
 
 def _warn_of_slow_instructions() -> None:

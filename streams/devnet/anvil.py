@@ -37,9 +37,21 @@ def install() -> Path:
 
     Raises: ConfigurationError where npm is missing or the download failed.
     """
-    pins = [cache.resource(name) for name in _PINS]
-    folder = cache_root() / "anvil" / cache.pin(*(path.read_bytes() for path in pins))
-    return cache.once(folder, lambda draft: _download(pins, draft)) / _BINARY
+    pins = _pins()
+    return cache.once(_folder(pins), lambda draft: _download(pins, draft)) / _BINARY
+
+
+def is_installed() -> bool:
+    """Whether `install` has nothing to do."""
+    return _folder(_pins()).is_dir()
+
+
+def _pins() -> list[Path]:
+    return [cache.resource(name) for name in _PINS]
+
+
+def _folder(pins: list[Path]) -> Path:
+    return cache_root() / "anvil" / cache.pin(*(path.read_bytes() for path in pins))
 
 
 def http_url(chain: Chain, chosen: dict[str, int]) -> str:

@@ -82,11 +82,20 @@ def install() -> Path:
     Raises: ConfigurationError where java or mvn is missing or a download failed.
     """
     java = cache.tool("java", "the Kafka broker")
-    folder = cache_root() / "kafka" / cache.pin(_POM.read_bytes(), _DIGESTS.read_bytes())
+    folder = _folder()
     cache.once(folder / "lib", _download)
     cache.once(folder / "template", lambda draft: _format(java, folder / "lib", draft))
     cache.once(folder / f"cds-{_java_version(java)}", lambda draft: _archive(java, folder, draft))
     return folder
+
+
+def is_installed() -> bool:
+    """Whether the libraries and the storage template are here; the class archive only saves time."""
+    return all((_folder() / part).is_dir() for part in ("lib", "template"))
+
+
+def _folder() -> Path:
+    return cache_root() / "kafka" / cache.pin(_POM.read_bytes(), _DIGESTS.read_bytes())
 
 
 def bootstrap(chosen: dict[str, int]) -> str:

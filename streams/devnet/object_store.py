@@ -50,8 +50,16 @@ def install() -> Path:
 
     Raises: ConfigurationError where go is missing or the build failed.
     """
-    folder = cache_root() / "versitygw" / cache.pin(_MODULE.encode(), _FLAGS.encode())
-    return cache.once(folder, _build) / _BINARY
+    return cache.once(_folder(), _build) / _BINARY
+
+
+def is_installed() -> bool:
+    """Whether `install` has nothing to do."""
+    return _folder().is_dir()
+
+
+def _folder() -> Path:
+    return cache_root() / "versitygw" / cache.pin(_MODULE.encode(), _FLAGS.encode())
 
 
 def endpoint(chosen: dict[str, int]) -> str:
