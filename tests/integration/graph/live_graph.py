@@ -152,6 +152,14 @@ class LiveGraph:
 
         await until(is_owned, f"all shards owned by {pids}")
 
+    async def until_served(self, child: Child) -> None:
+        """Wait until this process has done all that follows a claim, for all shards."""
+
+        async def is_served() -> bool:
+            return child.log.read_bytes().count(b'"action": "shard_claimed"') >= SHARDS
+
+        await until(is_served, "all shards claimed and read")
+
     async def until_applied(self, offset: int, tenant: str = TENANT) -> None:
         """Wait until the tenant's shard stands at this offset of events.v1."""
 

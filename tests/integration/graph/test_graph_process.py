@@ -5,7 +5,7 @@ import signal
 from collections.abc import Awaitable, Callable
 
 import pytest
-from live_graph import TENANT, Child, LiveGraph, facts, until
+from live_graph import TENANT, LiveGraph, facts, until
 from unit.domain.worlds import block
 
 from streams.messages import topics
@@ -62,34 +62,11 @@ async def test_a_second_process_joins_and_takes_over(graph: LiveGraph) -> None:
 
 async def test_an_owner_that_slept_is_refused(graph: LiveGraph) -> None:
     zombie = await graph.start()
-    await graph.until_owned(zombie)
+    await graph.until_served(zombie)
     zombie.process.send_signal(signal.SIGSTOP)
     epoch = (await graph.store.claim(graph.shard(), "test-0", {})).epoch
     zombie.process.send_signal(signal.SIGCONT)
     await graph.publish(*facts())
-    await until_fenced(graph, zombie, epoch)
-    await graph.until_done()  # it has the assignment still, and claims again after a while
-    await graph.check_whole()
-
-
-async def test_an_owner_that_slept_in_a_transaction_is_refused(graph: LiveGraph) -> None:
-    zombie = await graph.start(crash_at="graph.decided", crash=signal.SIGSTOP)
-    await graph.publish(*facts())
-
-    async def is_asleep() -> bool:
-        return zombie.crashed.exists()
-
-    await until(is_asleep, "the zombie sleeps")
-    # The database ends the transaction, else its locks would keep every other owner out.
-    epoch = (await graph.store.claim(graph.shard(), "test-0", {})).epoch
-    zombie.process.send_signal(signal.SIGCONT)
-    await until_fenced(graph, zombie, epoch)
-    await graph.until_done()
-    await graph.check_whole()
-
-
-async def until_fenced(graph: LiveGraph, zombie: Child, epoch: int) -> None:
-    """Wait until it was refused; it has written nothing then and taken nothing back."""
 
     async def is_fenced() -> bool:
         return b'"action": "fenced"' in zombie.log.read_bytes()
@@ -97,6 +74,24 @@ async def until_fenced(graph: LiveGraph, zombie: Child, epoch: int) -> None:
     await until(is_fenced, "the zombie is refused")
     assert (await graph.owners())[graph.shard()] == (epoch, "test-0")
     assert await graph.fetch("select 1 from blocks") == []
+    await graph.until_done()  # it has the assignment still, and claims again after a while
+    await graph.check_whole()
+
+
+async def test_an_owner_that_sleeps_in_a_transaction_keeps_nobody_out(graph: LiveGraph) -> None:
+    zombie = await graph.start(crash_at="graph.decided", crash=signal.SIGSTOP)
+    await graph.publish(*facts())
+
+    async def is_asleep() -> bool:
+        return zombie.crashed.exists()
+
+    await until(is_asleep, "the zombie sleeps")
+    # The database ends the transaction: its locks are gone, and what it had decided too.
+    await graph.store.claim(graph.shard(), "test-0", {})
+    assert await graph.fetch("select 1 from blocks") == []
+    zombie.process.send_signal(signal.SIGCONT)
+    await graph.until_done()
+    await graph.check_whole()
 
 
 async def test_bytes_that_do_not_decode_end_in_the_dead_letter_topic(graph: LiveGraph) -> None:
