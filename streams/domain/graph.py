@@ -27,7 +27,9 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cost_ms(self) -> int:
-        return COMPONENT_OVERHEAD_MS + sum(cost_ms(s.fhe_operation, s.fhe_type) for s in self.steps)
+        return COMPONENT_OVERHEAD_MS + sum(
+            cost_ms(s.fhe_operation, s.dependencies, s.is_scalar, s.fhe_type) for s in self.steps
+        )
 
 
 def components(

@@ -1,23 +1,24 @@
 """The engine `clear`: the ports on clear numbers, for load tests, simulation and as independent semantics.
 
 Formats, all numbers big-endian:
-`CLR1` type (1) value (32)                                                                    stored
-`CLRP` keccak of the auxiliary data (32) salt (16) count (2) then type (1) value (32) each     input list
-`CLRS` type (1) value (32)                                                                    squashed
-`CLRK` seed (32)                                                                              key set
+`CLR1` type (1) value                                                                    stored
+`CLRP` keccak of the auxiliary data (32) salt (16) count (2) then type (1) value each     input list
+`CLRS` type (1) value                                                                    squashed
+`CLRK` seed (32)                                                                         key set
+A value takes 32 bytes, or its type's width where that is more.
 
 Nothing here protects anything. No decoder of a real engine accepts these bytes, and none of these functions
 accepts bytes of a real engine.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from streams.domain.digest import keccak256
 from streams.domain.errors import InvalidInput, KeyMaterialError, OperationError
 from streams.domain.operations import TYPE_BITS, FheType
-from streams.fhe import coverage
+from streams.fhe import arithmetic, coverage
 from streams.fhe.keyset import CLEAR_MAGIC, KeyFiles
 from streams.fhe.suite import ClearValue, Encrypted, Expanded, Operand
 
@@ -28,17 +29,8 @@ SALT_BYTES: Final = 16
 PROOF_BYTES_MAX: Final = 16 << 20  # the protocol's limit of an input list
 VALUES_MAX: Final = 255  # index 255 of a handle means "computed"
 
-_VALUE_BYTES: Final = 33
+_VALUE_BYTES: Final = 32
 _HEAD_BYTES: Final = 4 + 32 + SALT_BYTES + 2
-
-_BINARY: Final[dict[str, Callable[[int, int], int]]] = {
-    "Add": lambda left, right: left + right,
-    "Sub": lambda left, right: left - right,
-    "BitAnd": lambda left, right: left & right,
-    "Eq": lambda left, right: int(left == right),
-    "Ge": lambda left, right: int(left >= right),
-    "Le": lambda left, right: int(left <= right),
-}
 
 
 def encode(magic: bytes, clear: ClearValue) -> bytes:
@@ -53,7 +45,7 @@ def decode(magic: bytes, data: bytes, fhe_type: int) -> int:
     Raises:
         OperationError: these are other bytes, or another type.
     """
-    if len(data) != len(magic) + _VALUE_BYTES or not data.startswith(magic):
+    if not data.startswith(magic) or len(data) < 5 or len(data) != 5 + _value_bytes(data[4]):
         raise OperationError(f"not a value of the clear engine ({magic.decode()})")
     if data[4] != fhe_type:
         raise OperationError(f"a value of type {data[4]}, expected {fhe_type}")
@@ -67,7 +59,11 @@ def encode_list(values: Sequence[ClearValue], auxiliary: bytes, salt: bytes) -> 
 
 
 def _encoded(clear: ClearValue) -> bytes:
-    return bytes((clear.fhe_type,)) + clear.value.to_bytes(32, "big")
+    return bytes((clear.fhe_type,)) + clear.value.to_bytes(_value_bytes(clear.fhe_type), "big")
+
+
+def _value_bytes(fhe_type: int) -> int:
+    return max(_VALUE_BYTES, FheType(fhe_type).bits // 8) if fhe_type in TYPE_BITS else _VALUE_BYTES
 
 
 class _Timed:
@@ -90,35 +86,19 @@ class ClearCompute(_Timed):
 
     def execute(self, operation: int, operands: Sequence[Operand], out_type: int) -> bytes:
         """The result in the stored format; raises OperationError."""
-        name = coverage.checked(operation, operands, out_type).name
-        if name == "TrivialEncrypt":
-            return encode(STORED, ClearValue(out_type, _trivial(operands, out_type)))
-        width = TYPE_BITS[FheType(_first_type(operands))]
-        numbers = [_number(operand, width) for operand in operands]
-        if name == "IfThenElse":
-            result = numbers[1] if numbers[0] else numbers[2]
-        else:
-            result = _BINARY[name](numbers[0], numbers[1])
-        return encode(STORED, ClearValue(out_type, result))
+        row = coverage.checked(operation, operands, out_type)
+        numbers = [_number(operand) for operand in operands]
+        encrypted = [operand.fhe_type for operand in operands if isinstance(operand, Encrypted)]
+        # The type of the operands is the last one's: the first one of a selection is its control.
+        fhe_type = FheType(encrypted[-1] if encrypted else out_type)
+        value = arithmetic.result(row, numbers, fhe_type, FheType(out_type))
+        return encode(STORED, ClearValue(out_type, value))
 
 
-def _first_type(operands: Sequence[Operand]) -> int:
-    first = operands[0]
-    return first.fhe_type if isinstance(first, Encrypted) else FheType.BOOL
-
-
-def _number(operand: Operand, width: int) -> int:
+def _number(operand: Operand) -> arithmetic.Number:
     if isinstance(operand, Encrypted):
         return decode(STORED, operand.ct64, operand.fhe_type)
-    number = int.from_bytes(operand.value, "big")
-    return int(number > 0) if width == 1 else number & ((1 << width) - 1)
-
-
-def _trivial(operands: Sequence[Operand], out_type: int) -> int:
-    value = operands[0]
-    number = 0 if isinstance(value, Encrypted) else int.from_bytes(value.value, "big")
-    # A Bool looks at the last byte only, unlike a scalar Bool of a binary operation.
-    return int(number & 0xFF > 0) if out_type == FheType.BOOL else number
+    return operand.value
 
 
 class ClearProof(_Timed):
@@ -139,21 +119,26 @@ class ClearProof(_Timed):
         if len(raw) < _HEAD_BYTES or not raw.startswith(PROVEN):
             raise InvalidInput("not a list of the clear engine")
         count = int.from_bytes(raw[_HEAD_BYTES - 2 : _HEAD_BYTES], "big")
-        if len(raw) != _HEAD_BYTES + count * _VALUE_BYTES:
-            raise InvalidInput(f"{len(raw)} bytes for {count} values")
         if count > VALUES_MAX:
             raise InvalidInput(f"{count} values, at most {VALUES_MAX}")
-        values = tuple(_expanded(raw, _HEAD_BYTES + i * _VALUE_BYTES) for i in range(count))
+        values = tuple(_expanded(raw, count))
         if count and raw[4:36] != keccak256(auxiliary):
             raise InvalidInput("verification failed")
         return values
 
 
-def _expanded(raw: bytes, at: int) -> Expanded:
-    fhe_type, value = raw[at], int.from_bytes(raw[at + 1 : at + _VALUE_BYTES], "big")
-    if fhe_type not in TYPE_BITS or value >> TYPE_BITS[FheType(fhe_type)]:
-        raise InvalidInput(f"the value at {at} does not fit its type {fhe_type}")
-    return Expanded(fhe_type, encode(STORED, ClearValue(fhe_type, value)))
+def _expanded(raw: bytes, count: int) -> Iterator[Expanded]:
+    at = _HEAD_BYTES
+    for _ in range(count):
+        fhe_type = int.from_bytes(raw[at : at + 1], "big")
+        end = at + 1 + _value_bytes(fhe_type)
+        value = int.from_bytes(raw[at + 1 : end], "big")
+        if end > len(raw) or fhe_type not in TYPE_BITS or value >> TYPE_BITS[FheType(fhe_type)]:
+            raise InvalidInput(f"the value at {at} does not fit its type {fhe_type}")
+        yield Expanded(fhe_type, encode(STORED, ClearValue(fhe_type, value)))
+        at = end
+    if at != len(raw):
+        raise InvalidInput(f"{len(raw)} bytes for {count} values")
 
 
 class ClearSquash(_Timed):

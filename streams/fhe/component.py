@@ -5,31 +5,14 @@ outputs behind.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 from streams.domain.errors import OperationError
 from streams.domain.handle import parse_handle
-from streams.domain.operations import BY_CODE, Kind, Operation
 from streams.domain.results import Ciphertext
+from streams.domain.rules import computation, encrypted_operands
 from streams.domain.work import ComputeWork, Step
 from streams.fhe import coverage
 from streams.fhe.suite import ComputeSuite, Encrypted, Operand, Plain
-
-_PLAIN_KINDS: Final = frozenset({Kind.TRIVIAL, Kind.RAND, Kind.RAND_BOUNDED})
-
-
-def encrypted_operands(operation: Operation, step: Step) -> tuple[bool, ...]:
-    """Which operands of a step are handles; the others are plaintexts."""
-    count = len(step.operands)
-    if operation.kind in _PLAIN_KINDS:
-        return (False,) * count
-    if operation.kind is Kind.CAST:
-        return (True, *(False,) * (count - 1))
-    if operation.kind is Kind.BINARY:
-        return (True,) * (count - 1) + (not step.is_scalar,)
-    if operation.kind is Kind.MUL_DIV:  # the divisor is always a plaintext
-        return (True, not step.is_scalar, False)[:count]
-    return (True,) * count
 
 
 def component_outputs(suite: ComputeSuite, work: ComputeWork) -> Iterator[Ciphertext]:
@@ -65,12 +48,7 @@ def _check(work: ComputeWork) -> None:
 
 
 def _operands(step: Step, known: Mapping[bytes, Encrypted]) -> tuple[Operand, ...]:
-    operation = BY_CODE.get(step.operation)
-    if operation is None:
-        raise OperationError(f"unknown operation {step.operation}")
-    kinds = encrypted_operands(operation, step)
-    if len(kinds) != len(step.operands):
-        raise OperationError(f"{operation.name} with {len(step.operands)} operands")
+    kinds = encrypted_operands(computation(step.operation), len(step.operands), step.is_scalar)
     return tuple(
         _known(known, operand) if is_encrypted else Plain(operand)
         for operand, is_encrypted in zip(step.operands, kinds, strict=True)

@@ -14,7 +14,7 @@ import msgspec
 from streams.domain.digest import keccak256
 from streams.domain.errors import CipherstreamError, Undecodable
 from streams.domain.handle import blob_hash, input_handle
-from streams.fhe import coverage, engines
+from streams.fhe import engines
 from streams.fhe.keyset import KeyFiles
 from streams.fhe.suite import ComputeSuite, Encrypted, Operand, Plain, ProofSuite, SquashSuite
 
@@ -91,10 +91,9 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What was compared, and what could not be because it does not exist yet."""
+    """What was compared."""
 
     answers: tuple[Answer, ...]
-    missing: tuple[str, ...]
 
     @property
     def equal(self) -> int:
@@ -105,12 +104,11 @@ class Report(msgspec.Struct, frozen=True):
         return len(self.answers)
 
     def lines(self) -> list[str]:
-        """For people: what differs, what is missing, and last equal/total."""
+        """For people: what differs, and last equal/total."""
         differing = [
             f"differs: {answer.name} {answer.problem}".rstrip() for answer in self.answers if not answer.equal
         ]
-        missing = [f"not here yet ({len(self.missing)}): {', '.join(self.missing)}"] if self.missing else []
-        return [*differing, *missing, f"{self.equal}/{self.total}"]
+        return [*differing, f"{self.equal}/{self.total}"]
 
 
 def load(path: Path) -> KnownAnswers:
@@ -124,7 +122,7 @@ def load(path: Path) -> KnownAnswers:
 def run(
     path: Path, files: KeyFiles, threads: int = 1, progress: Callable[[Answer], None] | None = None
 ) -> Report:
-    """Computes everything that exists here and compares.
+    """Computes everything in the file and compares.
 
     The keys are opened one after the other, so that at most one is in memory.
 
@@ -137,35 +135,23 @@ def run(
         KeyMaterialError: the key files or the reference string do not open.
     """
     known = load(path)
-    present = [operation for operation in known.operations if is_covered(known, operation)]
-    absent = [operation.name for operation in known.operations if not is_covered(known, operation)]
     answers: list[Answer] = []
-    for answer in _answers(known, present, files, path.with_name(CRS_NAME), threads):
+    for answer in _answers(known, files, path.with_name(CRS_NAME), threads):
         answers.append(answer)
         if progress is not None:
             progress(answer)
-    return Report(tuple(answers), tuple(absent))
+    return Report(tuple(answers))
 
 
-def is_covered(known: KnownAnswers, operation: KnownOperation) -> bool:
-    """Whether an operation of the file exists here."""
-    types = [known.inputs[name].type for name in operation.inputs if isinstance(name, str)]
-    return coverage.covered(operation.op, [*types, operation.out_type])
-
-
-def _answers(
-    known: KnownAnswers, present: list[KnownOperation], files: KeyFiles, crs: Path, threads: int
-) -> Iterator[Answer]:
-    yield from _operations(known, present, files, threads)
+def _answers(known: KnownAnswers, files: KeyFiles, crs: Path, threads: int) -> Iterator[Answer]:
+    yield from _operations(known, files, threads)
     yield from _proof(engines.open_proof("tfhe-rs", files, crs, threads), known.input_proof)
     yield from _squashes(known, files, threads)
 
 
-def _operations(
-    known: KnownAnswers, present: list[KnownOperation], files: KeyFiles, threads: int
-) -> Iterator[Answer]:
+def _operations(known: KnownAnswers, files: KeyFiles, threads: int) -> Iterator[Answer]:
     suite = engines.open_compute("tfhe-rs", files, threads)
-    for operation in present:
+    for operation in known.operations:
         yield _guarded(operation.name, partial(_operation, suite, known, operation))
 
 
@@ -183,12 +169,13 @@ def _guarded(name: str, compare: Callable[[], bool]) -> Answer:
 
 
 def _operation(compute: ComputeSuite, known: KnownAnswers, operation: KnownOperation) -> bool:
-    operands = [_operand(known, item) for item in operation.inputs]
+    operands = [operand(known, item) for item in operation.inputs]
     ct64 = compute.execute(operation.op, operands, operation.out_type)
     return keccak256(ct64).hex() == operation.ct64_keccak
 
 
-def _operand(known: KnownAnswers, item: str | ScalarInput) -> Operand:
+def operand(known: KnownAnswers, item: str | ScalarInput) -> Operand:
+    """An operand of an operation, of which encrypted ones are named."""
     if isinstance(item, ScalarInput):
         return Plain(bytes.fromhex(item.scalar))
     stored = known.inputs[item]

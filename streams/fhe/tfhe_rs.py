@@ -35,6 +35,24 @@ def _translated() -> Generator[None]:
         raise WorkerCrashed(f"the native engine failed: {error}") from error
 
 
+@contextlib.contextmanager
+def _computing() -> Generator[None]:
+    try:
+        with _translated():
+            yield
+    except WorkerCrashed as error:
+        if isinstance(error.__cause__, native.NativePanic):
+            raise OperationError(f"execution panic: {error.__cause__}") from error
+        raise
+
+
+def _crossing(operands: Sequence[Operand]) -> list[tuple[int, bytes] | bytes]:
+    return [
+        (operand.fhe_type, operand.ct64) if isinstance(operand, Encrypted) else operand.value
+        for operand in operands
+    ]
+
+
 _Key = TypeVar("_Key", native.ComputeKey, native.ProofKey, native.SquashKey)
 
 
@@ -62,17 +80,21 @@ class TfheCompute(_Suite[native.ComputeKey]):
     def execute(self, operation: int, operands: Sequence[Operand], out_type: int) -> bytes:
         """The result's ct64; raises OperationError."""
         coverage.checked(operation, operands, out_type)
-        crossing = [
-            (operand.fhe_type, operand.ct64) if isinstance(operand, Encrypted) else operand.value
-            for operand in operands
-        ]
-        try:
-            with _translated():
-                return self._key.execute(operation, crossing, out_type)
-        except WorkerCrashed as error:
-            if isinstance(error.__cause__, native.NativePanic):
-                raise OperationError(f"execution panic: {error.__cause__}") from error
-            raise
+        with _computing():
+            return self._key.execute(operation, _crossing(operands), out_type)
+
+    def evaluate(self, operation: int, operands: Sequence[Operand], out_type: int) -> int:
+        """The operation's result on clear numbers, computed by the same code but without bootstraps.
+
+        Args:
+            operands: an encrypted one holds its number, big-endian, in place of a ct64.
+
+        Raises:
+            OperationError: as for `execute`, and for a random operation.
+        """
+        coverage.checked(operation, operands, out_type)
+        with _computing():
+            return int.from_bytes(self._key.evaluate(operation, _crossing(operands), out_type), "big")
 
 
 class TfheProof(_Suite[native.ProofKey]):

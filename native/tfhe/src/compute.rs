@@ -12,6 +12,7 @@ use crate::cache::Cache;
 use crate::errors::{guarded, Failure, Outcome};
 use crate::operations::{apply, Operand};
 use crate::pool::KeyPool;
+use crate::value::{Value, CLEAR_BYTES};
 
 pub const ENCRYPTION_SEPARATOR: [u8; 8] = *b"TFHE_Enc";
 const OPERATION_SEPARATOR: [u8; 8] = *b"TFHE_Rrd";
@@ -75,17 +76,38 @@ impl ComputeKey {
         let ct64 = py.detach(|| self.pool.run(|| self.compute(opcode, operands, out_type)))?;
         Ok(PyBytes::new(py, &ct64))
     }
+
+    /// The operation on clear numbers: the same code on ciphertexts that hide nothing, which takes no bootstraps.
+    ///
+    /// An operand is `(type, number)` or a scalar, all big-endian; random operations are refused.
+    fn evaluate<'py>(
+        &self,
+        py: Python<'py>,
+        opcode: u8,
+        operands: Vec<RawOperand>,
+        out_type: u8,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let clear = py.detach(|| self.pool.run(|| evaluated(opcode, operands, out_type)))?;
+        Ok(PyBytes::new(py, &clear))
+    }
+}
+
+fn evaluated(opcode: u8, raw: Vec<RawOperand>, out_type: u8) -> Outcome<[u8; CLEAR_BYTES]> {
+    let trivial = |operand| match operand {
+        RawOperand::Encrypted(fhe_type, clear) => Value::trivial(fhe_type, &clear)
+            .map(Operand::Encrypted)
+            .ok_or_else(|| Failure::Refused(format!("unknown type {fhe_type}"))),
+        RawOperand::Scalar(bytes) => Ok(Operand::Scalar(bytes)),
+    };
+    let operands = raw.into_iter().map(trivial).collect::<Outcome<Vec<_>>>()?;
+    apply(opcode, &operands, out_type)?.trivial_clear()
 }
 
 impl ComputeKey {
     fn compute(&self, opcode: u8, raw: Vec<RawOperand>, out_type: u8) -> Outcome<Vec<u8>> {
         let mut operands = raw.into_iter().map(|operand| self.operand(operand)).collect::<Outcome<Vec<_>>>()?;
         self.re_randomize(opcode, &mut operands)?;
-        let result = apply(opcode, &operands)?;
-        if result.type_code() != out_type {
-            return Err(Failure::Refused(format!("result of type {}, expected {out_type}", result.type_code())));
-        }
-        result.compress()
+        apply(opcode, &operands, out_type)?.compress()
     }
 
     /// One context over all encrypted operands in order, then exactly one seed for each of them.

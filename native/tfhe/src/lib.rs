@@ -11,6 +11,7 @@ mod machine;
 mod operations;
 mod pool;
 mod proof;
+mod scalar;
 mod squash;
 mod value;
 

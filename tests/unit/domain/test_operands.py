@@ -39,6 +39,7 @@ def test_table_has_every_code_once_and_nothing_else():
         ("IsIn", (A, B), False, (A, B)),
         ("MulDiv", (A, B, PLAIN), False, (A, B)),
         ("MulDiv", (A, PLAIN, PLAIN), True, (A,)),
+        ("MulDiv", (A,), False, (A,)),
         ("VerifyInput", (A,), False, ()),
     ],
 )
@@ -82,6 +83,7 @@ def test_fitting_operands_are_taken(name, operands, result, scalar):
     ("name", "operands", "result", "scalar", "message"),
     [
         ("Add", (A,), U64, False, "takes 2 operands, not 1"),
+        ("Add", (), U64, False, "takes 2 operands, not 0"),
         ("IfThenElse", (C, A), U64, False, "takes 3 operands"),
         ("Add", (A, h("x", U8)), U64, False, "different types"),
         ("Add", (C, C), BOOL, False, "does not take type 0"),
@@ -92,7 +94,10 @@ def test_fitting_operands_are_taken(name, operands, result, scalar):
         ("Div", (A, B), U64, False, "takes a plaintext"),
         ("Div", (A, bytes(32)), U64, True, "Div by zero"),
         ("Rem", (h("x", U8), (256).to_bytes(32, "big")), U8, True, "Rem by zero"),
+        ("MulDiv", (A, B, (1 << 64).to_bytes(32, "big")), U64, False, "MulDiv by zero"),
         ("TrivialEncrypt", (PLAIN, b"\x01"), FheType.UINT4, True, "does not take type 1"),
+        ("Cast", (A, b"\x00"), BOOL, True, "does not give type 0"),
+        ("Cast", (A, b"\x04"), U64, True, "gives type 4, its handle says 5"),
     ],
 )
 def test_operands_that_do_not_fit_are_named(name, operands, result, scalar, message):
@@ -120,10 +125,24 @@ def test_meaning_depends_on_order_scalar_flag_and_type():
     assert len(digests) == 5
 
 
+def _cost(name: str, *operands: bytes, result: int = U64, scalar: bool = False) -> int:
+    return cost_ms(BY_NAME[name].code, operands, scalar, result)
+
+
 def test_cost_grows_with_the_width_and_never_vanishes():
-    add = BY_NAME["Add"].code
-    costs = [cost_ms(add, t) for t in (FheType.UINT8, FheType.UINT64, FheType.UINT128)]
+    costs = [_cost("Add", *(h(name, t) for name in "ab"), result=t) for t in (U8, U64, FheType.UINT128)]
     assert costs == sorted(costs)
     assert costs[1] == BY_NAME["Add"].tfhe_ms
-    assert all(cost_ms(o.code, U64) > 0 for o in OPERATIONS if o.kind is not Kind.INPUT)
-    assert cost_ms(add, 200) == cost_ms(99, U64) == 0
+    assert all(cost_ms(o.code, (A,), False, U64) > 0 for o in OPERATIONS if o.kind is not Kind.INPUT)
+    assert cost_ms(99, (A, B), False, U64) == _cost("Add", h("x", 200), h("y", 200), result=200) == 0
+
+
+def test_cost_is_that_of_the_operands_and_not_of_the_result():
+    assert _cost("Ge", A, B, result=BOOL) == BY_NAME["Ge"].tfhe_ms
+    assert _cost("IfThenElse", C, A, B) == BY_NAME["IfThenElse"].tfhe_ms
+    assert _cost("Rand", b"\0" * 16, b"\x05", scalar=True) == BY_NAME["Rand"].tfhe_ms
+
+
+def test_cost_of_a_collection_grows_with_its_values():
+    assert _cost("Sum", *(A,) * 60) == 20 * _cost("Sum", A, A, A)
+    assert _cost("IsIn", A, *(B,) * 60, result=BOOL) > 10 * _cost("IsIn", A, *(B,) * 5, result=BOOL)

@@ -1,5 +1,3 @@
-import operator
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,22 +44,6 @@ def result(name: str, *operands: Encrypted | Plain, out: int = U64) -> int:
 
 def word(value: int) -> Plain:
     return Plain(value.to_bytes(32, "big"))
-
-
-@given(numbers, numbers)
-def test_arithmetic_wraps(left: int, right: int) -> None:
-    assert result("Add", stored(left), stored(right)) == (left + right) & MAX
-    assert result("Sub", stored(left), stored(right)) == (left - right) & MAX
-    assert result("BitAnd", stored(left), stored(right)) == left & right
-
-
-@pytest.mark.parametrize(("name", "compare"), [("Ge", operator.ge), ("Le", operator.le), ("Eq", operator.eq)])
-@given(left=numbers, right=numbers)
-def test_comparisons_are_unsigned(
-    name: str, compare: Callable[[int, int], bool], left: int, right: int
-) -> None:
-    assert result(name, stored(left), stored(right), out=BOOL) == compare(left, right)
-    assert result(name, stored(left), stored(left), out=BOOL) == 1
 
 
 @given(numbers, st.integers(0, (1 << 256) - 1))
