@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streams.commands import machine, output
+from streams.commands import answers, machine, output
 from streams.commands.devnet import JsonOption
 from streams.commands.machine import Need
 from streams.domain.errors import ConfigurationError
@@ -17,10 +17,16 @@ def doctor(
     known_answers: Annotated[
         Path | None, typer.Option(help="File of known answers to be computed here.")
     ] = None,
+    matrix: Annotated[
+        Path | None,
+        typer.Option(
+            help="Report of every operation and type on real ciphertexts, to be begun or continued."
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the computation.")] = 2,
     as_json: JsonOption = False,
 ) -> None:
-    """Look at this machine and at what the settings name; with known answers, compute them.
+    """Look at this machine and at what the settings name; with known answers or a matrix, compute them.
 
     Says what is missing and how to get it. Exit code 1 when something is, or unless all answers are equal.
     """
@@ -29,7 +35,9 @@ def doctor(
     if has_engine and not as_json:
         _warn_of_slow_instructions()
     if known_answers is not None and has_engine:
-        raise typer.Exit(_compare(known_answers, threads))
+        raise typer.Exit(answers.compare(known_answers, threads))
+    if matrix is not None and has_engine:
+        raise typer.Exit(answers.continue_matrix(matrix, threads))
     found += deployment()
     if as_json:
         output.result(found)
@@ -91,22 +99,3 @@ def _warn_of_slow_instructions() -> None:
             f"WARNING: this processor has no AVX-512 but {found}: the known answers were recorded with it,"
         )
         output.say("WARNING: and a machine without it may compute other bytes than the network does")
-
-
-def _compare(file: Path, threads: int) -> int:
-    from streams.devnet import client
-    from streams.fhe import known_answers
-    from streams.fhe.keyset import KeyStore
-
-    known_answers.load(file)  # a wrong file is told before the minute that keys take
-    store = KeyStore()
-    with output.waiting("opening the key set of the known answers (made once per machine, up to 2 min)"):
-        files = store.derive(client.generate_seeded("tfhe-rs", known_answers.SEED, store).keyset_digest)
-
-    def tell(answer: known_answers.Answer) -> None:
-        output.say(f"{'equal' if answer.equal else 'DIFFERENT':9}  {answer.name}")
-
-    report = known_answers.run(file, files, threads, tell)
-    for line in report.lines():
-        typer.echo(line)
-    return 0 if report.total and report.equal == report.total else 1

@@ -75,6 +75,10 @@ class Logs:
         data = left + (_word(right) if isinstance(right, int) else right) + scalar + result
         return self._add(BY_NAME[name].event, [_word(CALLER)], data, tx)
 
+    def computed(self, name: str, data: bytes, tx: str = "tx") -> "Logs":
+        """Any operation by its name and the words of its event."""
+        return self._add(BY_NAME[name].event, [_word(CALLER)], data, tx)
+
     def allow(self, handle: bytes, tx: str = "tx", account: bytes = CALLER) -> "Logs":
         topics = [_word(CALLER), _word(account)]
         return self._add("Allowed(address,address,bytes32)", topics, handle, tx)
