@@ -54,10 +54,11 @@ pub fn flag_bytes(value: bool) -> [u8; 32] {
     be_bytes(U256::from(u8::from(value)))
 }
 
-/// Width of the types that clients may encrypt.
+/// Width of the types that operators take from clients; values beyond 256 bits cannot be given here.
 pub fn bits(fhe_type: u8) -> Outcome<usize> {
     match fhe_type {
         0 => Ok(1),
+        1 => Ok(4),
         2 => Ok(8),
         3 => Ok(16),
         4 => Ok(32),
@@ -65,6 +66,9 @@ pub fn bits(fhe_type: u8) -> Outcome<usize> {
         6 => Ok(128),
         7 => Ok(160),
         8 => Ok(256),
+        9 => Ok(512),
+        10 => Ok(1024),
+        11 => Ok(2048),
         other => Err(format!("type {other} is not supported")),
     }
 }

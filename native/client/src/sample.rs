@@ -9,7 +9,7 @@ use tfhe::integer::U256;
 use tfhe::prelude::*;
 use tfhe::{
     set_server_key, ClientKey, CompressedCiphertextList, CompressedCiphertextListBuilder, FheBool, FheTypes,
-    FheUint128, FheUint16, FheUint160, FheUint256, FheUint32, FheUint64, FheUint8, ServerKey,
+    FheUint128, FheUint16, FheUint160, FheUint256, FheUint32, FheUint4, FheUint64, FheUint8, ServerKey,
 };
 
 use crate::bytes::{be_bytes, flag_bytes, from_bytes, read_key, to_bytes, wide};
@@ -45,6 +45,7 @@ impl SampleKey {
 macro_rules! by_type {
     ($code:expr, $typed:ident) => {
         match $code {
+            1 => $typed!(FheUint4),
             2 => $typed!(FheUint8),
             3 => $typed!(FheUint16),
             4 => $typed!(FheUint32),

@@ -118,6 +118,14 @@ def test_a_type_that_is_not_stored_is_rejected_although_the_proof_holds(
     assert refused(proofs, raw) == "value 0 is of a type that is not supported"
 
 
+def test_types_that_no_contract_takes_are_stored_all_the_same(
+    encryptor: TfheEncryptor, proofs: TfheProof
+) -> None:
+    raw = encryptor.prove([ClearValue(FheType.UINT4, 9), ClearValue(FheType.UINT512, 7)], AUX)
+    values = proofs.verify(raw, AUX, blob_hash(raw))
+    assert [value.fhe_type for value in values] == [FheType.UINT4, FheType.UINT512]
+
+
 def test_more_than_255_values_are_rejected(encryptor: TfheEncryptor, proofs: TfheProof) -> None:
     raw = encryptor.prove([ClearValue(BOOL, 1)] * 256, AUX)
     assert refused(proofs, raw) == "256 values, at most 255"
