@@ -33,15 +33,21 @@ def handle_operands(code: int, operands: Operands, is_scalar: bool) -> Operands:
     return tuple(operand for operand, is_handle in zip(operands, are_handles, strict=True) if is_handle)
 
 
-def check_operands(code: int, operands: Operands, is_scalar: bool, fhe_type: int) -> Operation:
-    """The operation's row when its operands fit; raises OperationError naming what does not."""
+def check_operands(
+    code: int, operands: Operands, is_scalar: bool, fhe_type: int, *, library: bool = False
+) -> Operation:
+    """The operation's row when its operands fit; raises OperationError naming what does not.
+
+    Args:
+        library: every type that an engine has, not only those of contracts.
+    """
     operation = computation(code)
     are_handles = encrypted_operands(operation, len(operands), is_scalar)
     shapes = [
         handle_type(operand) if is_handle else operand
         for operand, is_handle in zip(operands, are_handles, strict=True)
     ]
-    check_shapes(operation, shapes, fhe_type)
+    check_shapes(operation, shapes, fhe_type, library=library)
     return operation
 
 

@@ -53,7 +53,7 @@ def _check_step(step: Step, known: set[bytes]) -> None:
     unknown = [handle for handle in handles(step) if handle not in known]
     if unknown:
         raise OperationError(f"the input {unknown[0].hex()} is neither given nor computed before")
-    check_operands(step.operation, step.operands, step.is_scalar, step.fhe_type)
+    check_operands(step.operation, step.operands, step.is_scalar, step.fhe_type, library=True)
 
 
 def _type_of(handle: bytes) -> FheType:

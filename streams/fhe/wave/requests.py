@@ -3,8 +3,8 @@
 from typing import Protocol
 
 from streams.domain.operations import BY_CODE, FheType, Kind
+from streams.domain.rules import encrypted_operands
 from streams.domain.work import Step
-from streams.fhe.component import encrypted_operands
 from streams.fhe.radix.block import Block
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.operations import Operand, Request
@@ -29,7 +29,7 @@ def request_of(progress: Progress, step: Step, form: Form, seeds: Seeds) -> Requ
     if operation.kind in (Kind.RAND, Kind.RAND_BOUNDED):
         operands = _random(step, FheType(step.fhe_type), seeds)
     else:
-        flags = encrypted_operands(operation, step)
+        flags = encrypted_operands(operation, len(step.operands), step.is_scalar)
         pairs = zip(step.operands, flags, strict=True)
         operands = [_operand(progress, each, is_encrypted) for each, is_encrypted in pairs]
     if operation.kind in _FIRST_ONLY:
@@ -41,7 +41,7 @@ def request_of(progress: Progress, step: Step, form: Form, seeds: Seeds) -> Requ
 def operand_type(step: Step) -> FheType:
     """The type of the encrypted numbers, or of the result where there are none."""
     operation = BY_CODE[step.operation]
-    flags = encrypted_operands(operation, step)
+    flags = encrypted_operands(operation, len(step.operands), step.is_scalar)
     numbers = [each for each, is_encrypted in zip(step.operands, flags, strict=True) if is_encrypted]
     if operation.kind is Kind.SELECT:
         numbers = numbers[1:]  # the first one is the condition

@@ -116,11 +116,15 @@ def test_a_handle_that_two_failures_reach_is_told_once() -> None:
     assert isinstance(error_of(result), DependencyFailed)
 
 
-def test_an_error_of_planning_is_one_of_the_operation() -> None:
+def test_an_error_of_planning_is_one_of_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(request: Request) -> Steps[list[Block]]:
+        raise OperationError(f"no plan for {request.fhe_type.name}")
+
+    monkeypatch.setitem(ALGORITHMS, "Neg", refusing)
     side = ClearSide()
-    by_zero = component("bad", step("MulDiv", X, Y, word(256), result=SUM), inputs=inputs(side))
-    found = {each.component: each for each in settled(side, by_zero, addition(side, "good"))}
-    assert str(error_of(found["bad"])) == "division by zero"
+    given = component("bad", step("Neg", X, result=SUM), inputs=inputs(side))
+    found = {each.component: each for each in settled(side, given, addition(side, "good"))}
+    assert str(error_of(found["bad"])) == "no plan for UINT8"
     assert isinstance(found["good"], Computed)
 
 
@@ -150,6 +154,7 @@ def test_a_defect_of_an_algorithm_costs_its_own_operation(monkeypatch: pytest.Mo
         (step("Add", X, result=SUM), "takes 2 operands"),
         (step("Div", X, Y, result=SUM), "takes a plaintext"),
         (step("Div", X, word(0), result=SUM, is_scalar=True), "by zero"),
+        (step("MulDiv", X, Y, word(256), result=SUM), "by zero"),
         (step("Add", X, Y, result=X), "computed twice"),
         (step("Add", X, Y, result=handle("other")), "no step computes"),
         (step("Add", X, Y, result=SUM[:31]), "32 bytes, not 31"),
