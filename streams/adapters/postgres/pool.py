@@ -13,8 +13,8 @@ Connection = Any  # asyncpg's stubs do not tell a pooled connection from its pro
 Pool = Any
 _driver: Final = cast(Any, asyncpg)
 
-# Connection lost, idle in a transaction, out of resources, shutting down, serialisation failure, deadlock.
-_TRANSIENT: Final = ("08", "25P03", "53", "57")
+# Connection lost, too long in a transaction, out of resources, shutting down, serialisation, deadlock.
+_TRANSIENT: Final = ("08", "25P03", "25P04", "53", "57")
 _REPEAT: Final = ("40001", "40P01")
 # Refused password or role, no such database, a right that lacks: repeating cannot help.
 _MISCONFIGURED: Final = ("28", "3D", "42501")
@@ -23,6 +23,9 @@ COMMAND_TIMEOUT_S: Final = 60.0  # a statement of an owner takes milliseconds; l
 # A process that is stopped between two statements (a paused machine, a debugger) would keep its locks, and
 # with them its shards, as long as it sleeps: the server ends its transaction, and the next owner goes on.
 IDLE_TRANSACTION_S = 20.0
+# The same for who stops between a statement's preparation and its execution, which is not idle to the server;
+# less than a command may take, so that a claim that waits for the lock gets it. From Postgres 17 on.
+TRANSACTION_S = 45.0
 
 
 @contextlib.contextmanager
@@ -58,6 +61,7 @@ async def open_pool(settings: PostgresSettings, connections: int) -> Pool:
                 "search_path": quoted(settings.schema_name),
                 "timezone": "UTC",
                 "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_S * 1000:.0f}",
+                "transaction_timeout": f"{TRANSACTION_S * 1000:.0f}",
             },
         )
 

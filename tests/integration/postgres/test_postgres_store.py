@@ -51,6 +51,25 @@ async def test_an_owner_that_sleeps_in_a_transaction_loses_it(
     await sleeper.close()
 
 
+async def test_an_owner_that_stops_before_a_statement_is_executed_loses_its_transaction(
+    postgres: PostgresSettings, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "TRANSACTION_S", 0.2)
+    sleeper = await PostgresStore.open(postgres)
+    epoch = (await sleeper.claim(0, "me", TOPICS)).epoch
+
+    async def prepare_and_sleep() -> None:
+        async with sleeper.pool.acquire() as connection, connection.transaction():
+            await connection.fetchval("select 1 from shard_owner where shard = 0 for share")
+            await connection.prepare("select 1")
+            assert (await store.claim(0, "you", TOPICS)).epoch == epoch + 1
+            await connection.fetchval("select 1")
+
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await prepare_and_sleep()
+    await sleeper.close()
+
+
 async def test_the_store_writes_when_an_item_took_each_step(store: PostgresStore) -> None:
     epoch = (await store.claim(0, "me", TOPICS)).epoch
     steps = (
