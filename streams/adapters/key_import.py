@@ -16,9 +16,9 @@ from typing import Final
 
 import msgspec
 
-from streams.adapters.key_store import CRS_FILE, KEYSET_FILE
+from streams.adapters.key_store import Material
 from streams.domain.errors import KeyMaterialError
-from streams.fhe.keyset import CLEAR_MAGIC, CRS_DOMAIN, KEY_DOMAIN
+from streams.fhe.keyset import CLEAR_MAGIC, KEY_DOMAIN
 
 PUBLIC_KEY_FILE: Final = "public_key.bin"
 
@@ -46,17 +46,17 @@ KEYSET: Final = Kind(
     name="key set",
     option="keyset",
     type_name="high_level_api::CompressedXofKeySet",
-    file=KEYSET_FILE,
-    domain=KEY_DOMAIN,
-    size_bytes_max=4096 * _MIB,
+    file=Material.KEYSET.file,
+    domain=Material.KEYSET.domain,
+    size_bytes_max=Material.KEYSET.size_bytes_max,
 )
 CRS: Final = Kind(
     name="reference string",
     option="crs",
     type_name="zk::CompactPkeCrs",
-    file=CRS_FILE,
-    domain=CRS_DOMAIN,
-    size_bytes_max=512 * _MIB,
+    file=Material.CRS.file,
+    domain=Material.CRS.domain,
+    size_bytes_max=Material.CRS.size_bytes_max,
 )
 PUBLIC_KEY: Final = Kind(
     name="public key",

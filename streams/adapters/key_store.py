@@ -24,7 +24,7 @@ from streams.adapters.breaker import Breaker
 from streams.adapters.system import SystemClock
 from streams.domain.control import Announcement, KeySetAnnouncement
 from streams.domain.errors import KeyMissing
-from streams.fhe.keyset import cache_root
+from streams.fhe.keyset import CRS_DOMAIN, KEY_DOMAIN, cache_root
 from streams.ports import Clock
 from streams.settings import KeysSettings
 
@@ -55,7 +55,7 @@ class Material(StrEnum):
     @property
     def domain(self) -> bytes:
         """First bytes of what is digested."""
-        return b"PDAT_KEY" if self is Material.KEYSET else b"PDAT_CRS"
+        return KEY_DOMAIN if self is Material.KEYSET else CRS_DOMAIN
 
     @property
     def size_bytes_max(self) -> int:
