@@ -14,7 +14,6 @@ import msgspec
 from streams.domain.digest import keccak256
 from streams.domain.errors import CipherstreamError, Undecodable
 from streams.domain.handle import blob_hash, input_handle
-from streams.domain.operations import FheType
 from streams.fhe import engines
 from streams.fhe.keyset import KeyFiles
 from streams.fhe.suite import ComputeSuite, Encrypted, Operand, Plain, ProofSuite, SquashSuite
@@ -125,7 +124,6 @@ def run(
     files: KeyFiles,
     threads: int = 1,
     progress: Callable[[Answer], None] | None = None,
-    bits_max: int = 256,
 ) -> Report:
     """Computes everything in the file and compares.
 
@@ -134,7 +132,6 @@ def run(
     Args:
         files: derived from the key set of `SEED`.
         progress: called after each comparison.
-        bits_max: leaves out the operations on or to wider types.
 
     Raises:
         Undecodable: the file is not one of known answers.
@@ -142,22 +139,11 @@ def run(
     """
     known = load(path)
     answers: list[Answer] = []
-    for answer in _answers(narrowed(known, bits_max), files, path.with_name(CRS_NAME), threads):
+    for answer in _answers(known, files, path.with_name(CRS_NAME), threads):
         answers.append(answer)
         if progress is not None:
             progress(answer)
     return Report(tuple(answers))
-
-
-def narrowed(known: KnownAnswers, bits_max: int) -> KnownAnswers:
-    """The answers without the operations on or to types of more bits."""
-
-    def width(operation: KnownOperation) -> int:
-        operands = (known.inputs[name].type for name in operation.inputs if isinstance(name, str))
-        return max(FheType(fhe_type).bits for fhe_type in (operation.out_type, *operands))
-
-    chosen = tuple(operation for operation in known.operations if width(operation) <= bits_max)
-    return msgspec.structs.replace(known, operations=chosen)
 
 
 def _answers(known: KnownAnswers, files: KeyFiles, crs: Path, threads: int) -> Iterator[Answer]:

@@ -4,7 +4,7 @@ import pytest
 
 from streams.domain.errors import Undecodable
 from streams.domain.handle import blob_hash
-from streams.domain.operations import BY_NAME, OPERATIONS, FheType, Kind
+from streams.domain.operations import OPERATIONS, FheType, Kind
 from streams.fhe import coverage, known_answers
 from streams.fhe.known_answers import Answer, Report
 
@@ -26,14 +26,6 @@ def test_the_file_holds_an_answer_for_every_operation(known: known_answers.Known
 def types_of(known: known_answers.KnownAnswers, item: known_answers.KnownOperation) -> set[int]:
     """Types of its operands and its result."""
     return {item.out_type, *(known.inputs[name].type for name in item.inputs if isinstance(name, str))}
-
-
-def test_narrow_answers_have_every_operation_but_casts(known: known_answers.KnownAnswers) -> None:
-    narrow = known_answers.narrowed(known, 8)
-    all_codes, codes = ({item.op for item in found.operations} for found in (known, narrow))
-    assert all_codes - codes == {BY_NAME["Cast"].code}
-    assert all(types_of(known, item) <= {FheType.BOOL, FheType.UINT8} for item in narrow.operations)
-    assert known_answers.narrowed(known, 256) == known
 
 
 def test_every_known_operation_passes_the_checks(known: known_answers.KnownAnswers) -> None:
