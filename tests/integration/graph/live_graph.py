@@ -160,15 +160,19 @@ class LiveGraph:
 
         await until(is_served, "all shards claimed and read")
 
+    async def applied(self, tenant: str = TENANT) -> int:
+        """The offset of events.v1 at which the tenant's shard stands."""
+        rows = await self.fetch(
+            "select next_off from consumer_offset where topic = $1 and part = $2",
+            topics.EVENTS, self.shard(tenant),
+        )  # fmt: skip
+        return rows[0]["next_off"] if rows else 0
+
     async def until_applied(self, offset: int, tenant: str = TENANT) -> None:
         """Wait until the tenant's shard stands at this offset of events.v1."""
 
         async def is_applied() -> bool:
-            rows = await self.fetch(
-                "select 1 from consumer_offset where topic = $1 and part = $2 and next_off >= $3",
-                topics.EVENTS, self.shard(tenant), offset,
-            )  # fmt: skip
-            return bool(rows)
+            return await self.applied(tenant) >= offset
 
         await until(is_applied, f"event {offset} of {tenant} applied")
 
