@@ -1,22 +1,32 @@
-"""Opens the suites of a key set by the engine's name; `tfhe-rs` is imported only when it is asked for."""
+"""Opens the suites of a key set by the engine's name; native code is imported only when it is asked for.
+
+The engine `wave` computes; proofs and squashing are those of `tfhe-rs`, on the same key set.
+"""
 
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from streams.fhe import clear
-from streams.fhe.keyset import Engine, KeyFiles
+from streams.fhe.keyset import KeyFiles
 from streams.fhe.suite import ComputeSuite, ProofSuite, SquashSuite
 
+EngineName: TypeAlias = Literal["tfhe-rs", "wave", "clear"]
 
-def open_compute(engine: Engine, files: KeyFiles, threads: int = 1) -> ComputeSuite:
+
+def open_compute(engine: EngineName, files: KeyFiles, threads: int = 1) -> ComputeSuite:
     """What a tfhe-worker opens; raises KeyMaterialError."""
     if engine == "clear":
         return clear.ClearCompute.open(files, threads)
+    if engine == "wave":
+        from streams.fhe.wave.suite import WaveCompute
+
+        return WaveCompute.open(files, threads)
     from streams.fhe import tfhe_rs
 
     return tfhe_rs.TfheCompute.open(files, threads)
 
 
-def open_proof(engine: Engine, files: KeyFiles, crs: Path, threads: int = 1) -> ProofSuite:
+def open_proof(engine: EngineName, files: KeyFiles, crs: Path, threads: int = 1) -> ProofSuite:
     """What a zkproof-worker opens; raises KeyMaterialError."""
     if engine == "clear":
         return clear.ClearProof.open(files, crs, threads)
@@ -25,7 +35,7 @@ def open_proof(engine: Engine, files: KeyFiles, crs: Path, threads: int = 1) -> 
     return tfhe_rs.TfheProof.open(files, crs, threads)
 
 
-def open_squash(engine: Engine, files: KeyFiles, threads: int = 1) -> SquashSuite:
+def open_squash(engine: EngineName, files: KeyFiles, threads: int = 1) -> SquashSuite:
     """What an sns-worker opens, and nothing else does; raises KeyMaterialError."""
     if engine == "clear":
         return clear.ClearSquash.open(files, threads)

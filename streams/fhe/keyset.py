@@ -147,7 +147,7 @@ class KeyStore:
         keyset = self.keyset(digest)
         if not keyset.exists():
             raise KeyMissing(f"key set {digest.hex()} is not on this machine")
-        with _locked(keyset.with_name(".lock")):
+        with locked(keyset.with_name(".lock")):
             return self.ready(digest) or self._derive_into(keyset, digest)
 
     def _derive_into(self, keyset: Path, digest: bytes) -> KeyFiles:
@@ -186,7 +186,8 @@ def _copy(source: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Generator[None]:
+def locked(path: Path) -> Generator[None]:
+    """One process at a time."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

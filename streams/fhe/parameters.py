@@ -81,3 +81,29 @@ PINNED: Final = Parameters(
     message_bits=2,
     carry_bits=2,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionParameters:
+    """How ciphertexts are stored: packed into GLWE ciphertexts of another key whose words are rounded."""
+
+    glwe_dimension: int  # k of the packed ciphertexts
+    polynomial_size: int  # N of the packed ciphertexts, and how many LWE ciphertexts one of them holds
+    packing: Gadget  # of the key that packs
+    storage_log2: int  # log2 of the modulus to which words are rounded
+    unpacking: Gadget  # of the bootstrapping key from the packed ciphertexts' key to the big one
+
+    @property
+    def dimension(self) -> int:
+        """k N: bits of the packed ciphertexts' key."""
+        return self.glwe_dimension * self.polynomial_size
+
+
+# `V1_5_COMP_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128` of TFHE-rs 1.6.3
+COMPRESSION: Final = CompressionParameters(
+    glwe_dimension=4,
+    polynomial_size=256,
+    packing=Gadget(base_log=4, level=3),
+    storage_log2=12,
+    unpacking=Gadget(base_log=23, level=1),
+)

@@ -29,10 +29,13 @@ class CpuDevice:
         bootstrap: kernel.BootstrapKey,
         threads: int = 1,
         path: str | None = None,
+        random: kernel.BootstrapKey | None = None,
     ) -> None:
+        """`random` bootstraps what nobody encrypted, where the key set has a key of its own for that."""
         self._parameters = parameters
         self._key_switch = key_switch
         self._bootstrap = bootstrap
+        self._random = random or bootstrap
         self._threads = threads
         self._path = path
 
@@ -80,9 +83,9 @@ class CpuDevice:
         return self._by_ciphertext(results, batch)
 
     def rotate(self, batch: Bootstraps) -> list[Words]:
-        """The same for ciphertexts (batch, n + 1) that are under the small key already."""
+        """The same for ciphertexts (batch, n + 1) of random numbers, which are under a small key already."""
         amounts = kernel.modulus_switch(_flat(batch.ciphertexts), self._parameters.lwe_dimension)
-        results = self._bootstrap.bootstrap(
+        results = self._random.bootstrap(
             np.frombuffer(amounts, np.uint16).data,
             _tables(batch),
             np.array(batch.tables, np.uint32).data,

@@ -36,5 +36,5 @@ class Device(Protocol):
         ...
 
     def rotate(self, batch: Bootstraps) -> list[Words]:
-        """The same for ciphertexts (batch, n + 1) that are under the small key already."""
+        """The same for ciphertexts (batch, n + 1) of random numbers, which are under a small key already."""
         ...

@@ -1,0 +1,58 @@
+"""Storing ciphertexts: many LWE ciphertexts in one GLWE ciphertext with short words, and back.
+
+Compression: each LWE ciphertext under the big key is switched into one coefficient of a GLWE ciphertext of
+another key (`native/kernel`: packing keyswitch), whose words are rounded to 12 bits, exactly 2 N of the
+blind rotation. Decompression: coefficient i is extracted as an LWE ciphertext modulo 2 N, which a blind
+rotation turns into a fresh ciphertext under the big key: the rounding's noise disappears with it (TFHE-rs:
+`shortint/list_compression`).
+
+A block of two bits is packed at four times its scale: the carry bits are empty, so that the rounding has
+four bits more room.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.fhe.devices.encoding import encode
+from streams.fhe.devices.glwe import sample_extract
+from streams.fhe.devices.words import Word, Words
+from streams.fhe.parameters import COMPRESSION, WORD_BITS, Parameters
+
+Rounded = NDArray[np.uint16]  # words modulo 2 N = 4096
+
+DIGITS: Final = 4  # values of a stored block
+SCALE: Final = 4  # by which a block is multiplied before it is packed
+_SHIFT: Final = WORD_BITS - COMPRESSION.storage_log2
+
+
+def scaled(blocks: Words) -> Words:
+    """What is packed: LWE ciphertexts (count, k N + 1) of values below 4, at their stored scale."""
+    return blocks * Word(SCALE)
+
+
+def rounded(packed: Words, count: int) -> Rounded:
+    """The words of a packed GLWE ciphertext (k + 1, N) that are stored for `count` blocks, rounded."""
+    kept = packed.reshape(-1)[: COMPRESSION.dimension + count]
+    return ((kept + Word(1 << (_SHIFT - 1))) >> Word(_SHIFT)).astype(np.uint16)
+
+
+def exponents(stored: Rounded) -> Rounded:
+    """Stored words as exponents of blind rotations: one row (k N + 1,) for each block."""
+    bodies = len(stored) - COMPRESSION.dimension
+    size = COMPRESSION.polynomial_size
+    glwe = np.zeros((COMPRESSION.glwe_dimension + 1) * size, np.uint64)
+    glwe[: len(stored)] = stored
+    polynomials = glwe.reshape(-1, size)
+    rows = np.stack([sample_extract(polynomials, place) for place in range(bodies)])
+    return (rows % Word(1 << COMPRESSION.storage_log2)).astype(np.uint16)
+
+
+def digit_polynomial(parameters: Parameters) -> Words:
+    """The test polynomial (1, N) that maps a stored digit to itself at the scale of blocks."""
+    box = parameters.polynomial_size // DIGITS
+    boxes = np.repeat(encode(parameters, np.arange(DIGITS, dtype=np.int64)), box)
+    turned = np.roll(boxes, -(box // 2))
+    turned[-(box // 2) :] = -turned[-(box // 2) :]
+    return turned[None]

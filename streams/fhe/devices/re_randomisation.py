@@ -1,0 +1,72 @@
+"""Re-randomisation: fresh encryptions of zero are added to ciphertexts before anything is computed with them.
+
+Who may choose the inputs of a computation could otherwise choose their noise too, and learn from failures
+(IACR ePrint 2024/127 on CPA-D; TFHE-rs: `shortint/ciphertext/re_randomization`). The zeros come from the
+compact public key (Joye, "TFHE public-key encryption revisited", CT-RSA 2024) and are switched to the big
+key.
+
+They are drawn from a seed, so that every operator adds the same ones.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.fhe.devices.decomposition import decompose
+from streams.fhe.devices.polynomial import negacyclic_product, rotate
+from streams.fhe.devices.randomness import SeededSource, binary_key
+from streams.fhe.devices.words import Word, Words, as_signed, as_words
+from streams.fhe.parameters import WORD_BITS, Gadget
+
+NOISE_LOG2: Final = 17  # of the public key and of what is encrypted with it
+GADGET: Final = Gadget(base_log=24, level=1)  # of the keyswitch to the big key
+_LIMB_BITS: Final = 16  # digits are below 2^24: a sum of 2,048 products with a limb stays below 2^53
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """The compact public key: B = A * reversed S + E for the public key's secret S of N bits."""
+
+    mask: Words  # A, (N,)
+    body: Words  # B, (N,)
+
+
+class ReRandomiser:
+    """Adds encryptions of zero; holds the keyswitch key as doubles, which multiply exactly."""
+
+    def __init__(self, public: PublicKey, rows: Words) -> None:
+        """`rows` (N, k N + 1) switch from the public key's secret to the big key."""
+        self._public = public
+        mask = Word((1 << _LIMB_BITS) - 1)
+        shifts = range(0, WORD_BITS, _LIMB_BITS)
+        self._limbs = [((rows >> Word(shift)) & mask).astype(np.float64) for shift in shifts]
+
+    def __call__(self, ciphertexts: Words, seed: bytes) -> Words:
+        """The same messages in other ciphertexts (count, k N + 1), at most N of them."""
+        return ciphertexts + self._switched(zeros(self._public, seed, len(ciphertexts)))
+
+    def _switched(self, ciphertexts: Words) -> Words:
+        digits = decompose(ciphertexts[:, :-1], GADGET)[..., 0].astype(np.float64)
+        switched = np.zeros((len(ciphertexts), self._limbs[0].shape[1]), np.uint64)
+        for index, limb in enumerate(self._limbs):
+            switched -= _exact(digits, limb) << Word(index * _LIMB_BITS)
+        switched[:, -1] += ciphertexts[:, -1]
+        return switched
+
+
+def zeros(key: PublicKey, seed: bytes, count: int) -> Words:
+    """LWE encryptions of zero (count, N + 1) under the public key's secret, the same for the same seed."""
+    size = len(key.mask)
+    source = SeededSource(seed)
+    chosen = as_signed(binary_key(source, size))  # R: one polynomial serves up to N ciphertexts
+    mask = negacyclic_product(chosen, key.mask) + as_words(source.noise(NOISE_LOG2, (size,)))
+    body = negacyclic_product(chosen, key.body)[::-1][:count] + as_words(source.noise(NOISE_LOG2, (count,)))
+    # <X^i A R, S> is coefficient N - 1 - i of A R * reversed S, which is that of B R but for noise.
+    masks = rotate(np.broadcast_to(mask, (count, 1, size)), np.arange(count))[:, 0]
+    return np.concatenate([masks, body[:, None]], axis=-1)
+
+
+def _exact(digits: NDArray[np.float64], limb: NDArray[np.float64]) -> Words:
+    return as_words((digits @ limb).astype(np.int64))

@@ -1,0 +1,174 @@
+"""Stored ciphertexts: TFHE-rs's `CompressedCiphertextList` of one element, as its release 1.6.3 writes it.
+
+The blocks of a number are packed, up to 256 of them, into the coefficients of one GLWE ciphertext, whose
+words are rounded to 12 bits and written one after another without gaps (`devices/packing`).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.domain.errors import KeyMaterialError, OperationError
+from streams.domain.operations import FheType
+from streams.fhe.devices.packing import Rounded
+from streams.fhe.formats.cursor import Cursor
+from streams.fhe.formats.seeded import native_modulus
+from streams.fhe.parameters import COMPRESSION, WORD_BITS
+
+_NAME: Final = "high_level_api::CompressedCiphertextList"
+_MODULUS: Final = 4
+_UNSIGNED, _BOOLEAN = 0, 2  # variants of the element's kind
+_BLOCK_BITS: Final = 2
+
+
+@dataclass(frozen=True)
+class PackedNumber:
+    """A stored number: its blocks in rounded GLWE ciphertexts."""
+
+    is_bool: bool
+    blocks: int
+    glwes: tuple[Rounded, ...]  # each k N words of mask, then a word per block
+
+    def require(self, fhe_type: FheType) -> None:
+        """Refuse a number of another type; raises OperationError."""
+        if self.is_bool != (fhe_type == FheType.BOOL) or self.blocks != blocks_of(fhe_type):
+            kind = "a flag" if self.is_bool else f"a number of {self.blocks * _BLOCK_BITS} bits"
+            raise OperationError(f"the ct64 is {kind}, expected is {fhe_type.name}")
+
+
+def blocks_of(fhe_type: FheType) -> int:
+    """Blocks of a number; a Bool is one."""
+    return max(1, fhe_type.bits // _BLOCK_BITS)
+
+
+def read_number(ct64: bytes) -> PackedNumber:
+    """The one element of a list.
+
+    Raises:
+        OperationError: it is not a list of one number that the operators store.
+    """
+    cursor = Cursor(memoryview(ct64))
+    try:
+        return _parsed(cursor)
+    except KeyMaterialError as error:
+        raise OperationError(f"ct64 does not decode: {error}") from error
+
+
+def write_number(number: PackedNumber) -> bytes:
+    """The list of one element, the bytes that TFHE-rs writes."""
+    body = b"".join(map(_glwe_bytes, number.glwes))
+    kind = _marks(1, _BOOLEAN) if number.is_bool else _marks(1, _UNSIGNED) + _u64(number.blocks)
+    return b"".join((
+        _text("0.5"), _marks(0), _text("0.1"), _text(_NAME),
+        _marks(3, 0, 2), _u64(len(number.glwes)), body,
+        b"\1", _marks(0), _native_modulus(), _wrapped(_MODULUS), _wrapped(_MODULUS), _marks(0, 0, 0, 0),
+        _wrapped(COMPRESSION.polynomial_size),
+        _u64(1), kind,
+        _marks(0), _u64(0),
+        _u64(1), _marks(0), _u64(0),
+    ))  # fmt: skip
+
+
+def _parsed(cursor: Cursor) -> PackedNumber:
+    cursor.text("0.5")  # of safe serialisation
+    cursor.marks(0)
+    cursor.text("0.1")  # of versioning
+    cursor.text(_NAME)
+    cursor.marks(3, 0, 2)
+    glwes = tuple(_glwe(cursor) for _ in range(cursor.bounded(FheType.UINT2048.bits)))
+    cursor.present()
+    cursor.marks(0)
+    native_modulus(cursor)
+    cursor.wrapped(_MODULUS)  # of a message
+    cursor.wrapped(_MODULUS)  # of a carry
+    cursor.marks(0, 0, 0, 0)  # keyswitch, then bootstrap
+    cursor.wrapped(COMPRESSION.polynomial_size)
+    is_bool, blocks = _kind(cursor)
+    cursor.marks(0)
+    cursor.raw()  # the tag, which names a key and changes nothing
+    cursor.exactly(1)
+    cursor.marks(0)
+    cursor.raw()  # what re-randomisation hashes besides the ciphertext
+    cursor.end()
+    if sum(len(glwe) - COMPRESSION.dimension for glwe in glwes) != blocks:
+        raise KeyMaterialError("the number of blocks is not that of the packed ciphertexts")
+    return PackedNumber(is_bool, blocks, glwes)
+
+
+def _kind(cursor: Cursor) -> tuple[bool, int]:
+    cursor.exactly(1)
+    cursor.marks(1)
+    variant = cursor.u32()
+    if variant == _BOOLEAN:
+        return True, 1
+    if variant != _UNSIGNED:
+        raise KeyMaterialError(f"an element of kind {variant}, not an unsigned number")
+    return False, cursor.bounded(FheType.UINT2048.bits)
+
+
+def _glwe(cursor: Cursor) -> Rounded:
+    cursor.marks(0, 0)
+    place = cursor.at
+    packed = cursor.words_up_to(_packed_words(COMPRESSION.polynomial_size))
+    cursor.wrapped(COMPRESSION.storage_log2)
+    count = cursor.bounded(COMPRESSION.dimension + COMPRESSION.polynomial_size)
+    cursor.wrapped(COMPRESSION.glwe_dimension)
+    cursor.wrapped(COMPRESSION.polynomial_size)
+    bodies = cursor.wrapped()
+    native_modulus(cursor)
+    if count != COMPRESSION.dimension + bodies or len(packed) != _packed_words(bodies):
+        raise KeyMaterialError(f"the counts of the packed ciphertext at byte {place} do not agree")
+    return unpack_bits(packed, count)
+
+
+def _packed_words(bodies: int) -> int:
+    bits = (COMPRESSION.dimension + bodies) * COMPRESSION.storage_log2
+    return -(-bits // WORD_BITS)
+
+
+def unpack_bits(packed: NDArray[np.uint64], count: int) -> Rounded:
+    """The first `count` numbers of 12 bits, lowest bits first."""
+    width = COMPRESSION.storage_log2
+    bits = np.unpackbits(np.ascontiguousarray(packed).view(np.uint8), bitorder="little")
+    digits = bits[: count * width].reshape(count, width).astype(np.uint16)
+    return digits @ (np.uint16(1) << np.arange(width, dtype=np.uint16))
+
+
+def pack_bits(numbers: Rounded) -> bytes:
+    """The inverse, filled up to whole words."""
+    width = COMPRESSION.storage_log2
+    bits = (numbers[:, None] >> np.arange(width, dtype=np.uint16)) & np.uint16(1)
+    packed = np.packbits(bits.astype(np.uint8).reshape(-1), bitorder="little").tobytes()
+    return packed + bytes(-len(packed) % (WORD_BITS // 8))
+
+
+def _glwe_bytes(glwe: Rounded) -> bytes:
+    packed = pack_bits(glwe)
+    bodies = len(glwe) - COMPRESSION.dimension
+    return b"".join((
+        _marks(0, 0), _u64(len(packed) // 8), packed, _wrapped(COMPRESSION.storage_log2), _u64(len(glwe)),
+        _wrapped(COMPRESSION.glwe_dimension), _wrapped(COMPRESSION.polynomial_size), _wrapped(bodies),
+        _native_modulus(),
+    ))  # fmt: skip
+
+
+def _u64(number: int) -> bytes:
+    return number.to_bytes(8, "little")
+
+
+def _marks(*marks: int) -> bytes:
+    return b"".join(mark.to_bytes(4, "little") for mark in marks)
+
+
+def _wrapped(number: int) -> bytes:
+    return _marks(0) + _u64(number)
+
+
+def _native_modulus() -> bytes:
+    return _marks(0) + bytes(16) + _u64(WORD_BITS)
+
+
+def _text(text: str) -> bytes:
+    return _u64(len(text)) + text.encode()

@@ -1,0 +1,108 @@
+"""Seeded keys: rows of which a file has only the bodies."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from streams.domain.errors import KeyMaterialError
+from streams.fhe.devices.words import Words
+from streams.fhe.formats.cursor import Cursor
+from streams.fhe.formats.mask_stream import MaskStart
+from streams.fhe.parameters import Gadget
+
+WIDE_WORD_BYTES: Final = 16  # of the keys that squash noise: nothing here computes with them
+
+
+@dataclass(frozen=True)
+class SeededRows:
+    """Rows of `mask` words, drawn from `start` in order, each followed by its `bodies`."""
+
+    mask: int  # words of a row's mask
+    bodies: Words  # (rows, words of a body)
+    start: MaskStart
+
+    def expanded(self) -> Words:
+        """The rows, shape (rows, mask + body)."""
+        count = len(self.bodies)
+        masks = self.start.words(count * self.mask).reshape(count, self.mask)
+        return np.concatenate([masks, self.bodies], axis=-1)
+
+
+def read_keyswitch(cursor: Cursor, inputs: int, gadget: Gadget, dimension: int) -> SeededRows:
+    """A key from `inputs` bits to an LWE key; rows by input, then level, the least significant first."""
+    bodies = cursor.words(inputs * gadget.level)
+    _gadget(cursor, gadget)
+    cursor.wrapped(dimension + 1)
+    return SeededRows(dimension, bodies.reshape(-1, 1), _start(cursor))
+
+
+def read_bootstrap(cursor: Cursor, inputs: int, gadget: Gadget, glwe: tuple[int, int]) -> SeededRows:
+    """GGSW ciphertexts of `inputs` bits under a GLWE key (k, N); rows in the order (bit, level, k + 1)."""
+    dimension, size = glwe
+    bodies = cursor.words(inputs * gadget.level * (dimension + 1) * size)
+    cursor.wrapped(dimension + 1)
+    cursor.wrapped(size)
+    _gadget(cursor, gadget)
+    return SeededRows(dimension * size, bodies.reshape(-1, size), _start(cursor))
+
+
+def read_packing(cursor: Cursor, inputs: int, gadget: Gadget, glwe: tuple[int, int]) -> SeededRows:
+    """A key from `inputs` bits to a GLWE key (k, N); rows in the order (input, level)."""
+    dimension, size = glwe
+    bodies = cursor.words(inputs * gadget.level * size)
+    _gadget(cursor, gadget)
+    cursor.wrapped(dimension + 1)
+    cursor.wrapped(size)
+    return SeededRows(dimension * size, bodies.reshape(-1, size), _start(cursor))
+
+
+def read_public(cursor: Cursor, dimension: int) -> SeededRows:
+    """A compact public key: one GLWE encryption of zero with one mask polynomial."""
+    bodies = cursor.words(dimension)
+    cursor.wrapped(2)
+    return SeededRows(dimension, bodies.reshape(1, -1), _start(cursor))
+
+
+def skip_wide_bootstrap(cursor: Cursor, inputs: int, gadget: Gadget, glwe: tuple[int, int]) -> None:
+    """The bootstrap key that squashes noise, of 128-bit words."""
+    dimension, size = glwe
+    cursor.skip(inputs * gadget.level * (dimension + 1) * size, WIDE_WORD_BYTES)
+    cursor.wrapped(dimension + 1)
+    cursor.wrapped(size)
+    _gadget(cursor, gadget)
+    _start(cursor, bits=128)
+
+
+def skip_wide_packing(cursor: Cursor, inputs: int, gadget: Gadget, glwe: tuple[int, int]) -> None:
+    """The packing key of squashed ciphertexts, of 128-bit words."""
+    dimension, size = glwe
+    cursor.skip(inputs * gadget.level * size, WIDE_WORD_BYTES)
+    _gadget(cursor, gadget)
+    cursor.wrapped(dimension + 1)
+    cursor.wrapped(size)
+    _start(cursor, bits=128)
+
+
+def native_modulus(cursor: Cursor, bits: int = 64) -> None:
+    """The modulus 2^bits, which is written as 0 of that width."""
+    cursor.marks(0)
+    place = cursor.at
+    if (cursor.u128(), cursor.u64()) != (0, bits):
+        raise KeyMaterialError(f"the key set has another modulus than 2^{bits} at byte {place}")
+
+
+def _gadget(cursor: Cursor, gadget: Gadget) -> None:
+    cursor.wrapped(gadget.base_log)
+    cursor.wrapped(gadget.level)
+
+
+def _start(cursor: Cursor, bits: int = 64) -> MaskStart:
+    # CompressionSeed 1, parameters of the cipher 0, kind of seed 0: extensible (1), XofSeed 0
+    cursor.marks(1, 0, 0, 1, 0)
+    seed = bytes(cursor.raw())
+    cursor.marks(0, 0)  # TableIndex, AesIndex
+    block = cursor.u128()
+    byte = cursor.wrapped()
+    native_modulus(cursor, bits)
+    return MaskStart(seed, block, byte)

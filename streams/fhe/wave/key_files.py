@@ -1,0 +1,151 @@
+"""The keys of an activated set in the kernel's order: derived once per machine, mapped by every worker.
+
+<root>/<digest>/wave/switch, rotate    keyswitch and bootstrap of look-ups
+<root>/<digest>/wave/random            bootstrap of random numbers
+<root>/<digest>/wave/pack, unpack      compression and decompression
+<root>/<digest>/wave/public            compact public key and the keyswitch to the big key: re-randomisation
+<root>/<digest>/wave/manifest.json
+"""
+
+import mmap
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cipherstream_kernel as kernel
+import msgspec
+import numpy as np
+
+from streams.domain.errors import KeyMaterialError, KeyMissing
+from streams.fhe.devices.cpu import CpuDevice
+from streams.fhe.devices.cpu_storage import CpuStorage
+from streams.fhe.devices.re_randomisation import PublicKey, ReRandomiser
+from streams.fhe.devices.words import Words
+from streams.fhe.formats import xof_key_set
+from streams.fhe.formats.xof_key_set import ActivatedKeys
+from streams.fhe.keyset import locked
+from streams.fhe.parameters import COMPRESSION, PINNED
+
+RELEASE: Final = "wave 1"  # of these files' layout
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What the folder holds; written last."""
+
+    release: str
+
+
+@dataclass(frozen=True)
+class WaveKeys:
+    """What computes with one key set."""
+
+    device: CpuDevice
+    storage: CpuStorage
+    re_randomise: ReRandomiser
+
+
+def derived(keyset: Path) -> Path:
+    """The folder beside a key set with the files made from it, now where it is missing.
+
+    Raises:
+        KeyMissing: the key set is not on this machine.
+        KeyMaterialError: it is not of the release and the parameters that can be read.
+    """
+    folder = keyset.with_name("wave")
+    if _is_ready(folder):
+        return folder
+    if not keyset.exists():
+        raise KeyMissing(f"there is no {keyset.name} here")
+    with locked(keyset.with_name(".lock")):
+        if not _is_ready(folder):
+            _derive(keyset, folder)
+    return folder
+
+
+def opened(folder: Path, threads: int = 1, path: str | None = None) -> WaveKeys:
+    """Attach the files; memory is shared with every process that does the same.
+
+    Args:
+        folder: of `derived`.
+        threads: of one call of the kernel.
+        path: an instruction set; by default the fastest of this machine.
+
+    Raises:
+        KeyMaterialError: a file is missing or damaged.
+    """
+    try:
+        switch = kernel.KeyswitchKey.attach(_mapped(folder / "switch"))
+        rotate, random, unpack = (
+            kernel.BootstrapKey.attach(_mapped(folder / name)) for name in ("rotate", "random", "unpack")
+        )
+        pack = kernel.PackingKey.attach(_mapped(folder / "pack"))
+    except (OSError, ValueError) as error:
+        raise KeyMaterialError(f"the files in {folder} do not open: {error}") from error
+    device = CpuDevice(PINNED, switch, rotate, threads, path, random=random)
+    return WaveKeys(
+        device, CpuStorage(PINNED, pack, unpack, threads, path), _re_randomiser(folder / "public")
+    )
+
+
+def _is_ready(folder: Path) -> bool:
+    try:
+        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
+    except FileNotFoundError:
+        return False
+    except msgspec.MsgspecError as error:
+        raise KeyMaterialError(f"the manifest in {folder} does not decode") from error
+    if manifest.release != RELEASE:
+        raise KeyMaterialError(f"{folder} is of {manifest.release}, this is {RELEASE}")
+    return True
+
+
+def _derive(keyset: Path, folder: Path) -> None:
+    keys = xof_key_set.read(keyset)
+    draft = Path(tempfile.mkdtemp(prefix=".wave.", dir=keyset.parent))
+    try:
+        _write(keys, draft)
+        manifest = Manifest(release=RELEASE)
+        (draft / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+        draft.chmod(0o755)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _write(keys: ActivatedKeys, folder: Path) -> None:
+    small, packed = PINNED.lwe_dimension, COMPRESSION
+    switch = kernel.KeyswitchKey.prepare(_flat(keys.switch.expanded()), small, PINNED.ks.level)
+    (folder / "switch").write_bytes(switch.to_bytes())
+    for name, rows, dimension in (
+        ("rotate", keys.rotate, small),
+        ("random", keys.random, small),
+        ("unpack", keys.unpack, packed.dimension),
+    ):
+        key = kernel.BootstrapKey.prepare(_flat(rows.expanded()), dimension)
+        (folder / name).write_bytes(key.to_bytes())
+    pack = kernel.PackingKey.prepare(
+        _flat(keys.pack.expanded()), packed.glwe_dimension, packed.polynomial_size, packed.packing.level
+    )
+    (folder / "pack").write_bytes(pack.to_bytes())
+    public = keys.public.expanded().reshape(-1)
+    (folder / "public").write_bytes(public.tobytes() + keys.re_randomise.expanded().tobytes())
+
+
+def _re_randomiser(path: Path) -> ReRandomiser:
+    size = PINNED.big_dimension
+    words = np.frombuffer(_mapped(path), np.uint64)
+    if len(words) != size * (size + 3):
+        raise KeyMaterialError(f"{path} has {len(words)} words, {size * (size + 3)} are due")
+    mask, body, rows = np.split(words, [size, 2 * size])
+    return ReRandomiser(PublicKey(mask, body), rows.reshape(size, size + 1))
+
+
+def _flat(words: Words) -> memoryview:
+    return np.ascontiguousarray(words).reshape(-1).data
+
+
+def _mapped(path: Path) -> memoryview:
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
