@@ -10,8 +10,8 @@ import httpx
 from confluent_kafka import KafkaException
 
 from streams.commands.machine import Need
-from streams.domain.errors import BrokerError, CipherstreamError, ConfigurationError, RpcError
-from streams.settings import KafkaSettings, ObjectStoreSettings, PostgresSettings, Settings
+from streams.domain.errors import BrokerError, CipherstreamError, ConfigurationError, ForeignRelease, RpcError
+from streams.settings import GatewaySettings, KafkaSettings, ObjectStoreSettings, PostgresSettings, Settings
 
 _TIMEOUT_S: Final = 5.0
 
@@ -31,7 +31,7 @@ async def needs(settings: Settings) -> Sequence[Need]:
         *(_node(f"host chain {host.id}", host.http_url, host.id) for host in settings.host_chain),
     ]
     if settings.gateway.http_url:
-        checks.append(_node("gateway", settings.gateway.http_url, settings.gateway.chain_id))
+        checks.append(_gateway(settings.gateway))
     found = await asyncio.gather(*checks)
     return (*found, *_keys(settings))
 
@@ -96,6 +96,22 @@ async def _node(name: str, url: str, chain_id: int) -> Need:
         why = ConfigurationError(f"the node is of chain {found}")
         return _missing(name, use, why, "set its http_url, or its id")
     return Need(name=name, is_here=True, use=use, found="answers")
+
+
+async def _gateway(gateway: GatewaySettings) -> Need:
+    from streams.adapters.ethereum.chain import EthereumChain
+    from streams.adapters.ethereum.releases import require_spoken
+    from streams.adapters.ethereum.rpc import RpcClient
+
+    found = await _node("gateway", gateway.http_url, gateway.chain_id)
+    if not found.is_here:
+        return found
+    try:
+        async with RpcClient(gateway.http_url, timeout_s=_TIMEOUT_S, attempts=1) as rpc:
+            await require_spoken(EthereumChain(rpc), gateway)
+    except (RpcError, ForeignRelease) as error:
+        return _missing("gateway", found.use, error, "set its contracts' addresses, or run another release")
+    return found
 
 
 def _keys(settings: Settings) -> Sequence[Need]:

@@ -16,6 +16,7 @@ CipherstreamError
 │   └── CallReverted       a contract refused the call for good
 └── Fatal                  the process stops with this message
     ├── ConfigurationError
+    ├── ForeignRelease     a contract of the gateway is of a release that this version does not speak
     ├── KeyMaterialError   a key file is cut, foreign or of another release
     ├── LogTruncated       the topic starts beyond, or ends below, the stored offset, or is another topic
     └── IllegalTransition  a life cycle was asked for a change that it does not have
@@ -100,6 +101,10 @@ class Fatal(CipherstreamError):
 
 class ConfigurationError(Fatal):
     """A setting is missing or wrong."""
+
+
+class ForeignRelease(Fatal):
+    """A contract of the gateway is of a release that this version does not speak."""
 
 
 class KeyMaterialError(Fatal):

@@ -37,7 +37,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def run(runtime: Runtime) -> None:
-    """Make calls until told to stop and nothing is under way; raises ConfigurationError."""
+    """Make calls until told to stop and nothing is under way; raises ConfigurationError, ForeignRelease."""
     settings = runtime.settings
     key = load_signer(settings.sender, SENDER_VARIABLE)
     encoder = Encoder(settings.gateway, load_signer(settings.signer, SIGNER_VARIABLE))
@@ -47,7 +47,7 @@ async def run(runtime: Runtime) -> None:
         RpcClient(settings.gateway.http_url) as rpc,
     ):
         node = EthereumChain(rpc)
-        outside = Outside(node, store, settings.gateway.chain_id, runtime.health)
+        outside = Outside(node, store, settings.gateway, runtime.health)
         while not await outside.look():
             if await runtime.idle(_AWAIT_S):
                 return

@@ -7,6 +7,7 @@ import structlog
 
 from streams.adapters.telemetry.health import Health
 from streams.domain.errors import BrokerError, ConfigurationError, KeyMissing, Recoverable
+from streams.ports import Clock
 from streams.services.runtime import Runtime
 
 _WAIT_FIRST_S: Final = 0.2
@@ -15,6 +16,7 @@ _log = structlog.get_logger(__name__)
 
 Step = Callable[[], Awaitable[int]]
 Wait = Callable[[], Awaitable[object]]
+Check = Callable[[], Awaitable[None]]
 
 
 class Troubles:
@@ -99,6 +101,21 @@ def once_checked(node: Identified, chain_id: int, step: Step) -> Step:
             if found != chain_id:
                 raise ConfigurationError(f"the node for chain {chain_id} is on chain {found}")
             is_checked = True
+        return await step()
+
+    return checked
+
+
+def watched(step: Step, check: Check, clock: Clock, every_s: float) -> Step:
+    """The step, before which `check` runs at first and then every so many seconds; raises what it raises."""
+    checked_s: float | None = None
+
+    async def checked() -> int:
+        nonlocal checked_s
+        now_s = clock.monotonic_s()
+        if checked_s is None or now_s - checked_s >= every_s:
+            await check()
+            checked_s = now_s
         return await step()
 
     return checked

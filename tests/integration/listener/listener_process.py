@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import IO
 
 from streams.devnet.stack import Stack
 from streams.services.crashpoints import MARKER_VARIABLE, POINT_VARIABLE
@@ -18,6 +19,7 @@ PROCESS = """
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import IO
 from streams.services.runtime import serve
 from streams.settings import load_settings
 name = sys.argv[1]
@@ -42,11 +44,13 @@ def settings_file(chains: Stack, kafka: KafkaSettings, folder: Path, start_block
 
 
 @contextlib.asynccontextmanager
-async def listener(service: str, settings: Path, crash_at: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A running listener; killed at the end if it still runs."""
+async def listener(
+    service: str, settings: Path, crash_at: str, log: IO[bytes] | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A running listener, its lines to a file where one is given; killed at the end if it still runs."""
     armed = {POINT_VARIABLE: crash_at, MARKER_VARIABLE: str(settings.with_name("crashed"))}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROCESS, service, str(settings), env=os.environ | armed, cwd=ROOT
+        sys.executable, "-c", PROCESS, service, str(settings), env=os.environ | armed, cwd=ROOT, stderr=log
     )
     try:
         yield process

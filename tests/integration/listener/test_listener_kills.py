@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -102,6 +103,21 @@ async def test_every_gateway_event_is_in_the_log_after_a_kill_between_any_two_st
         await log.close()
 
     await asyncio.gather(*map(one, GATEWAY_POINTS))
+
+
+async def test_a_gateway_of_another_release_ends_the_listener_by_name(
+    gateway_node: EthereumChain, chains: devnet.Stack, kafka: KafkaSettings, tmp_path: Path
+) -> None:
+    foreign = "InputVerification v0.7.0"
+    start = (await mined(gateway_node, 2)).number
+    await place_emitter(gateway_node, GATEWAY, THRESHOLD_TOPIC, 32, version=foreign)
+    settings = settings_file(chains, kafka, tmp_path, start)
+    with (tmp_path / "log").open("wb") as log:
+        async with listener("gw_listener", settings, "", log) as process:
+            assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 1
+    last = json.loads((tmp_path / "log").read_text().splitlines()[-1])
+    assert (last["action"], last["error"]) == ("fatal", "ForeignRelease")
+    assert foreign in last["event"]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import IO
 
 import asyncpg
 import msgspec
@@ -32,6 +33,7 @@ ROOT = Path(__file__).parents[3]
 PROCESS = """
 import sys
 from pathlib import Path
+from typing import IO
 from streams.services import transaction_sender
 from streams.services.runtime import serve
 from streams.settings import load_settings
@@ -107,11 +109,19 @@ class Bench:
         )
 
     @contextlib.asynccontextmanager
-    async def sender(self, crash_at: str = "") -> AsyncIterator[asyncio.subprocess.Process]:
-        """A running service, killed at the end if it still runs."""
+    async def sender(
+        self, crash_at: str = "", log: IO[bytes] | None = None
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """A running service, its lines to a file where one is given; killed at the end if it still runs."""
         armed = {POINT_VARIABLE: crash_at, MARKER_VARIABLE: str(self.settings.with_name("crashed"))}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", PROCESS, str(self.settings), env=os.environ | armed, cwd=ROOT
+            sys.executable,
+            "-c",
+            PROCESS,
+            str(self.settings),
+            env=os.environ | armed,
+            cwd=ROOT,
+            stderr=log,
         )
         try:
             yield process

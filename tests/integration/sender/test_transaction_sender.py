@@ -1,6 +1,7 @@
 """The sender makes each call once on a real chain, also when it is killed after any of its steps."""
 
 import asyncio
+import json
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -114,3 +115,20 @@ async def test_a_vote_whose_signature_is_over_another_contract_stops_the_process
     await bench.send(work_of(verified(bench, zk_proof_id, contract=b"\1" * 20), "wrong"))
     async with bench.sender() as process:
         assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 1
+
+
+async def test_a_gateway_of_another_release_ends_the_sender_before_any_call(bench: Bench) -> None:
+    commits = f"0x{bench.gateway.at.ciphertext_commits.hex()}"
+    given = bench.settings.read_text()
+    bench.settings.write_text(
+        given.replace("[gateway]\n", f'[gateway]\ngateway_config_address = "{commits}"\n')
+    )
+    await bench.send(commit_work(bench.gateway.at.host_chain_id, 1))
+    lines = bench.settings.with_name("log")
+    with lines.open("wb") as log:
+        async with bench.sender(log=log) as process:
+            assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 1
+    last = json.loads(lines.read_text().splitlines()[-1])
+    assert (last["action"], last["error"]) == ("fatal", "ForeignRelease")
+    assert "is CiphertextCommits v0.6.0; this release speaks GatewayConfig v0.8.0" in last["event"]
+    assert await bench.rows() == []

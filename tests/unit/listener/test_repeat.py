@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.domain.errors import BrokerError, ConfigurationError, KeyMissing, RpcError
+from streams.adapters.memory.clock import FakeClock
+from streams.domain.errors import BrokerError, ConfigurationError, ForeignRelease, KeyMissing, RpcError
 from streams.services.listener import repeat as loop
-from streams.services.listener.repeat import Troubles, once_checked, repeat
+from streams.services.listener.repeat import Troubles, once_checked, repeat, watched
 from streams.services.runtime import Runtime
 from streams.settings import Settings
 
@@ -108,3 +109,28 @@ async def test_a_node_is_asked_once_for_its_chain(steps: Callable[[Node], loop.S
 async def test_a_node_of_another_chain_is_refused(steps: Callable[[Node], loop.Step]) -> None:
     with pytest.raises(ConfigurationError, match="chain 7"):
         await steps(Node(7))()
+
+
+async def test_what_is_watched_is_looked_at_first_and_then_every_so_often() -> None:
+    clock, looks, outcomes = FakeClock(), list[float](), list[Exception]()
+
+    async def look() -> None:
+        looks.append(clock.monotonic_s())
+        if outcomes:
+            raise outcomes.pop()
+
+    async def one() -> int:
+        return 1
+
+    step, start_s = watched(one, look, clock, 30.0), clock.monotonic_s()
+    assert [await step(), await step()] == [1, 1]
+    await clock.advance(30.0)
+    outcomes.append(RpcError())
+    with pytest.raises(RpcError):
+        await step()
+    assert await step() == 1  # a look that failed is repeated with the step
+    await clock.advance(31.0)
+    outcomes.append(ForeignRelease())
+    with pytest.raises(ForeignRelease):
+        await step()
+    assert looks == [start_s, start_s + 30.0, start_s + 30.0, start_s + 61.0]

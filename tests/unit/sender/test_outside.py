@@ -4,12 +4,15 @@ import asyncio
 
 import pytest
 
+from streams.adapters.ethereum import abi
 from streams.adapters.memory.clock import FakeClock
 from streams.adapters.telemetry.health import Health
-from streams.domain.errors import ConfigurationError, RpcError, StoreError
+from streams.domain.errors import ConfigurationError, ForeignRelease, RpcError, StoreError
 from streams.services.sender.outside import LOOK_S, Outside
+from streams.settings import GatewaySettings
 
 CHAIN = 54321
+GATEWAY = GatewaySettings(chain_id=CHAIN, ciphertext_commits_address="0x" + "bb" * 20)
 
 
 class World:
@@ -18,6 +21,10 @@ class World:
     def __init__(self) -> None:
         self.trouble: Exception | None = None
         self.chain = CHAIN
+        self.version = "CiphertextCommits v0.6.0"
+
+    async def view(self, address: bytes, called: abi.Function, *arguments: object) -> tuple[object, ...]:
+        return (self.version,)
 
     async def chain_id(self) -> int:
         if isinstance(self.trouble, RpcError):
@@ -32,7 +39,7 @@ class World:
 @pytest.mark.parametrize(("trouble", "name"), [(RpcError(), "blockchain"), (StoreError(), "database")])
 async def test_what_goes_away_and_comes_back_shows(trouble: Exception, name: str) -> None:
     world, health, clock = World(), Health(), FakeClock()
-    outside = Outside(world, world, CHAIN, health)
+    outside = Outside(world, world, GATEWAY, health)
     assert await outside.look()
     watching = asyncio.ensure_future(outside.watch(clock))
     world.trouble = trouble
@@ -48,7 +55,7 @@ async def test_what_goes_away_and_comes_back_shows(trouble: Exception, name: str
 async def test_both_are_told_when_both_are_asked() -> None:
     world, health = World(), Health()
     world.trouble = StoreError()
-    assert not await Outside(world, world, CHAIN, health).look()
+    assert not await Outside(world, world, GATEWAY, health).look()
     assert health.snapshot().dependencies == {"database": "fail", "blockchain": "ok"}
 
 
@@ -56,4 +63,15 @@ async def test_a_node_of_another_chain_is_refused() -> None:
     world = World()
     world.chain = 7
     with pytest.raises(ConfigurationError, match="chain 7"):
-        await Outside(world, world, CHAIN, Health()).look()
+        await Outside(world, world, GATEWAY, Health()).look()
+
+
+async def test_a_gateway_that_was_upgraded_ends_the_watch() -> None:
+    world, clock = World(), FakeClock()
+    outside = Outside(world, world, GATEWAY, Health())
+    assert await outside.look()
+    watching = asyncio.ensure_future(outside.watch(clock))
+    world.version = "CiphertextCommits v0.7.0"
+    await clock.advance(LOOK_S)
+    with pytest.raises(ForeignRelease, match=r"CiphertextCommits v0\.7\.0"):
+        await watching
