@@ -14,6 +14,8 @@ const deployed = [
   "GatewayCiphertextCommits",
   "GatewayConfig",
   "GatewayInputVerification",
+  "GatewayMultichainACL",
+  "HeadEvents",
   "KMSGenerationStandIn",
 ];
 const host = ["ACL", "FHEVMExecutor", "HCULimit", "InputVerifier", "KMSVerifier", "immutable/PauserSet"];

@@ -42,7 +42,7 @@ INITIALIZE_VERIFIER: Final = abi.function("initializeFromEmptyProxy(address,uint
 UPDATE_COPROCESSORS: Final = abi.function("updateCoprocessors((address,address,string)[],uint256)")
 ADD_HOST_CHAIN: Final = abi.function("addHostChain((uint256,address,address,string,string))")
 
-_SALT: Final = bytes(32)
+SALT: Final = bytes(32)
 
 
 class _Artifact(msgspec.Struct, frozen=True, rename="camel"):
@@ -125,7 +125,7 @@ async def deploy(
 
 def create2_address(init_code: bytes) -> bytes:
     """Where the factory puts a contract of this code and these arguments."""
-    return keccak256(b"\xff" + CREATE2_FACTORY + _SALT + keccak256(init_code))[-20:]
+    return keccak256(b"\xff" + CREATE2_FACTORY + SALT + keccak256(init_code))[-20:]
 
 
 def load_bytecode(name: str) -> bytes:
@@ -156,7 +156,7 @@ async def _create(wallet: Wallet, name: str, arguments: bytes) -> bytes:
         return address
     if not await wallet.chain.code(CREATE2_FACTORY):
         raise ConfigurationError(f"{wallet.chain.rpc.url} has no CREATE2 factory: not a development node")
-    await wallet.transact(CREATE2_FACTORY, _SALT + init_code)
+    await wallet.transact(CREATE2_FACTORY, SALT + init_code)
     return address
 
 

@@ -28,6 +28,7 @@ from streams.domain.gateway_events import (
 )
 from streams.domain.host_events import (
     ACL_DECODERS,
+    BRIDGE_DECODERS,
     EXECUTOR_DECODERS,
     KMS_DECODERS,
     AccountBlocked,
@@ -36,8 +37,11 @@ from streams.domain.host_events import (
     ActivateKey,
     Allowed,
     AllowedForDecryption,
+    BridgeHandle,
     DecryptionSignaturesInvalidated,
     DelegatedForUserDecryption,
+    FallbackGranted,
+    HandleBridged,
     HostDecoder,
     HostEvent,
     InputVerified,
@@ -49,6 +53,7 @@ from streams.domain.host_events import (
 
 __all__ = [
     "ACL_TOPICS",
+    "BRIDGE_TOPICS",
     "COMMIT_TOPICS",
     "CONFIG_TOPICS",
     "EXECUTOR_TOPICS",
@@ -64,13 +69,16 @@ __all__ = [
     "AddHostChain",
     "Allowed",
     "AllowedForDecryption",
+    "BridgeHandle",
     "Coprocessor",
     "DecryptionSignaturesInvalidated",
     "DelegatedForUserDecryption",
     "DisableHostChain",
     "EnableHostChain",
     "Event",
+    "FallbackGranted",
     "GatewayEvent",
+    "HandleBridged",
     "HostEvent",
     "InputVerified",
     "KeyDigest",
@@ -95,16 +103,17 @@ Event = HostEvent | GatewayEvent
 EXECUTOR_TOPICS: Final = frozenset(EXECUTOR_DECODERS)
 ACL_TOPICS: Final = frozenset(ACL_DECODERS)
 KMS_TOPICS: Final = frozenset(KMS_DECODERS)
+BRIDGE_TOPICS: Final = frozenset(BRIDGE_DECODERS)
 INPUT_VERIFICATION_TOPICS: Final = frozenset(INPUT_VERIFICATION_DECODERS)
 COMMIT_TOPICS: Final = frozenset(COMMIT_DECODERS)
 CONFIG_TOPICS: Final = frozenset(CONFIG_DECODERS)
 
-_HOST: Final[dict[bytes, HostDecoder]] = EXECUTOR_DECODERS | ACL_DECODERS | KMS_DECODERS
+_HOST: Final[dict[bytes, HostDecoder]] = EXECUTOR_DECODERS | ACL_DECODERS | KMS_DECODERS | BRIDGE_DECODERS
 _GATEWAY: Final = INPUT_VERIFICATION_DECODERS | COMMIT_DECODERS | CONFIG_DECODERS
 
 
 def decode_host_log(topics: Topics, data: bytes) -> HostEvent | None:
-    """An event of the executor, the access list or the key contract; None for any other topic.
+    """An event of the executor, access list, key contract or bridge; None for any other topic.
 
     Raises:
         UndecodableLog: the topic is known and the rest is not what it promises.

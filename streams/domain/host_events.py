@@ -1,4 +1,4 @@
-"""Events of the host chain's contracts: the executor, the access list, key and CRS activation.
+"""Events of the host chain's contracts: executor, access list, key and CRS activation, bridge.
 
 Event signatures of the executor come from the table of operations; the others stand beside their decoders.
 """
@@ -119,6 +119,31 @@ class ActivateCrs(msgspec.Struct, frozen=True):
     digest: bytes
 
 
+class BridgeHandle(msgspec.Struct, frozen=True):
+    """A handle of this chain is to exist on another chain too."""
+
+    sender_dapp: bytes
+    src_handle: bytes
+    dst_chain_id: int
+    guid: bytes
+
+
+class HandleBridged(msgspec.Struct, frozen=True):
+    """A handle of another chain arrived here, under a name of its own."""
+
+    receiver_dapp: bytes
+    src_handle: bytes
+    dst_handle: bytes
+    guid: bytes
+
+
+class FallbackGranted(msgspec.Struct, frozen=True):
+    """Governance gave the plaintext of a handle that did not arrive."""
+
+    dst_handle: bytes
+    plaintext: bytes  # 32, big-endian
+
+
 AclEvent = (
     Allowed
     | AllowedForDecryption
@@ -128,7 +153,8 @@ AclEvent = (
     | AccountBlocked
     | AccountUnblocked
 )
-HostEvent = OperationEvent | InputVerified | AclEvent | ActivateKey | ActivateCrs
+BridgeEvent = BridgeHandle | HandleBridged | FallbackGranted
+HostEvent = OperationEvent | InputVerified | AclEvent | ActivateKey | ActivateCrs | BridgeEvent
 HostDecoder = Callable[[Topics, bytes], HostEvent]
 
 # A shape takes the data to operands, whether the last of them is a plaintext, and the result.
@@ -300,6 +326,24 @@ def _activate_crs(topics: Topics, data: bytes) -> ActivateCrs:
     return ActivateCrs(words.word(data, 0), urls, words.tail_bytes(data, words.offset(data, 64)))
 
 
+def _bridge_handle(topics: Topics, data: bytes) -> BridgeHandle:
+    (dapp,) = indexed(topics, 1)
+    src_handle, dst_chain_id, guid = words.words(data, 3)
+    return BridgeHandle(words.address(dapp), src_handle, words.unsigned(dst_chain_id, 8), guid)
+
+
+def _handle_bridged(topics: Topics, data: bytes) -> HandleBridged:
+    (dapp,) = indexed(topics, 1)
+    src_handle, dst_handle, guid = words.words(data, 3)
+    return HandleBridged(words.address(dapp), src_handle, dst_handle, guid)
+
+
+def _fallback_granted(topics: Topics, data: bytes) -> FallbackGranted:
+    (dst_handle,) = indexed(topics, 1)
+    (plaintext,) = words.words(data, 1)
+    return FallbackGranted(dst_handle, plaintext)
+
+
 EXECUTOR_DECODERS: Final[dict[bytes, HostDecoder]] = {
     event_topic(operation.event): _executor_decoder(operation) for operation in OPERATIONS
 }
@@ -315,4 +359,9 @@ ACL_DECODERS: Final[dict[bytes, HostDecoder]] = {
 KMS_DECODERS: Final[dict[bytes, HostDecoder]] = {
     event_topic("ActivateKey(uint256,string[],(uint8,bytes)[])"): _activate_key,
     event_topic("ActivateCrs(uint256,string[],bytes)"): _activate_crs,
+}
+BRIDGE_DECODERS: Final[dict[bytes, HostDecoder]] = {
+    event_topic("BridgeHandle(address,bytes32,uint64,bytes32)"): _bridge_handle,
+    event_topic("HandleBridged(address,bytes32,bytes32,bytes32)"): _handle_bridged,
+    event_topic("FallbackGrantedPlaintext(bytes32,uint256)"): _fallback_granted,
 }

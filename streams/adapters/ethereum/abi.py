@@ -121,6 +121,8 @@ _SIGNATURES: Final = (
     # gateway
     "CiphertextMaterialNotFound(bytes32)",
     "CoprocessorAlreadyAdded(bytes32,address)",
+    "CoprocessorAlreadyAllowedAccount(bytes32,address,address)",
+    "CoprocessorAlreadyAllowedPublicDecrypt(bytes32,address)",
     "CoprocessorAlreadyRejected(uint256,address,address)",
     "CoprocessorAlreadyVerified(uint256,address,address)",
     "CoprocessorSignerDoesNotMatchTxSender(address,address)",

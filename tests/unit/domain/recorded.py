@@ -45,6 +45,8 @@ def typed(kind: str, value: Any) -> Any:
     """A recorded argument as bytes, a number or a tuple."""
     if kind.endswith("[]"):
         return tuple(typed(kind[:-2], item) for item in value)
+    if kind.startswith("("):
+        return tuple(typed(part, item) for part, item in zip(kind[1:-1].split(","), value, strict=True))
     if kind.startswith("bytes") or kind == "address":
         return bytes.fromhex(value.removeprefix("0x"))
     return int(value) if kind.startswith("uint") else value
@@ -112,6 +114,11 @@ _BUILDERS: dict[str, Callable[[Arguments], Event]] = {
     ),
     "ActivateCrs": lambda args: events.ActivateCrs(
         _id(args["crsId"]), args["kmsNodeStorageUrls"], args["crsDigest"]
+    ),
+    "BridgeHandle": _same_order(events.BridgeHandle),
+    "HandleBridged": _same_order(events.HandleBridged),
+    "FallbackGrantedPlaintext": lambda args: events.FallbackGranted(
+        args["dstHandle"], _id(args["plaintext"])
     ),
     "VerifyProofRequest": _same_order(events.VerifyProofRequest),
     "VerifyProofResponseCall": _same_order(events.VerifyProofResponseCall),

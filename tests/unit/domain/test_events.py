@@ -17,6 +17,7 @@ KNOWN = (
     events.EXECUTOR_TOPICS
     | events.ACL_TOPICS
     | events.KMS_TOPICS
+    | events.BRIDGE_TOPICS
     | events.INPUT_VERIFICATION_TOPICS
     | events.COMMIT_TOPICS
     | events.CONFIG_TOPICS
@@ -74,6 +75,17 @@ def test_recordings_hold_what_a_transfer_and_an_input_emit() -> None:
         events.AddCiphertextMaterial,
         events.AddCiphertextMaterialConsensus,
     }
+
+
+def test_the_compiler_wrote_every_event_of_a_host_chain_for_us() -> None:
+    """Recorded from HeadEvents.sol; that each decodes to its arguments is the test of all recordings."""
+    (recording,) = recorded.records("head_events.json")
+    logs = [raw(log) for log in recording["logs"]]
+    host = events.EXECUTOR_TOPICS | events.ACL_TOPICS | events.KMS_TOPICS | events.BRIDGE_TOPICS
+    assert {topics[0] for topics, _ in logs} == host
+    assert len(host) == 31 + 7 + 2 + 3
+    lists = [events.decode_host_log(*raw(log)) for log in recording["logs"] if log["event"] == "FheSum"]
+    assert [len(event.operands) for event in lists if isinstance(event, events.OperationEvent)] == [3, 0, 1]
 
 
 def test_a_recorded_log_cut_anywhere_is_refused() -> None:
