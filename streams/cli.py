@@ -9,7 +9,19 @@ import typer
 
 import streams
 from streams.adapters.telemetry import logs
-from streams.commands import bench, control, demo, devnet, doctor, handle, keys, lag, services, storage
+from streams.commands import (
+    bench,
+    control,
+    delegations,
+    demo,
+    devnet,
+    doctor,
+    handle,
+    keys,
+    lag,
+    services,
+    storage,
+)
 from streams.domain.errors import CipherstreamError
 
 app = typer.Typer(
@@ -39,6 +51,7 @@ def version() -> None:
 
 app.command()(demo.demo)
 app.command()(handle.handle)
+app.command()(delegations.delegations)
 app.command()(lag.lag)
 app.command()(doctor.doctor)
 app.command()(services.run)

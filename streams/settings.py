@@ -107,6 +107,7 @@ class HostChainSettings(Section):
     executor_address: Address
     input_verifier_address: Address | None = None
     kms_generation_address: Address | None = None  # set on the canonical chain only
+    bridge_address: Address | None = None  # its events are stored and shown, nothing is bridged
     start_block: int = 0
     finality_lag: int = 15
     reorg_depth_max: int = 50

@@ -39,7 +39,8 @@ def sql_type(annotation: object) -> str:
 def columns(table: type[Row]) -> dict[str, str]:
     """Columns of a table with their types, in the order of the fields."""
     hints = typing.get_type_hints(table)
-    return {name: sql_type(hints[name]) for name in table.__struct_fields__}
+    names = table.__struct_fields__
+    return {name: "numeric" if name in table.WIDE else sql_type(hints[name]) for name in names}
 
 
 def _arrays(kinds: list[str], first: int) -> str:

@@ -10,9 +10,20 @@ import msgspec
 
 from streams.domain import planning
 from streams.domain.errors import Undecodable, UndecodableLog
-from streams.domain.events import Allowed, AllowedForDecryption, OperationEvent, decode_host_log
+from streams.domain.events import (
+    Allowed,
+    AllowedForDecryption,
+    BridgeHandle,
+    DelegatedForUserDecryption,
+    FallbackGranted,
+    HandleBridged,
+    OperationEvent,
+    RevokedDelegationForUserDecryption,
+    decode_host_log,
+)
 from streams.domain.facts import HostBlock, Log
 from streams.domain.handle import HANDLE_BYTES
+from streams.domain.hearsay import store_bridge, store_delegation
 from streams.domain.operands import handle_type
 from streams.domain.operations import BY_NAME
 from streams.domain.rows import (
@@ -115,13 +126,20 @@ def _store_log(state: State, block: BlockRow, log: Log) -> None:
     except UndecodableLog as error:
         _alarm_log(state, block, log, str(error))
         return
-    if isinstance(event, OperationEvent):
-        _store_operation(state, block, log, event)
-    elif isinstance(event, Allowed):
-        _store_allowed(state, block, log, event.handle, event.account, 0)
-    elif isinstance(event, AllowedForDecryption):
-        for handle in event.handles:
-            _store_allowed(state, block, log, handle, b"", 1)
+    match event:
+        case OperationEvent():
+            _store_operation(state, block, log, event)
+        case Allowed():
+            _store_allowed(state, block, log, event.handle, event.account, 0)
+        case AllowedForDecryption():
+            for handle in event.handles:
+                _store_allowed(state, block, log, handle, b"", 1)
+        case DelegatedForUserDecryption() | RevokedDelegationForUserDecryption():
+            store_delegation(state, block, log, event)
+        case BridgeHandle() | HandleBridged() | FallbackGranted():
+            store_bridge(state, block, log, event)
+        case _:
+            pass  # nobody here acts on it
 
 
 def _alarm_log(state: State, block: BlockRow, log: Log, detail: str) -> None:

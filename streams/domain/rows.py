@@ -29,6 +29,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     KEY: ClassVar[tuple[str, ...]]
     INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = ()
     UNSETTLED: ClassVar[frozenset[str]] = frozenset()
+    WIDE: ClassVar[frozenset[str]] = frozenset()  # numbers of 64 bits and more without a sign
 
 
 class TenantRow(Row, frozen=True, kw_only=True):
@@ -105,6 +106,47 @@ class AllowedRow(Row, frozen=True, kw_only=True):
     block_hash: bytes
     event_type: int
     transaction_id: bytes
+
+
+class DelegationRow(Row, frozen=True, kw_only=True):
+    """A delegation of user decryption, given, changed or (with a new date of 0) revoked in a block."""
+
+    TABLE: ClassVar[str] = "delegate_user_decrypt"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "block_hash", "log_index")
+    WIDE: ClassVar[frozenset[str]] = frozenset(
+        {"delegation_counter", "old_expiration_date", "new_expiration_date"}
+    )
+
+    tenant: str
+    block_hash: bytes
+    log_index: int
+    transaction_id: bytes
+    delegator: bytes
+    delegate: bytes
+    contract_address: bytes
+    delegation_counter: int
+    old_expiration_date: int
+    new_expiration_date: int
+
+
+class BridgeRow(Row, frozen=True, kw_only=True):
+    """An event of the bridge, in the tenant of the chain that emitted it; nothing is made of it."""
+
+    TABLE: ClassVar[str] = "bridge_events"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "block_hash", "log_index")
+    WIDE: ClassVar[frozenset[str]] = frozenset({"dst_chain_id"})
+
+    tenant: str
+    block_hash: bytes
+    log_index: int
+    transaction_id: bytes
+    kind: str  # bridge_handle, handle_bridged, fallback_granted
+    dst_chain_id: int = 0
+    src_handle: bytes = b""
+    dst_handle: bytes = b""  # a handle that this release makes no ciphertext for
+    dapp: bytes = b""
+    guid: bytes = b""
+    plaintext: bytes = b""
 
 
 class HandleRow(Row, frozen=True, kw_only=True):
@@ -348,7 +390,8 @@ class FactPartRow(Row, frozen=True, kw_only=True):
 
 
 TABLES: Final[tuple[type[Row], ...]] = (
-    TenantRow, BlockRow, ComputationRow, AllowedRow, HandleRow, CiphertextRow, DigestRow, CommitRow,
+    TenantRow, BlockRow, ComputationRow, AllowedRow, DelegationRow, BridgeRow, HandleRow, CiphertextRow,
+    DigestRow, CommitRow,
     ProofRow, GatewayBlockRow, WorkRow, MemberRow, WaitRow, FailureRow, EarlyRow, KeyRow, DivergenceRow,
     AlarmRow, FactPartRow,
 )  # fmt: skip

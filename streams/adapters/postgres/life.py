@@ -75,6 +75,15 @@ def _allowance(row: Row) -> Iterator[Step]:
     yield Step(row["at"], row["tenant"], "allowed", f"for 0x{row['account_address'].hex()}, {_block(row)}")
 
 
+def _bridge(row: Row) -> Iterator[Step]:
+    what = {
+        "bridge_handle": f"to be bridged to chain {row['dst_chain_id']}",
+        "handle_bridged": f"bridged from 0x{row['src_handle'].hex()} as 0x{row['dst_handle'].hex()}",
+        "fallback_granted": "its plaintext was granted instead of a bridge",
+    }[row["kind"]]
+    yield Step(row["at"], row["tenant"], "UNSUPPORTED bridge", f"{what}, {_block(row)}")
+
+
 def _work(row: Row) -> Iterator[Step]:
     for column, word in _TIMES:
         if row[column] is not None:
@@ -133,6 +142,7 @@ _TELL: Final[dict[str, Callable[[Row], Iterator[Step]]]] = {
     "proofs": _proof,
     "verdicts": _verdict,
     "allowances": _allowance,
+    "bridges": _bridge,
     "work": _work,
     "stored": _stored,
     "digests": _digest,

@@ -23,6 +23,15 @@ left join blocks b on b.tenant = a.tenant and b.hash = a.block_hash
 where a.handle = $1
 order by a.seen_at;
 
+-- name: bridges
+-- what the bridge says of this handle
+select e.tenant, e.seen_at as at, e.kind, e.src_handle, e.dst_handle, e.dst_chain_id, b.number as block_number,
+  coalesce(b.status, 'unknown') as block_status
+from bridge_events e
+left join blocks b on b.tenant = e.tenant and b.hash = e.block_hash
+where e.src_handle = $1 or e.dst_handle = $1
+order by e.seen_at;
+
 -- name: verdicts
 -- the verdict over that list, of the time when its item ended: all its ciphertexts are stored then
 select p.tenant, i.finished_at as at, array_position(p.handles, $1) as place, cardinality(p.handles) as length

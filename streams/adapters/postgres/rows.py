@@ -32,6 +32,8 @@ def as_row(table: type[Row], record: Any) -> Row:
         values[name] = tuple(values[name])
     for name, kind in _ENUMS[table].items():
         values[name] = kind(values[name])
+    for name in table.WIDE:
+        values[name] = int(values[name])
     return table(**values)
 
 

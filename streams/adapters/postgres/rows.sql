@@ -111,6 +111,46 @@ select k.at, o.tenant, o.handle, o.account_address, o.block_hash, o.event_type, 
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, block_hash, at)
 join allowed_handles as o on o.tenant = k.tenant and o.block_hash = k.block_hash;
 
+-- name: put_delegate_user_decrypt
+-- Insert or replace rows of delegate_user_decrypt.
+insert into delegate_user_decrypt as o (shard, tenant, block_hash, log_index, transaction_id, delegator, delegate, contract_address, delegation_counter, old_expiration_date, new_expiration_date)
+select $1, tenant, block_hash, log_index, transaction_id, delegator, delegate, contract_address, delegation_counter, old_expiration_date, new_expiration_date
+from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::numeric[], $10::numeric[], $11::numeric[]) as t(tenant, block_hash, log_index, transaction_id, delegator, delegate, contract_address, delegation_counter, old_expiration_date, new_expiration_date)
+on conflict (tenant, block_hash, log_index) do update set
+  transaction_id = excluded.transaction_id, delegator = excluded.delegator, delegate = excluded.delegate, contract_address = excluded.contract_address, delegation_counter = excluded.delegation_counter, old_expiration_date = excluded.old_expiration_date, new_expiration_date = excluded.new_expiration_date;
+
+-- name: delete_delegate_user_decrypt
+-- Remove rows of delegate_user_decrypt by primary key.
+delete from delegate_user_decrypt as o
+using unnest($1::text[], $2::bytea[], $3::bigint[]) as k(tenant, block_hash, log_index)
+where o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.log_index;
+
+-- name: load_delegate_user_decrypt_by_tenant_block_hash_log_index
+-- Rows of delegate_user_decrypt; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.block_hash, o.log_index, o.transaction_id, o.delegator, o.delegate, o.contract_address, o.delegation_counter, o.old_expiration_date, o.new_expiration_date
+from unnest($1::text[], $2::bytea[], $3::bigint[]) with ordinality as k(tenant, block_hash, log_index, at)
+join delegate_user_decrypt as o on o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.log_index;
+
+-- name: put_bridge_events
+-- Insert or replace rows of bridge_events.
+insert into bridge_events as o (shard, tenant, block_hash, log_index, transaction_id, kind, dst_chain_id, src_handle, dst_handle, dapp, guid, plaintext)
+select $1, tenant, block_hash, log_index, transaction_id, kind, dst_chain_id, src_handle, dst_handle, dapp, guid, plaintext
+from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::text[], $7::numeric[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::bytea[]) as t(tenant, block_hash, log_index, transaction_id, kind, dst_chain_id, src_handle, dst_handle, dapp, guid, plaintext)
+on conflict (tenant, block_hash, log_index) do update set
+  transaction_id = excluded.transaction_id, kind = excluded.kind, dst_chain_id = excluded.dst_chain_id, src_handle = excluded.src_handle, dst_handle = excluded.dst_handle, dapp = excluded.dapp, guid = excluded.guid, plaintext = excluded.plaintext;
+
+-- name: delete_bridge_events
+-- Remove rows of bridge_events by primary key.
+delete from bridge_events as o
+using unnest($1::text[], $2::bytea[], $3::bigint[]) as k(tenant, block_hash, log_index)
+where o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.log_index;
+
+-- name: load_bridge_events_by_tenant_block_hash_log_index
+-- Rows of bridge_events; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.block_hash, o.log_index, o.transaction_id, o.kind, o.dst_chain_id, o.src_handle, o.dst_handle, o.dapp, o.guid, o.plaintext
+from unnest($1::text[], $2::bytea[], $3::bigint[]) with ordinality as k(tenant, block_hash, log_index, at)
+join bridge_events as o on o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.log_index;
+
 -- name: put_handles
 -- Insert or replace rows of handles.
 insert into handles as o (shard, tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input)

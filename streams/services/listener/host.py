@@ -33,7 +33,7 @@ def tenant_of(host: HostChainSettings) -> str:
 
 def contracts_of(host: HostChainSettings) -> tuple[bytes, ...]:
     """Contracts whose logs are facts."""
-    named = (host.acl_address, host.executor_address, host.kms_generation_address)
+    named = (host.acl_address, host.executor_address, host.kms_generation_address, host.bridge_address)
     return tuple(_raw(address) for address in named if address is not None)
 
 
