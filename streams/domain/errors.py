@@ -10,6 +10,7 @@ CipherstreamError
 │   └── WorkerCrashed      the process that computed died, hung or ran out of memory
 ├── Irrecoverable          the component fails, dependents are blocked with the cause, dead letter
 │   ├── OperationError     unknown operation, wrong operands, division by zero, cycle
+│   ├── KeyMismatch        an input is of another key set than the operation that uses it
 │   ├── InvalidInput       an encrypted input or its proof is not valid: a vote to reject
 │   ├── Undecodable        bytes that are not what their place says
 │   │   └── UndecodableLog
@@ -71,6 +72,10 @@ class Irrecoverable(CipherstreamError):
 
 class OperationError(Irrecoverable):
     """The operation cannot be computed: unknown code, wrong operands or a cycle."""
+
+
+class KeyMismatch(Irrecoverable):
+    """An input is encrypted under another key set than the one that the operation uses."""
 
 
 class InvalidInput(Irrecoverable):

@@ -9,7 +9,9 @@ from typing import Final
 
 import msgspec
 
+from streams.domain.errors import KeyMismatch
 from streams.domain.lifecycle import UNCLAIMED, WorkState, work_transition
+from streams.domain.operands import handle_operands
 from streams.domain.rows import (
     DigestRow,
     EarlyRow,
@@ -52,14 +54,17 @@ def verdict(proof_item: str) -> bytes:
 
 def create(state: State, row: WorkRow, tokens: Iterable[bytes], defect: str = "") -> None:
     """Make an item that waits for the tokens which have not come; one with a defect is born failed."""
-    waiting = [token for token in tokens if not _has_come(state, row.tenant, token)]
+    wanted = tuple(tokens)
+    waiting = [token for token in wanted if not _has_come(state, row.tenant, token)]
     for token in waiting:
         state.put(WaitRow(tenant=row.tenant, item=row.id, token=token))
     born = WorkState.BLOCKED if waiting else WorkState.READY
-    state.put(_keyed(state, msgspec.structs.replace(row, state=born, missing=len(waiting))))
+    made = _keyed(state, msgspec.structs.replace(row, state=born, missing=len(waiting)))
+    state.put(made)
     _apply_early(state, row.tenant, row.id)
-    if defect:
-        fail(state, row.tenant, row.id, defect)
+    cause = defect or _key_defect(state, made, map(_handle_of, wanted))
+    if cause:
+        fail(state, row.tenant, row.id, cause)
     _refresh(state, row.tenant, row.id)
 
 
@@ -75,7 +80,10 @@ def come(state: State, tenant: str, token: bytes) -> None:
         if item.missing == 0 and item.state is WorkState.BLOCKED:
             item = _moved(item, WorkState.READY)
         state.put(item)
-        if item.cause:
+        defect = _key_defect(state, item, _told_by(state, item, token))
+        if defect:
+            fail(state, tenant, item.id, defect)
+        elif item.cause:
             _refresh(state, tenant, item.id)
 
 
@@ -190,6 +198,35 @@ def _keyed(state: State, row: WorkRow) -> WorkRow:
         source = state.get(TenantRow, row.tenant)
     key_id = b"" if source is None else source.key_id
     return msgspec.structs.replace(row, key_id=key_id)
+
+
+def _key_defect(state: State, row: WorkRow, inputs: Iterable[bytes]) -> str:
+    """Why a compute item can never be computed with these inputs: those that are stored are of its key set.
+
+    The text names the item's key set only, so that it does not depend on which input came first.
+    """
+    if row.kind != COMPUTE or not row.key_id:
+        return ""
+    stored_rows = (state.get(HandleRow, row.tenant, handle) for handle in inputs if handle)
+    if all(known is None or known.key_id in (b"", row.key_id) for known in stored_rows):
+        return ""
+    doc = "an input is encrypted under another key set than the operation's"
+    return f"{KeyMismatch.__name__}: {doc}, {row.key_id.hex()}"
+
+
+def _told_by(state: State, row: WorkRow, token: bytes) -> list[bytes]:
+    """Inputs of an item about which a token says something new; its own first key is news about them all."""
+    if row.kind != COMPUTE or token != KEY_TOKEN:
+        return [_handle_of(token)]
+    members = state.find(MemberRow, ("tenant", "item"), row.tenant, row.id)
+    inside = {member.handle for member in members}
+    used = (handle_operands(m.fhe_operation, m.dependencies, m.is_scalar) for m in members)
+    return [handle for handles in used for handle in handles if handle not in inside]
+
+
+def _handle_of(token: bytes) -> bytes:
+    """The handle whose ct64 a token announces; nothing for another token."""
+    return token.removeprefix(stored(b"")) if token.startswith(stored(b"")) else b""
 
 
 def _apply_early(state: State, tenant: str, item: str) -> None:

@@ -1,4 +1,4 @@
-"""Delegations and bridges in the database: numbers as wide as the contract's, views of the canonical branch."""
+"""Delegations and bridges in the database: wide numbers, and views of the canonical branch."""
 
 import pytest
 

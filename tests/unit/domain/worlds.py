@@ -163,7 +163,7 @@ def _honest(state: State, row: WorkRow, base: dict[str, object]) -> list[Result]
             msgspec.convert(
                 base
                 | {
-                    "key_id": KEY.key_id,
+                    "key_id": row.key_id,
                     "ciphertexts": (Ciphertext(handle=m.handle, fhe_type=m.fhe_type, ct64=ct64(m.handle)),),
                 },
                 Computed,
@@ -174,7 +174,7 @@ def _honest(state: State, row: WorkRow, base: dict[str, object]) -> list[Result]
         squashed = Squashed(
             **base,
             handle=row.subject,
-            key_id=KEY.key_id,
+            key_id=row.key_id,
             ct64_digest=keccak256(ct64(row.subject)),
             ct128_digest=digest("ct128" + row.subject.hex()),
             format=11,
@@ -192,9 +192,9 @@ def _prove(state: State, row: WorkRow, base: dict[str, object]) -> Proven:
     assert proof is not None
     handle = h(f"input{proof.zk_proof_id}")
     if proof.input.startswith(b"bad"):
-        return Proven(**base, verified=False, key_id=KEY.key_id, reason="InvalidInput: no")
+        return Proven(**base, verified=False, key_id=row.key_id, reason="InvalidInput: no")
     value = Ciphertext(handle=handle, fhe_type=5, ct64=ct64(handle))
-    return Proven(**base, verified=True, key_id=KEY.key_id, handles=(handle,), ciphertexts=(value,))
+    return Proven(**base, verified=True, key_id=row.key_id, handles=(handle,), ciphertexts=(value,))
 
 
 def ready(state: State) -> list[WorkRow]:
