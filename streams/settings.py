@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from streams.domain.errors import ConfigurationError
@@ -100,7 +100,7 @@ class ObjectStoreSettings(Section):
 class HostChainSettings(Section):
     """One chain whose contracts compute on encrypted values."""
 
-    id: int
+    id: int = Field(ge=1, lt=2**63)  # what a handle and a column hold
     http_url: str
     ws_url: str = ""
     acl_address: Address
@@ -197,6 +197,20 @@ class Settings(BaseSettings):
     keys: KeysSettings = KeysSettings()
     devnet: DevnetSettings = DevnetSettings()
     service: ServiceSettings = ServiceSettings()
+
+    @field_validator("host_chain")
+    @classmethod
+    def _one_entry_for_each_chain(
+        cls, chains: tuple[HostChainSettings, ...]
+    ) -> tuple[HostChainSettings, ...]:
+        """What comes from the gateway names a chain by its id, and keys are activated in one place."""
+        ids = [chain.id for chain in chains]
+        if twice := {chain for chain in ids if ids.count(chain) > 1}:
+            raise ValueError(f"chain {', '.join(map(str, sorted(twice)))} has more than one entry")
+        canonical = [chain.id for chain in chains if chain.kms_generation_address is not None]
+        if len(canonical) > 1:
+            raise ValueError(f"kms_generation_address belongs to one chain, and {canonical} have one")
+        return chains
 
     def sender_postgres(self) -> PostgresSettings:
         """The database as transaction-sender connects to it: the same schema, in a role of its own."""

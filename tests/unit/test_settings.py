@@ -140,6 +140,28 @@ def test_chains_are_a_list_of_tables(tmp_path: Path) -> None:
     assert [chain.id for chain in settings.load_settings().host_chain] == [12345, 6]
 
 
+def test_a_chain_has_one_entry(tmp_path: Path) -> None:
+    write(tmp_path / "cipherstream.toml", CHAIN + CHAIN.replace("12345", "6") + CHAIN)
+    with pytest.raises(ConfigurationError, match=r"host_chain: .*chain 12345 has more than one entry"):
+        settings.load_settings()
+
+
+def test_keys_are_activated_on_one_chain(tmp_path: Path) -> None:
+    canonical = CHAIN + f'kms_generation_address = "0x{"cc" * 20}"\n'
+    write(tmp_path / "cipherstream.toml", canonical + CHAIN.replace("12345", "6"))
+    assert len(settings.load_settings().host_chain) == 2
+    write(tmp_path / "cipherstream.toml", canonical + canonical.replace("12345", "6"))
+    with pytest.raises(ConfigurationError, match="kms_generation_address belongs to one chain"):
+        settings.load_settings()
+
+
+@pytest.mark.parametrize("chain_id", ["0", "-1", str(2**63)])
+def test_a_chain_id_is_one_that_a_handle_holds(tmp_path: Path, chain_id: str) -> None:
+    write(tmp_path / "cipherstream.toml", CHAIN.replace("12345", chain_id))
+    with pytest.raises(ConfigurationError, match="id: Input should be"):
+        settings.load_settings()
+
+
 def test_a_password_is_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2@db/x")
     loaded = settings.load_settings()

@@ -29,7 +29,7 @@ from streams.services.runtime import Runtime
 from streams.settings import Settings
 
 TENANT = worlds.TENANT
-COUNTS = {"events.v1": 4, "results.v1": 4, "control.v1": 1, "ciphertexts.v1": 2, "dlq.v1": 1}
+COUNTS = {"events.v1": 4, "results.v1": 4, "keysets.v1": 1, "control.v1": 1, "ciphertexts.v1": 2, "dlq.v1": 1}
 WORK = dict.fromkeys(topics.WORK.values(), 8)
 
 
@@ -196,10 +196,14 @@ class GraphWorld:
     async def work(self) -> int:
         """Answer everything that was published, honestly; gives how much that was."""
         taken = self.take_work()
+        await self.answer_all(taken)
+        return len(taken)
+
+    async def answer_all(self, taken: Iterable[tuple[Record, Work]]) -> None:
+        """Answer work that was taken, honestly."""
         for record, work in taken:
             await self.answer(*honest(work), tenant=work.tenant)
             assert record.value is not None
-        return len(taken)
 
     def items(self, state: WorkState | None = None) -> list[WorkRow]:
         """Work items as they are stored."""
