@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from streams.domain import planning
+from streams.domain import planning, rights
 from streams.domain.errors import Undecodable, UndecodableLog
 from streams.domain.events import (
     Allowed,
@@ -38,8 +38,12 @@ from streams.domain.rows import (
 from streams.domain.state import State
 
 
-def apply_block(state: State, tenant: str, fact: HostBlock) -> None:
-    """Store the block with its events and follow the highest branch; raises Undecodable."""
+def apply_block(state: State, tenant: str, fact: HostBlock, *, repeats_rights: bool = False) -> None:
+    """Store the block with its events and follow the highest branch; raises Undecodable.
+
+    Args:
+        repeats_rights: what a block allows is repeated on the gateway.
+    """
     if state.get(BlockRow, tenant, fact.hash) is not None:
         return
     owner = state.get(TenantRow, tenant) or TenantRow(tenant=tenant, chain_id=fact.chain_id)
@@ -66,7 +70,7 @@ def apply_block(state: State, tenant: str, fact: HostBlock) -> None:
         detail = f"block {fact.number} has an unknown parent"
         state.put(AlarmRow(tenant=tenant, kind="pending_parent", subject=fact.hash, detail=detail))
         return
-    _choose(state, tenant, _adopt(state, block))
+    _choose(state, tenant, _adopt(state, block), repeats_rights)
 
 
 def _adopt(state: State, block: BlockRow) -> list[BlockRow]:
@@ -83,7 +87,7 @@ def _adopt(state: State, block: BlockRow) -> list[BlockRow]:
     return connected
 
 
-def _choose(state: State, tenant: str, connected: Iterable[BlockRow]) -> None:
+def _choose(state: State, tenant: str, connected: Iterable[BlockRow], repeats_rights: bool) -> None:
     best = max(connected, key=lambda block: (block.number, -block.sequence))
     owner = state.get(TenantRow, tenant)
     if owner is None or best.number <= owner.tip_number:
@@ -97,9 +101,13 @@ def _choose(state: State, tenant: str, connected: Iterable[BlockRow]) -> None:
     for left in _above(state, owner, fork):
         state.put(msgspec.structs.replace(left, status=BlockStatus.SIDE))
         planning.leave(state, left)
+        if repeats_rights:
+            rights.leave(state, left)
     for joined in reversed(joining):
         state.put(msgspec.structs.replace(joined, status=BlockStatus.CANONICAL))
         planning.join(state, joined)
+        if repeats_rights:
+            rights.join(state, joined)
     owner = state.get(TenantRow, tenant) or owner
     state.put(msgspec.structs.replace(owner, tip_hash=best.hash, tip_number=best.number))
 

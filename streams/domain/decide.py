@@ -33,13 +33,14 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision needs to know of the deployment."""
 
     sender_address: bytes = b""  # ours on the gateway: its events close our items
+    repeats_rights: bool = False  # an old network: what the host chain allows is repeated on the gateway
 
 
 def decide_fact(state: State, tenant: str, fact: Fact, rules: Rules) -> None:
     """Apply a fact to the working set; raises Missing, or Undecodable when it contradicts itself."""
     match fact:
         case HostBlock():
-            apply_block(state, tenant, fact)
+            apply_block(state, tenant, fact, repeats_rights=rules.repeats_rights)
         case GatewayRange():
             apply_range(state, tenant, fact, rules.sender_address)
         case KeyActivated():

@@ -9,7 +9,9 @@ from streams.domain.gateway_events import (
     COMMIT_DECODERS,
     CONFIG_DECODERS,
     INPUT_VERIFICATION_DECODERS,
+    RIGHT_DECODERS,
     VERIFY_PROOF_REQUEST_TOPIC,
+    AccountAllowed,
     AddCiphertextMaterial,
     AddCiphertextMaterialConsensus,
     AddHostChain,
@@ -17,6 +19,7 @@ from streams.domain.gateway_events import (
     DisableHostChain,
     EnableHostChain,
     GatewayEvent,
+    PublicDecryptAllowed,
     RejectProofResponse,
     RejectProofResponseCall,
     RemoveHostChain,
@@ -59,7 +62,9 @@ __all__ = [
     "EXECUTOR_TOPICS",
     "INPUT_VERIFICATION_TOPICS",
     "KMS_TOPICS",
+    "RIGHT_TOPICS",
     "VERIFY_PROOF_REQUEST_TOPIC",
+    "AccountAllowed",
     "AccountBlocked",
     "AccountUnblocked",
     "ActivateCrs",
@@ -83,6 +88,7 @@ __all__ = [
     "InputVerified",
     "KeyDigest",
     "OperationEvent",
+    "PublicDecryptAllowed",
     "RejectProofResponse",
     "RejectProofResponseCall",
     "RemoveHostChain",
@@ -107,9 +113,10 @@ BRIDGE_TOPICS: Final = frozenset(BRIDGE_DECODERS)
 INPUT_VERIFICATION_TOPICS: Final = frozenset(INPUT_VERIFICATION_DECODERS)
 COMMIT_TOPICS: Final = frozenset(COMMIT_DECODERS)
 CONFIG_TOPICS: Final = frozenset(CONFIG_DECODERS)
+RIGHT_TOPICS: Final = frozenset(RIGHT_DECODERS)
 
 _HOST: Final[dict[bytes, HostDecoder]] = EXECUTOR_DECODERS | ACL_DECODERS | KMS_DECODERS | BRIDGE_DECODERS
-_GATEWAY: Final = INPUT_VERIFICATION_DECODERS | COMMIT_DECODERS | CONFIG_DECODERS
+_GATEWAY: Final = INPUT_VERIFICATION_DECODERS | COMMIT_DECODERS | CONFIG_DECODERS | RIGHT_DECODERS
 
 
 def decode_host_log(topics: Topics, data: bytes) -> HostEvent | None:

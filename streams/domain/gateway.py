@@ -12,7 +12,9 @@ import msgspec
 from streams.domain import items
 from streams.domain.errors import UndecodableLog
 from streams.domain.events import (
+    AccountAllowed,
     AddCiphertextMaterial,
+    PublicDecryptAllowed,
     VerifyProofRequest,
     VerifyProofResponseCall,
     decode_gateway_log,
@@ -20,6 +22,7 @@ from streams.domain.events import (
 from streams.domain.facts import GATEWAY_TENANT, GatewayLog, GatewayRange, gateway_event_id
 from streams.domain.lifecycle import IN_FLIGHT, ProofState, WorkState, proof_transition
 from streams.domain.planning import COMMIT_MS, follower
+from streams.domain.rights import allow_item
 from streams.domain.rows import (
     AlarmRow,
     CommitRow,
@@ -168,6 +171,10 @@ def _apply_log(state: State, tenant: str, fact: GatewayRange, log: GatewayLog, s
         _request(state, tenant, fact, log, event)
     elif isinstance(event, AddCiphertextMaterial) and event.tx_sender == sender_address:
         _committed(state, tenant, event)
+    elif isinstance(event, AccountAllowed) and event.tx_sender == sender_address:
+        items.finish(state, tenant, allow_item(tenant, event.handle, event.account))
+    elif isinstance(event, PublicDecryptAllowed) and event.tx_sender == sender_address:
+        items.finish(state, tenant, allow_item(tenant, event.handle, b""))
     elif isinstance(event, VerifyProofResponseCall) and event.tx_sender == sender_address:
         proof = state.get(ProofRow, tenant, event.zk_proof_id)
         if proof is not None:

@@ -121,6 +121,23 @@ class RemoveHostChain(msgspec.Struct, frozen=True):
     chain_id: int
 
 
+class AccountAllowed(msgspec.Struct, frozen=True):
+    """One coprocessor of an old network repeated that an account may decrypt a handle."""
+
+    handle: bytes
+    account: bytes
+    tx_sender: bytes
+    extra_data: bytes
+
+
+class PublicDecryptAllowed(msgspec.Struct, frozen=True):
+    """One coprocessor of an old network repeated that anybody may have a handle decrypted."""
+
+    handle: bytes
+    tx_sender: bytes
+    extra_data: bytes
+
+
 InputVerificationEvent = (
     VerifyProofRequest
     | VerifyProofResponseCall
@@ -137,7 +154,8 @@ ConfigEvent = (
     | EnableHostChain
     | RemoveHostChain
 )
-GatewayEvent = InputVerificationEvent | CommitEvent | ConfigEvent
+RightEvent = AccountAllowed | PublicDecryptAllowed
+GatewayEvent = InputVerificationEvent | CommitEvent | ConfigEvent | RightEvent
 GatewayDecoder = Callable[[Topics, bytes], GatewayEvent]
 
 
@@ -246,6 +264,18 @@ def _chain_decoder(
     return decode
 
 
+def _account_allowed(topics: Topics, data: bytes) -> AccountAllowed:
+    (handle,) = indexed(topics, 1)
+    account, sender = words.address(words.word(data, 0)), words.address(words.word(data, 32))
+    return AccountAllowed(handle, account, sender, words.tail_bytes(data, words.offset(data, 64)))
+
+
+def _public_decrypt_allowed(topics: Topics, data: bytes) -> PublicDecryptAllowed:
+    (handle,) = indexed(topics, 1)
+    sender = words.address(words.word(data, 0))
+    return PublicDecryptAllowed(handle, sender, words.tail_bytes(data, words.offset(data, 32)))
+
+
 VERIFY_PROOF_REQUEST_TOPIC: Final = event_topic(
     "VerifyProofRequest(uint256,uint256,address,address,bytes,bytes)"
 )
@@ -271,4 +301,8 @@ CONFIG_DECODERS: Final[dict[bytes, GatewayDecoder]] = {
     event_topic("DisableHostChain(uint256)"): _chain_decoder(DisableHostChain),
     event_topic("EnableHostChain(uint256)"): _chain_decoder(EnableHostChain),
     event_topic("RemoveHostChain(uint256)"): _chain_decoder(RemoveHostChain),
+}
+RIGHT_DECODERS: Final[dict[bytes, GatewayDecoder]] = {
+    event_topic("AllowAccount(bytes32,address,address,bytes)"): _account_allowed,
+    event_topic("AllowPublicDecrypt(bytes32,address,bytes)"): _public_decrypt_allowed,
 }

@@ -32,6 +32,7 @@ COMPUTE: Final = "compute"
 PROOF: Final = "proof"
 SQUASH: Final = "squash"
 ADD_MATERIAL: Final = "add_material"
+ALLOW: Final = "allow"
 PROOF_RESPONSE: Final = "proof_response"
 CIPHERTEXT: Final = "ciphertext"
 DEAD_LETTER: Final = "dead_letter"
@@ -187,7 +188,7 @@ def _has_come(state: State, tenant: str, token: bytes) -> bool:
 
 def _keyed(state: State, row: WorkRow) -> WorkRow:
     """An item's key: that of the ciphertext it follows, else the tenant's at the first moment it has one."""
-    if row.key_id or row.kind in (PROOF_RESPONSE, DEAD_LETTER):
+    if row.key_id or row.kind in (PROOF_RESPONSE, DEAD_LETTER, ALLOW):
         return row
     source: HandleRow | DigestRow | TenantRow | None
     if row.kind == SQUASH:

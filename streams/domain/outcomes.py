@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-from streams.domain import gateway, items, planning
+from streams.domain import gateway, items, planning, rights
 from streams.domain.digest import keccak256
 from streams.domain.lifecycle import IN_FLIGHT, ProofState
 from streams.domain.results import Ciphertext, Computed, Failed, Proven, Sent, Squashed, Started
@@ -133,5 +133,7 @@ def _is_wanted(state: State, row: WorkRow) -> bool:
     if row.kind in (items.PROOF, items.PROOF_RESPONSE):
         proof = gateway.request_of(state, row)
         return proof is not None and proof.state is not ProofState.ORPHANED
+    if row.kind == items.ALLOW:
+        return rights.is_wanted(state, row)
     handle = state.get(HandleRow, row.tenant, row.subject)
     return handle is not None and handle.reasons > 0

@@ -98,7 +98,7 @@ class AllowedRow(Row, frozen=True, kw_only=True):
 
     TABLE: ClassVar[str] = "allowed_handles"
     KEY: ClassVar[tuple[str, ...]] = ("tenant", "handle", "account_address", "block_hash")
-    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (("tenant", "block_hash"),)
+    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (("tenant", "block_hash"), ("tenant", "handle"))
 
     tenant: str
     handle: bytes
@@ -260,8 +260,8 @@ class WorkRow(Row, frozen=True, kw_only=True):
     tenant: str
     id: str
     work_class: str
-    kind: str  # compute, proof, squash, add_material, proof_response, ciphertext, dead_letter
-    subject: bytes  # handle, or proof id as 32 bytes big-endian
+    kind: str  # compute, proof, squash, add_material, allow, proof_response, ciphertext, dead_letter
+    subject: bytes  # handle (and account), or proof id as 32 bytes big-endian
     affinity: bytes  # root component, signing scope
     contract: bytes  # the dApp that caused it: second level of fairness
     cost_ms: int

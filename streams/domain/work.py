@@ -114,7 +114,20 @@ class RejectResponse(msgspec.Struct, frozen=True, kw_only=True, tag="reject_resp
     extra_data: bytes
 
 
-Call = AddMaterial | VerifyResponse | RejectResponse
+class AllowAccount(msgspec.Struct, frozen=True, kw_only=True, tag="allow_account"):
+    """`allowAccount(handle, account, extraData)` of an old network, without extra data."""
+
+    handle: bytes
+    account: bytes
+
+
+class AllowPublicDecrypt(msgspec.Struct, frozen=True, kw_only=True, tag="allow_public_decrypt"):
+    """`allowPublicDecrypt(handle, extraData)` of an old network, without extra data."""
+
+    handle: bytes
+
+
+Call = AddMaterial | VerifyResponse | RejectResponse | AllowAccount | AllowPublicDecrypt
 
 
 class SendWork(_Work, frozen=True, kw_only=True, tag="send"):

@@ -7,10 +7,13 @@ import msgspec
 
 from streams.domain.control import CiphertextAnnouncement
 from streams.domain.gateway import is_about
+from streams.domain.handle import HANDLE_BYTES
 from streams.domain.results import Ciphertext
 from streams.domain.rows import CiphertextRow, DigestRow, MemberRow, ProofRow, WorkRow
 from streams.domain.work import (
     AddMaterial,
+    AllowAccount,
+    AllowPublicDecrypt,
     Call,
     ComputeWork,
     ProofWork,
@@ -110,6 +113,14 @@ def response(item: WorkRow, request: ProofRow) -> SendWork | None:
         extra_data=request.extra_data,
     )
     return _send(item, call)
+
+
+def right(item: WorkRow) -> SendWork:
+    """A right of the host chain, for the gateway of an old network."""
+    handle, account = item.subject[:HANDLE_BYTES], item.subject[HANDLE_BYTES:]
+    if account:
+        return _send(item, AllowAccount(handle=handle, account=account))
+    return _send(item, AllowPublicDecrypt(handle=handle))
 
 
 def announcement(item: WorkRow, digest: DigestRow, fhe_type: int) -> CiphertextAnnouncement:

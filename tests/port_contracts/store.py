@@ -28,6 +28,8 @@ from streams.domain.rows import (
 from streams.domain.state import Read, State, key_of
 from streams.domain.work import (
     AddMaterial,
+    AllowAccount,
+    AllowPublicDecrypt,
     ComputeWork,
     ProofWork,
     RejectResponse,
@@ -276,6 +278,17 @@ class StoreContract:
         assert [step.operands for step in message.steps] == [(A, b"\x05"), (B, A)]
         assert [given.handle for given in message.inputs] == [A]
         assert (message.outputs, message.timeout_s, message.key_id) == ((C,), 60.0, b"\x04" * 32)
+
+    async def test_a_right_is_told_by_its_item_alone(self, store: Store) -> None:
+        account = work("a", work_class="sender", kind=kinds.ALLOW, subject=A + b"\x0b" * 20)
+        public = work("p", work_class="sender", kind=kinds.ALLOW, subject=A)
+        epoch = await self._write(store, account, public)
+        async with store.begin(0, epoch) as tx:
+            messages = await tx.messages([account, public])
+        assert [message.call for message in messages if isinstance(message, SendWork)] == [
+            AllowAccount(handle=A, account=b"\x0b" * 20),
+            AllowPublicDecrypt(handle=A),
+        ]
 
     async def test_messages_of_every_kind_come_in_the_order_asked(self, store: Store) -> None:
         computed = ComputationRow(

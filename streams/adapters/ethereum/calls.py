@@ -14,6 +14,11 @@ VERIFY_PROOF_REQUEST: Final = abi.function("verifyProofRequest(uint256,address,a
 VERIFY_PROOF_RESPONSE: Final = abi.function("verifyProofResponse(uint256,bytes32[],bytes,bytes)")
 REJECT_PROOF_RESPONSE: Final = abi.function("rejectProofResponse(uint256,bytes)")
 ADD_CIPHERTEXT_MATERIAL: Final = abi.function("addCiphertextMaterial(bytes32,uint256,bytes32,bytes32)")
+# Of networks up to v0.11 only.
+ALLOW_ACCOUNT: Final = abi.function("allowAccount(bytes32,address,bytes)")
+ALLOW_PUBLIC_DECRYPT: Final = abi.function("allowPublicDecrypt(bytes32,bytes)")
+IS_ACCOUNT_ALLOWED: Final = abi.function("isAccountAllowed(bytes32,address,bytes)", "(bool)")
+IS_PUBLIC_DECRYPT_ALLOWED: Final = abi.function("isPublicDecryptAllowed(bytes32,bytes)", "(bool)")
 IS_PROOF_VERIFIED: Final = abi.function("isProofVerified(uint256)", "(bool)")
 IS_PROOF_REJECTED: Final = abi.function("isProofRejected(uint256)", "(bool)")
 IS_MATERIAL_ADDED: Final = abi.function("isCiphertextMaterialAdded(bytes32)", "(bool)")
@@ -31,7 +36,13 @@ GET_VERSION: Final = abi.function("getVersion()", "(string)")
 
 # "Done before": for a sender that tries again these mean success.
 DONE_BEFORE: Final = frozenset(
-    {"CoprocessorAlreadyVerified", "CoprocessorAlreadyRejected", "CoprocessorAlreadyAdded"}
+    {
+        "CoprocessorAlreadyVerified",
+        "CoprocessorAlreadyRejected",
+        "CoprocessorAlreadyAdded",
+        "CoprocessorAlreadyAllowedAccount",
+        "CoprocessorAlreadyAllowedPublicDecrypt",
+    }
 )
 # Retrying cannot help until an operator changes keys or registration.
 NOT_REGISTERED: Final = frozenset(
@@ -75,6 +86,16 @@ def add_ciphertext_material(handle: bytes, key_id: bytes, ct64_digest: bytes, ct
     """Call data of a commit; the key id as its 32 bytes."""
     number = int.from_bytes(key_id, "big")
     return abi.encode_call(ADD_CIPHERTEXT_MATERIAL, handle, number, ct64_digest, ct128_digest)
+
+
+def allow_account(handle: bytes, account: bytes) -> bytes:
+    """Call data of a right, without extra data: votes differ where these differ."""
+    return abi.encode_call(ALLOW_ACCOUNT, handle, account, b"")
+
+
+def allow_public_decrypt(handle: bytes) -> bytes:
+    """Call data of everybody's right, without extra data."""
+    return abi.encode_call(ALLOW_PUBLIC_DECRYPT, handle, b"")
 
 
 async def is_proof_verified(chain: EthereumChain, input_verification: bytes, zk_proof_id: int) -> bool:

@@ -189,6 +189,8 @@ class MemoryTransaction:
             case kinds.SQUASH:
                 row = self._state.get(CiphertextRow, item.tenant, item.subject)
                 return None if row is None else assembly.squash(item, row, self._transaction(item))
+            case kinds.ALLOW:
+                return assembly.right(item)
             case kinds.DEAD_LETTER:
                 return self._letter(item)
             case _:

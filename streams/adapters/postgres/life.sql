@@ -47,6 +47,7 @@ select i.tenant, i.id, i.work_class, i.kind, i.state, i.attempt, i.worker, i.cau
   i.dispatched_at, i.started_at, i.finished_at
 from work_items i
 where i.subject = $1
+  or i.kind = 'allow' and substring(i.subject for 32) = $1
   or (i.tenant, i.id) in (select h.tenant, h.compute_item from handles h where h.handle = $1)
   or i.kind in ('proof', 'proof_response') and (i.tenant, substring(i.subject for 32)) in (
     select p.tenant, decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex') from verify_proofs p where $1 = any(p.handles)

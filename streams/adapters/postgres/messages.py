@@ -91,6 +91,11 @@ async def _announcements(connection: pool.Connection, items: Items) -> Messages:
     ]
 
 
+async def _rights(connection: pool.Connection, items: Items) -> Messages:
+    del connection  # the item says it all
+    return [assembly.right(item) for item in items]
+
+
 async def _letters(connection: pool.Connection, items: Items) -> Messages:
     """A letter is about bytes that were parked, or about an item, whose id is text."""
     parked = await _find(connection, "letters", _subjects(items))
@@ -128,6 +133,7 @@ _KINDS: Final[dict[str, Callable[[pool.Connection, Items], Awaitable[Messages]]]
     kinds.PROOF: _proofs,
     kinds.SQUASH: _squashes,
     kinds.ADD_MATERIAL: _materials,
+    kinds.ALLOW: _rights,
     kinds.PROOF_RESPONSE: _responses,
     kinds.CIPHERTEXT: _announcements,
     kinds.DEAD_LETTER: _letters,

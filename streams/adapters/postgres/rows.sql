@@ -111,6 +111,12 @@ select k.at, o.tenant, o.handle, o.account_address, o.block_hash, o.event_type, 
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, block_hash, at)
 join allowed_handles as o on o.tenant = k.tenant and o.block_hash = k.block_hash;
 
+-- name: load_allowed_handles_by_tenant_handle
+-- Rows of allowed_handles; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.account_address, o.block_hash, o.event_type, o.transaction_id
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
+join allowed_handles as o on o.tenant = k.tenant and o.handle = k.handle;
+
 -- name: put_delegate_user_decrypt
 -- Insert or replace rows of delegate_user_decrypt.
 insert into delegate_user_decrypt as o (shard, tenant, block_hash, log_index, transaction_id, delegator, delegate, contract_address, delegation_counter, old_expiration_date, new_expiration_date)

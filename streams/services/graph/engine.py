@@ -78,7 +78,9 @@ async def serving(
         log=log,
         clock=runtime.clock,
         market=Market(workers, counts, settings.engine.schedule, signer),
-        rules=Rules(sender_address=signer),
+        rules=Rules(
+            sender_address=signer, repeats_rights=settings.gateway.multichain_acl_address is not None
+        ),
         feed=feed,
         seal=sealing(blobs, settings.object_store.work()),
         health=runtime.health.set,

@@ -71,6 +71,17 @@ class _Reading(msgspec.Struct, frozen=True):
     logs: tuple[tuple[GatewayLog, tuple[str, ...]], ...]
 
 
+def contracts_of(gateway: GatewaySettings) -> tuple[bytes, ...]:
+    """Contracts whose logs are facts."""
+    named = (
+        gateway.input_verification_address,
+        gateway.ciphertext_commits_address,
+        gateway.gateway_config_address,
+        gateway.multichain_acl_address,
+    )
+    return tuple(bytes.fromhex(address.removeprefix("0x")) for address in named if address is not None)
+
+
 class GatewayFollower:
     """One listener of the gateway for all tenants; any number of them may run."""
 
@@ -89,7 +100,7 @@ class GatewayFollower:
         self._router = router
         self._clock = clock
         self._publisher = Publisher(log, "gateway")
-        self._addresses = _addresses(gateway)
+        self._addresses = contracts_of(gateway)
         self._cursors: dict[str, _Cursor] = {}
         self._busy = metrics.busy
         self._reads = metrics.counter(
@@ -234,15 +245,6 @@ class GatewayFollower:
             raise
         self._ranges.labels(cursor.tenant).inc()
         self._requests.told(logs)
-
-
-def _addresses(gateway: GatewaySettings) -> tuple[bytes, ...]:
-    named = (
-        gateway.input_verification_address,
-        gateway.ciphertext_commits_address,
-        gateway.gateway_config_address,
-    )
-    return tuple(bytes.fromhex(address.removeprefix("0x")) for address in named if address is not None)
 
 
 def _fact_log(entry: BlockLog) -> GatewayLog:

@@ -17,6 +17,12 @@ _Answer = (
     | events.RejectProofResponse
     | events.RejectProofResponseCall
 )
+_OfHandle = (
+    events.AddCiphertextMaterial
+    | events.AddCiphertextMaterialConsensus
+    | events.AccountAllowed
+    | events.PublicDecryptAllowed
+)
 
 
 class Router:
@@ -41,7 +47,7 @@ class Router:
         if isinstance(event, _Answer):
             tenant = self._requests.get(event.zk_proof_id)
             return self.everybody if tenant is None else (tenant,)
-        if isinstance(event, events.AddCiphertextMaterial | events.AddCiphertextMaterialConsensus):
+        if isinstance(event, _OfHandle):
             return (self._of_handle(event.handle),)
         return (GATEWAY_TENANT,)
 

@@ -9,11 +9,19 @@ from streams.adapters.ethereum.eip712 import CiphertextVerification, GatewayDoma
 from streams.adapters.ethereum.signer import Signer
 from streams.domain.digest import keccak256
 from streams.domain.errors import ConfigurationError
-from streams.domain.work import AddMaterial, Call, RejectResponse, VerifyResponse
+from streams.domain.work import (
+    AddMaterial,
+    AllowAccount,
+    AllowPublicDecrypt,
+    Call,
+    RejectResponse,
+    VerifyResponse,
+)
 from streams.settings import GatewaySettings
 
 ADD_MATERIAL: Final = "add_ciphertext_material"
 VERIFY_PROOF: Final = "verify_proof"
+ALLOW_HANDLE: Final = "allow_handle"
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -36,11 +44,14 @@ class Encoder:
         """Raises ConfigurationError when an address is missing."""
         self._verification = _required("input_verification_address", gateway.input_verification_address)
         self._commits = _required("ciphertext_commits_address", gateway.ciphertext_commits_address)
+        self._rights = gateway.multichain_acl_address
         self._domain = GatewayDomain(gateway.chain_id, self._verification)
         self._signer = signer
 
     def target(self, call: Call) -> Target:
-        """Contract and call data."""
+        """Contract and call data; raises ConfigurationError for a right without the contract for rights."""
+        if isinstance(call, AllowAccount | AllowPublicDecrypt):
+            return self._right(call)
         if isinstance(call, AddMaterial):
             digests = call.ct64_digest, call.ct128_digest
             data = calls.add_ciphertext_material(call.handle, call.key_id, *digests)
@@ -51,6 +62,12 @@ class Encoder:
             signature = sign_verification(self._signer, self._domain, _vote(call))
             data = calls.verify_proof_response(call.zk_proof_id, call.handles, signature, call.extra_data)
         return Target(VERIFY_PROOF, self._verification, data)
+
+    def _right(self, call: AllowAccount | AllowPublicDecrypt) -> Target:
+        to = _required("multichain_acl_address", self._rights)
+        if isinstance(call, AllowAccount):
+            return Target(ALLOW_HANDLE, to, calls.allow_account(call.handle, call.account))
+        return Target(ALLOW_HANDLE, to, calls.allow_public_decrypt(call.handle))
 
 
 def _vote(call: VerifyResponse) -> CiphertextVerification:

@@ -4,18 +4,24 @@ import contextlib
 from collections.abc import Generator
 
 from streams.adapters.telemetry.metrics import Metrics
-from streams.services.sender.encode import ADD_MATERIAL, VERIFY_PROOF
+from streams.services.sender.encode import ADD_MATERIAL, ALLOW_HANDLE, VERIFY_PROOF
 from streams.services.worker.metrics import LoopMetrics
 
 _PREFIX = "coprocessor_txn_sender"
-_COUNTED = {ADD_MATERIAL: "add_ciphertext_material", VERIFY_PROOF: "verify_proof"}
+_COUNTED = {
+    ADD_MATERIAL: "add_ciphertext_material",
+    VERIFY_PROOF: "verify_proof",
+    ALLOW_HANDLE: "allow_handle",
+}
 _UNSENT = {
     ADD_MATERIAL: "coprocessor_add_ciphertext_material_unsent_gauge",
     VERIFY_PROOF: "coprocessor_verify_proof_resp_unsent_txn_gauge",
+    ALLOW_HANDLE: "coprocessor_allow_handle_unsent_gauge",
 }
 _LATENCY = {
     ADD_MATERIAL: "coprocessor_host_txn_latency_seconds",
     VERIFY_PROOF: "coprocessor_zkproof_txn_latency_seconds",
+    ALLOW_HANDLE: "cipherstream_allow_handle_txn_latency_seconds",
 }
 
 

@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+import secrets
 import signal
 from collections.abc import Awaitable, Callable
 
 import pytest
 from sender_process import Bench, commit_work, work_of
 
-from streams.adapters.ethereum import calls
+from streams.adapters.ethereum import abi, calls
 from streams.adapters.ethereum.chain import EthereumChain
+from streams.devnet import contracts
 from streams.devnet.chain_client import Wallet, request_proof
+from streams.domain import events
 from streams.domain.results import Failed, Sent, Started
-from streams.domain.work import RejectResponse, VerifyResponse
+from streams.domain.work import AllowAccount, AllowPublicDecrypt, RejectResponse, VerifyResponse
 
 pytestmark = pytest.mark.stack
 NewBench = Callable[[int], Awaitable[Bench]]
@@ -132,3 +135,36 @@ async def test_a_gateway_of_another_release_ends_the_sender_before_any_call(benc
     assert (last["action"], last["error"]) == ("fatal", "ForeignRelease")
     assert "is CiphertextCommits v0.6.0; this release speaks GatewayConfig v0.8.0" in last["event"]
     assert await bench.rows() == []
+
+
+async def test_rights_of_an_old_network_are_repeated_once(bench: Bench) -> None:
+    at, node, account = bench.gateway.at, bench.node, b"\x0b" * 20
+    code = contracts.load_bytecode("GatewayMultichainACL")
+    code += abi.encode_arguments(("address",), (at.gateway_config,))
+    await Wallet(node, bench.gateway.accounts.owner).transact(
+        contracts.CREATE2_FACTORY, contracts.SALT + code
+    )
+    rights = contracts.create2_address(code)
+    setting = f'[gateway]\nmultichain_acl_address = "0x{rights.hex()}"\n'
+    bench.settings.write_text(bench.settings.read_text().replace("[gateway]\n", setting))
+    handle = secrets.token_bytes(22) + at.host_chain_id.to_bytes(8, "big") + b"\5\0"
+    calls_ = (AllowAccount(handle=handle, account=account), AllowPublicDecrypt(handle=handle))
+    works = [work_of(call, f"right{number}") for number, call in enumerate(calls_)]
+    await bench.send(*works, *works)
+    async with bench.sender() as process:
+        found = await asyncio.wait_for(bench.results("t", 8), PATIENCE_S)
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    sent = [result for result in found if isinstance(result, Sent)]
+    assert {result.item for result in sent} == {"right0", "right1"}
+    assert len(await bench.rows()) == 2  # the second delivery of each is answered without a transaction
+    assert await node.view(rights, calls.IS_ACCOUNT_ALLOWED, handle, account, b"") == (True,)
+    assert await node.view(rights, calls.IS_PUBLIC_DECRYPT_ALLOWED, handle, b"") == (True,)
+    head = await node.head()
+    logs = [entry.log for entry in await node.logs_in_range(0, head.number, [rights])]
+    told = [event for log in logs if (event := events.decode_gateway_log(log.topics, log.data)) is not None]
+    sender = bench.gateway.accounts.coprocessor_senders[0].address
+    assert sorted(told, key=repr) == [
+        events.AccountAllowed(handle, account, sender, b""),
+        events.PublicDecryptAllowed(handle, sender, b""),
+    ]

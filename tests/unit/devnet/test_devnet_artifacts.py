@@ -71,6 +71,8 @@ def test_host_code_holds_the_addresses_of_its_neighbours(name: str) -> None:
         ("GatewayInputVerification", events.INPUT_VERIFICATION_TOPICS),
         ("GatewayCiphertextCommits", events.COMMIT_TOPICS),
         ("GatewayConfig", events.CONFIG_TOPICS),
+        ("GatewayMultichainACL", events.RIGHT_TOPICS),
+        ("HeadEvents", events.EXECUTOR_TOPICS | events.ACL_TOPICS | events.BRIDGE_TOPICS | events.KMS_TOPICS),
         ("KMSGenerationStandIn", events.KMS_TOPICS),
     ],
 )

@@ -125,6 +125,8 @@ _BUILDERS: dict[str, Callable[[Arguments], Event]] = {
     "VerifyProofResponse": _same_order(events.VerifyProofResponse),
     "RejectProofResponseCall": _same_order(events.RejectProofResponseCall),
     "RejectProofResponse": _same_order(events.RejectProofResponse),
+    "AllowAccount": _same_order(events.AccountAllowed),
+    "AllowPublicDecrypt": _same_order(events.PublicDecryptAllowed),
     "AddCiphertextMaterial": _commit(events.AddCiphertextMaterial),
     "AddCiphertextMaterialConsensus": _commit(events.AddCiphertextMaterialConsensus),
     "UpdateCoprocessors": lambda args: events.UpdateCoprocessors(

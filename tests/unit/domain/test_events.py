@@ -21,6 +21,7 @@ KNOWN = (
     | events.INPUT_VERIFICATION_TOPICS
     | events.COMMIT_TOPICS
     | events.CONFIG_TOPICS
+    | events.RIGHT_TOPICS
 )
 OURS = [table for topic, table in TABLES.items() if bytes.fromhex(topic[2:]) in KNOWN]
 WORD = st.binary(min_size=32, max_size=32)

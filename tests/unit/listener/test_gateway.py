@@ -15,7 +15,13 @@ from streams.domain.errors import BrokerError
 from streams.domain.facts import GATEWAY_TENANT, GatewayRange, Log
 from streams.messages.topics import EVENTS
 from streams.services.listener.follower import Moved, TooDeep
-from streams.services.listener.gateway import BLOCKS_MAX, EVENTS_MAX, QUIET_S, GatewayFollower
+from streams.services.listener.gateway import (
+    BLOCKS_MAX,
+    EVENTS_MAX,
+    QUIET_S,
+    GatewayFollower,
+    contracts_of,
+)
 from streams.services.listener.gateway_ends import End, fold
 from streams.services.listener.gateway_routes import Router
 from streams.services.listener.publish import AUDIT_S
@@ -124,6 +130,15 @@ def test_commits_go_to_the_tenant_of_the_handle_and_configuration_to_the_gateway
         (GATEWAY_TENANT,),
         (GATEWAY_TENANT,),
     ]
+
+
+def test_rights_of_an_old_network_are_listened_to_where_it_is_named_and_go_to_the_handles_tenant() -> None:
+    topic = event_topic("AllowPublicDecrypt(bytes32,address,bytes)")
+    handle = bytes(22) + OTHER.to_bytes(8, "big") + bytes((5, 0))
+    right = a_log(CONTRACT, 0, word(7) + word(64) + word(0), (topic, handle))
+    assert list(routed(right)) == [("other",)]
+    named = GatewaySettings(multichain_acl_address="0x" + "cc" * 20)
+    assert (contracts_of(GatewaySettings()), contracts_of(named)) == ((), (b"\xcc" * 20,))
 
 
 def test_what_does_not_decode_goes_to_the_gateway_and_strangers_to_nobody() -> None:

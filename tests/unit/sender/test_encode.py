@@ -6,8 +6,8 @@ from eth_abi.abi import decode
 from streams.adapters.ethereum.eip712 import CiphertextVerification, GatewayDomain, recover_verification
 from streams.adapters.ethereum.signer import Signer
 from streams.domain.errors import ConfigurationError
-from streams.domain.work import AddMaterial, RejectResponse, VerifyResponse
-from streams.services.sender.encode import ADD_MATERIAL, VERIFY_PROOF, Encoder
+from streams.domain.work import AddMaterial, AllowAccount, AllowPublicDecrypt, RejectResponse, VerifyResponse
+from streams.services.sender.encode import ADD_MATERIAL, ALLOW_HANDLE, VERIFY_PROOF, Encoder
 from streams.settings import GatewaySettings
 
 VERIFICATION, COMMITS = b"\xaa" * 20, b"\xbb" * 20
@@ -53,6 +53,24 @@ def test_a_vote_is_signed_over_the_stored_request() -> None:
     )
     assert (zk_proof_id, handles, extra) == (9, RESPONSE.handles, b"\7")
     assert recover_verification(GatewayDomain(54321, VERIFICATION), vote, signature) == VOTES.address
+
+
+def test_rights_of_an_old_network_carry_no_extra_data() -> None:
+    rights = b"\xcc" * 20
+    old = GATEWAY.model_copy(update={"multichain_acl_address": "0x" + rights.hex()})
+    encoder = Encoder(old, VOTES)
+    account = encoder.target(AllowAccount(handle=b"\1" * 32, account=b"\2" * 20))
+    assert (account.kind, account.to) == (ALLOW_HANDLE, rights)
+    values = decode(["bytes32", "address", "bytes"], account.data[4:])
+    assert values == (b"\1" * 32, "0x" + "02" * 20, b"")
+    public = encoder.target(AllowPublicDecrypt(handle=b"\1" * 32))
+    assert decode(["bytes32", "bytes"], public.data[4:]) == (b"\1" * 32, b"")
+    assert public.data[:4] != account.data[:4]
+
+
+def test_a_right_without_its_contract_names_the_setting() -> None:
+    with pytest.raises(ConfigurationError, match=r"gateway\.multichain_acl_address"):
+        ENCODER.target(AllowPublicDecrypt(handle=b"\1" * 32))
 
 
 def test_a_rejection_names_the_request() -> None:
