@@ -127,6 +127,8 @@ class GatewaySettings(Section):
     start_block: int = 0
     confirmations: int = 1  # blocks above a receipt until a transaction is final for the sender
     poll_interval_s: float = 0.5
+    drift_no_consensus_timeout_s: int = Field(default=300, ge=1)  # from the first commit of a handle
+    drift_post_consensus_grace_s: int = Field(default=300, ge=1)  # for the operators that are not in it
 
 
 class KeyFileSettings(Section):

@@ -10,6 +10,7 @@ import msgspec
 
 from streams.domain import items, outcomes
 from streams.domain.chain import apply_block
+from streams.domain.drift import Limits
 from streams.domain.errors import FactTooLarge, Undecodable
 from streams.domain.facts import (
     FACT_BYTES_MAX,
@@ -34,6 +35,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     sender_address: bytes = b""  # ours on the gateway: its events close our items
     repeats_rights: bool = False  # an old network: what the host chain allows is repeated on the gateway
+    limits: Limits = Limits()  # how long commits of a handle may take
 
 
 def decide_fact(state: State, tenant: str, fact: Fact, rules: Rules) -> None:
@@ -42,7 +44,7 @@ def decide_fact(state: State, tenant: str, fact: Fact, rules: Rules) -> None:
         case HostBlock():
             apply_block(state, tenant, fact, repeats_rights=rules.repeats_rights)
         case GatewayRange():
-            apply_range(state, tenant, fact, rules.sender_address)
+            apply_range(state, tenant, fact, rules.sender_address, rules.limits)
         case KeyActivated():
             _activate_key(state, tenant, fact)
         case CrsActivated():

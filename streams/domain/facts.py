@@ -80,6 +80,7 @@ class GatewayRange(msgspec.Struct, frozen=True, kw_only=True, tag="gateway_range
     to_block: int
     to_hash: bytes
     logs: tuple[GatewayLog, ...] = ()
+    to_timestamp: int = 0  # of the last block; 0 where the listener did not read it
     version: int = 1
 
 

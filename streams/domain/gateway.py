@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from streams.domain import items
+from streams.domain import drift, items
 from streams.domain.errors import UndecodableLog
 from streams.domain.events import (
     AccountAllowed,
@@ -43,7 +43,9 @@ PROOF_VALUE_MS: Final = 450  # re-randomise, expand and compress one value
 _VALUES_ESTIMATE: Final = 4  # of a list whose length is not known before it is opened
 
 
-def apply_range(state: State, tenant: str, fact: GatewayRange, sender_address: bytes) -> None:
+def apply_range(
+    state: State, tenant: str, fact: GatewayRange, sender_address: bytes, limits: drift.Limits
+) -> None:
     """Apply what lies above the tip; after a reorganisation, what lies above the common block."""
     owner = state.get(TenantRow, tenant) or TenantRow(tenant=tenant)
     if owner.gateway_number < 0:
@@ -55,7 +57,7 @@ def apply_range(state: State, tenant: str, fact: GatewayRange, sender_address: b
         return
     known_to = state.get(GatewayBlockRow, tenant, fact.to_block)
     if known_to is not None and known_to.hash != fact.to_hash:
-        owner = _roll_back(state, owner, fact)
+        owner = _roll_back(state, owner, fact, limits)
     if fact.from_block > owner.gateway_number:
         # applied, it would hide the lost blocks: the listener tells them again, with what came after
         _alarm(state, tenant, fact, f"leaves a gap above {owner.gateway_number}; waiting for it")
@@ -63,9 +65,13 @@ def apply_range(state: State, tenant: str, fact: GatewayRange, sender_address: b
     if fact.to_block <= owner.gateway_number:
         state.put(owner)
         return
+    before_s, now_s = owner.gateway_s, max(owner.gateway_s, fact.to_timestamp)
+    owner = msgspec.structs.replace(owner, gateway_s=now_s)
+    state.put(owner)
     for log in fact.logs:
         if log.block_number > owner.gateway_number:
-            _apply_log(state, tenant, fact, log, sender_address)
+            _apply_log(state, tenant, fact, log, sender_address, limits)
+    drift.expire(state, tenant, before_s, now_s)
     state.put(_end(tenant, fact.to_block, fact.to_hash, owner.gateway_number))
     # applying the logs may have changed the tenant's row: read it again
     owner = state.get(TenantRow, tenant) or owner
@@ -134,13 +140,14 @@ def _alarm(state: State, tenant: str, fact: GatewayRange, detail: str) -> None:
     state.put(AlarmRow(tenant=tenant, kind="gateway_range", subject=fact.to_hash, detail=text))
 
 
-def _roll_back(state: State, owner: TenantRow, fact: GatewayRange) -> TenantRow:
+def _roll_back(state: State, owner: TenantRow, fact: GatewayRange, limits: drift.Limits) -> TenantRow:
     """Take back every range that ends above the fact's start."""
     number = owner.gateway_number
     end = state.get(GatewayBlockRow, owner.tenant, number)
     while end is not None and end.number > fact.from_block:
         for proof in state.find(ProofRow, ("tenant", "range_end"), owner.tenant, end.number):
             _orphan(state, proof)
+        drift.take_back(state, owner.tenant, end.number, limits)
         state.delete(end)
         end = state.get(GatewayBlockRow, owner.tenant, end.previous)
     if end is None:
@@ -159,7 +166,14 @@ def _orphan(state: State, proof: ProofRow) -> None:
     items.cancel(state, proof.tenant, response_item(proof))
 
 
-def _apply_log(state: State, tenant: str, fact: GatewayRange, log: GatewayLog, sender_address: bytes) -> None:
+def _apply_log(
+    state: State,
+    tenant: str,
+    fact: GatewayRange,
+    log: GatewayLog,
+    sender_address: bytes,
+    limits: drift.Limits,
+) -> None:
     try:
         event = decode_gateway_log(log.log.topics, log.log.data)
     except UndecodableLog as error:
@@ -167,6 +181,9 @@ def _apply_log(state: State, tenant: str, fact: GatewayRange, log: GatewayLog, s
         detail = str(error)
         state.put(AlarmRow(tenant=tenant, kind="undecodable_log", subject=subject, detail=detail))
         return
+    if isinstance(event, drift.Watched):
+        place = drift.Place(block=log.block_number, range_end=fact.to_block)
+        drift.observe(state, tenant, event, place, limits)
     if isinstance(event, VerifyProofRequest):
         _request(state, tenant, fact, log, event)
     elif isinstance(event, AddCiphertextMaterial) and event.tx_sender == sender_address:

@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-from streams.domain import gateway, items, planning, rights
+from streams.domain import drift, gateway, items, planning, rights
 from streams.domain.digest import keccak256
 from streams.domain.lifecycle import IN_FLIGHT, ProofState
 from streams.domain.results import Ciphertext, Computed, Failed, Proven, Sent, Squashed, Started
@@ -81,6 +81,7 @@ def apply_squashed(state: State, tenant: str, result: Squashed) -> None:
         )
     )
     gateway.compare_commit(state, tenant, result.handle)
+    drift.compare(state, tenant, result.handle)
     items.come(state, tenant, items.squashed(result.handle))
     if state.get(WorkRow, tenant, result.item) is not None:
         items.finish(state, tenant, result.item)

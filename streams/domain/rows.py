@@ -22,6 +22,18 @@ class BlockStatus(StrEnum):
     PENDING_PARENT = "pending_parent"  # its parent is not known yet
 
 
+class DriftState(StrEnum):
+    """What the commits of a handle on the gateway amount to; the first that is true from the end."""
+
+    OPEN = "open"  # somebody committed; not enough have yet
+    AGREED = "agreed"  # enough equal commits
+    COMPLETE = "complete"  # and every operator's
+    INCOMPLETE = "incomplete"  # agreed, but somebody did not commit within the grace period
+    OVERDUE = "overdue"  # no agreement within the time for it
+    DISPUTED = "disputed"  # an operator committed something else
+    DRIFTED = "drifted"  # what was agreed on is not what we have
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A row of a table: `TABLE` and `KEY` say where it lives, INDEXES what else finds it."""
 
@@ -48,6 +60,8 @@ class TenantRow(Row, frozen=True, kw_only=True):
     crs_id: bytes = b""
     gateway_number: int = -1
     gateway_hash: bytes = b""
+    gateway_s: int = 0  # the gateway's clock; 0 while no range has told it
+    coprocessors: tuple[bytes, ...] = ()  # senders that are expected to commit
 
 
 class BlockRow(Row, frozen=True, kw_only=True):
@@ -210,6 +224,60 @@ class CommitRow(Row, frozen=True, kw_only=True):
     key_id: bytes
     ciphertext: bytes
     ciphertext128: bytes
+
+
+class MaterialRow(Row, frozen=True, kw_only=True):
+    """What an operator, ourselves or another, committed on the gateway for a handle."""
+
+    TABLE: ClassVar[str] = "gateway_materials"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "handle", "tx_sender")
+    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (("tenant", "handle"), ("tenant", "range_end"))
+
+    tenant: str
+    handle: bytes
+    tx_sender: bytes
+    key_id: bytes
+    ciphertext: bytes
+    ciphertext128: bytes
+    block_number: int
+    range_end: int  # last block of the gateway range that brought it
+
+
+class ConsensusRow(Row, frozen=True, kw_only=True):
+    """What enough operators committed alike for a handle."""
+
+    TABLE: ClassVar[str] = "gateway_consensus"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "handle")
+    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (("tenant", "range_end"),)
+
+    tenant: str
+    handle: bytes
+    key_id: bytes
+    ciphertext: bytes
+    ciphertext128: bytes
+    block_number: int
+    range_end: int
+
+
+class DriftRow(Row, frozen=True, kw_only=True):
+    """How the commits of a handle stand to each other and to ours; see domain/drift.py."""
+
+    TABLE: ClassVar[str] = "drift"
+    KEY: ClassVar[tuple[str, ...]] = ("tenant", "handle")
+    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (("tenant", "due"), ("tenant", "is_waiting"))
+
+    tenant: str
+    handle: bytes
+    state: DriftState
+    opened_block: int
+    agreed_block: int = -1
+    completed_block: int = -1
+    due: int = -1  # tick of the gateway's clock at which the present phase is too long
+    is_waiting: bool = True  # for the rest of the commits
+    is_late: bool = False  # the present phase was too long
+    is_other: bool = False  # what was agreed on is not what we have
+    differing: tuple[bytes, ...] = ()  # operators that committed something else
+    missing: tuple[bytes, ...] = ()  # operators that are late with theirs
 
 
 class ProofRow(Row, frozen=True, kw_only=True):
@@ -391,7 +459,7 @@ class FactPartRow(Row, frozen=True, kw_only=True):
 
 TABLES: Final[tuple[type[Row], ...]] = (
     TenantRow, BlockRow, ComputationRow, AllowedRow, DelegationRow, BridgeRow, HandleRow, CiphertextRow,
-    DigestRow, CommitRow,
+    DigestRow, CommitRow, MaterialRow, ConsensusRow, DriftRow,
     ProofRow, GatewayBlockRow, WorkRow, MemberRow, WaitRow, FailureRow, EarlyRow, KeyRow, DivergenceRow,
     AlarmRow, FactPartRow,
 )  # fmt: skip

@@ -129,6 +129,14 @@ class State:
                 written[table].append(row)
         return Changes(dict(written), dict(deleted))
 
+    def replaced(self, table: type[R]) -> list[tuple[R | None, R | None]]:
+        """Rows of a table that were changed: as they were before, and as they are."""
+        before: dict[Key, R | None] = {}
+        for changed, key, old, _ in self._undo:
+            if changed is table:
+                before.setdefault(key, None if old is _ABSENT else cast("R | None", old))
+        return [(old, cast("R | None", self._rows[table][key])) for key, old in before.items()]
+
     def rows(self, table: type[R]) -> list[R]:
         """All rows of a table that the set holds, by primary key."""
         return [cast("R", row) for _, row in sorted(self._rows[table].items()) if row is not None]

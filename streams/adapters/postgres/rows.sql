@@ -3,11 +3,11 @@
 
 -- name: put_tenants
 -- Insert or replace rows of tenants.
-insert into tenants as o (shard, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash)
-select $1, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash
-from unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bytea[], $8::text[], $9::bytea[], $10::bigint[], $11::bytea[]) as t(tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash)
+insert into tenants as o (shard, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors)
+select $1, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors::bytea[]
+from unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bytea[], $8::text[], $9::bytea[], $10::bigint[], $11::bytea[], $12::bigint[], $13::text[]) as t(tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors)
 on conflict (tenant) do update set
-  chain_id = excluded.chain_id, tip_hash = excluded.tip_hash, tip_number = excluded.tip_number, blocks_seen = excluded.blocks_seen, key_id = excluded.key_id, engine = excluded.engine, crs_id = excluded.crs_id, gateway_number = excluded.gateway_number, gateway_hash = excluded.gateway_hash;
+  chain_id = excluded.chain_id, tip_hash = excluded.tip_hash, tip_number = excluded.tip_number, blocks_seen = excluded.blocks_seen, key_id = excluded.key_id, engine = excluded.engine, crs_id = excluded.crs_id, gateway_number = excluded.gateway_number, gateway_hash = excluded.gateway_hash, gateway_s = excluded.gateway_s, coprocessors = excluded.coprocessors;
 
 -- name: delete_tenants
 -- Remove rows of tenants by primary key.
@@ -17,7 +17,7 @@ where o.tenant = k.tenant;
 
 -- name: load_tenants_by_tenant
 -- Rows of tenants; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.chain_id, o.tip_hash, o.tip_number, o.blocks_seen, o.key_id, o.engine, o.crs_id, o.gateway_number, o.gateway_hash
+select k.at, o.tenant, o.chain_id, o.tip_hash, o.tip_number, o.blocks_seen, o.key_id, o.engine, o.crs_id, o.gateway_number, o.gateway_hash, o.gateway_s, o.coprocessors
 from unnest($1::text[]) with ordinality as k(tenant, at)
 join tenants as o on o.tenant = k.tenant;
 
@@ -236,6 +236,96 @@ where o.tenant = k.tenant and o.handle = k.handle;
 select k.at, o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
 join gateway_commits as o on o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: put_gateway_materials
+-- Insert or replace rows of gateway_materials.
+insert into gateway_materials as o (shard, tenant, handle, tx_sender, key_id, ciphertext, ciphertext128, block_number, range_end)
+select $1, tenant, handle, tx_sender, key_id, ciphertext, ciphertext128, block_number, range_end
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bigint[], $9::bigint[]) as t(tenant, handle, tx_sender, key_id, ciphertext, ciphertext128, block_number, range_end)
+on conflict (tenant, handle, tx_sender) do update set
+  key_id = excluded.key_id, ciphertext = excluded.ciphertext, ciphertext128 = excluded.ciphertext128, block_number = excluded.block_number, range_end = excluded.range_end;
+
+-- name: delete_gateway_materials
+-- Remove rows of gateway_materials by primary key.
+delete from gateway_materials as o
+using unnest($1::text[], $2::bytea[], $3::bytea[]) as k(tenant, handle, tx_sender)
+where o.tenant = k.tenant and o.handle = k.handle and o.tx_sender = k.tx_sender;
+
+-- name: load_gateway_materials_by_tenant_handle_tx_sender
+-- Rows of gateway_materials; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.tx_sender, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end
+from unnest($1::text[], $2::bytea[], $3::bytea[]) with ordinality as k(tenant, handle, tx_sender, at)
+join gateway_materials as o on o.tenant = k.tenant and o.handle = k.handle and o.tx_sender = k.tx_sender;
+
+-- name: load_gateway_materials_by_tenant_handle
+-- Rows of gateway_materials; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.tx_sender, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
+join gateway_materials as o on o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: load_gateway_materials_by_tenant_range_end
+-- Rows of gateway_materials; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.tx_sender, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end
+from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, range_end, at)
+join gateway_materials as o on o.tenant = k.tenant and o.range_end = k.range_end;
+
+-- name: put_gateway_consensus
+-- Insert or replace rows of gateway_consensus.
+insert into gateway_consensus as o (shard, tenant, handle, key_id, ciphertext, ciphertext128, block_number, range_end)
+select $1, tenant, handle, key_id, ciphertext, ciphertext128, block_number, range_end
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[], $8::bigint[]) as t(tenant, handle, key_id, ciphertext, ciphertext128, block_number, range_end)
+on conflict (tenant, handle) do update set
+  key_id = excluded.key_id, ciphertext = excluded.ciphertext, ciphertext128 = excluded.ciphertext128, block_number = excluded.block_number, range_end = excluded.range_end;
+
+-- name: delete_gateway_consensus
+-- Remove rows of gateway_consensus by primary key.
+delete from gateway_consensus as o
+using unnest($1::text[], $2::bytea[]) as k(tenant, handle)
+where o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: load_gateway_consensus_by_tenant_handle
+-- Rows of gateway_consensus; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
+join gateway_consensus as o on o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: load_gateway_consensus_by_tenant_range_end
+-- Rows of gateway_consensus; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end
+from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, range_end, at)
+join gateway_consensus as o on o.tenant = k.tenant and o.range_end = k.range_end;
+
+-- name: put_drift
+-- Insert or replace rows of drift.
+insert into drift as o (shard, tenant, handle, state, opened_block, agreed_block, completed_block, due, is_waiting, is_late, is_other, differing, missing)
+select $1, tenant, handle, state, opened_block, agreed_block, completed_block, due, is_waiting, is_late, is_other, differing::bytea[], missing::bytea[]
+from unnest($2::text[], $3::bytea[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::boolean[], $10::boolean[], $11::boolean[], $12::text[], $13::text[]) as t(tenant, handle, state, opened_block, agreed_block, completed_block, due, is_waiting, is_late, is_other, differing, missing)
+on conflict (tenant, handle) do update set
+  state = excluded.state, opened_block = excluded.opened_block, agreed_block = excluded.agreed_block, completed_block = excluded.completed_block, due = excluded.due, is_waiting = excluded.is_waiting, is_late = excluded.is_late, is_other = excluded.is_other, differing = excluded.differing, missing = excluded.missing;
+
+-- name: delete_drift
+-- Remove rows of drift by primary key.
+delete from drift as o
+using unnest($1::text[], $2::bytea[]) as k(tenant, handle)
+where o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: load_drift_by_tenant_handle
+-- Rows of drift; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.state, o.opened_block, o.agreed_block, o.completed_block, o.due, o.is_waiting, o.is_late, o.is_other, o.differing, o.missing
+from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
+join drift as o on o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: load_drift_by_tenant_due
+-- Rows of drift; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.state, o.opened_block, o.agreed_block, o.completed_block, o.due, o.is_waiting, o.is_late, o.is_other, o.differing, o.missing
+from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, due, at)
+join drift as o on o.tenant = k.tenant and o.due = k.due;
+
+-- name: load_drift_by_tenant_is_waiting
+-- Rows of drift; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.handle, o.state, o.opened_block, o.agreed_block, o.completed_block, o.due, o.is_waiting, o.is_late, o.is_other, o.differing, o.missing
+from unnest($1::text[], $2::boolean[]) with ordinality as k(tenant, is_waiting, at)
+join drift as o on o.tenant = k.tenant and o.is_waiting = k.is_waiting;
 
 -- name: put_verify_proofs
 -- Insert or replace rows of verify_proofs.

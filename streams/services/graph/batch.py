@@ -12,17 +12,17 @@ import msgspec
 import structlog
 
 from streams.domain.control import TenantControl
-from streams.domain.decide import Rules
 from streams.domain.errors import BlobError, BrokerError, Fenced, LogTruncated, StoreError, Undecodable
 from streams.domain.lifecycle import TERMINAL, WorkState
-from streams.domain.rows import WorkRow
+from streams.domain.rows import DriftRow, WorkRow
 from streams.domain.state import Changes
-from streams.ports import Clock, Record, Store, Transaction
+from streams.ports import Record, Transaction
 from streams.services.crashpoints import crashpoint
 from streams.services.graph import parking
 from streams.services.graph.claims import CLASSES, Claims
 from streams.services.graph.plans import Plan, plan_of
 from streams.services.graph.session import Session
+from streams.services.graph.surroundings import Surroundings
 
 FAILURES_MAX: Final = 5
 _FAILURE_PAUSE_S: Final = 0.1
@@ -46,12 +46,13 @@ class Progress(msgspec.Struct):
 class Applier:
     """The transactions of one shard that apply records."""
 
-    def __init__(self, shard: int, store: Store, claims: Claims, rules: Rules, clock: Clock) -> None:
+    def __init__(self, shard: int, around: Surroundings, claims: Claims) -> None:
         self._shard = shard
-        self._store = store
+        self._store = around.store
         self._claims = claims
-        self._rules = rules
-        self._clock = clock
+        self._rules = around.rules
+        self._clock = around.clock
+        self._drifted = around.drifted
         self.halted: set[str] = set()
 
     async def apply(
@@ -152,6 +153,7 @@ class Applier:
             await finish(tx, records)
             claimed = await self._claims.claim(tx, epoch, _touched(changes))
         crashpoint("graph.committed")
+        self._drifted(session.state.replaced(DriftRow))
         return claimed
 
     async def _carry_out(self, tx: Transaction, session: Session, plan: Plan) -> None:

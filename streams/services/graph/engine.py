@@ -15,17 +15,20 @@ from streams.adapters.postgres import migrate
 from streams.adapters.postgres.store import PostgresStore
 from streams.domain.control import TenantControl
 from streams.domain.decide import Rules
+from streams.domain.drift import Limits
 from streams.domain.errors import BrokerError, StoreError
 from streams.domain.work import WorkClass
 from streams.messages import topics
 from streams.ports import Blobs, Log, Store
 from streams.services.graph.claims import Market
+from streams.services.graph.drift_watch import watch
 from streams.services.graph.gauges import observer
 from streams.services.graph.outgoing import sealing
 from streams.services.graph.shards import Shards
 from streams.services.graph.surroundings import Feed, Surroundings
 from streams.services.graph.workers import WorkerView
 from streams.services.runtime import Runtime
+from streams.settings import GatewaySettings
 
 _RETRY_S: Final = 1.0
 
@@ -79,12 +82,15 @@ async def serving(
         clock=runtime.clock,
         market=Market(workers, counts, settings.engine.schedule, signer),
         rules=Rules(
-            sender_address=signer, repeats_rights=settings.gateway.multichain_acl_address is not None
+            sender_address=signer,
+            repeats_rights=settings.gateway.multichain_acl_address is not None,
+            limits=_limits(settings.gateway),
         ),
         feed=feed,
         seal=sealing(blobs, settings.object_store.work()),
         health=runtime.health.set,
         observe=observer(runtime.metrics),
+        drifted=watch(runtime.metrics),
         changed=changed,
     )
     shards = Shards(around)
@@ -96,6 +102,12 @@ async def serving(
             task.cancel()
         await shards.close()
         await asyncio.gather(*beside, return_exceptions=True)
+
+
+def _limits(gateway: GatewaySettings) -> Limits:
+    return Limits(
+        no_consensus_s=gateway.drift_no_consensus_timeout_s, grace_s=gateway.drift_post_consensus_grace_s
+    )
 
 
 async def _partitions(log: Log) -> dict[str, int]:

@@ -50,7 +50,7 @@ class Owner:
         self.results = Inbox(RESULTS, self._stir)
         self._reader = ResultsReader(around.log, shard, self.results)
         self._claims = Claims(shard, around.market, around.clock)
-        self._applier = Applier(shard, around.store, self._claims, around.rules, around.clock)
+        self._applier = Applier(shard, around, self._claims)
         self._dispatcher = Dispatcher(shard, around, self._claims)
 
     @property

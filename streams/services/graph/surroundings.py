@@ -1,12 +1,13 @@
 """What the owners of one process share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from streams.domain.decide import Rules
 from streams.ports import Clock, Demand, Log, Store
 from streams.services.graph.claims import Market
+from streams.services.graph.drift_watch import Change, Watch
 from streams.services.graph.outgoing import Seal, inline
 
 
@@ -33,6 +34,10 @@ def _no_demand(demands: Sequence[Demand]) -> None:
     del demands
 
 
+def _no_drift(changes: Iterable[Change]) -> None:
+    del changes
+
+
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """Ports and shared knowledge; `owner` is this process's name in `shard_owner`."""
@@ -47,4 +52,5 @@ class Surroundings:
     seal: Seal = inline
     health: Callable[[str, bool, str], None] = _no_health
     observe: Callable[[Sequence[Demand]], None] = _no_demand  # what a sweep saw, for metrics
+    drifted: Watch = _no_drift  # told what a transaction changed, for metrics
     changed: Callable[[], None] = _nothing  # called when `busy` of an owner may be another

@@ -198,7 +198,7 @@ class GatewayFollower:
         block = await self._chain.block(number)
         if block is None:
             raise Moved
-        return End(number, block.hash)
+        return End(number, block.hash, block.timestamp)
 
     async def _publish_next(self, cursor: _Cursor, reading: _Reading) -> None:
         to = await self._end_for(cursor, reading)
@@ -233,6 +233,7 @@ class GatewayFollower:
             to_block=to.number,
             to_hash=to.hash,
             logs=logs,
+            to_timestamp=to.timestamp,
         )
         event_id = gateway_event_id(fact.chain_id, cursor.tenant, fact.from_block, to.hash)
         try:

@@ -17,6 +17,7 @@ class End(msgspec.Struct, frozen=True):
 
     number: int
     hash: bytes
+    timestamp: int = 0  # where it was read from the chain
 
 
 def fold(ranges: Iterable[GatewayRange]) -> list[End]:

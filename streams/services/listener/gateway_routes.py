@@ -49,6 +49,8 @@ class Router:
             return self.everybody if tenant is None else (tenant,)
         if isinstance(event, _OfHandle):
             return (self._of_handle(event.handle),)
+        if isinstance(event, events.UpdateCoprocessors):
+            return self.everybody  # each tenant expects their commits
         return (GATEWAY_TENANT,)
 
     def _request(self, event: events.VerifyProofRequest) -> str:

@@ -16,10 +16,12 @@ from tests.unit.domain.worlds import (
     Logs,
     block,
     commit_log,
+    consensus_log,
     digest,
     gateway,
     h,
     interleave,
+    operators_log,
     request_log,
     run,
     settled,
@@ -83,10 +85,27 @@ def _gateway(rng: random.Random) -> list[Fact]:
         again = [request_log(1, number=2, branch=branch)]
         facts.append(gateway(0, end, *again, branch=branch, from_branch="g"))
     if rng.random() < 0.5:
-        committed = h("trivial1")
-        log = commit_log(committed, keccak256(worlds.ct64(committed)), digest("ct128" + committed.hex()), 4)
-        facts += _told(rng, end, 5, [log], branch)
+        facts += _told(rng, end, 5, _commits(rng, branch), branch)
+        if rng.random() < 0.5:  # what was committed is taken back, and told again in part
+            facts.append(gateway(end, 5, *_commits(rng, "y")[:2], branch="y", from_branch=branch, at_s=2_000))
+            branch = "y"
+        facts.append(gateway(5, 6, branch=branch, at_s=rng.choice((1_100, 9_000))))
     return facts
+
+
+def _commits(rng: random.Random, branch: str) -> list[GatewayLog]:
+    """Commits of three operators in blocks 4 and 5, not always equal, and sometimes the agreement on them."""
+    handle = h("trivial1")
+    good = (keccak256(worlds.ct64(handle)), digest("ct128" + handle.hex()))
+    logs = [operators_log(worlds.SENDER, b"\x06" * 20, b"\x07" * 20, number=4, branch=branch)]
+    for sender in (worlds.SENDER, b"\x06" * 20, b"\x07" * 20):
+        said = good if rng.random() < 0.7 else (b"\x01" * 32, good[1])
+        if rng.random() < 0.8:
+            logs.append(commit_log(handle, *said, rng.choice((4, 5)), sender=sender, branch=branch))
+    if rng.random() < 0.7:
+        agreed = good if rng.random() < 0.7 else (b"\x01" * 32, good[1])
+        logs.append(consensus_log(handle, *agreed, 5, branch=branch))
+    return sorted(logs, key=lambda log: log.block_number)
 
 
 def _told(rng: random.Random, start: int, end: int, logs: list[GatewayLog], branch: str) -> list[Fact]:
@@ -97,7 +116,7 @@ def _told(rng: random.Random, start: int, end: int, logs: list[GatewayLog], bran
         while at < end:
             to = rng.randint(at + 1, end)
             inside = [log for log in logs if at < log.block_number <= to]
-            facts.append(gateway(at, to, *inside, branch=branch))
+            facts.append(gateway(at, to, *inside, branch=branch, at_s=1_000 + to))
             at = to
     return facts
 

@@ -115,16 +115,45 @@ def request_log(proof_id: int, body: bytes = b"list", number: int = 1, branch: s
     return GatewayLog(block_number=number, block_hash=digest(f"{branch}{number}"), log=log)
 
 
-def commit_log(handle: bytes, ct64: bytes, ct128: bytes, number: int = 1) -> GatewayLog:
-    """Our own commit as the gateway shows it."""
+def commit_log(
+    handle: bytes,
+    ct64: bytes,
+    ct128: bytes,
+    number: int = 1,
+    *,
+    sender: bytes = SENDER,
+    key_id: bytes = KEY.key_id,
+    branch: str = "g",
+) -> GatewayLog:
+    """A commit, by default our own, as the gateway shows it."""
     topic = event_topic("AddCiphertextMaterial(bytes32,uint256,bytes32,bytes32,address)")
-    data = KEY.key_id + ct64 + ct128 + _word(SENDER)
+    data = key_id + ct64 + ct128 + _word(sender)
     log = _log(b"\x02" * 20, [topic, handle], data, "commit" + handle.hex(), 0)
-    return GatewayLog(block_number=number, block_hash=digest(f"g{number}"), log=log)
+    return GatewayLog(block_number=number, block_hash=digest(f"{branch}{number}"), log=log)
+
+
+def consensus_log(
+    handle: bytes, ct64: bytes, ct128: bytes, number: int = 1, *, branch: str = "g"
+) -> GatewayLog:
+    """Enough operators committed these digests."""
+    topic = event_topic("AddCiphertextMaterialConsensus(bytes32,uint256,bytes32,bytes32,address[])")
+    data = KEY.key_id + ct64 + ct128 + _word(128) + _word(0)
+    log = _log(b"\x02" * 20, [topic, handle], data, "consensus" + handle.hex(), 1)
+    return GatewayLog(block_number=number, block_hash=digest(f"{branch}{number}"), log=log)
+
+
+def operators_log(*senders: bytes, number: int = 1, branch: str = "g") -> GatewayLog:
+    """These operators are registered from here on."""
+    topic = event_topic("UpdateCoprocessors((address,address,string)[],uint256)")
+    rows = [_word(sender) + _word(sender) + _word(96) + _word(0) for sender in senders]
+    places = [_word(32 * len(rows) + sum(map(len, rows[:at]))) for at in range(len(rows))]
+    data = _word(64) + _word(1) + _word(len(rows)) + b"".join(places) + b"".join(rows)
+    log = _log(b"\x02" * 20, [topic], data, "operators", 2)
+    return GatewayLog(block_number=number, block_hash=digest(f"{branch}{number}"), log=log)
 
 
 def gateway(
-    start: int, end: int, *logs: GatewayLog, branch: str = "g", from_branch: str = ""
+    start: int, end: int, *logs: GatewayLog, branch: str = "g", from_branch: str = "", at_s: int = 0
 ) -> GatewayRange:
     """Blocks (start, end] of the gateway on a named branch."""
     return GatewayRange(
@@ -134,6 +163,7 @@ def gateway(
         to_block=end,
         to_hash=digest(f"{branch}{end}"),
         logs=logs,
+        to_timestamp=at_s,
     )
 
 

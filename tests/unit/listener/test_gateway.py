@@ -141,6 +141,12 @@ def test_rights_of_an_old_network_are_listened_to_where_it_is_named_and_go_to_th
     assert (contracts_of(GatewaySettings()), contracts_of(named)) == ((), (b"\xcc" * 20,))
 
 
+def test_the_set_of_operators_goes_to_everybody_who_expects_their_commits() -> None:
+    topic = event_topic("UpdateCoprocessors((address,address,string)[],uint256)")
+    nobody = (64).to_bytes(32, "big") + (1).to_bytes(32, "big") + bytes(32)
+    assert list(routed(a_log(CONTRACT, 0, nobody, (topic,)))) == [("ours", "other", GATEWAY_TENANT)]
+
+
 def test_what_does_not_decode_goes_to_the_gateway_and_strangers_to_nobody() -> None:
     broken = a_log(CONTRACT, 0, b"short", (event_topic("UpdateCoprocessorThreshold(uint256)"),))
     assert list(routed(broken, a_log(CONTRACT))) == [(GATEWAY_TENANT,), ()]
