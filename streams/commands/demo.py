@@ -1,6 +1,7 @@
 """`demo`: an encrypted transfer, from the chain to its digest on the gateway and back to a number."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Annotated, Final, Literal
 
 import typer
@@ -17,15 +18,30 @@ def demo(
     kill: Annotated[
         list[str] | None, typer.Option(help="Kill this service once while busy; repeatable.")
     ] = None,
+    coprocessors: Annotated[int, typer.Option(min=1, help="How many, on one broker and one gateway.")] = 1,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="Of several, what happens to the last: lying, slow, down; repeatable."),
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running.")] = False,
     state: StateOption = DEFAULT_STATE,
 ) -> None:
-    """Watch a confidential token work; exit code 0 only if all balances decrypt to what they must be."""
+    """Watch a confidential token work; exit code 0 only if all balances decrypt to what they must be.
+
+    Several coprocessors show that they agree on every digest, and what is said when one of them does not.
+    """
     from rich.console import Console
 
-    from streams.devnet.demo import plan, run
+    from streams.devnet.demo import plan, run, several
     from streams.domain.errors import ConfigurationError
 
+    if coprocessors > 1 or fault:
+        if until or kill:
+            raise ConfigurationError("--until and --kill are for one coprocessor")
+        many = several.make(
+            state_dir=state, coprocessors=coprocessors, engine=engine, chosen=tuple(fault or ()), keep=keep
+        )
+        raise typer.Exit(_end(several.run(many, Console())))
     try:
         goal = plan.Stage(until) if until else None
     except ValueError:
@@ -33,8 +49,12 @@ def demo(
     chosen = plan.make(
         state_dir=state, transfers=transfers, engine=engine, until=goal, kills=tuple(kill or ()), keep=keep
     )
+    raise typer.Exit(_end(run.run(chosen, Console())))
+
+
+def _end(work: Coroutine[None, None, int]) -> int:
+    """The exit code of a run."""
     try:
-        code = asyncio.run(run.run(chosen, Console()))
+        return asyncio.run(work)
     except asyncio.CancelledError:
-        code = _INTERRUPTED
-    raise typer.Exit(code)
+        return _INTERRUPTED

@@ -16,6 +16,7 @@ import stat
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -75,6 +76,22 @@ def sender_url(state_dir: Path, chosen: dict[str, int]) -> str:
 
 def _url(chosen: dict[str, int], user: str, password: str) -> str:
     return f"postgresql://{user}:{password}@{ports.LOOPBACK}:{chosen[NAME]}/{DATABASE}"
+
+
+def at_database(url: str, name: str) -> str:
+    """The address of another database of the same server; as secret as the first."""
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+async def create_database(url: str) -> None:
+    """Make the database that an address names, where it is not there yet."""
+    name = urlsplit(url).path.removeprefix("/")
+    connection = await _asyncpg.connect(at_database(url, "postgres"), ssl=False, timeout=_ANSWER_S)
+    try:
+        if not await connection.fetchval("select 1 from pg_database where datname = $1", name):
+            await connection.execute(f'create database "{name}"')
+    finally:
+        await connection.close()
 
 
 async def start(supervisor: Supervisor, chosen: dict[str, int]) -> None:

@@ -29,14 +29,12 @@ async def up(state: State, *, engine: str = "tfhe-rs", block_time_s: int = BLOCK
     """
     servers = await stack.start(state.root)
     deployment, _, _ = await asyncio.gather(
-        _deploy(servers, block_time_s),
-        asyncio.to_thread(_apply_topics, servers.kafka_bootstrap),
+        deploy(servers, block_time_s, network(servers)),
+        asyncio.to_thread(apply_topics, servers.kafka_bootstrap),
         make_tables(servers.postgres_url),
     )
     state.write_deployment(deployment)
-    state.write_secret(state.sender_key_file, _secret(chain_client.OPERATOR_BASE))
-    state.write_secret(state.signer_key_file, _secret(chain_client.OPERATOR_BASE + 1))
-    state.write_secret(state.object_store_key_file, servers.s3_credentials.secret_key.encode())
+    write_secrets(state, servers)
     state.write_settings(settings_of(state, servers, deployment, engine))
     return servers
 
@@ -82,21 +80,30 @@ def network(servers: Stack) -> contracts.Network:
     return contracts.Network(coprocessors=(operator,), threshold=1, kms_signer=accounts.kms.address)
 
 
-async def _deploy(servers: Stack, block_time_s: int) -> contracts.Deployment:
+async def deploy(servers: Stack, block_time_s: int, operators: contracts.Network) -> contracts.Deployment:
     """Contracts first, while each transaction is mined at once; then blocks come by the clock."""
     owner = chain_client.dev_accounts().owner
     async with chain_at(servers.host_http_url) as host, chain_at(servers.gateway_http_url) as gateway:
         for chain in (host, gateway):
             await chain.rpc.call("evm_setAutomine", (True,), ANYTHING)
-        deployment = await contracts.deploy(host, gateway, owner=owner, network=network(servers))
+        deployment = await contracts.deploy(host, gateway, owner=owner, network=operators)
         for chain in (host, gateway):
             await chain.rpc.call("evm_setIntervalMining", (block_time_s,), ANYTHING)
     return deployment
 
 
-def _apply_topics(bootstrap: str) -> None:
+def apply_topics(bootstrap: str, prefix: str = "") -> None:
+    """The declared topics under a prefix."""
     admin = topics.connect(KafkaSettings(bootstrap=bootstrap))
-    topics.apply(admin, topics.plan(admin))
+    topics.apply(admin, topics.plan(admin, prefix), prefix)
+
+
+def write_secrets(state: State, servers: Stack, operator: int = 0) -> None:
+    """The private keys of an operator, and what it writes to the object store with."""
+    first = chain_client.OPERATOR_BASE + 2 * operator
+    state.write_secret(state.sender_key_file, _secret(first))
+    state.write_secret(state.signer_key_file, _secret(first + 1))
+    state.write_secret(state.object_store_key_file, servers.s3_credentials.secret_key.encode())
 
 
 def _secret(index: int) -> bytes:
@@ -104,7 +111,7 @@ def _secret(index: int) -> bytes:
 
 
 def settings_of(
-    state: State, servers: Stack, deployment: contracts.Deployment, engine: str
+    state: State, servers: Stack, deployment: contracts.Deployment, engine: str, operator: int = 0
 ) -> Mapping[str, Table | Sequence[Table]]:
     """What a service of this devnet is told."""
     host: Table = {
@@ -143,7 +150,7 @@ def settings_of(
         "gateway": gateway,
         "sender": {
             "private_key_file": _path(state.sender_key_file),
-            "address": _hex(chain_client.dev_signer(chain_client.OPERATOR_BASE).address),
+            "address": _hex(chain_client.dev_signer(chain_client.OPERATOR_BASE + 2 * operator).address),
             "postgres_url": servers.postgres_sender_url,
         },
         "signer": {"private_key_file": _path(state.signer_key_file)},

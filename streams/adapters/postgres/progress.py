@@ -7,6 +7,7 @@ import msgspec
 
 from streams.adapters.postgres import pool, queries
 from streams.domain.errors import StoreError
+from streams.domain.rows import DriftState
 from streams.ports import Offset
 
 
@@ -39,6 +40,23 @@ class Steps(msgspec.Struct, frozen=True):
     squashed: int
 
 
+class Digests(msgspec.Struct, frozen=True):
+    """What we have of a handle, as it is committed."""
+
+    key_id: bytes
+    ciphertext: bytes
+    ciphertext128: bytes
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How the commits of a handle stand to each other and to ours."""
+
+    state: DriftState
+    is_agreed: bool
+    differing: tuple[bytes, ...]
+    missing: tuple[bytes, ...]
+
+
 class Progress:
     """Queries over one pool."""
 
@@ -66,6 +84,16 @@ class Progress:
         if not rows:
             raise StoreError(f"0x{handle.hex()} has no ciphertext yet")
         return rows[0]["ciphertext"]
+
+    async def digests(self, handles: Sequence[bytes]) -> dict[bytes, Digests]:
+        """What there is to commit for these handles; raises StoreError."""
+        rows = await self._fetch("digests", list(handles))
+        return {row.pop("handle"): Digests(**row) for row in rows}
+
+    async def drift(self, handles: Sequence[bytes]) -> dict[bytes, Standing]:
+        """How the commits of these handles stand; raises StoreError."""
+        rows = await self._fetch("drift", list(handles))
+        return {row.pop("handle"): msgspec.convert(row, Standing) for row in rows}
 
     async def offsets(self) -> dict[tuple[str, int], Offset]:
         """What the owners apply next, by topic and partition; raises StoreError."""

@@ -35,3 +35,11 @@ select ciphertext from ciphertexts where handle = $1;
 -- name: offsets
 -- what the owners of shards apply next
 select topic, part, topic_id, next_off from consumer_offset;
+
+-- name: digests
+-- what we would commit for these handles
+select handle, key_id, ciphertext, ciphertext128 from ciphertext_digest where handle = any($1::bytea[]);
+
+-- name: drift
+-- how the commits of these handles stand
+select handle, state, agreed_block >= 0 as is_agreed, differing, missing from drift where handle = any($1::bytea[]);

@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -35,11 +36,15 @@ class _Address(msgspec.Struct, frozen=True):
 
 
 class Fleet:
-    """Starts, watches and kills the services of one devnet."""
+    """Starts, watches and kills the services of one operator."""
 
-    def __init__(self, state: State, http: httpx.AsyncClient) -> None:
+    def __init__(
+        self, state: State, http: httpx.AsyncClient, devnet: Path | None = None, prefix: str = ""
+    ) -> None:
+        """Args: devnet: folder of the devnet, where it is not the operator's; prefix: of its processes."""
         self._state = state
-        self._supervisor = Supervisor(state.root)
+        self._prefix = prefix
+        self._supervisor = Supervisor(devnet or state.root)
         self._http = http
         self._services: dict[str, str] = {}  # process → service
 
@@ -51,8 +56,9 @@ class Fleet:
     def launch(self, services: Iterable[str]) -> None:
         """Start processes; whether they are healthy is to be waited for."""
         for service in services:
-            self._services[service] = service
-            self._spawn(service)
+            name = self._prefix + service
+            self._services[name] = service
+            self._spawn(name)
 
     async def until_all_healthy(self, names: Iterable[str]) -> None:
         """Wait for several; raises ChildDied, NotReady."""
@@ -94,15 +100,33 @@ class Fleet:
 
     async def is_busy(self, name: str) -> bool:
         """Whether the service says that it has work in its hands."""
+        return await self.metric(name, BUSY) > 0
+
+    async def metric(self, name: str, metric: str) -> float:
+        """What a process says of a metric, over all labels; 0 while it has not told where it answers."""
         address = self._address(name)
         if address is None:
-            return False
+            return 0
         response = await self._http.get(f"http://127.0.0.1:{address.http_port}/metrics", timeout=_ANSWER_S)
-        return sample(response.text, BUSY) > 0
+        return sample(response.text, metric)
 
     async def stop(self) -> None:
         """Stop all services gracefully."""
         await self._supervisor.stop(self._services)
+
+    async def end(self, service: str) -> None:
+        """Stop one service gracefully; it is not expected to be alive until it is launched again."""
+        name = self._prefix + service
+        del self._services[name]
+        await self._supervisor.stop([name])
+
+    async def kill(self) -> None:
+        """SIGKILL all services at once; none is expected to be alive."""
+        names = self.names
+        self._services.clear()
+        for name in names:
+            self._supervisor.kill(name, signal.SIGKILL)
+        await asyncio.gather(*map(self._supervisor.wait, names))
 
     def _spawn(self, name: str) -> None:
         argv = (sys.executable, "-m", "streams.cli", "run", self._services[name])

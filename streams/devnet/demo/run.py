@@ -40,7 +40,7 @@ async def run(plan: Plan, console: Console) -> int:
     report.opening(console, plan)
     state = State(plan.state_dir)
     await prepare(state)
-    _end_on_signals()
+    end_on_signals()
     view = View(console, plan.stages())
     try:
         async with view.live(), contextlib.AsyncExitStack() as closing:
@@ -59,7 +59,7 @@ async def run(plan: Plan, console: Console) -> int:
     return 0 if all(line.is_equal for line in lines) else 1
 
 
-def _end_on_signals() -> None:
+def end_on_signals() -> None:
     """SIGTERM and SIGINT unwind this task, so that nothing is left behind."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
