@@ -55,7 +55,7 @@ async def up(state: State, count: int, *, engine: str = "clear") -> tuple[Stack,
     if not 2 <= count <= OPERATORS_MAX:
         raise ConfigurationError(f"a devnet has 2 to {OPERATORS_MAX} coprocessors where it has several")
     servers = await stack.start(state.root)
-    operators = tuple(_operator(state, servers, number) for number in range(count))
+    operators = tuple(describe(state, servers, number) for number in range(count))
     await _fund(servers, count)
     deployment, *_ = await asyncio.gather(
         devnet.deploy(servers, devnet.BLOCK_TIME_S, network(servers, operators)),
@@ -63,7 +63,7 @@ async def up(state: State, count: int, *, engine: str = "clear") -> tuple[Stack,
     )
     state.write_deployment(deployment)
     for operator in operators:
-        _write_settings(operator, deployment, engine)
+        write_settings(operator, deployment, engine)
     return servers, operators
 
 
@@ -82,7 +82,8 @@ def network(servers: Stack, operators: Sequence[Operator]) -> contracts.Network:
     return contracts.Network(coprocessors=registered, threshold=threshold, kms_signer=accounts.kms.address)
 
 
-def _operator(state: State, servers: Stack, number: int) -> Operator:
+def describe(state: State, servers: Stack, number: int) -> Operator:
+    """The operator of that number from 0, whether it was set up or not."""
     name = f"c{number + 1}"
     own = msgspec.structs.replace(
         servers,
@@ -113,7 +114,8 @@ async def _prepare(operator: Operator) -> None:
     )
 
 
-def _write_settings(operator: Operator, deployment: contracts.Deployment, engine: str) -> None:
+def write_settings(operator: Operator, deployment: contracts.Deployment, engine: str) -> None:
+    """Its settings file and its private keys."""
     devnet.write_secrets(operator.state, operator.servers, operator.number)
     tables = dict(devnet.settings_of(operator.state, operator.servers, deployment, engine, operator.number))
     changes: dict[str, dict[str, str | int]] = {

@@ -13,7 +13,9 @@ import pytest
 
 LOOK_S = 0.5  # between two looks at the processes of a run
 END_S = 10  # for what ends with its parent
+LIED = 3  # handles of a mint
 STARTED = 8  # processes of a run that is under way: at least the servers and some services
+SEVERAL_ROW = re.compile(r"^. (c\d) +. (\w+) +. (\w+) +. (\w+) .$")
 ROW = re.compile(r"^. (\w[\w ]*?) +. (\d+) +. (\d+) +. equal .$")
 
 
@@ -102,6 +104,31 @@ def test_all_balances_are_as_the_ledger_says_and_nothing_runs_on(
     assert "1 foreign proof rejected on the gateway" in run.output
     assert f"logs: {tmp_path}/devnet/logs" in run.output
     assert len(run.seen) > STARTED
+    assert run.left() == []
+
+
+@pytest.mark.stack
+def test_three_coprocessors_agree_and_the_detectors_name_the_one_that_lies_is_slow_or_is_down(
+    demo: Callable[..., Demo], tmp_path: Path
+) -> None:
+    faults = ("--fault", "lying", "--fault", "slow", "--fault", "down")
+    run = demo("--coprocessors", "3", *faults, "--state", str(tmp_path / "devnet"))
+    run.watch(lambda: False)
+    assert run.process.returncode == 0, run.output
+    for said in (
+        r"agreement stands after .* handles, each committed by all 3 with the same digests",
+        r"lying stands after .* agreed on by c1, c2; all detectors name c3",
+        r"slow stands after .* agreed on by c1, c2; c3 was missed until it came",
+        r"down stands after .* agreed on by c1, c2; their detectors miss c3",
+    ):
+        assert re.search(said, run.output), run.output
+    rows = [found.groups() for line in run.output.splitlines() if (found := SEVERAL_ROW.match(line))]
+    assert [row[0] for row in rows] == ["c1", "c2", "c3"]
+    for _, differing, timeouts, missing in rows[:2]:
+        assert int(differing) == LIED
+        assert int(timeouts) == 0
+        assert int(missing) >= 2 * LIED  # of the slow one and of the dead one
+    assert rows[2][1:] == ("down", "down", "down")
     assert run.left() == []
 
 

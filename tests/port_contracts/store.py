@@ -1,6 +1,7 @@
 """What every Store promises; the memory twin and the real Postgres run the same sentences."""
 
 import contextlib
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,12 @@ from streams.domain.rows import (
     BlockStatus,
     CiphertextRow,
     ComputationRow,
+    ConsensusRow,
     DigestRow,
+    DriftRow,
+    DriftState,
     HandleRow,
+    MaterialRow,
     MemberRow,
     ProofRow,
     Row,
@@ -99,6 +104,16 @@ def request(proof_id: int, verified: bool | None, handles: tuple[bytes, ...] = (
     )
 
 
+COMMITTED: dict[str, Any] = {
+    "key_id": A, "ciphertext": B, "ciphertext128": C, "block_number": 3, "range_end": 4,
+}  # fmt: skip
+
+
+def drift(handle: bytes, **fields: Any) -> DriftRow:
+    """The commits of a handle."""
+    return DriftRow(tenant=T, handle=handle, state=DriftState.DISPUTED, opened_block=3, **fields)
+
+
 def record(offset: int, value: bytes = b"v", topic: str = "events.v1") -> Record:
     return Record(
         topic=topic, partition=0, offset=offset, key=T.encode(), value=value, headers=(("h", b"1"),)
@@ -139,7 +154,10 @@ class StoreContract:
 
     async def test_rows_come_back_as_they_were(self, store: Store) -> None:
         rows: list[Row] = [
-            TenantRow(tenant=T, chain_id=12345, tip_hash=A, tip_number=1),
+            TenantRow(tenant=T, chain_id=12345, tip_hash=A, tip_number=1, coprocessors=(A, B), gateway_s=7),
+            MaterialRow(tenant=T, handle=A, tx_sender=B, **COMMITTED),
+            ConsensusRow(tenant=T, handle=A, **COMMITTED),
+            drift(A, differing=(B, C)),
             BlockRow(
                 tenant=T, hash=A, parent_hash=B, number=1, timestamp=2, status=BlockStatus.SIDE, sequence=0
             ),
@@ -166,6 +184,19 @@ class StoreContract:
                 ]
             )
         assert [len(rows) for rows in found] == [2, 0, 0, 1]
+
+    async def test_drift_is_found_by_what_is_due_and_by_what_waits(self, store: Store) -> None:
+        rows = (drift(A, due=7), drift(B, due=7, is_waiting=False), drift(C, due=8))
+        epoch = await self._write(store, *rows)
+        async with store.begin(0, epoch) as tx:
+            by_tick, waiting = await tx.load(
+                [
+                    Read(DriftRow, ("tenant", "due"), (T, 7)),
+                    Read(DriftRow, ("tenant", "is_waiting"), (T, True)),
+                ]
+            )
+        assert sorted(row.handle for row in by_tick if isinstance(row, DriftRow)) == sorted((A, B))
+        assert sorted(row.handle for row in waiting if isinstance(row, DriftRow)) == sorted((A, C))
 
     async def test_a_write_replaces_and_deletes(self, store: Store) -> None:
         epoch = await self._write(store, work("w"), ciphertext(A))

@@ -46,6 +46,8 @@ def make(
     unknown = set(chosen) - set(Fault)
     if unknown:
         raise ConfigurationError(f"--fault takes {', '.join(Fault)}, not {', '.join(sorted(unknown))}")
+    if coprocessors > operators.OPERATORS_MAX:
+        raise ConfigurationError(f"--coprocessors takes 1 to {operators.OPERATORS_MAX}")
     if chosen and coprocessors < _FAULTY:
         raise ConfigurationError(f"--fault needs --coprocessors {_FAULTY} or more: the others must agree")
     ordered = tuple(fault for fault in Fault if fault in chosen)

@@ -77,6 +77,33 @@ async def test_a_guess_that_goes_astray_does_no_harm(tx: Counting) -> None:
     assert session.state.changes().written == {TenantRow: [TenantRow(tenant="t", chain_id=5)]}
 
 
+async def test_what_was_replaced_is_told_with_what_was_there_before(tx: Counting) -> None:
+    before = State()
+    before.put(TenantRow(tenant="t", chain_id=4))
+    before.put(TenantRow(tenant="gone"))
+    await tx.write(before.changes())
+    session = Session(tx)
+
+    def decision(state: State) -> None:
+        row = state.get(TenantRow, "t")
+        gone = state.get(TenantRow, "gone")
+        assert row is not None
+        assert gone is not None
+        state.delete(gone)
+        for chain_id in (5, 6):
+            state.put(TenantRow(tenant="t", chain_id=chain_id))
+        state.put(TenantRow(tenant="new"))
+
+    await session.foresee([decision])
+    await session.decide(decision)
+    assert sorted(session.state.replaced(TenantRow), key=str) == [
+        (None, TenantRow(tenant="new")),
+        (TenantRow(tenant="gone"), None),
+        (TenantRow(tenant="t", chain_id=4), TenantRow(tenant="t", chain_id=6)),
+    ]
+    assert session.state.replaced(BlockRow) == []
+
+
 def _sorted(found: Changes, like: Changes) -> Changes:
     """The same changes in the order of others, which follows from the order of loading."""
     written = {table: sorted(found.written[table], key=like.written[table].index) for table in like.written}

@@ -204,6 +204,14 @@ async def test_each_tenant_gets_its_events_and_everybody_a_contiguous_sequence(r
     assert rig.topics(GATEWAY_TENANT) == []
 
 
+async def test_a_range_tells_the_time_of_its_last_block(rig: Rig) -> None:
+    await rig.drain()
+    (found,) = ranges_of(rig.log, "ours")
+    head = await rig.chain.head()
+    assert (found.to_block, found.to_timestamp) == (head.number, head.timestamp)
+    assert found.to_timestamp > 0
+
+
 async def test_empty_ranges_come_once_a_second_and_events_at_once(rig: Rig) -> None:
     follower = await rig.drain()
     rig.chain.mine(1)
