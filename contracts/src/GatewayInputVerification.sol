@@ -39,7 +39,6 @@ contract GatewayInputVerification is EIP712, GatewayGuards {
     }
 
     struct Votes {
-        bool isAgreed;
         address[] txSenders;
         bytes[] signatures;
     }
@@ -55,6 +54,7 @@ contract GatewayInputVerification is EIP712, GatewayGuards {
     mapping(uint256 zkProofId => mapping(bytes32 digest => Votes)) private _verifications;
     mapping(uint256 zkProofId => Votes) private _rejections;
     mapping(uint256 zkProofId => bytes32) private _agreedDigest;
+    mapping(uint256 zkProofId => bool) private _isRejected;
 
     constructor(IGatewayConfig config) EIP712("InputVerification", "1") GatewayGuards(config) {}
 
@@ -89,13 +89,13 @@ contract GatewayInputVerification is EIP712, GatewayGuards {
         votes.signatures.push(signature);
         votes.txSenders.push(msg.sender);
         emit VerifyProofResponseCall(zkProofId, ctHandles, signature, msg.sender, extraData);
-        if (!_isAnswered(zkProofId) && votes.txSenders.length >= _threshold()) {
-            votes.isAgreed = true;
+        if (_agreedDigest[zkProofId] == 0 && votes.txSenders.length >= _threshold()) {
             _agreedDigest[zkProofId] = digest;
             emit VerifyProofResponse(zkProofId, ctHandles, votes.signatures);
         }
     }
 
+    /// Votes for handles and rejections are counted apart: below a majority as threshold both may be reached.
     function rejectProofResponse(uint256 zkProofId, bytes calldata extraData) external onlyCoprocessorTxSender {
         _requireRequested(zkProofId);
         address signer = gatewayConfig.getCoprocessor(msg.sender).signerAddress;
@@ -105,8 +105,8 @@ contract GatewayInputVerification is EIP712, GatewayGuards {
         Votes storage votes = _rejections[zkProofId];
         votes.txSenders.push(msg.sender);
         emit RejectProofResponseCall(zkProofId, extraData);
-        if (!_isAnswered(zkProofId) && votes.txSenders.length >= _threshold()) {
-            votes.isAgreed = true;
+        if (!_isRejected[zkProofId] && votes.txSenders.length >= _threshold()) {
+            _isRejected[zkProofId] = true;
             emit RejectProofResponse(zkProofId);
         }
     }
@@ -118,7 +118,7 @@ contract GatewayInputVerification is EIP712, GatewayGuards {
 
     function isProofRejected(uint256 zkProofId) external view returns (bool) {
         _requireRequested(zkProofId);
-        return _rejections[zkProofId].isAgreed;
+        return _isRejected[zkProofId];
     }
 
     function getVerifyProofConsensusTxSenders(uint256 zkProofId) external view returns (address[] memory) {
@@ -126,15 +126,11 @@ contract GatewayInputVerification is EIP712, GatewayGuards {
     }
 
     function getRejectProofConsensusTxSenders(uint256 zkProofId) external view returns (address[] memory none) {
-        return _rejections[zkProofId].isAgreed ? _rejections[zkProofId].txSenders : none;
+        return _isRejected[zkProofId] ? _rejections[zkProofId].txSenders : none;
     }
 
     function getVersion() external pure returns (string memory) {
         return "InputVerification v0.6.0";
-    }
-
-    function _isAnswered(uint256 zkProofId) private view returns (bool) {
-        return _agreedDigest[zkProofId] != 0 || _rejections[zkProofId].isAgreed;
     }
 
     function _requireRequested(uint256 zkProofId) private view {

@@ -57,9 +57,9 @@ async def up(state: State, count: int, *, engine: str = "clear") -> tuple[Stack,
     servers = await stack.start(state.root)
     operators = tuple(describe(state, servers, number) for number in range(count))
     await _fund(servers, count)
-    deployment, *_ = await asyncio.gather(
+    deployment, _ = await asyncio.gather(
         devnet.deploy(servers, devnet.BLOCK_TIME_S, network(servers, operators)),
-        *(_prepare(operator) for operator in operators),
+        asyncio.gather(*map(_prepare, operators)),
     )
     state.write_deployment(deployment)
     for operator in operators:

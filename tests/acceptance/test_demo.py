@@ -15,7 +15,7 @@ LOOK_S = 0.5  # between two looks at the processes of a run
 END_S = 10  # for what ends with its parent
 LIED = 3  # handles of a mint
 STARTED = 8  # processes of a run that is under way: at least the servers and some services
-SEVERAL_ROW = re.compile(r"^. (c\d) +. (\w+) +. (\w+) +. (\w+) .$")
+SEVERAL_ROW = re.compile(r"^. (c\d) +. (\w+) +. (\w+) +. (\w+) +.$")
 ROW = re.compile(r"^. (\w[\w ]*?) +. (\d+) +. (\d+) +. equal .$")
 
 

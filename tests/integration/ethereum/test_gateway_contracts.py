@@ -254,6 +254,26 @@ async def test_drift_never_becomes_consensus(chains: Chains) -> None:
     assert not await calls.is_material_added(chains.gateway, chains.at.ciphertext_commits, handle)
 
 
+async def test_a_late_commit_of_something_else_changes_nothing(chains: Chains) -> None:
+    handle = handle_of(chains.at.host_chain_id)
+    for operator in (0, 1):
+        await commit(chains, handle, operator)
+    agreed = await calls.committed_material(chains.gateway, chains.at.ciphertext_commits, handle)
+    (late,) = decoded(await commit(chains, handle, 2, b"\x23" * 32))
+    assert isinstance(late, events.AddCiphertextMaterial)
+    assert await calls.committed_material(chains.gateway, chains.at.ciphertext_commits, handle) == agreed
+
+
+async def test_the_one_that_differs_first_does_not_keep_the_others_from_agreeing(chains: Chains) -> None:
+    handle = handle_of(chains.at.host_chain_id)
+    senders = [signer.address for signer in chains.accounts.coprocessor_senders]
+    await commit(chains, handle, 0, b"\x23" * 32)
+    await commit(chains, handle, 1)
+    _, agreed = decoded(await commit(chains, handle, 2))
+    assert isinstance(agreed, events.AddCiphertextMaterialConsensus)
+    assert agreed.tx_senders == (senders[1], senders[2])
+
+
 async def test_an_operator_commits_a_handle_once_whatever_the_digest(chains: Chains) -> None:
     handle = handle_of(chains.at.host_chain_id)
     await commit(chains, handle, 0)
@@ -300,6 +320,21 @@ async def test_a_threshold_that_cannot_be_reached_is_refused(chains: Chains, thr
     change = abi.encode_call(abi.function("updateCoprocessorThreshold(uint256)"), threshold)
     with pytest.raises(ContractReverted, match="CoprocessorThreshold"):
         await chains.owner_on(chains.gateway).transact(chains.at.gateway_config, change)
+
+
+async def test_below_a_majority_both_answers_may_be_reached(chains: Chains) -> None:
+    owner, change = chains.owner_on(chains.gateway), abi.function("updateCoprocessorThreshold(uint256)")
+    asked = await request(chains)
+    await owner.transact(chains.at.gateway_config, abi.encode_call(change, 1))
+    try:
+        _, verified = decoded(await answer(chains, asked, 0))
+        _, rejected = decoded(await reject(chains, asked, 1))
+    finally:
+        await owner.transact(chains.at.gateway_config, abi.encode_call(change, 2))
+    assert isinstance(verified, events.VerifyProofResponse)
+    assert rejected == events.RejectProofResponse(asked.zk_proof_id)
+    assert await calls.is_proof_verified(chains.gateway, chains.at.input_verification, asked.zk_proof_id)
+    assert await calls.is_proof_rejected(chains.gateway, chains.at.input_verification, asked.zk_proof_id)
 
 
 async def test_only_the_owner_configures(chains: Chains) -> None:
