@@ -29,7 +29,7 @@ from streams.fhe.keyset import Engine, KeyStore
 from streams.fhe.suite import Encryptor
 from streams.settings import PostgresSettings
 
-STEP_TIMEOUT_S: Final = 300.0
+STEP_TIMEOUT_S: Final = 600.0
 ALL: Final = tuple(name for names in SERVICES.values() for name in names)
 _LOOK_S: Final = 0.25
 
