@@ -181,6 +181,20 @@ class ServiceSettings(Section):
     id: str = ""  # of a worker; default: host and process
 
 
+class TracingSettings(Section):
+    """Where spans go; nowhere without an endpoint, the address of an OTLP collector that speaks HTTP."""
+
+    endpoint: str = ""  # also OTEL_EXPORTER_OTLP_ENDPOINT
+    ratio: float = Field(default=1.0, ge=0, le=1)  # of the traces, the same ones in all services
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("an endpoint is http://… or https://…")
+        return value
+
+
 class Settings(BaseSettings):
     """Everything that a service may be told."""
 
@@ -199,6 +213,7 @@ class Settings(BaseSettings):
     keys: KeysSettings = KeysSettings()
     devnet: DevnetSettings = DevnetSettings()
     service: ServiceSettings = ServiceSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @field_validator("host_chain")
     @classmethod
@@ -251,6 +266,7 @@ _ALIASES: Final = {
     "WORKER_COUNT": ("engine", "workers"),
     "GPU_ENABLED": ("engine", "gpu_enabled"),
     "FHEVM_DF_SCHEDULE": ("engine", "schedule"),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ("tracing", "endpoint"),
 }
 
 

@@ -27,7 +27,9 @@ async def run(runtime: Runtime) -> None:
     try:
         async with RpcClient(gateway.http_url) as rpc:
             chain = EthereumChain(rpc)
-            follower = GatewayFollower(chain, log, gateway, router, runtime.clock, runtime.metrics)
+            follower = GatewayFollower(
+                chain, log, gateway, router, runtime.clock, runtime.metrics, runtime.tracing
+            )
             release = functools.partial(require_spoken, chain, gateway)
             spoken = watched(follower.step, release, runtime.clock, _RELEASE_S)
             step = once_checked(chain, gateway.chain_id, spoken)

@@ -48,7 +48,7 @@ async def _follow(runtime: Runtime, log: Log, host: HostChainSettings, troubles:
     announced = asyncio.Event()
     async with RpcClient(host.http_url) as rpc, asyncio.TaskGroup() as group:
         chain = EthereumChain(rpc)
-        follower = HostFollower(chain, log, host, runtime.clock, runtime.metrics)
+        follower = HostFollower(chain, log, host, runtime.clock, runtime.metrics, runtime.tracing)
         heads = group.create_task(_hear(runtime, chain, host.ws_url, announced))
         step = once_checked(chain, host.id, follower.step)
         await repeat(
@@ -84,7 +84,13 @@ async def _fetch_keys(runtime: Runtime, log: Log, host: HostChainSettings, troub
     ):
         store = KeyStore(key_directory(settings.keys), http, settings.keys.url)
         fetcher = KeyFetcher(
-            EthereumChain(rpc), log, store, host, all_tenants(settings.host_chain), runtime.metrics
+            EthereumChain(rpc),
+            log,
+            store,
+            host,
+            all_tenants(settings.host_chain),
+            runtime.metrics,
+            runtime.tracing,
         )
         await repeat(runtime, "keys", fetcher.step, lambda: runtime.idle(_KEYS_POLL_S), troubles)
 

@@ -94,12 +94,12 @@ async def measure(sources: Sources, interval_s: float) -> tuple[Lag, ...]:
     Returns as soon as all that are behind have moved; an interval of 0 looks once and calls nobody stuck.
     Raises: BrokerError, StoreError, ConfigurationError.
     """
-    found = await _look(sources)
+    found = await look(sources)
     waiting = {lag.place: lag.position for lag in found if _is_behind(lag)}
     until = sources.clock.monotonic_s() + interval_s
     while waiting and (left := until - sources.clock.monotonic_s()) > 0:
         await sources.clock.sleep(min(_LOOK_S, left))
-        found = await _look(sources)
+        found = await look(sources)
         waiting = {
             lag.place: lag.position
             for lag in found
@@ -135,8 +135,9 @@ def _is_behind(lag: Lag) -> bool:
     return lag.records > 0 and lag.state == "ok"
 
 
-async def _look(sources: Sources) -> list[Lag]:
-    """Positions first: a log only grows meanwhile, so that no reader seems to be beyond its end."""
+async def look(sources: Sources) -> list[Lag]:
+    """Every reader of every partition, without ages; raises BrokerError, StoreError, ConfigurationError."""
+    # Positions first: a log only grows meanwhile, so that no reader seems to be beyond its end.
     applied = await sources.applied.offsets()
     groups = {WORK[kind]: group for kind, group in GROUPS.items()}
     committed = {topic: await sources.broker.committed(group, topic) for topic, group in groups.items()}

@@ -20,6 +20,7 @@ from streams.adapters.system import SystemClock, SystemEntropy
 from streams.adapters.telemetry import http, logs
 from streams.adapters.telemetry.health import Health
 from streams.adapters.telemetry.metrics import Metrics
+from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.errors import Fatal
 from streams.ports import Clock, Entropy
 from streams.settings import Settings, secrets_of
@@ -41,6 +42,7 @@ class Runtime:
     entropy: Entropy = field(default_factory=SystemEntropy)
     health: Health = field(default_factory=Health)
     metrics: Metrics = field(default_factory=Metrics)
+    tracing: Tracing = OFF
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def idle(self, seconds: float) -> bool:
@@ -89,10 +91,28 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
+def surroundings(name: str, settings: Settings) -> Runtime:
+    """The surroundings of a service, with spans to a collector where the settings name one."""
+    metrics, clock = Metrics(), SystemClock()
+    if not settings.tracing.endpoint:
+        return Runtime(name=name, settings=settings, metrics=metrics, clock=clock)
+    from streams.adapters.telemetry.otlp import OtlpSpans
+
+    tracing = Tracing(clock, OtlpSpans(name, settings.tracing, metrics))
+    return Runtime(name=name, settings=settings, metrics=metrics, clock=clock, tracing=tracing)
+
+
 async def _supervise(name: str, run: Service, settings: Settings) -> int:
-    runtime = Runtime(name=name, settings=settings)
+    runtime = surroundings(name, settings)
+    try:
+        return await _served(name, run, runtime)
+    finally:
+        runtime.tracing.close()
+
+
+async def _served(name: str, run: Service, runtime: Runtime) -> int:
     _end_on_signals(runtime)
-    service = settings.service
+    service = runtime.settings.service
     app = http.application(name, runtime.health, runtime.metrics)
     async with http.listening(app, service.http_host, service.http_port) as port:
         _leave_address(name, port)

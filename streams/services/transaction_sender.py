@@ -80,8 +80,9 @@ async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str, ou
         )
 
     heartbeat = Heartbeat(log, clock, describe, lambda ok, why: runtime.health.set("kafka", ok, why))
-    results = Results(log, clock, worker)
-    loop = WorkerLoop(source, _inline, sender, results, clock, loop_metrics(runtime.metrics), worker)
+    results = Results(log, clock, worker, runtime.tracing)
+    counted = loop_metrics(runtime.metrics)
+    loop = WorkerLoop(source, _inline, sender, results, clock, counted, worker, tracing=runtime.tracing)
     try:
         async with asyncio.TaskGroup() as group:
             others = (heartbeat.run(), outside.watch(clock), _stop(runtime, source))

@@ -1,7 +1,8 @@
 """The metrics of one process: a registry of its own and collectors that can be asked for twice.
 
 A name is exposed as it was declared, because operators already watch it: the client would add `_total` to
-every counter, and a series `_created` to nearly everything.
+every counter, and a series `_created` to nearly everything. Text and labels are those of `catalog.py`; tests
+may make up names of their own with a text.
 """
 
 import re
@@ -16,6 +17,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+
+from streams.adapters.telemetry.catalog import BY_NAME, Kind
 
 _C = TypeVar("_C", Counter, Gauge, Histogram)
 
@@ -35,22 +38,25 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._collectors: dict[str, Counter | Gauge | Histogram] = {}
-        self.busy = self.gauge(BUSY, "Items in this process's hands right now.")
+        self.busy = self.gauge(BUSY)
 
-    def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+    def counter(self, name: str, text: str = "", labels: Sequence[str] = ()) -> Counter:
         """A number that only grows."""
+        text, labels = _described("counter", name, text, labels)
         return self._known(name, Counter) or self._keep(
             name, Counter(name, text, labels, registry=self.registry)
         )
 
-    def gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+    def gauge(self, name: str, text: str = "", labels: Sequence[str] = ()) -> Gauge:
         """A number that goes up and down."""
+        text, labels = _described("gauge", name, text, labels)
         return self._known(name, Gauge) or self._keep(name, Gauge(name, text, labels, registry=self.registry))
 
     def histogram(
-        self, name: str, text: str, labels: Sequence[str] = (), buckets: Sequence[float] = SECONDS
+        self, name: str, text: str = "", labels: Sequence[str] = (), buckets: Sequence[float] = SECONDS
     ) -> Histogram:
         """A distribution, by default of seconds."""
+        text, labels = _described("histogram", name, text, labels)
         return self._known(name, Histogram) or self._keep(
             name, Histogram(name, text, labels, registry=self.registry, buckets=buckets)
         )
@@ -82,3 +88,15 @@ class Metrics:
     def _keep(self, name: str, collector: _C) -> _C:
         self._collectors[name] = collector
         return collector
+
+
+def _described(kind: Kind, name: str, text: str, labels: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Text and labels, of the table where none were given; raises LookupError, TypeError for another kind."""
+    if text:
+        return text, labels
+    known = BY_NAME.get(name)
+    if known is None:
+        raise LookupError(f"metric {name} is not in the table")
+    if known.kind != kind:
+        raise TypeError(f"metric {name} is a {known.kind}")
+    return known.text, known.labels

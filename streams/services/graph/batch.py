@@ -22,6 +22,7 @@ from streams.services.graph import parking
 from streams.services.graph.claims import CLASSES, Claims
 from streams.services.graph.plans import Plan, plan_of
 from streams.services.graph.session import Session
+from streams.services.graph.spans import RecordSpans
 from streams.services.graph.surroundings import Surroundings
 
 FAILURES_MAX: Final = 5
@@ -47,6 +48,7 @@ class Applier:
     """The transactions of one shard that apply records."""
 
     def __init__(self, shard: int, around: Surroundings, claims: Claims) -> None:
+        self._spans = RecordSpans(around.tracing)
         self._shard = shard
         self._store = around.store
         self._claims = claims
@@ -141,6 +143,7 @@ class Applier:
     async def _commit(
         self, epoch: int, records: Sequence[Record], finish: Finish, halted: Collection[str]
     ) -> list[WorkRow]:
+        since = self._spans.now()
         async with self._store.begin(self._shard, epoch) as tx:
             session = Session(tx)
             plans = [plan_of(record, self._rules, halted) for record in records]
@@ -154,6 +157,7 @@ class Applier:
             claimed = await self._claims.claim(tx, epoch, _touched(changes))
         crashpoint("graph.committed")
         self._drifted(session.state.replaced(DriftRow))
+        self._spans.applied(records, since)
         return claimed
 
     async def _carry_out(self, tx: Transaction, session: Session, plan: Plan) -> None:

@@ -20,6 +20,7 @@ from streams.ports import Position
 from streams.services.crashpoints import crashpoint
 from streams.services.graph.claims import Claims
 from streams.services.graph.outgoing import Publication, publication
+from streams.services.graph.spans import ItemSpans
 from streams.services.graph.surroundings import Surroundings
 from streams.services.graph.sweep import give_up, refuse
 
@@ -39,6 +40,7 @@ class Dispatcher:
         self._claims = claims
         self._seal = around.seal
         self._signer = around.market.signer
+        self._spans = ItemSpans(around.tracing)
         self._pending: deque[WorkRow] = deque()
 
     def __len__(self) -> int:
@@ -54,6 +56,7 @@ class Dispatcher:
 
     async def turn(self, epoch: int) -> None:
         """Publish the oldest claimed items; raises BrokerError or BlobError when some have to wait."""
+        since = self._spans.now()
         items = [self._pending[at] for at in range(min(CHUNK, len(self._pending)))]
         crashpoint("dispatcher.claimed")
         ready = await self._messages(epoch, items)
@@ -62,6 +65,7 @@ class Dispatcher:
         for _ in items:
             self._pending.popleft()
         sent, failure = self._sort(ready, outcomes)
+        self._spans.dispatched(sent, since)
         if sent:
             await self._settle(epoch, sent)
         if failure is not None:

@@ -20,23 +20,11 @@ _log = structlog.get_logger(__name__)
 
 def watch(metrics: Metrics) -> Watch:
     """Counts and logs what is new in changed rows."""
-    detected = metrics.counter(
-        f"{_PREFIX}_drift_detected_counter", "Handles for which operators committed different digests."
-    )
-    timeouts = metrics.counter(
-        f"{_PREFIX}_consensus_timeout_counter", "Handles without a consensus within the time for it."
-    )
-    absent = metrics.counter(
-        f"{_PREFIX}_missing_submission_counter", "Commits that were missing after the grace period."
-    )
-    latency = metrics.histogram(
-        f"{_PREFIX}_consensus_latency_blocks", "From the first commit to the consensus.", buckets=_BLOCKS
-    )
-    completion = metrics.histogram(
-        f"{_PREFIX}_post_consensus_completion_blocks",
-        "From the consensus to the last commit.",
-        buckets=_BLOCKS,
-    )
+    detected = metrics.counter(f"{_PREFIX}_drift_detected_counter")
+    timeouts = metrics.counter(f"{_PREFIX}_consensus_timeout_counter")
+    absent = metrics.counter(f"{_PREFIX}_missing_submission_counter")
+    latency = metrics.histogram(f"{_PREFIX}_consensus_latency_blocks", buckets=_BLOCKS)
+    completion = metrics.histogram(f"{_PREFIX}_post_consensus_completion_blocks", buckets=_BLOCKS)
 
     def observe(changes: Iterable[Change]) -> None:
         for old, new in changes:

@@ -10,8 +10,10 @@ from typing import Final, TypeVar
 import structlog
 
 from streams.adapters.kafka.log import KafkaLog
+from streams.adapters.kafka.positions import KafkaPositions
 from streams.adapters.object_store.s3 import S3Blobs
 from streams.adapters.postgres import migrate
+from streams.adapters.postgres.progress import Progress
 from streams.adapters.postgres.store import PostgresStore
 from streams.domain.control import TenantControl
 from streams.domain.decide import Rules
@@ -20,6 +22,7 @@ from streams.domain.errors import BrokerError, StoreError
 from streams.domain.work import WorkClass
 from streams.messages import topics
 from streams.ports import Blobs, Log, Store
+from streams.services import lag_gauges
 from streams.services.graph.claims import Market
 from streams.services.graph.drift_watch import watch
 from streams.services.graph.gauges import observer
@@ -27,6 +30,7 @@ from streams.services.graph.outgoing import sealing
 from streams.services.graph.shards import Shards
 from streams.services.graph.surroundings import Feed, Surroundings
 from streams.services.graph.workers import WorkerView
+from streams.services.lag import Sources
 from streams.services.runtime import Runtime
 from streams.settings import GatewaySettings
 
@@ -52,6 +56,8 @@ async def running(runtime: Runtime, feed: Feed) -> AsyncGenerator[Shards]:
         blobs = S3Blobs(settings.object_store, runtime.clock)
         stack.push_async_callback(blobs.close)
         await _until_there(runtime, lambda: migrate.check(store.pool))
+        sources = Sources(KafkaPositions(settings.kafka), log, Progress(store.pool), runtime.clock)
+        await stack.enter_async_context(lag_gauges.watching(sources, runtime.metrics))
         yield await stack.enter_async_context(serving(runtime, feed, store, log, blobs))
 
 
@@ -91,6 +97,7 @@ async def serving(
         health=runtime.health.set,
         observe=observer(runtime.metrics),
         drifted=watch(runtime.metrics),
+        tracing=runtime.tracing,
         changed=changed,
     )
     shards = Shards(around)

@@ -7,18 +7,17 @@ from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.work import WorkClass
 from streams.ports import Demand
 
-_LABELS: Final = ("work_class",)
 # Upstream's name; there the sender counts the rows without a verdict.
 _PROOFS: Final = "coprocessor_verify_proof_pending_gauge"
 
 
 def observer(metrics: Metrics) -> Callable[[Sequence[Demand]], None]:
     """Sets the gauges from what a sweep saw; a class that nothing is open of is zero."""
-    ready = metrics.gauge("cipherstream_work_ready", "Items that may be claimed.", _LABELS)
-    delayed = metrics.gauge("cipherstream_work_delayed", "Items that wait for their next attempt.", _LABELS)
-    in_flight = metrics.gauge("cipherstream_work_in_flight", "Items claimed or dispatched.", _LABELS)
-    overdue = metrics.gauge("cipherstream_work_overdue", "Dispatched items that are late.", _LABELS)
-    proofs = metrics.gauge(_PROOFS, "Encrypted inputs whose proof is not verified yet.")
+    ready = metrics.gauge("cipherstream_work_ready")
+    delayed = metrics.gauge("cipherstream_work_delayed")
+    in_flight = metrics.gauge("cipherstream_work_in_flight")
+    overdue = metrics.gauge("cipherstream_work_overdue")
+    proofs = metrics.gauge(_PROOFS)
 
     def observe(demands: Sequence[Demand]) -> None:
         for work_class in WorkClass:

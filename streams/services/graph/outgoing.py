@@ -86,14 +86,22 @@ def _letter(letter: DeadLetter) -> Publication:
     )
 
 
+def root_of(item: WorkRow) -> trace.TraceContext:
+    """The span of the fact that made an item: it follows from the event, the record itself is not needed."""
+    return trace.new_trace(item.event_id or f"{item.tenant}/{item.affinity.hex()}")
+
+
+def span_of(item: WorkRow) -> trace.TraceContext:
+    """The span of an item's dispatch, below its fact's."""
+    return root_of(item).child(f"{item.id}/{item.attempt}")
+
+
 def headers_of(item: WorkRow, schema: str) -> Headers:
     """Headers of an item's message: a span of its own in the trace of the fact that made it."""
-    # The fact's own trace goes on: its id follows from the event, so the record itself is not needed here.
-    root = trace.new_trace(item.event_id or f"{item.tenant}/{item.affinity.hex()}")
     return headers.build(
         event_id=f"{item.id}/{item.attempt}",
         schema=schema,
         tenant=item.tenant,
-        traceparent=str(root.child(f"{item.id}/{item.attempt}")),
+        traceparent=str(span_of(item)),
         attempt=item.attempt,
     )

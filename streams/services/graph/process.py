@@ -10,7 +10,7 @@ import structlog
 
 from streams.adapters.telemetry import http, logs
 from streams.services.graph.host import Host
-from streams.services.runtime import Runtime
+from streams.services.runtime import Runtime, surroundings
 from streams.settings import Settings, secrets_of
 
 _log = structlog.get_logger(__name__)
@@ -49,7 +49,8 @@ class Process:
 
     async def _own_runtime(self) -> Runtime:
         """Under `faust worker`: logs, metrics and health of our own."""
-        runtime = Runtime(name=NAME, settings=self._settings)
+        runtime = surroundings(NAME, self._settings)
+        self._stack.callback(runtime.tracing.close)
         service = self._settings.service
         # Faust's worker puts a logger in the place of sys.stderr, which would swallow our lines.
         logs.configure(NAME, service.log_level, sys.__stderr__)

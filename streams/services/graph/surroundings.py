@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.decide import Rules
 from streams.ports import Clock, Demand, Log, Store
 from streams.services.graph.claims import Market
@@ -53,4 +54,5 @@ class Surroundings:
     health: Callable[[str, bool, str], None] = _no_health
     observe: Callable[[Sequence[Demand]], None] = _no_demand  # what a sweep saw, for metrics
     drifted: Watch = _no_drift  # told what a transaction changed, for metrics
+    tracing: Tracing = OFF
     changed: Callable[[], None] = _nothing  # called when `busy` of an owner may be another

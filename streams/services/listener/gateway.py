@@ -17,12 +17,13 @@ import structlog
 
 from streams.adapters.ethereum.chain import BlockLog, Head
 from streams.adapters.telemetry.metrics import Metrics
+from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.facts import GatewayLog, GatewayRange, gateway_event_id
 from streams.ports import Clock, Log
 from streams.services.crashpoints import crashpoint
 from streams.services.listener.follower import Moved, TooDeep
 from streams.services.listener.gateway_ends import End, read_ends
-from streams.services.listener.gateway_metrics import RequestMetrics
+from streams.services.listener.gateway_metrics import AnswerMetrics, RequestMetrics
 from streams.services.listener.gateway_routes import Router
 from streams.services.listener.publish import AUDIT_S, Publisher, bounded
 from streams.settings import GatewaySettings
@@ -93,20 +94,19 @@ class GatewayFollower:
         router: Router,
         clock: Clock,
         metrics: Metrics,
+        tracing: Tracing = OFF,
     ) -> None:
         self._chain = chain
         self._log = log
         self._gateway = gateway
         self._router = router
         self._clock = clock
-        self._publisher = Publisher(log, "gateway")
+        self._publisher = Publisher(log, "gateway", tracing)
         self._addresses = contracts_of(gateway)
         self._cursors: dict[str, _Cursor] = {}
         self._busy = metrics.busy
-        self._reads = metrics.counter(
-            "coprocessor_gw_listener_get_logs_success_counter", "Ranges read from the gateway."
-        )
-        self._ranges = metrics.counter("cipherstream_gateway_ranges", "Ranges published.", ("tenant",))
+        self._asked = AnswerMetrics(metrics)
+        self._ranges = metrics.counter("cipherstream_gateway_ranges")
         self._requests = RequestMetrics(metrics)
 
     async def step(self) -> int:
@@ -116,7 +116,8 @@ class GatewayFollower:
         """
         for tenant in self._router.everybody:
             await self._place(tenant)
-        head = await self._chain.head()
+        with self._asked.head():
+            head = await self._chain.head()
         groups = await self._read_groups(head)
         if not groups:
             return 0
@@ -184,13 +185,15 @@ class GatewayFollower:
         return block is not None and block.hash == end.hash
 
     async def _read(self, lowest: int, head: Head) -> _Reading:
-        last = min(head.number, lowest + BLOCKS_MAX)
+        with self._asked.logs():
+            return await self._read_to(lowest, min(head.number, lowest + BLOCKS_MAX))
+
+    async def _read_to(self, lowest: int, last: int) -> _Reading:
         to = await self._block(last)
         found = await self._chain.logs_in_range(lowest + 1, last, self._addresses)
         # Numbers are not hashes: the logs are of this branch if its end is the same before and after.
         if (await self._block(last)).hash != to.hash:
             raise Moved
-        self._reads.inc()
         logs = tuple((_fact_log(entry), self._router.route(entry.log)) for entry in found)
         return _Reading(lowest, to, logs)
 

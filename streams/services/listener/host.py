@@ -13,7 +13,9 @@ from typing import Final
 import structlog
 
 from streams.adapters.telemetry.metrics import Metrics
+from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain import facts
+from streams.domain.errors import BrokerError, RpcError
 from streams.ports import Clock, Log
 from streams.services.crashpoints import crashpoint
 from streams.services.listener.follower import Chain, Window, connected, next_blocks, read_block
@@ -41,7 +43,13 @@ class HostFollower:
     """A chain's blocks onto its tenant's log; any number of them may run for one chain."""
 
     def __init__(
-        self, chain: Chain, log: Log, host: HostChainSettings, clock: Clock, metrics: Metrics
+        self,
+        chain: Chain,
+        log: Log,
+        host: HostChainSettings,
+        clock: Clock,
+        metrics: Metrics,
+        tracing: Tracing = OFF,
     ) -> None:
         self.tenant = tenant_of(host)
         self._chain = chain
@@ -50,9 +58,11 @@ class HostFollower:
         self._contracts = contracts_of(host)
         self._depth = max(_WINDOW_BLOCKS, 4 * host.reorg_depth_max)
         self._busy = metrics.busy
-        blocks = metrics.counter("host_poller_blocks_processed", "Blocks in the log.", ("chain_id",))
-        self._blocks = blocks.labels(host.id)
-        self._publisher = Publisher(log, "listener")
+        self._blocks = metrics.counter("host_poller_blocks_processed").labels(host.id)
+        self._rpc_errors = metrics.counter("host_poller_rpc_errors").labels(host.id)
+        self._log_errors = metrics.counter("host_poller_db_errors").labels(host.id)
+        self._tracing = tracing
+        self._publisher = Publisher(log, "listener", tracing)
         self._clock = clock
         self._read_s = 0.0  # when the window was read
         self._has_keys = False
@@ -63,6 +73,10 @@ class HostFollower:
 
         Raises: BrokerError, RpcError, Moved, after which it is to be called again; TooDeep.
         """
+        with self._rpc_errors.count_exceptions(RpcError), self._log_errors.count_exceptions(BrokerError):
+            return await self._step()
+
+    async def _step(self) -> int:
         window = await self._fresh_window()
         host = self._host
         headers = await next_blocks(self._chain, window, host.start_block, host.reorg_depth_max)
@@ -96,7 +110,7 @@ class HostFollower:
         found = await newest_facts(self._log, self.tenant, self._is_block, 2 * self._depth)
         if not self._has_keys:
             # Also what other chains' listeners announced before this tenant was; it comes before the anchor.
-            await tell(self._log, [self.tenant])
+            await tell(self._log, [self.tenant], self._tracing)
             self._has_keys = True
         window = Window(self._depth)
         for block in connected([fact for fact in found if isinstance(fact, facts.HostBlock)]):

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain import facts
 from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
 from streams.messages import subjects
@@ -67,13 +68,13 @@ async def announce(log: Log, announcement: Announcement) -> None:
     crashpoint("keys.announced")
 
 
-async def tell(log: Log, tenants: Iterable[str]) -> None:
+async def tell(log: Log, tenants: Iterable[str], tracing: Tracing = OFF) -> None:
     """Publish to each tenant the announced keys that its log lacks; raises BrokerError.
 
     All of them and in their order, whoever tells: a first key is the active one until a newer one comes, and
     of two that tell a tenant at once neither may tell it of the newer one alone.
     """
-    publisher = Publisher(log, "keys")
+    publisher = Publisher(log, "keys", tracing)
     for tenant in tenants:
         known = await _known(log, tenant)
         for announcement in await announced(log):

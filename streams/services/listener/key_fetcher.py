@@ -13,6 +13,7 @@ import structlog
 from streams.adapters.ethereum.chain import BlockLog, Head
 from streams.adapters.key_store import KEYSET_FILE, DigestMismatch, KeyStore, Material, first_bytes
 from streams.adapters.telemetry.metrics import Metrics
+from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
 from streams.domain.errors import KeyMissing, UndecodableLog
 from streams.domain.events import ActivateCrs, ActivateKey, decode_host_log
@@ -25,6 +26,19 @@ from streams.settings import HostChainSettings
 _CLEAR_PREFIX: Final = b"CLRK"
 COMPRESSED_KEYSET: Final = 3  # key type of the set that is activated and digested
 _RANGE_BLOCKS: Final = 10_000
+_UNDECODABLE: Final = "coprocessor_host_listener_kms_event_decode_fail_counter"
+_SUCCESS: Final = {
+    "key": "coprocessor_host_listener_activate_key_success_counter",
+    "crs": "coprocessor_host_listener_activate_crs_success_counter",
+}
+_FAIL: Final = {
+    "key": "coprocessor_host_listener_activate_key_fail_counter",
+    "crs": "coprocessor_host_listener_activate_crs_fail_counter",
+}
+_MISMATCH: Final = {
+    "key": "coprocessor_host_listener_key_digest_mismatch_counter",
+    "crs": "coprocessor_host_listener_crs_digest_mismatch_counter",
+}
 _log = structlog.get_logger(__name__)
 
 Activation = ActivateKey | ActivateCrs
@@ -53,6 +67,7 @@ class KeyFetcher:
         host: HostChainSettings,
         tenants: Sequence[str],
         metrics: Metrics,
+        tracing: Tracing = OFF,
     ) -> None:
         self._chain = chain
         self._log = log
@@ -61,7 +76,10 @@ class KeyFetcher:
         self._lag = host.finality_lag
         self._next = host.start_block
         self._tenants = tenants
+        self._tracing = tracing
         self._metrics = metrics
+        for name in (_UNDECODABLE, *_SUCCESS.values(), *_FAIL.values(), *_MISMATCH.values()):
+            metrics.counter(name)  # from the start: an alarm needs the zero before the first failure
         self._announced: dict[bytes, Announcement] | None = None
         self._open: dict[bytes, Activation] = {}  # final and not announced, oldest first
 
@@ -119,7 +137,7 @@ class KeyFetcher:
             _log.error("an older key could not be had", action="key_superseded", key_id=ident.hex())
 
     async def _resume(self) -> None:
-        await tell(self._log, self._tenants)
+        await tell(self._log, self._tenants, self._tracing)
         known = await announced(self._log)
         self._announced = {_ident(announcement): announcement for announcement in known}
 
@@ -127,8 +145,7 @@ class KeyFetcher:
         try:
             event = decode_host_log(entry.log.topics, entry.log.data)
         except UndecodableLog as error:
-            name = "coprocessor_host_listener_kms_event_decode_fail_counter"
-            self._metrics.counter(name, "Events of the key contract that do not decode.").inc()
+            self._metrics.counter(_UNDECODABLE).inc()
             _log.error(str(error), action="undecodable_activation", block=entry.block_number)
             return None
         if isinstance(event, ActivateKey) and not _keyset_digest(event):
@@ -142,15 +159,15 @@ class KeyFetcher:
         try:
             announcement = await self._fetch(activation)
         except KeyMissing as error:
-            self._count(f"activate_{kind}_fail")
+            self._metrics.counter(_FAIL[kind]).inc()
             if isinstance(error, DigestMismatch):
-                self._count(f"{kind}_digest_mismatch")
+                self._metrics.counter(_MISMATCH[kind]).inc()
             raise
         crashpoint("keys.downloaded")
         await announce(self._log, announcement)
-        await tell(self._log, self._tenants)
+        await tell(self._log, self._tenants, self._tracing)
         self._announced[_activated(activation)] = announcement
-        self._count(f"activate_{kind}_success")
+        self._metrics.counter(_SUCCESS[kind]).inc()
 
     async def _fetch(self, activation: Activation) -> Announcement:
         if isinstance(activation, ActivateCrs):
@@ -167,9 +184,6 @@ class KeyFetcher:
             release=RELEASES[engine],
             urls=activation.urls,
         )
-
-    def _count(self, event: str) -> None:
-        self._metrics.counter(f"coprocessor_host_listener_{event}_counter", "Activations of keys.").inc()
 
 
 def _keyset_digest(activation: ActivateKey) -> bytes:

@@ -4,6 +4,7 @@ import hashlib
 from typing import Final
 
 from streams.adapters.kafka.delivery import when_stored
+from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain import facts
 from streams.messages import headers, subjects, trace
 from streams.messages.topics import EVENTS
@@ -38,7 +39,8 @@ def event_headers(event_id: str, tenant: str | None, schema: str = subjects.EVEN
 class Publisher:
     """Appends the facts of one source; `name` is that of its crash points."""
 
-    def __init__(self, log: Log, name: str) -> None:
+    def __init__(self, log: Log, name: str, tracing: Tracing = OFF) -> None:
+        self._tracing = tracing
         self._log = log
         self._name = name
 
@@ -46,10 +48,12 @@ class Publisher:
         """Append a fact, in parts where it is large; raises BrokerError, then its fate is unknown."""
         records = facts.encode_fact(fact)
         described = event_headers(event_id, tenant)
-        for index, record in enumerate(records):
-            if index == 1:
-                crashpoint(f"{self._name}.between_parts")
-            await self._append(tenant, record, described)
+        about = {"tenant": tenant, "event.id": event_id, "messaging.destination.name": EVENTS}
+        with self._tracing.span(type(fact).__name__, trace.new_trace(event_id), None, "producer", about):
+            for index, record in enumerate(records):
+                if index == 1:
+                    crashpoint(f"{self._name}.between_parts")
+                await self._append(tenant, record, described)
         crashpoint(f"{self._name}.acknowledged")
 
     async def _append(self, tenant: str, record: bytes, described: Headers) -> None:

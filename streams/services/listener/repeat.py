@@ -77,7 +77,7 @@ def _dependency(error: Recoverable) -> str:
 
 def _count(runtime: Runtime, name: str, error: Recoverable, pause_s: float) -> None:
     kind = type(error).__name__
-    errors = runtime.metrics.counter("cipherstream_source_errors", "Steps to repeat.", ("source", "error"))
+    errors = runtime.metrics.counter("cipherstream_source_errors")
     errors.labels(name, kind).inc()
     _log.warning(str(error), action="step_failed", source=name, error=kind, pause_s=pause_s)
 

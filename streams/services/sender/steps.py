@@ -28,6 +28,7 @@ import structlog
 from streams.adapters.ethereum.chain import Receipt
 from streams.adapters.ethereum.errors import ContractReverted
 from streams.adapters.ethereum.signer import Signer
+from streams.adapters.telemetry.tracing import inner
 from streams.domain.errors import Fenced, RpcError, StoreError, Undecodable
 from streams.domain.results import Sent
 from streams.domain.transactions import CallState, StoredCall
@@ -92,9 +93,11 @@ class Sender:
             raise Undecodable(f"{type(work).__name__} is no work for a sender")
         crashpoint("sender.started")
         target = self._encoder.target(work.call)
-        with self._metrics.of(target.kind):
+        with self._metrics.of(target.kind), inner("gateway transaction", "client") as notes:
             async with self._alone(target.call_hash) as turn:
                 outcome = await self._in_time(work, target, turn)
+            notes["transaction.hash"] = f"0x{outcome.transaction_hash.hex()}"
+            notes["block.number"] = outcome.block_number
         await emit(
             Sent(
                 item=work.item,

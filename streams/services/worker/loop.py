@@ -8,6 +8,7 @@ import msgspec
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.errors import BlobError, CipherstreamError, Fatal, Undecodable, WorkerCrashed
 from streams.domain.results import Failed, Result, Started
 from streams.domain.work import Work as WorkMessage
@@ -17,6 +18,7 @@ from streams.services.crashpoints import crashpoint
 from streams.services.worker.envelope import trace_of
 from streams.services.worker.metrics import LoopMetrics
 from streams.services.worker.results import Results
+from streams.services.worker.spans import work_span
 
 _log = structlog.get_logger(__name__)
 
@@ -57,7 +59,9 @@ class WorkerLoop:
         metrics: LoopMetrics,
         worker: str,
         limit_s: Limit = float,
+        tracing: Tracing = OFF,
     ) -> None:
+        self._tracing = tracing
         self._limit_s = limit_s
         self._source = source
         self._open_body = open_body
@@ -120,7 +124,7 @@ class WorkerLoop:
         await emit(Started(item=work.item, attempt=work.attempt, worker=self._worker, timeout_ms=limit_ms))
         crashpoint("worker.started")
         try:
-            with self._metrics.latency.time():
+            with self._metrics.latency.time(), work_span(self._tracing, record, work, self._worker):
                 await self._executor.execute(work, emit)
         except Fatal:
             raise

@@ -9,9 +9,9 @@ from prometheus_client import Counter, Gauge, Histogram
 from streams.adapters.telemetry.metrics import Metrics
 
 _LATENCY: Final = {
-    "tfhe": ("coprocessor_fhe_batch_latency_seconds", "Time of one component."),
-    "zkproof": ("coprocessor_zkverify_op_latency_seconds", "Time of one encrypted input."),
-    "sns": ("coprocessor_sns_op_latency_seconds", "Time of one squashing with its uploads."),
+    "tfhe": "coprocessor_fhe_batch_latency_seconds",
+    "zkproof": "coprocessor_zkverify_op_latency_seconds",
+    "sns": "coprocessor_sns_op_latency_seconds",
 }
 _COUNTERS: Final = {
     "tfhe": ("coprocessor_work_items_processed", "coprocessor_work_items_errors"),
@@ -50,25 +50,24 @@ class UploadMetrics(msgspec.Struct, frozen=True):
 
 def worker_metrics(metrics: Metrics, kind: str, buckets: Sequence[float] | None = None) -> WorkerMetrics:
     """Collectors of a worker of that class."""
-    name, text = _LATENCY[kind]
+    name = _LATENCY[kind]
     processed, errors = _COUNTERS[kind]
-    latency = metrics.histogram(name, text, (), buckets) if buckets else metrics.histogram(name, text)
+    latency = metrics.histogram(name, buckets=buckets) if buckets else metrics.histogram(name)
     return WorkerMetrics(
         busy=metrics.busy,
-        found=metrics.counter("coprocessor_work_items_found", "Items taken from the topic."),
-        processed=metrics.counter(processed, "Items that ended well."),
-        errors=metrics.counter(errors, "Items that failed, and records that could not be used."),
+        found=metrics.counter("coprocessor_work_items_found"),
+        processed=metrics.counter(processed),
+        errors=metrics.counter(errors),
         latency=latency,
-        child_deaths=metrics.counter("coprocessor_worker_errors", "Children that had to be replaced."),
+        child_deaths=metrics.counter("coprocessor_worker_errors"),
     )
 
 
 def upload_metrics(metrics: Metrics) -> UploadMetrics:
     """Collectors of the uploads."""
-    prefix = "coprocessor_sns_worker_"
     return UploadMetrics(
-        tasks=metrics.gauge(f"{prefix}uncomplete_tasks_gauge", "Ciphertexts that are not published yet."),
-        success=metrics.counter(f"{prefix}aws_upload_success_counter", "Objects that are in the store."),
-        failure=metrics.counter(f"{prefix}aws_upload_failure_counter", "Uploads that failed."),
-        unfinished=metrics.gauge(f"{prefix}uncomplete_aws_uploads_gauge", "Objects on their way."),
+        tasks=metrics.gauge("coprocessor_sns_worker_uncomplete_tasks_gauge"),
+        success=metrics.counter("coprocessor_sns_worker_aws_upload_success_counter"),
+        failure=metrics.counter("coprocessor_sns_worker_aws_upload_failure_counter"),
+        unfinished=metrics.gauge("coprocessor_sns_worker_uncomplete_aws_uploads_gauge"),
     )

@@ -4,12 +4,13 @@ from typing import Final
 
 import structlog
 
+from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.errors import BrokerError
 from streams.domain.results import Result, encode_result
 from streams.messages.dead_letter import dead_letter, failure_of
 from streams.messages.topics import DLQ, RESULTS
 from streams.ports import Clock, Headers, Log, Record
-from streams.services.worker.envelope import result_headers
+from streams.services.worker.envelope import event_id, result_headers, trace_of
 
 _BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)  # then the last one for ever
 
@@ -19,7 +20,8 @@ _log = structlog.get_logger(__name__)
 class Results:
     """Where results and dead letters of one worker go."""
 
-    def __init__(self, log: Log, clock: Clock, worker: str) -> None:
+    def __init__(self, log: Log, clock: Clock, worker: str, tracing: Tracing = OFF) -> None:
+        self._tracing = tracing
         self._to = log
         self._clock = clock
         self._worker = worker
@@ -27,7 +29,11 @@ class Results:
     async def publish(self, record: Record, tenant: str, result: Result) -> None:
         """Append a result for the work in that record; returns when all replicas have it."""
         headers = result_headers(record, tenant, result)
-        await self._append(RESULTS, tenant.encode(), encode_result(result), headers)
+        parent = trace_of(record)
+        name, span = f"result {type(result).__name__}", parent.child(event_id(result))
+        about = {"tenant": tenant, "fhevm.item": result.item}
+        with self._tracing.span(name, span, parent, "producer", about):
+            await self._append(RESULTS, tenant.encode(), encode_result(result), headers)
 
     async def bury(self, record: Record, error: Exception) -> None:
         """Append a record that cannot be used to the dead letters, with its original bytes."""

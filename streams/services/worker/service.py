@@ -134,7 +134,8 @@ class _Worker:
 
     def _make_loop(self, executor: Executor) -> WorkerLoop:
         clock = self._runtime.clock
-        results = Results(self._log, clock, self._id)
+        tracing = self._runtime.tracing
+        results = Results(self._log, clock, self._id, tracing)
         return WorkerLoop(
             self._source,
             self._open_body,
@@ -144,6 +145,7 @@ class _Worker:
             self._metrics,
             self._id,
             self._pool.limit_s,
+            tracing,
         )
 
     async def run(self) -> None:

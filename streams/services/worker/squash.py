@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from streams.adapters.telemetry.tracing import inner
 from streams.domain.attestation import (
     METADATA_KEY,
     Attestation,
@@ -139,7 +140,8 @@ class SquashExecutor:
             "Signer": f"0x{self._signer.address.hex()}",
             "Uploaded-By": self._worker,
         }
-        await self._uploads.put_both(attestation, work.ciphertext.ct64, answer.ct128, about)
+        with inner("upload", "client"):
+            await self._uploads.put_both(attestation, work.ciphertext.ct64, answer.ct128, about)
 
     def _result(self, work: SquashWork, attestation: Attestation) -> Squashed:
         statement = attestation.statement

@@ -14,6 +14,7 @@ from streams.adapters.memory.clock import FakeClock
 from streams.adapters.memory.clock import settle as let_run
 from streams.adapters.memory.log import MemoryLog
 from streams.adapters.memory.store import MemoryStore
+from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.control import TenantControl, WorkerHeartbeat
 from streams.domain.digest import keccak256
 from streams.domain.facts import Fact, encode_fact
@@ -29,7 +30,7 @@ from streams.services.runtime import Runtime
 from streams.settings import Settings
 
 TENANT = worlds.TENANT
-COUNTS = {"events.v1": 4, "results.v1": 4, "keysets.v1": 1, "control.v1": 1, "ciphertexts.v1": 2, "dlq.v1": 1}
+COUNTS = {"events.v1": 4, "results.v1": 4, "control.v1": 1, "ciphertexts.v1": 2, "dlq.v1": 1, "keysets.v1": 1}
 WORK = dict.fromkeys(topics.WORK.values(), 8)
 
 
@@ -122,6 +123,7 @@ class GraphWorld:
     clock: FakeClock = field(default_factory=FakeClock)
     store: MemoryStore = field(default_factory=MemoryStore)
     settings: Settings = field(default_factory=Settings)
+    tracing: Tracing = OFF
 
     def __post_init__(self) -> None:
         self.log = MemoryLog(COUNTS | WORK, self.clock)
@@ -133,7 +135,7 @@ class GraphWorld:
     async def process(self, shards: Iterable[int] | None = None) -> AsyncGenerator["Process"]:
         """A process that owns these shards, by default that of the tenant."""
         feed = MemoryFeed(self.log)
-        runtime = Runtime(name="graph", settings=self.settings, clock=self.clock)
+        runtime = Runtime(name="graph", settings=self.settings, clock=self.clock, tracing=self.tracing)
         async with engine.serving(runtime, feed, self.store, self.log, MemoryBlobs()) as owned:
             feed.shards = owned
             process = Process(self, owned, feed, runtime)
