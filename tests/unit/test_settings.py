@@ -19,7 +19,14 @@ executor_address = "{ADDRESS}"
 @pytest.fixture(autouse=True)
 def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for variable in ("CIPHERSTREAM_CONFIG", "DATABASE_URL", "S3_BUCKET", "WORKER_COUNT", "GPU_ENABLED"):
+    for variable in (
+        "CIPHERSTREAM_CONFIG",
+        "DATABASE_URL",
+        "S3_BUCKET",
+        "WORKER_COUNT",
+        "GPU_ENABLED",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ):
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -245,3 +252,18 @@ def test_a_missing_private_key_names_its_variable(tmp_path: Path) -> None:
     gone = settings.KeyFileSettings(private_key_file=tmp_path / "gone")
     with pytest.raises(ConfigurationError, match="gone"):
         settings.read_private_key(gone, "SENDER_KEY")
+
+
+def test_nothing_is_traced_unless_a_collector_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.load_settings().tracing.endpoint == ""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+    assert settings.load_settings().tracing.endpoint == "http://collector:4318"
+
+
+@pytest.mark.parametrize(
+    ("line", "key"), [('endpoint = "collector:4317"', "tracing.endpoint"), ("ratio = 1.5", "tracing.ratio")]
+)
+def test_a_collector_that_cannot_be_asked_is_named(tmp_path: Path, line: str, key: str) -> None:
+    path = write(tmp_path / "cipherstream.toml", f"[tracing]\n{line}")
+    with pytest.raises(ConfigurationError, match=key):
+        settings.load_settings(path)

@@ -56,6 +56,8 @@ async def test_what_passes_is_repeated_and_shows_in_health(
     await repeat(runtime, "source", script.step, script.wait)
     assert script.healthy == [200, 503, 200]
     assert runtime.health.snapshot().dependencies[dependency] == "fail"
+    labels = {"source": "source", "error": type(error).__name__}
+    assert runtime.metrics.value("cipherstream_source_errors", labels) == 2
 
 
 async def test_a_source_that_works_does_not_hide_what_another_one_misses(runtime: Runtime) -> None:

@@ -18,6 +18,8 @@ from streams.services.lag import Lag, Sources
 from streams.services.lag_gauges import LOOK_S, Ages, LagGauges, watching
 
 TFHE = "work.tfhe.v1"
+POSITION, RECORDS = "cipherstream_consumer_position", "cipherstream_consumer_lag_records"
+SECONDS = "cipherstream_consumer_lag_seconds"
 READER = {"group": "graph", "topic": EVENTS, "partition": "0"}
 WORKER = {"group": "tfhe-worker", "topic": TFHE, "partition": "0"}
 
@@ -94,7 +96,7 @@ class World:
         self.applied[EVENTS, 0] = Offset(EVENTS, await self.log.topic_id(EVENTS), next_off)
 
     def shown(self, name: str, reader: dict[str, str] = READER) -> float | None:
-        return self.metrics.value(f"cipherstream_consumer_{name}", reader)
+        return self.metrics.value(name, reader)
 
 
 @pytest.fixture
@@ -109,13 +111,13 @@ async def test_every_reader_is_told_at_every_look(world: World) -> None:
     await world.applies(1)
     async with watching(world.sources, world.metrics):
         await world.clock.advance(1)
-        assert (world.shown("position"), world.shown("lag_records"), world.shown("lag_seconds")) == (1, 1, 0)
-        assert world.shown("lag_records", WORKER) == 1
+        assert (world.shown(POSITION), world.shown(RECORDS), world.shown(SECONDS)) == (1, 1, 0)
+        assert world.shown(RECORDS, WORKER) == 1
         await world.clock.advance(LOOK_S)
-        assert world.shown("lag_seconds") == LOOK_S
+        assert world.shown(SECONDS) == LOOK_S
         await world.applies(2)
         await world.clock.advance(LOOK_S)
-        assert (world.shown("position"), world.shown("lag_records"), world.shown("lag_seconds")) == (2, 0, 0)
+        assert (world.shown(POSITION), world.shown(RECORDS), world.shown(SECONDS)) == (2, 0, 0)
 
 
 async def test_a_broker_that_is_away_is_waited_for_and_the_time_of_the_look_says_so(world: World) -> None:
@@ -136,5 +138,5 @@ async def test_nobody_looks_after_the_end(world: World) -> None:
         await world.clock.advance(1)
     await world.publish(EVENTS)
     await world.clock.advance(2 * LOOK_S)
-    assert world.shown("lag_records") == 0
+    assert world.shown(RECORDS) == 0
     assert len(asyncio.all_tasks()) == 1

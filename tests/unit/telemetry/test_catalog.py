@@ -73,3 +73,8 @@ def test_a_name_is_of_the_kind_that_the_table_says() -> None:
 
 def test_the_page_is_what_the_table_says() -> None:
     assert (ROOT / "docs" / "metrics.md").read_text() == metrics_md.render()
+
+
+def test_every_metric_is_named_by_a_test() -> None:
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests" / "unit").rglob("test_*.py"))
+    assert [name for name in BY_NAME if not re.search(rf"\b{name}(_count)?\b", tests)] == []
