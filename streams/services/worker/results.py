@@ -10,7 +10,8 @@ from streams.domain.results import Result, encode_result
 from streams.messages.dead_letter import dead_letter, failure_of
 from streams.messages.topics import DLQ, RESULTS
 from streams.ports import Clock, Headers, Log, Record
-from streams.services.worker.envelope import event_id, result_headers, trace_of
+from streams.services.worker.envelope import result_headers
+from streams.services.worker.spans import result_span
 
 _BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)  # then the last one for ever
 
@@ -29,10 +30,7 @@ class Results:
     async def publish(self, record: Record, tenant: str, result: Result) -> None:
         """Append a result for the work in that record; returns when all replicas have it."""
         headers = result_headers(record, tenant, result)
-        parent = trace_of(record)
-        name, span = f"result {type(result).__name__}", parent.child(event_id(result))
-        about = {"tenant": tenant, "fhevm.item": result.item}
-        with self._tracing.span(name, span, parent, "producer", about):
+        with result_span(self._tracing, record, tenant, result):
             await self._append(RESULTS, tenant.encode(), encode_result(result), headers)
 
     async def bury(self, record: Record, error: Exception) -> None:

@@ -1,12 +1,13 @@
-"""The span of an item in a worker's hands."""
+"""Spans of an item in a worker's hands, and of what the worker found out."""
 
 import contextlib
 from typing import Final
 
 from streams.adapters.telemetry.tracing import Attribute, Notes, Tracing
+from streams.domain.results import Result
 from streams.domain.work import AddMaterial, ComputeWork, ProofWork, SquashWork, Work
 from streams.ports import Record
-from streams.services.worker.envelope import trace_of
+from streams.services.worker.envelope import event_id, trace_of
 
 _HANDLES_MAX: Final = 16  # of one span; a component may have thousands
 
@@ -20,6 +21,17 @@ def work_span(
     parent = trace_of(record)
     name = f"execute {type(work).__name__}"
     return tracing.span(name, parent.child(f"execute/{worker}"), parent, "consumer", about(work, worker))
+
+
+def result_span(
+    tracing: Tracing, record: Record, tenant: str, result: Result
+) -> contextlib.AbstractContextManager[Notes]:
+    """The publication of a result: the span that its record's headers name."""
+    if not tracing.is_on:
+        return contextlib.nullcontext({})
+    parent = trace_of(record)
+    name, told = f"result {type(result).__name__}", {"tenant": tenant, "fhevm.item": result.item}
+    return tracing.span(name, parent.child(event_id(result)), parent, "producer", told)
 
 
 def about(work: Work, worker: str) -> Notes:
