@@ -5,7 +5,15 @@ from typing import Final
 
 from streams.adapters.telemetry.tracing import Attribute, Notes, Tracing
 from streams.domain.results import Result
-from streams.domain.work import AddMaterial, ComputeWork, ProofWork, SquashWork, Work
+from streams.domain.work import (
+    AddMaterial,
+    AllowAccount,
+    AllowPublicDecrypt,
+    ComputeWork,
+    ProofWork,
+    SquashWork,
+    Work,
+)
 from streams.ports import Record
 from streams.services.worker.envelope import event_id, trace_of
 
@@ -53,7 +61,7 @@ def _subject(work: Work) -> Notes:
         return {"fhevm.handles": handles, "fhevm.transaction": _hex(work.transaction_hash)}
     if isinstance(work, ProofWork):
         return {"fhevm.zk_proof_id": str(work.zk_proof_id)}
-    if isinstance(work.call, AddMaterial):
+    if isinstance(work.call, AddMaterial | AllowAccount | AllowPublicDecrypt):
         return {"fhevm.handles": (_hex(work.call.handle),)}
     return {"fhevm.zk_proof_id": str(work.call.zk_proof_id)}
 
