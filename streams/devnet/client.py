@@ -149,10 +149,10 @@ class TfheDecryptor:
     def __init__(self, client_key: bytes) -> None:
         self._key = native.ClientKey(client_key)
 
-    def decrypt(self, ct128: bytes, fhe_type: int) -> int:
+    def decrypt(self, ct128: bytes, fhe_type: int, *, compressed: bool = True) -> int:
         """The clear value; raises OperationError when it does not decode."""
         try:
-            return int.from_bytes(self._key.decrypt_ct128(ct128, fhe_type), "big")
+            return int.from_bytes(self._key.decrypt_ct128(ct128, fhe_type, compressed), "big")
         except native.ClientError as error:
             raise OperationError(f"the ct128 does not decrypt: {error}") from error
 
@@ -187,8 +187,9 @@ class ClearEncryptor:
 class ClearDecryptor:
     """Reads squashed values of the clear engine."""
 
-    def decrypt(self, ct128: bytes, fhe_type: int) -> int:
+    def decrypt(self, ct128: bytes, fhe_type: int, *, compressed: bool = True) -> int:
         """The value; raises OperationError when these are other bytes."""
+        del compressed
         return clear.decode(clear.SQUASHED, ct128, fhe_type)
 
 

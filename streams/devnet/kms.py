@@ -4,8 +4,8 @@ It reads as a KMS does: digests from the gateway contract, the squashed object o
 operator's attestation with it. It has no database and no credentials.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 import httpx
 import msgspec
@@ -26,8 +26,11 @@ _OK: Final = 200
 
 _METADATA_HEADER: Final = f"x-amz-meta-{attestation.METADATA_KEY}"
 
-# Clear value of a squashed object of that type.
-Decrypt = Callable[[bytes, int], int]
+
+class Decrypt(Protocol):
+    """The clear value of a squashed object of that type."""
+
+    def __call__(self, ct128: bytes, fhe_type: int, *, compressed: bool) -> int: ...
 
 
 class NotCommitted(BlobError):
@@ -70,11 +73,12 @@ async def decrypt(
         raise NotCommitted(f"the gateway has no digests for 0x{handle.hex()} yet")
     body, metadata = await fetch(f"{bucket_url}/{attestation.object_key_ct128(handle)}", http)
     signers = await calls.coprocessor_signers(gateway.chain, gateway.gateway_config)
-    check(material, body, attestation.from_metadata(metadata, handle), signers)
+    attested = attestation.from_metadata(metadata, handle)
+    check(material, body, attested, signers)
     return Decrypted(
         handle=handle,
         fhe_type=fhe_type,
-        value=decrypt_object(body, fhe_type),
+        value=decrypt_object(body, fhe_type, compressed=attested.statement.format.is_compressed),
         key_id=material.key_id,
         ct128_digest=material.ct128_digest,
         size_bytes=len(body),

@@ -31,6 +31,11 @@ class Format(IntEnum):
     UNCOMPRESSED_ON_GPU = 20
     COMPRESSED_ON_GPU = 21
 
+    @property
+    def is_compressed(self) -> bool:
+        """Whether it is a compressed list of one element; a bare element otherwise. The device does not show."""
+        return self in (Format.COMPRESSED_ON_CPU, Format.COMPRESSED_ON_GPU)
+
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """What is attested."""

@@ -151,8 +151,9 @@ class ClearSquash(_Timed):
         _require_clear(files.squash)
         return cls()
 
-    def squash(self, ct64: bytes, fhe_type: int) -> bytes:
-        """The value in the squashed format; raises OperationError."""
+    def squash(self, ct64: bytes, fhe_type: int, *, compressed: bool = True) -> bytes:
+        """The value in the squashed format, of which there is one only; raises OperationError."""
+        del compressed
         return encode(SQUASHED, ClearValue(fhe_type, decode(STORED, ct64, fhe_type)))
 
 

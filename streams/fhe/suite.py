@@ -76,8 +76,8 @@ class ProofSuite(Timed, Protocol):
 class SquashSuite(Timed, Protocol):
     """Squashes the noise of stored ciphertexts, for decryption by the key-management network."""
 
-    def squash(self, ct64: bytes, fhe_type: int) -> bytes:
-        """The ct128 of a ct64.
+    def squash(self, ct64: bytes, fhe_type: int, *, compressed: bool = True) -> bytes:
+        """The ct128 of a ct64: a compressed list of one element, or the bare element, which is larger.
 
         Raises:
             OperationError: the ct64 does not decode or has another type.
@@ -97,6 +97,6 @@ class Encryptor(Protocol):
 class Decryptor(Protocol):
     """What the single-party KMS of a devnet does with the client key."""
 
-    def decrypt(self, ct128: bytes, fhe_type: int) -> int:
+    def decrypt(self, ct128: bytes, fhe_type: int, *, compressed: bool = True) -> int:
         """The clear value of a squashed ciphertext; raises OperationError when it does not decode."""
         ...

@@ -122,7 +122,7 @@ class TfheSquash(_Suite[native.SquashKey]):
         with _translated():
             return cls(native.SquashKey.open(files.squash, threads))
 
-    def squash(self, ct64: bytes, fhe_type: int) -> bytes:
+    def squash(self, ct64: bytes, fhe_type: int, *, compressed: bool = True) -> bytes:
         """The ct128; raises OperationError or WorkerCrashed."""
         with _translated():
-            return self._key.squash(ct64, fhe_type)
+            return self._key.squash(ct64, fhe_type, compressed)

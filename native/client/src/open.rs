@@ -23,25 +23,45 @@ impl ClientKey {
         Ok(Self { key: detached(py, || from_bytes(&client_key))? })
     }
 
-    /// The clear value, 32 bytes big-endian, of a one-element squashed list.
-    fn decrypt_ct128<'py>(&self, py: Python<'py>, ct128: PyBackedBytes, fhe_type: u8) -> PyResult<Bound<'py, PyBytes>> {
-        let clear = detached(py, || self.opened(&ct128, fhe_type))?;
+    /// The clear value, 32 bytes big-endian, of a one-element squashed list or of a bare squashed element.
+    #[pyo3(signature = (ct128, fhe_type, compressed = true))]
+    fn decrypt_ct128<'py>(
+        &self,
+        py: Python<'py>,
+        ct128: PyBackedBytes,
+        fhe_type: u8,
+        compressed: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let clear = detached(py, || if compressed { self.listed(&ct128, fhe_type) } else { self.bare(&ct128, fhe_type) })?;
         Ok(PyBytes::new(py, &clear))
     }
 }
 
 impl ClientKey {
-    fn opened(&self, ct128: &[u8], fhe_type: u8) -> Outcome<[u8; 32]> {
+    fn listed(&self, ct128: &[u8], fhe_type: u8) -> Outcome<[u8; 32]> {
         let list: CompressedSquashedNoiseCiphertextList = from_bytes(ct128)?;
         if list.len() != 1 {
             return Err(format!("a ct128 has one element, this one has {}", list.len()));
         }
         if fhe_type == 0 {
-            let value: SquashedNoiseFheBool = list.get(0).map_err(text)?.ok_or("empty list")?;
-            return Ok(flag_bytes(value.decrypt(&self.key)));
+            return Ok(self.flag(&list.get(0).map_err(text)?.ok_or("empty list")?));
         }
-        let value: SquashedNoiseFheUint = list.get(0).map_err(text)?.ok_or("empty list")?;
+        Ok(self.number(&list.get(0).map_err(text)?.ok_or("empty list")?))
+    }
+
+    fn bare(&self, ct128: &[u8], fhe_type: u8) -> Outcome<[u8; 32]> {
+        if fhe_type == 0 {
+            return Ok(self.flag(&from_bytes(ct128)?));
+        }
+        Ok(self.number(&from_bytes(ct128)?))
+    }
+
+    fn flag(&self, value: &SquashedNoiseFheBool) -> [u8; 32] {
+        flag_bytes(value.decrypt(&self.key))
+    }
+
+    fn number(&self, value: &SquashedNoiseFheUint) -> [u8; 32] {
         let clear: U256 = value.decrypt(&self.key);
-        Ok(be_bytes(clear))
+        be_bytes(clear)
     }
 }

@@ -46,17 +46,30 @@ impl SquashKey {
         Ok(py.detach(|| self.pool.lookup_seconds())?)
     }
 
-    /// The ct128 of a ct64, without re-randomisation.
-    fn squash<'py>(&self, py: Python<'py>, ct64: PyBackedBytes, fhe_type: u8) -> PyResult<Bound<'py, PyBytes>> {
-        let ct128 = py.detach(|| self.pool.run(|| squashed(&ct64, fhe_type)))?;
+    /// The ct128 of a ct64, without re-randomisation: a compressed list of one element, or the bare element.
+    #[pyo3(signature = (ct64, fhe_type, compressed = true))]
+    fn squash<'py>(
+        &self,
+        py: Python<'py>,
+        ct64: PyBackedBytes,
+        fhe_type: u8,
+        compressed: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let ct128 = py.detach(|| self.pool.run(|| squashed(&ct64, fhe_type, compressed)))?;
         Ok(PyBytes::new(py, &ct128))
     }
 }
 
-fn squashed(ct64: &[u8], fhe_type: u8) -> Outcome<Vec<u8>> {
+fn squashed(ct64: &[u8], fhe_type: u8, compressed: bool) -> Outcome<Vec<u8>> {
     let failed = |error: tfhe::Error| Failure::Internal(format!("noise squashing: {error}"));
     let value = Value::decompress(ct64, fhe_type)?;
     let mut builder = CompressedSquashedNoiseCiphertextList::builder();
-    with_value!(value, inner => { builder.push(inner.squash_noise().map_err(failed)?); });
+    with_value!(value, inner => {
+        let squashed = inner.squash_noise().map_err(failed)?;
+        if !compressed {
+            return to_bytes(&squashed, CT128_LIMIT);
+        }
+        builder.push(squashed);
+    });
     to_bytes(&builder.build().map_err(failed)?, CT128_LIMIT)
 }

@@ -133,6 +133,21 @@ def test_small_types_can_be_squashed(
     assert decryptor.decrypt(squash.squash(bytes.fromhex(byte.ct64), U8), U8) == int(byte.clear)
 
 
+@pytest.mark.parametrize(("name", "fhe_type"), [("a0", BOOL), ("a2", U8)])
+def test_a_bare_squashed_element_is_another_form_of_the_same_value(
+    squash: TfheSquash, decryptor: client.TfheDecryptor, known: KnownAnswers, name: str, fhe_type: int
+) -> None:
+    given = known.inputs[name]
+    ct64 = bytes.fromhex(given.ct64)
+    bare = squash.squash(ct64, fhe_type, compressed=False)
+    assert bare == squash.squash(ct64, fhe_type, compressed=False)
+    assert decryptor.decrypt(bare, fhe_type, compressed=False) == int(given.clear)
+    with pytest.raises(OperationError, match="does not decrypt"):
+        decryptor.decrypt(bare, fhe_type)
+    with pytest.raises(OperationError, match="does not decrypt"):
+        decryptor.decrypt(squash.squash(ct64, fhe_type), fhe_type, compressed=False)
+
+
 def test_the_decryptor_refuses_what_is_not_squashed(
     decryptor: client.TfheDecryptor, known: KnownAnswers
 ) -> None:

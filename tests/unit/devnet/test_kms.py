@@ -1,7 +1,10 @@
+from typing import cast
+
 import httpx
 import pytest
 
 from streams.adapters.ethereum.calls import CommittedMaterial
+from streams.adapters.ethereum.chain import EthereumChain
 from streams.adapters.ethereum.signer import Signer
 from streams.devnet import kms
 from streams.domain import attestation
@@ -95,3 +98,37 @@ async def test_a_lost_connection_is_a_blob_error() -> None:
     async with httpx.AsyncClient(transport=httpx.MockTransport(lose)) as http:
         with pytest.raises(BlobError, match="ConnectError"):
             await kms.fetch("http://bucket/key", http)
+
+
+@pytest.mark.parametrize(
+    ("format_", "is_compressed"),
+    [
+        (attestation.Format.UNCOMPRESSED_ON_CPU, False),
+        (attestation.Format.COMPRESSED_ON_CPU, True),
+        (attestation.Format.UNCOMPRESSED_ON_GPU, False),
+        (attestation.Format.COMPRESSED_ON_GPU, True),
+    ],
+)
+async def test_an_object_is_read_as_its_attestation_says(
+    monkeypatch: pytest.MonkeyPatch, format_: attestation.Format, is_compressed: bool
+) -> None:
+    async def material(*_: object) -> CommittedMaterial:
+        return MATERIAL
+
+    async def signers(*_: object) -> tuple[bytes, ...]:
+        return (OPERATOR.address,)
+
+    def opened(ct128: bytes, fhe_type: int, *, compressed: bool) -> int:
+        assert (ct128, fhe_type, compressed) == (BODY, 5, is_compressed)
+        return 77
+
+    monkeypatch.setattr(kms.calls, "committed_material", material)
+    monkeypatch.setattr(kms.calls, "coprocessor_signers", signers)
+    statement = Statement(
+        handle=HANDLE, key_id=MATERIAL.key_id, ct64_digest=MATERIAL.ct64_digest,
+        ct128_digest=MATERIAL.ct128_digest, format=format_,
+    )  # fmt: skip
+    metadata = attestation.to_metadata(attestation.attest(statement, OPERATOR.address, OPERATOR.sign_digest))
+    gateway = kms.Gateway(cast(EthereumChain, None), bytes(20), bytes(20))
+    async with answering(200, headers={"x-amz-meta-ct-attestation": metadata}) as http:
+        assert (await kms.decrypt(HANDLE, gateway, "http://bucket", http, opened)).value == 77
