@@ -116,6 +116,19 @@ class Blobs(Protocol):
         """Store with an SHA-256 checksum; raises BlobError."""
         ...
 
+    async def put_new(
+        self, bucket: str, key: str, body: bytes, metadata: Mapping[str, str] | None = None
+    ) -> bool:
+        """Store unless there is such an object already, whoever is quicker; False if there is.
+
+        Raises: BlobError.
+        """
+        ...
+
+    async def check(self, bucket: str) -> None:
+        """Ask once, without repeating, whether the bucket is there; raises BlobError when it is not."""
+        ...
+
     async def head(self, bucket: str, key: str) -> Mapping[str, str] | None:
         """User metadata, or None when there is no such object; raises BlobError."""
         ...

@@ -159,6 +159,16 @@ class EngineSettings(Section):
     schedule: Literal["MAX_PARALLELISM", "MAX_LOCALITY"] = "MAX_PARALLELISM"
 
 
+class SnsSettings(Section):
+    """sns-worker, under the names that operators of the existing coprocessor know."""
+
+    work_items_batch_size: int = Field(default=4, ge=1, le=64)  # ciphertexts at a time
+    schedule_policy: Literal["rayon_parallel", "sequential"] = "rayon_parallel"
+    enable_compression: bool = True  # objects of format 11; without it of format 10, which are larger
+    s3_max_concurrent_uploads: int = Field(default=100, ge=1, le=1000)
+    s3_recheck_duration_s: float = Field(default=2.0, gt=0)  # until an upload that failed is tried again
+
+
 class KeysSettings(Section):
     """Where key sets by purpose are kept on this machine."""
 
@@ -210,6 +220,7 @@ class Settings(BaseSettings):
     sender: SenderSettings = SenderSettings()
     signer: KeyFileSettings = KeyFileSettings()
     engine: EngineSettings = EngineSettings()
+    sns: SnsSettings = SnsSettings()
     keys: KeysSettings = KeysSettings()
     devnet: DevnetSettings = DevnetSettings()
     service: ServiceSettings = ServiceSettings()

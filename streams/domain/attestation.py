@@ -33,7 +33,7 @@ class Format(IntEnum):
 
     @property
     def is_compressed(self) -> bool:
-        """Whether it is a compressed list of one element; a bare element otherwise. The device does not show."""
+        """Whether it is a compressed list of one element, a bare element otherwise, from whatever device."""
         return self in (Format.COMPRESSED_ON_CPU, Format.COMPRESSED_ON_GPU)
 
 

@@ -94,6 +94,10 @@ class ClearCompute(_Timed):
         value = arithmetic.result(row, numbers, fhe_type, FheType(out_type))
         return encode(STORED, ClearValue(out_type, value))
 
+    def cache_counts(self) -> tuple[int, int]:
+        """Nothing is compressed here."""
+        return 0, 0
+
 
 def _number(operand: Operand) -> arithmetic.Number:
     if isinstance(operand, Encrypted):

@@ -59,6 +59,10 @@ class ComputeSuite(Timed, Protocol):
         """
         ...
 
+    def cache_counts(self) -> tuple[int, int]:
+        """How often an operand was decompressed already, and how often it was not."""
+        ...
+
 
 class ProofSuite(Timed, Protocol):
     """Verifies encrypted inputs."""

@@ -83,6 +83,10 @@ class TfheCompute(_Suite[native.ComputeKey]):
         with _computing():
             return self._key.execute(operation, _crossing(operands), out_type)
 
+    def cache_counts(self) -> tuple[int, int]:
+        """Hits and misses of the decompressed operands, which are kept by their bytes."""
+        return self._key.cache_counts
+
     def evaluate(self, operation: int, operands: Sequence[Operand], out_type: int) -> int:
         """The operation's result on clear numbers, computed by the same code but without bootstraps.
 

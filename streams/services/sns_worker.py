@@ -1,33 +1,70 @@
 """sns-worker: squashes ciphertexts for decryption, attests and publishes them."""
 
+from functools import partial
 from typing import Final
+
+import msgspec
 
 from streams.adapters.ethereum.signer import load_signer
 from streams.services.runtime import Runtime
+from streams.services.worker.backlog import Backlog
+from streams.services.worker.buckets import Readiness
+from streams.services.worker.child import Policy
 from streams.services.worker.loop import Executor
 from streams.services.worker.metrics import upload_metrics
+from streams.services.worker.pool import OnState
 from streams.services.worker.service import Kind, Tools, run_worker
-from streams.services.worker.squash import Buckets, SquashExecutor, Uploads
+from streams.services.worker.squash import Parts, SquashExecutor
+from streams.services.worker.uploads import Buckets, Uploads
+from streams.settings import SnsSettings
 
-# Squashing is a parallel computation of its own; a second item hides the uploads.
-KIND: Final = Kind("sns", memory_bytes_max=4_400_000_000, slots_max=2, writes_objects=True)
+KIND: Final = Kind("sns", memory_bytes_max=4_400_000_000, writes_objects=True)
 
 SIGNER_VARIABLE: Final = "CIPHERSTREAM_SIGNER__PRIVATE_KEY"
 
 
 async def run(runtime: Runtime) -> None:
     """The service; returns when it was told to stop and has drained."""
-    await run_worker(runtime, KIND, _executor)
+    await run_worker(runtime, kind_of(runtime.settings.sns), _executor)
+
+
+def kind_of(settings: SnsSettings) -> Kind:
+    """The worker that the settings ask for."""
+    # With small values one squashing does not keep all cores busy; several at a time do.
+    policy = Policy.SEQUENTIAL if settings.schedule_policy == "sequential" else Policy.PARALLEL
+    bare = () if settings.enable_compression else ("--bare",)
+    return msgspec.structs.replace(
+        KIND,
+        slots=settings.work_items_batch_size,
+        requests_max=settings.s3_max_concurrent_uploads,
+        child_flags=("--policy", policy.value, *bare),
+    )
 
 
 def _executor(tools: Tools) -> Executor:
     runtime = tools.runtime
-    store = runtime.settings.object_store
+    settings, store = runtime.settings.sns, runtime.settings.object_store
+    buckets = Buckets(store.ct64(), store.ct128())
+    metrics = upload_metrics(runtime.metrics)
     uploads = Uploads(
         tools.blobs,
-        Buckets(store.ct64(), store.ct128()),
-        upload_metrics(runtime.metrics),
-        lambda is_ok, detail: runtime.health.set("object_store", is_ok, detail),
+        buckets,
+        metrics,
+        _state(runtime, "object_store"),
+        uploads_max=settings.s3_max_concurrent_uploads,
     )
     signer = load_signer(runtime.settings.signer, SIGNER_VARIABLE)
-    return SquashExecutor(tools.pool, tools.keys, tools.guard, uploads, signer, tools.worker)
+    backlog = Backlog(on_size=metrics.backlog.set)
+    executor = SquashExecutor(
+        Parts(tools.pool, tools.keys, tools.guard, uploads, signer, backlog), tools.worker
+    )
+    readiness = Readiness(
+        tools.blobs, (buckets.ct64, buckets.ct128), runtime.clock, _state(runtime, "buckets")
+    )
+    tools.beside.append(readiness.run)
+    tools.beside.append(partial(executor.resubmit_for_ever, runtime.clock, settings.s3_recheck_duration_s))
+    return executor
+
+
+def _state(runtime: Runtime, dependency: str) -> OnState:
+    return lambda is_ok, detail: runtime.health.set(dependency, is_ok, detail)

@@ -7,7 +7,7 @@ from streams.services.worker.loop import Executor
 from streams.services.worker.proof import ProofExecutor
 from streams.services.worker.service import Kind, Tools, run_worker
 
-KIND: Final = Kind("zkproof", memory_bytes_max=1_400_000_000, slots_max=64, needs_crs=True)
+KIND: Final = Kind("zkproof", memory_bytes_max=1_400_000_000, needs_crs=True)
 
 
 async def run(runtime: Runtime) -> None:

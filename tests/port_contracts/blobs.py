@@ -42,6 +42,24 @@ class BlobsContract:
         assert blob is not None
         assert (blob.body, blob.metadata["n"]) == (b"22", "2")
 
+    async def test_new_object_is_stored_once_and_never_replaced(self, blobs: Blobs, bucket: str) -> None:
+        assert await blobs.put_new(bucket, "new", b"1", {"n": "1"})
+        assert not await blobs.put_new(bucket, "new", b"22", {"n": "2"})
+        blob = await blobs.get(bucket, "new", size_bytes_max=10)
+        assert blob is not None
+        assert (blob.body, blob.metadata["n"]) == (b"1", "1")
+
+    async def test_of_many_who_store_at_once_one_is_told_that_it_did(self, blobs: Blobs, bucket: str) -> None:
+        bodies = [str(number).encode() for number in range(6)]
+        stored = await asyncio.gather(*(blobs.put_new(bucket, "race", body) for body in bodies))
+        assert sum(stored) == 1
+        blob = await blobs.get(bucket, "race", size_bytes_max=10)
+        assert blob is not None
+        assert blob.body == bodies[stored.index(True)]
+
+    async def test_bucket_that_is_there_is_ready(self, blobs: Blobs, bucket: str) -> None:
+        await blobs.check(bucket)
+
     async def test_object_above_the_limit_is_an_error(self, blobs: Blobs, bucket: str) -> None:
         await blobs.put(bucket, "large", LARGE)
         with pytest.raises(BlobError, match=f"{len(LARGE)} bytes"):

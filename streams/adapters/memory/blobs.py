@@ -21,6 +21,19 @@ class MemoryBlobs:
         await self._request()
         self._objects[bucket, key] = Blob(body=bytes(body), metadata=dict(metadata or {}))
 
+    async def put_new(
+        self, bucket: str, key: str, body: bytes, metadata: Mapping[str, str] | None = None
+    ) -> bool:
+        """Store unless there is such an object; False if there is. Raises BlobError when told to fail."""
+        await self._request()
+        new = Blob(body=bytes(body), metadata=dict(metadata or {}))
+        return self._objects.setdefault((bucket, key), new) is new
+
+    async def check(self, bucket: str) -> None:
+        """Every bucket is there; raises BlobError when told to fail."""
+        del bucket
+        await self._request()
+
     async def head(self, bucket: str, key: str) -> Mapping[str, str] | None:
         """User metadata, or None when there is no such object; raises BlobError when told to fail."""
         await self._request()

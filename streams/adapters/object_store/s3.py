@@ -22,35 +22,58 @@ from streams.settings import ObjectStoreSettings
 
 T = TypeVar("T")
 SECRET_VARIABLE: Final = "AWS_SECRET_ACCESS_KEY"  # noqa: S105  # its name
-_THREADS: Final = 8  # requests at a time; an object of 128-bit ciphertext is a few MB
+REQUESTS_MAX: Final = 8  # at a time, a thread each; an object of 128-bit ciphertext is a few MB
+_ABSENT: Final = "*"  # the condition that there is no object of that name
+_EXISTS: Final = frozenset({"PreconditionFailed", "412"})
 _CONNECT_TIMEOUT_S: Final = 5
 _READ_TIMEOUT_S: Final = 30
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 _SERVER_ERRORS: Final = 500
 _BUSY: Final = frozenset({"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "429"})
+_RACING: Final = frozenset({"ConditionalRequestConflict"})  # another put or delete of the key is in progress
 
 
 class S3Blobs:
     """Objects of any bucket that the credentials reach."""
 
-    def __init__(self, settings: ObjectStoreSettings, clock: Clock) -> None:
-        self._client = _connect(settings)
+    def __init__(
+        self, settings: ObjectStoreSettings, clock: Clock, *, requests_max: int = REQUESTS_MAX
+    ) -> None:
+        self._client = _connect(settings, requests_max)
         self._clock = clock
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3")
+        self._pool = ThreadPoolExecutor(requests_max, thread_name_prefix="s3")
         self.breaker = Breaker("object store", clock, BlobError, failure=Unavailable)
 
     async def put(
         self, bucket: str, key: str, body: bytes, metadata: Mapping[str, str] | None = None
     ) -> None:
         """Store with an SHA-256 checksum, which the server verifies; raises BlobError."""
-        checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        request = _object(bucket, key, body, metadata)
+        await self._request(f"put {bucket}/{key}", lambda: self._client.put_object(**request))
 
-        def store() -> None:
-            self._client.put_object(
-                Bucket=bucket, Key=key, Body=body, Metadata=dict(metadata or {}), ChecksumSHA256=checksum
-            )
+    async def put_new(
+        self, bucket: str, key: str, body: bytes, metadata: Mapping[str, str] | None = None
+    ) -> bool:
+        """Store on the condition that there is no such object, which the server checks; False if there is.
 
-        await self._request(f"put {bucket}/{key}", store)
+        Raises: BlobError.
+        """
+        request = _object(bucket, key, body, metadata) | {"IfNoneMatch": _ABSENT}
+
+        def store() -> bool:
+            try:
+                self._client.put_object(**request)
+            except ClientError as error:
+                if _code(error) in _EXISTS:
+                    return False
+                raise
+            return True
+
+        return await self._request(f"put new {bucket}/{key}", store)
+
+    async def check(self, bucket: str) -> None:
+        """Ask once whether the bucket is there, whatever was answered before; raises BlobError."""
+        await self._attempt(f"head {bucket}", lambda: self._client.head_bucket(Bucket=bucket))
 
     async def head(self, bucket: str, key: str) -> Mapping[str, str] | None:
         """User metadata, or None when there is no such object; raises BlobError."""
@@ -95,7 +118,13 @@ class S3Blobs:
             raise Unavailable(f"{what}: {error}") from error
 
 
-def _connect(settings: ObjectStoreSettings) -> Any:
+def _object(bucket: str, key: str, body: bytes, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    about = dict(metadata or {})
+    return {"Bucket": bucket, "Key": key, "Body": body, "Metadata": about, "ChecksumSHA256": checksum}
+
+
+def _connect(settings: ObjectStoreSettings, requests_max: int) -> Any:
     library: Any = boto3  # it has no types
     return library.client(
         "s3",
@@ -108,7 +137,7 @@ def _connect(settings: ObjectStoreSettings) -> Any:
             s3={"addressing_style": "path"},
             connect_timeout=_CONNECT_TIMEOUT_S,
             read_timeout=_READ_TIMEOUT_S,
-            max_pool_connections=_THREADS,
+            max_pool_connections=requests_max,
             retries={"total_max_attempts": 1},  # ours are the only ones, so that they can be counted
             request_checksum_calculation="when_required",  # put sends its own
         ),
@@ -150,4 +179,4 @@ def _response(error: ClientError) -> dict[str, Any]:
 
 def _is_busy(error: ClientError) -> bool:
     status = int(_response(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    return status >= _SERVER_ERRORS or _code(error) in _BUSY
+    return status >= _SERVER_ERRORS or _code(error) in _BUSY | _RACING

@@ -266,6 +266,29 @@ _WORKER_METRICS: Final = (
     ),
     Metric("coprocessor_sns_worker_uncomplete_aws_uploads_gauge", "gauge", _SNS, "Objects on their way."),
 )
+_WORKER_METRICS: Final = (
+    Metric(
+        "cipherstream_worker_cache_hits",
+        "counter",
+        _COMPUTE,
+        "Keys and operands that were at hand.",
+        ("cache",),
+    ),
+    Metric(
+        "cipherstream_worker_cache_misses",
+        "counter",
+        _COMPUTE,
+        "Keys that were loaded, operands that were decompressed.",
+        ("cache",),
+    ),
+    Metric(
+        "cipherstream_sns_backlog",
+        "gauge",
+        _SNS,
+        "Ciphertexts that are squashed and could not be uploaded yet.",
+    ),
+)
+
 _SENDER_METRICS: Final = (
     Metric(
         "coprocessor_txn_sender_verify_proof_success_counter",
@@ -368,6 +391,7 @@ METRICS: Final = (
     *_HOST_METRICS,
     *_GATEWAY_METRICS,
     *_GRAPH_METRICS,
+    *_WORKER_METRICS,
     *_WORKER_METRICS,
     *_SENDER_METRICS,
     *_COMMON_METRICS,

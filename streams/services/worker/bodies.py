@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncGenerator, Mapping
 
 from streams.adapters.object_store.http import HttpReader
-from streams.adapters.object_store.s3 import SECRET_VARIABLE, S3Blobs
+from streams.adapters.object_store.s3 import REQUESTS_MAX, SECRET_VARIABLE, S3Blobs
 from streams.domain.errors import BlobError
 from streams.ports import Blob, Blobs, Clock
 from streams.settings import ObjectStoreSettings
@@ -37,6 +37,17 @@ class PublicBlobs:
         del body, metadata
         raise BlobError(f"{bucket}/{key}: storing needs credentials")
 
+    async def put_new(
+        self, bucket: str, key: str, body: bytes, metadata: Mapping[str, str] | None = None
+    ) -> bool:
+        """Raises BlobError."""
+        await self.put(bucket, key, body, metadata)
+        return False
+
+    async def check(self, bucket: str) -> None:
+        """Raises BlobError."""
+        raise BlobError(f"{bucket}: asking for a bucket needs credentials")
+
     def _url(self, bucket: str, key: str) -> str:
         settings = self._settings
         if settings.public_url and bucket == settings.bucket:
@@ -52,10 +63,12 @@ def has_credentials(settings: ObjectStoreSettings) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: ObjectStoreSettings, clock: Clock, *, writes: bool) -> AsyncGenerator[Blobs]:
+async def opened(
+    settings: ObjectStoreSettings, clock: Clock, *, writes: bool, requests_max: int = REQUESTS_MAX
+) -> AsyncGenerator[Blobs]:
     """The object store as far as this worker may use it; raises ConfigurationError when it must write."""
     if writes or has_credentials(settings):
-        blobs = S3Blobs(settings, clock)
+        blobs = S3Blobs(settings, clock, requests_max=requests_max)
         try:
             yield blobs
         finally:

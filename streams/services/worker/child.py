@@ -6,11 +6,13 @@
 import argparse
 import ctypes
 import os
+import resource
 import signal
 import socket
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,7 +21,18 @@ from streams.services.crashpoints import crashpoint
 from streams.services.worker import frames
 
 _PR_SET_PDEATHSIG: Final = 1
+# The parent looks at the memory that is touched, a few times a second. What would exhaust the machine between
+# two looks is refused by the kernel: an allocation fails, and the item with it. Stacks and arenas count too.
+_DATA_FACTOR: Final = 2
+_DATA_ROOM_BYTES: Final = 1 << 30
 _OOM_SCORE: Final = "1000"  # a machine without memory ends the child first, never the parent
+
+
+class Policy(StrEnum):
+    """Which items of a child run at a time."""
+
+    PARALLEL = "parallel"  # all that it has, each on a thread
+    SEQUENTIAL = "sequential"  # one, with all of the engine's threads; the others wait for their turn
 
 
 class Jobs(Protocol):
@@ -28,6 +41,11 @@ class Jobs(Protocol):
     @property
     def lookup_s(self) -> float:
         """Seconds of one table look-up, measured when keys were opened last; 0 before that."""
+        ...
+
+    @property
+    def caches(self) -> frames.Caches:
+        """Hits and misses so far."""
         ...
 
     def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None: ...
@@ -43,31 +61,50 @@ class Jobs(Protocol):
         ...
 
 
+_Opens = frames.OpenKeys | frames.OpenCrs | frames.Prepare
+_Asked = _Opens | frames.Run
+
+
 class _Line:
     """The child's end of the pair; replies of several threads take turns."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._lock = threading.Lock()
+        self._told = frames.Caches()
 
     def send(self, reply: frames.Reply) -> None:
         with self._lock:
             self._sock.sendall(frames.frame(reply))
 
+    def tell(self, jobs: Jobs) -> None:
+        """Send its counts if they are news; under the lock, so that they never go back."""
+        with self._lock:
+            if (caches := jobs.caches) != self._told:
+                self._told = caches
+                self._sock.sendall(frames.frame(caches))
 
-def serve(sock: socket.socket, jobs: Jobs, threads: int) -> None:
+
+def serve(sock: socket.socket, jobs: Jobs, threads: int, policy: Policy = Policy.PARALLEL) -> None:
     """Answers requests until the parent is gone, then ends the process, whatever still runs."""
     line = _Line(sock)
-    pool = ThreadPoolExecutor(threads + 1)  # one more, so that keys open while all items run
+    runners = ThreadPoolExecutor(1 if policy is Policy.SEQUENTIAL else threads)
+    openers = ThreadPoolExecutor(threads + 1)  # keys open while all items run, and while all wait for others
     line.send(frames.Ready())
     while (request := frames.receive_request(sock)) is not None:
-        pool.submit(_answer, jobs, request, line)
+        if isinstance(request, frames.Batch):
+            for run in request.runs:
+                runners.submit(_answer, jobs, run, line)
+        else:
+            openers.submit(_answer, jobs, request, line)
     os._exit(0)
 
 
-def _answer(jobs: Jobs, request: frames.Request, line: _Line) -> None:
+def _answer(jobs: Jobs, request: _Asked, line: _Line) -> None:
     try:
         for reply in _replies(jobs, request):
+            if isinstance(reply, frames.Final_):
+                line.tell(jobs)  # before the answer, so that whoever has it has counted
             line.send(reply)
     except OSError:
         os._exit(0)  # the parent is gone
@@ -75,8 +112,9 @@ def _answer(jobs: Jobs, request: frames.Request, line: _Line) -> None:
         line.send(_broken(request.number, error))
 
 
-def _replies(jobs: Jobs, request: frames.Request) -> Iterator[frames.Reply]:
+def _replies(jobs: Jobs, request: _Asked) -> Iterator[frames.Reply]:
     if isinstance(request, frames.Run):
+        yield frames.Begun(request.number)
         for reply in jobs.run(request.number, request.work):
             crashpoint("child.answering")
             yield reply
@@ -85,7 +123,7 @@ def _replies(jobs: Jobs, request: frames.Request) -> Iterator[frames.Reply]:
     yield frames.Opened(request.number, jobs.lookup_s)
 
 
-def _open(jobs: Jobs, request: frames.OpenKeys | frames.OpenCrs | frames.Prepare) -> None:
+def _open(jobs: Jobs, request: _Opens) -> None:
     match request:
         case frames.OpenKeys():
             jobs.open_keys(request.key_id, request.directory, at_once=request.at_once)
@@ -110,8 +148,11 @@ def die_with_parent(parent: int) -> None:
         os._exit(0)
 
 
-def settle() -> None:
+def settle(memory_bytes_max: int = 0) -> None:
     """Signals to the group are the parent's business; the child is the first to go when memory ends."""
+    if memory_bytes_max:
+        limit = _DATA_FACTOR * memory_bytes_max + _DATA_ROOM_BYTES
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     try:
@@ -125,7 +166,10 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="worker-child")
     parser.add_argument("--kind", required=True)
     parser.add_argument("--engine", default="clear")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of the engine")
+    parser.add_argument("--slots", type=int, default=0, help="items at a time; 0 = as many as threads")
+    parser.add_argument("--policy", type=Policy, default=Policy.PARALLEL, choices=list(Policy))
+    parser.add_argument("--bare", action="store_true", help="squash to elements, not to compressed lists")
     parser.add_argument("--memory-bytes", type=int, default=0, help="0 = no bound")
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
@@ -135,8 +179,8 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def start(chosen: argparse.Namespace, jobs: Jobs) -> None:
     """Life of a child once its jobs are chosen."""
     die_with_parent(chosen.parent)
-    settle()
-    serve(socket.socket(fileno=chosen.fd), jobs, chosen.threads)
+    settle(chosen.memory_bytes)
+    serve(socket.socket(fileno=chosen.fd), jobs, chosen.slots or chosen.threads, chosen.policy)
 
 
 def main() -> None:
@@ -144,7 +188,10 @@ def main() -> None:
     from streams.services.worker.jobs import jobs_of  # the engine is loaded here, never by the parent
 
     chosen = arguments()
-    start(chosen, jobs_of(chosen.kind, chosen.engine, chosen.threads, chosen.memory_bytes))
+    made = jobs_of(
+        chosen.kind, chosen.engine, chosen.threads, chosen.memory_bytes, compressed=not chosen.bare
+    )
+    start(chosen, made)
 
 
 if __name__ == "__main__":

@@ -43,15 +43,45 @@ class Prepare(msgspec.Struct, frozen=True, tag="prepare"):
     crs_id: bytes = b""
 
 
-class Run(msgspec.Struct, frozen=True, tag="run"):
+class Run(msgspec.Struct, frozen=True):
     """Compute an item and answer under this number."""
 
     number: int
     work: ChildWork
 
 
+class Batch(msgspec.Struct, frozen=True, tag="batch"):
+    """Items that came together; each begins, answers and fails by itself."""
+
+    runs: tuple[Run, ...]
+
+
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
     """The child is up."""
+
+
+class Caches(msgspec.Struct, frozen=True, tag="caches"):
+    """How often something was at hand and how often not, since the child began."""
+
+    key_hits: int = 0
+    key_misses: int = 0
+    ciphertext_hits: int = 0
+    ciphertext_misses: int = 0
+
+    def since(self, before: "Caches") -> "Caches":
+        """What came to these counts."""
+        return Caches(
+            self.key_hits - before.key_hits,
+            self.key_misses - before.key_misses,
+            self.ciphertext_hits - before.ciphertext_hits,
+            self.ciphertext_misses - before.ciphertext_misses,
+        )
+
+
+class Begun(msgspec.Struct, frozen=True, tag="begun"):
+    """The item's turn has come; its time runs from here."""
+
+    number: int
 
 
 class Output(msgspec.Struct, frozen=True, tag="output"):
@@ -103,8 +133,9 @@ class Broken(msgspec.Struct, frozen=True, tag="broken"):
     message: str
 
 
-Request = OpenKeys | OpenCrs | Prepare | Run
-Reply = Ready | Output | Opened | Finished | Verdict | Squashing | Broken
+Request = OpenKeys | OpenCrs | Prepare | Batch
+Answer = Begun | Output | Opened | Finished | Verdict | Squashing | Broken
+Reply = Ready | Caches | Answer
 Final_ = Opened | Finished | Verdict | Squashing | Broken  # what ends a request
 
 _request_decoder = msgspec.msgpack.Decoder(Request, dec_hook=lambda kind, value: kind(value))

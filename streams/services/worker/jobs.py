@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from streams.domain.attestation import Format
 from streams.domain.errors import ConfigurationError, InvalidInput, KeyMissing, Undecodable
@@ -16,7 +16,7 @@ from streams.fhe.suite import ComputeSuite, Expanded, ProofSuite, SquashSuite, T
 from streams.services.worker import frames
 from streams.services.worker.child import Jobs
 from streams.services.worker.proof import VALUES_MAX, auxiliary_data, check_size
-from streams.services.worker.shelf import Shelf
+from streams.services.worker.shelf import Counts, Shelf
 
 _Suite = TypeVar("_Suite", bound=Timed)
 _Opens = Callable[[Engine, KeyFiles, int], _Suite]
@@ -32,19 +32,31 @@ def _place(places: dict[bytes, Path], identity: bytes) -> Path:
 class _KeyJobs(Generic[_Suite]):
     """Key sets by the opener of a purpose: the newest at once, others when an item asks."""
 
-    def __init__(self, opener: _Opens[_Suite], engine: Engine, threads: int, memory_bytes_max: int) -> None:
+    def __init__(
+        self,
+        opener: _Opens[_Suite],
+        engine: Engine,
+        threads: int,
+        memory_bytes_max: int,
+        counts: Callable[[_Suite], Counts] = lambda _: (0, 0),
+    ) -> None:
         self._opener = opener
         self._engine: Engine = engine
         self._threads = threads
         self._places: dict[bytes, Path] = {}
         self.lookup_s = 0.0
-        self._suites = Shelf(self._open, memory_bytes_max)
+        self._suites = Shelf(self._open, memory_bytes_max, counts=counts)
+
+    @property
+    def caches(self) -> frames.Caches:
+        """Of key sets, and of what those that are or were open have decompressed."""
+        return frames.Caches(*self._suites.lookups(), *self._suites.tallied())
 
     def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None:
         """Remember where it is, and load it if it is the newest."""
         self._places[key_id] = directory
         if at_once:
-            self._suites.get(key_id)
+            self._suites.load(key_id)
 
     def open_crs(self, crs_id: bytes, file: Path, *, at_once: bool) -> None:
         """Not needed here."""
@@ -52,7 +64,7 @@ class _KeyJobs(Generic[_Suite]):
     def prepare(self, key_id: bytes, crs_id: bytes) -> None:
         """Have the key set open."""
         del crs_id
-        self._suites.get(key_id)
+        self._suites.load(key_id)
 
     def _open(self, key_id: bytes) -> _Suite:
         suite = self._opener(self._engine, KeyFiles(_place(self._places, key_id)), self._threads)
@@ -64,30 +76,37 @@ class ComputeJobs(_KeyJobs[ComputeSuite]):
     """Executes components."""
 
     def __init__(self, engine: Engine, threads: int, memory_bytes_max: int = 0) -> None:
-        super().__init__(open_compute, engine, threads, memory_bytes_max)
+        super().__init__(
+            open_compute, engine, threads, memory_bytes_max, counts=lambda suite: suite.cache_counts()
+        )
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
         """Outputs one by one."""
         if not isinstance(work, ComputeWork):
             raise Undecodable("not a component")
-        for ciphertext in component_outputs(self._suites.get(work.key_id), work):
-            yield frames.Output(number, ciphertext)
+        with self._suites.use(work.key_id) as suite:
+            for ciphertext in component_outputs(suite, work):
+                yield frames.Output(number, ciphertext)
         yield frames.Finished(number)
 
 
 class SquashJobs(_KeyJobs[SquashSuite]):
     """Squashes stored ciphertexts."""
 
-    def __init__(self, engine: Engine, threads: int, memory_bytes_max: int = 0) -> None:
+    def __init__(
+        self, engine: Engine, threads: int, memory_bytes_max: int = 0, *, compressed: bool = True
+    ) -> None:
         super().__init__(open_squash, engine, threads, memory_bytes_max)
+        self._format = Format.COMPRESSED_ON_CPU if compressed else Format.UNCOMPRESSED_ON_CPU
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
         """The squashed object's bytes."""
         if not isinstance(work, SquashWork):
             raise Undecodable("not a ciphertext to squash")
-        suite = self._suites.get(work.key_id)
-        ct128 = suite.squash(work.ciphertext.ct64, work.ciphertext.fhe_type)
-        yield frames.Squashing(number, ct128, Format.COMPRESSED_ON_CPU)
+        given = work.ciphertext
+        with self._suites.use(work.key_id) as suite:
+            ct128 = suite.squash(given.ct64, given.fhe_type, compressed=self._format.is_compressed)
+        yield frames.Squashing(number, ct128, self._format)
 
 
 class ProofJobs:
@@ -102,6 +121,11 @@ class ProofJobs:
         self._newest_crs = b""
         self.lookup_s = 0.0
         self._suites: Shelf[tuple[bytes, bytes], ProofSuite] = Shelf(self._open, memory_bytes_max)
+
+    @property
+    def caches(self) -> frames.Caches:
+        """Of pairs."""
+        return frames.Caches(*self._suites.lookups())
 
     def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None:
         """Remember where it is, and load the newest when it has a reference string to go with."""
@@ -119,7 +143,7 @@ class ProofJobs:
 
     def prepare(self, key_id: bytes, crs_id: bytes) -> None:
         """Have that pair open."""
-        self._suites.get((key_id, crs_id))
+        self._suites.load((key_id, crs_id))
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
         """The verdict; a rejection is raised as InvalidInput."""
@@ -127,16 +151,16 @@ class ProofJobs:
             raise Undecodable("not an encrypted input")
         raw = work.ciphertext_with_proof
         check_size(raw)
-        suite = self._suites.get((work.key_id, work.crs_id))
         blob = blob_hash(raw)
-        values = suite.verify(raw, auxiliary_data(work), blob)
+        with self._suites.use((work.key_id, work.crs_id)) as suite:
+            values = suite.verify(raw, auxiliary_data(work), blob)
         if len(values) > VALUES_MAX:
             raise InvalidInput(f"{len(values)} values, {VALUES_MAX} are allowed")
         yield frames.Verdict(number, True, _named(work, blob, values))
 
     def _open_newest(self) -> None:
         if self._newest_key and self._newest_crs:
-            self._suites.get((self._newest_key, self._newest_crs))
+            self._suites.load((self._newest_key, self._newest_crs))
 
     def _open(self, pair: tuple[bytes, bytes]) -> ProofSuite:
         key_id, crs_id = pair
@@ -157,18 +181,20 @@ def _named(work: ProofWork, blob: bytes, values: tuple[Expanded, ...]) -> tuple[
     )
 
 
-_KINDS: Final[dict[str, Callable[[Engine, int, int], Jobs]]] = {
-    "tfhe": ComputeJobs,
-    "zkproof": ProofJobs,
-    "sns": SquashJobs,
-}
-
-
-def jobs_of(kind: str, engine: str, threads: int, memory_bytes_max: int = 0) -> Jobs:
+def jobs_of(
+    kind: str, engine: str, threads: int, memory_bytes_max: int = 0, *, compressed: bool = True
+) -> Jobs:
     """The jobs of a class of worker on an engine, 0 for no bound; raises ConfigurationError."""
-    if kind not in _KINDS:
-        raise ConfigurationError(f"there is no worker of the class {kind}")
-    return _KINDS[kind](known_engine(engine), threads, memory_bytes_max)
+    name = known_engine(engine)
+    match kind:
+        case "tfhe":
+            return ComputeJobs(name, threads, memory_bytes_max)
+        case "zkproof":
+            return ProofJobs(name, threads, memory_bytes_max)
+        case "sns":
+            return SquashJobs(name, threads, memory_bytes_max, compressed=compressed)
+        case _:
+            raise ConfigurationError(f"there is no worker of the class {kind}")
 
 
 def known_engine(name: str) -> Engine:

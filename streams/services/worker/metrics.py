@@ -7,7 +7,9 @@ import msgspec
 from prometheus_client import Counter, Gauge, Histogram
 
 from streams.adapters.telemetry.metrics import Metrics
+from streams.services.worker.frames import Caches
 
+_CACHE: Final = "cipherstream_worker_cache"
 _LATENCY: Final = {
     "tfhe": "coprocessor_fhe_batch_latency_seconds",
     "zkproof": "coprocessor_zkverify_op_latency_seconds",
@@ -37,6 +39,15 @@ class WorkerMetrics(LoopMetrics, frozen=True):
     """What a worker counts that computes in children."""
 
     child_deaths: Counter
+    cache_hits: Counter  # by cache
+    cache_misses: Counter
+
+    def count(self, came: Caches) -> None:
+        """Add what a child told."""
+        self.cache_hits.labels(cache="keys").inc(came.key_hits)
+        self.cache_misses.labels(cache="keys").inc(came.key_misses)
+        self.cache_hits.labels(cache="ciphertexts").inc(came.ciphertext_hits)
+        self.cache_misses.labels(cache="ciphertexts").inc(came.ciphertext_misses)
 
 
 class UploadMetrics(msgspec.Struct, frozen=True):
@@ -46,6 +57,7 @@ class UploadMetrics(msgspec.Struct, frozen=True):
     success: Counter
     failure: Counter
     unfinished: Gauge
+    backlog: Gauge
 
 
 def worker_metrics(metrics: Metrics, kind: str, buckets: Sequence[float] | None = None) -> WorkerMetrics:
@@ -60,6 +72,8 @@ def worker_metrics(metrics: Metrics, kind: str, buckets: Sequence[float] | None 
         errors=metrics.counter(errors),
         latency=latency,
         child_deaths=metrics.counter("coprocessor_worker_errors"),
+        cache_hits=metrics.counter(f"{_CACHE}_hits"),
+        cache_misses=metrics.counter(f"{_CACHE}_misses"),
     )
 
 
@@ -70,4 +84,5 @@ def upload_metrics(metrics: Metrics) -> UploadMetrics:
         success=metrics.counter("coprocessor_sns_worker_aws_upload_success_counter"),
         failure=metrics.counter("coprocessor_sns_worker_aws_upload_failure_counter"),
         unfinished=metrics.gauge("coprocessor_sns_worker_uncomplete_aws_uploads_gauge"),
+        backlog=metrics.gauge("cipherstream_sns_backlog"),
     )

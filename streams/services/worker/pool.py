@@ -13,7 +13,7 @@ from streams.domain.errors import CipherstreamError, Fatal, WorkerCrashed
 from streams.domain.work import ProofWork
 from streams.ports import Clock
 from streams.services.worker import frames
-from streams.services.worker.process import Blame, Child, ChildLost, OnOutput, start_child
+from streams.services.worker.process import Blame, Child, ChildLost, OnCaches, OnOutput, start_child
 
 _log = structlog.get_logger(__name__)
 
@@ -67,7 +67,9 @@ class Pool:
         *,
         memory_bytes_max: int,
         on_state: OnState = lambda _ok, _detail: None,
+        on_caches: OnCaches = lambda _: None,
     ) -> None:
+        self._on_caches = on_caches
         self._command = tuple(command)
         self._clock = clock
         self._memory_bytes_max = memory_bytes_max
@@ -90,7 +92,7 @@ class Pool:
     async def run(self) -> None:
         """Keep a child up until `stop`; raises Fatal when it refuses a key."""
         while not self._is_stopping:
-            child = self._child = await start_child(self._command, self._memory_bytes_max)
+            child = self._child = await self._start()
             try:
                 await self._live(child)
             except CipherstreamError as error:
@@ -121,9 +123,8 @@ class Pool:
     async def _ask(self, work: frames.ChildWork, on_output: OnOutput) -> frames.Final_:
         child = await self._living()
         # Before its time begins: the key set may be one that is loaded for this item.
-        self._opened_keys(await child.ask(lambda number: _preparation(number, work), OPEN_TIMEOUT_S))
-        limit_s = self.limit_s(work.timeout_s)
-        return await child.ask(lambda number: frames.Run(number, work), limit_s, on_output)
+        self._opened_keys(await child.prepare(work.key_id, _crs_id(work), OPEN_TIMEOUT_S))
+        return await child.run(work, self.limit_s(work.timeout_s), on_output)
 
     def limit_s(self, timeout_s: float) -> float:
         """The time that an item may take here: its own, which is for a fast machine, scaled to this one."""
@@ -149,6 +150,9 @@ class Pool:
         self._is_stopping = True
         if self._child is not None:
             await self._child.stop()
+
+    async def _start(self) -> Child:
+        return await start_child(self._command, self._memory_bytes_max, self._on_caches)
 
     async def _live(self, child: Child) -> None:
         await child.ready(START_TIMEOUT_S)
@@ -209,8 +213,8 @@ class Pool:
             self._lookup_s = answer.lookup_s
 
 
-def _preparation(number: int, work: frames.ChildWork) -> frames.Prepare:
-    return frames.Prepare(number, work.key_id, work.crs_id if isinstance(work, ProofWork) else b"")
+def _crs_id(work: frames.ChildWork) -> bytes:
+    return work.crs_id if isinstance(work, ProofWork) else b""
 
 
 def _checked(answer: frames.Final_) -> frames.Final_:

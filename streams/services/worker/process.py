@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -16,10 +16,12 @@ import structlog
 from streams.domain.errors import Undecodable, WorkerCrashed
 from streams.domain.results import Ciphertext
 from streams.services.worker import frames
+from streams.services.worker.batches import Outbox
 
 _log = structlog.get_logger(__name__)
 
 _MEMORY_WATCH_S: Final = 0.2  # a native allocation of 1 GB takes longer
+BEGIN_TIMEOUT_S: Final = 120.0  # from its turn on; only a child that is stuck takes so long
 _GOODBYE_S: Final = 2.0  # for a child that was told to end
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -45,14 +47,33 @@ class ChildLost(WorkerCrashed):
 class _Question(msgspec.Struct):
     answer: "asyncio.Future[frames.Final_]"
     on_output: OnOutput
+    limit_s: float
+    begun: asyncio.Event
+
+
+class _Preparation(msgspec.Struct):
+    answer: "asyncio.Task[frames.Final_]"
+    items: int = 0  # that wait for it
+
+
+OnCaches = Callable[[frames.Caches], None]
 
 
 class Child:
     """A running child; made by `start_child`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, memory_bytes_max: int) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        memory_bytes_max: int,
+        on_caches: OnCaches = lambda _: None,
+    ) -> None:
         self._process = process
         self._memory_bytes_max = memory_bytes_max
+        self._on_caches = on_caches
+        self._caches = frames.Caches()
+        self._outbox = Outbox(self._write)
+        self._preparing: dict[tuple[bytes, bytes], _Preparation] = {}
         self._questions: dict[int, _Question] = {}
         self._numbers = 0
         self._reason = ""
@@ -89,26 +110,41 @@ class Child:
             self.kill("it did not come up")
             raise ChildLost(self._reason, Blame.GUILTY)
 
-    async def ask(
-        self,
-        request: Callable[[int], frames.Request],
-        timeout_s: float,
-        on_output: OnOutput = lambda _: None,
-    ) -> frames.Final_:
-        """The answer; outputs before it go to `on_output`. Too late kills the child. Raises ChildLost."""
-        self._numbers += 1
-        number = self._numbers
-        question = _Question(asyncio.get_running_loop().create_future(), on_output)
-        self._questions[number] = question
-        try:
+    async def ask(self, request: Callable[[int], frames.Request], timeout_s: float) -> frames.Final_:
+        """The answer to a request about keys. Too late kills the child. Raises ChildLost."""
+        with self._question(timeout_s, lambda _: None) as (number, question):
+            question.begun.set()
+            self._require_alive()
             await self._send(request(number))
-            await asyncio.wait({question.answer}, timeout=timeout_s)
-            if not question.answer.done():
-                self._guilty = number
-                self.kill(f"no answer within {timeout_s:g} s")
-            return await question.answer
-        finally:
-            self._questions.pop(number, None)
+            return await self._answered(number, question)
+
+    async def prepare(self, key_id: bytes, crs_id: bytes, timeout_s: float) -> frames.Final_:
+        """Have open what an item needs; items that need the same share one request. Raises ChildLost."""
+        needs = (key_id, crs_id)
+        if needs not in self._preparing:
+            asked = self.ask(lambda number: frames.Prepare(number, *needs), timeout_s)
+            self._preparing[needs] = _Preparation(asyncio.create_task(asked))
+            self._preparing[needs].answer.add_done_callback(lambda done: self._prepared(needs, done))
+        shared = self._preparing[needs]
+        shared.items += 1
+        try:
+            return await asyncio.shield(shared.answer)
+        except ChildLost as lost:
+            is_shared = shared.items > 1 and lost.blame is Blame.GUILTY
+            raise ChildLost(str(lost), Blame.SUSPECT if is_shared else lost.blame) from lost
+
+    async def run(self, work: frames.ChildWork, limit_s: float, on_output: OnOutput) -> frames.Final_:
+        """An item's answer; outputs before it go to `on_output`. Too late kills the child. Raises ChildLost.
+
+        Its time runs from its turn; until then it waits for as long as those before it may take.
+        """
+        self._require_alive()
+        patience_s = BEGIN_TIMEOUT_S + sum(question.limit_s for question in self._questions.values())
+        with self._question(limit_s, on_output) as (number, question):
+            self._outbox.post(frames.Run(number, work))
+            if not await _is_set(question.begun, patience_s):
+                self.kill(f"an item did not begin within {patience_s:g} s")
+            return await self._answered(number, question)
 
     def kill(self, reason: str) -> None:
         """End it now."""
@@ -134,12 +170,42 @@ class Child:
             self.kill(self._reason)
         await self._ended.wait()
 
-    async def _send(self, request: frames.Request) -> None:
+    @contextlib.contextmanager
+    def _question(self, limit_s: float, on_output: OnOutput) -> Generator[tuple[int, _Question]]:
+        self._numbers += 1
+        number, answer = self._numbers, asyncio.get_running_loop().create_future()
+        self._questions[number] = question = _Question(answer, on_output, limit_s, asyncio.Event())
+        answer.add_done_callback(lambda _: question.begun.set())
+        try:
+            yield number, question
+        finally:
+            self._questions.pop(number, None)
+
+    async def _answered(self, number: int, question: _Question) -> frames.Final_:
+        await asyncio.wait({question.answer}, timeout=question.limit_s)
+        if not question.answer.done():
+            self._guilty = number
+            self.kill(f"no answer within {question.limit_s:g} s")
+        return await question.answer
+
+    def _prepared(self, needs: tuple[bytes, bytes], answer: "asyncio.Task[frames.Final_]") -> None:
+        self._preparing.pop(needs)
+        if not answer.cancelled():
+            answer.exception()  # all who asked may have been cancelled
+
+    def _require_alive(self) -> None:
         if self._writer is None or self._ended.is_set():
             raise ChildLost(self._reason or "it is not running", Blame.INNOCENT)
-        self._writer.write(frames.frame(request))
-        with contextlib.suppress(ConnectionError):  # the end of the reader tells what happened
-            await self._writer.drain()
+
+    async def _send(self, request: frames.Request) -> None:
+        self._write(request)
+        if self._writer is not None:
+            with contextlib.suppress(ConnectionError):  # the end of the reader tells what happened
+                await self._writer.drain()
+
+    def _write(self, request: frames.Request) -> None:
+        if self._writer is not None:
+            self._writer.write(frames.frame(request))
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         try:
@@ -151,16 +217,26 @@ class Child:
             await self._bury()
 
     def _take(self, reply: frames.Reply) -> None:
-        if isinstance(reply, frames.Ready):
-            self._ready.set()
-            return
+        match reply:
+            case frames.Ready():
+                self._ready.set()
+            case frames.Caches():
+                self._on_caches(reply.since(self._caches))
+                self._caches = reply
+            case _:
+                self._take_answer(reply)
+
+    def _take_answer(self, reply: frames.Answer) -> None:
         question = self._questions.get(reply.number)
         if question is None or question.answer.done():
             return  # its asker was cancelled
-        if isinstance(reply, frames.Output):
-            question.on_output(reply.ciphertext)
-        else:
-            question.answer.set_result(reply)
+        match reply:
+            case frames.Begun():
+                question.begun.set()
+            case frames.Output():
+                question.on_output(reply.ciphertext)
+            case _:
+                question.answer.set_result(reply)
 
     async def _bury(self) -> None:
         self.kill("")  # a child that closed its end is of no use
@@ -171,14 +247,18 @@ class Child:
         if self._writer is not None:
             self._writer.close()
         waiting = {number: q for number, q in self._questions.items() if not q.answer.done()}
+        # What never had its turn is innocent, unless nothing had: then reading it may be what kills.
+        running = {number for number, q in waiting.items() if q.begun.is_set()} or set(waiting)
         for number, question in waiting.items():
-            question.answer.set_exception(ChildLost(self._reason, self._blame(number, len(waiting))))
+            question.answer.set_exception(ChildLost(self._reason, self._blame(number, running)))
         self._ended.set()
 
-    def _blame(self, number: int, waiting: int) -> Blame:
+    def _blame(self, number: int, running: Collection[int]) -> Blame:
         if self._guilty is not None:
             return Blame.GUILTY if number == self._guilty else Blame.INNOCENT
-        return Blame.GUILTY if waiting == 1 else Blame.SUSPECT
+        if number not in running:
+            return Blame.INNOCENT
+        return Blame.GUILTY if len(running) == 1 else Blame.SUSPECT
 
     async def _watch_memory(self) -> None:
         while (used := resident_bytes(self.pid)) <= self._memory_bytes_max:  # noqa: ASYNC110
@@ -194,7 +274,9 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
-async def start_child(command: Sequence[str], memory_bytes_max: int) -> Child:
+async def start_child(
+    command: Sequence[str], memory_bytes_max: int, on_caches: OnCaches = lambda _: None
+) -> Child:
     """Start a child with its end of a socket pair."""
     ours, theirs = socket.socketpair()
     with theirs:
@@ -202,10 +284,16 @@ async def start_child(command: Sequence[str], memory_bytes_max: int) -> Child:
         process = await asyncio.create_subprocess_exec(
             *command, *ending, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL
         )
-    child = Child(process, memory_bytes_max)
+    child = Child(process, memory_bytes_max, on_caches)
     await child.attach(ours)
     _log.info("child started", action="child_started", pid=process.pid)
     return child
+
+
+async def _is_set(event: asyncio.Event, timeout_s: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), timeout_s)
+    return event.is_set()
 
 
 def _exit_text(code: int) -> str:

@@ -5,8 +5,8 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import Final
 
 import httpx
@@ -16,6 +16,7 @@ from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.kafka.work_source import KafkaWorkSource
 from streams.adapters.key_store import KeyStore as Downloads
 from streams.adapters.key_store import key_directory
+from streams.adapters.object_store.s3 import REQUESTS_MAX
 from streams.domain.control import WorkerHeartbeat
 from streams.domain.work import WorkClass
 from streams.fhe.keyset import KeyStore
@@ -43,7 +44,10 @@ class Kind(msgspec.Struct, frozen=True):
 
     name: str  # tfhe | zkproof | sns
     memory_bytes_max: int  # of the child; the parent takes less than 100 MB
-    slots_max: int
+    threads_max: int = 64
+    slots: int = 0  # items at a time; 0 = one for each thread
+    requests_max: int = REQUESTS_MAX  # of the object store at a time
+    child_flags: tuple[str, ...] = ()
     needs_crs: bool = False
     writes_objects: bool = False
 
@@ -56,6 +60,9 @@ class Kind(msgspec.Struct, frozen=True):
         return GROUPS[WorkClass(self.name)]
 
 
+Beside = Callable[[], Coroutine[None, None, None]]
+
+
 @dataclass(frozen=True)
 class Tools:
     """What an executor is made of."""
@@ -66,6 +73,7 @@ class Tools:
     worker: str
     blobs: Blobs
     runtime: Runtime
+    beside: list[Beside] = field(default_factory=list[Beside])  # what the executor has run beside the loop
 
 
 MakeExecutor = Callable[[Tools], Executor]
@@ -76,7 +84,12 @@ async def run_worker(runtime: Runtime, kind: Kind, make_executor: MakeExecutor) 
     known_engine(runtime.settings.engine.name)
     async with (
         _connected(runtime) as log,
-        bodies.opened(runtime.settings.object_store, runtime.clock, writes=kind.writes_objects) as blobs,
+        bodies.opened(
+            runtime.settings.object_store,
+            runtime.clock,
+            writes=kind.writes_objects,
+            requests_max=kind.requests_max,
+        ) as blobs,
         httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S) as http,
     ):
         await _Worker(runtime, kind, make_executor, log, blobs, http).run()
@@ -99,10 +112,13 @@ class _Worker:
         self._blobs = blobs
         self._metrics = worker_metrics(runtime.metrics, kind.name)
         self._id = settings.service.id or f"{kind.name}-{socket.gethostname()}-{os.getpid()}"
-        self._slots = min(settings.engine.workers or os.cpu_count() or 1, kind.slots_max)
+        self._threads = min(settings.engine.workers or os.cpu_count() or 1, kind.threads_max)
+        self._slots = kind.slots or self._threads
         self._pool = self._make_pool()
         self._keys = self._make_keys(http)
-        executor = make_executor(Tools(self._pool, self._keys, guard_of(settings), self._id, blobs, runtime))
+        tools = Tools(self._pool, self._keys, guard_of(settings), self._id, blobs, runtime)
+        executor = make_executor(tools)
+        self._beside = tuple(tools.beside)
         # Last, because it joins the group at once.
         self._source = KafkaWorkSource(
             settings.kafka, kind.topic, kind.group, self._slots, on_state=self._state("work_topic")
@@ -117,6 +133,7 @@ class _Worker:
             self._runtime.clock,
             memory_bytes_max=bound,
             on_state=self._child_state(self._metrics),
+            on_caches=self._metrics.count,
         )
 
     def _make_keys(self, http: httpx.AsyncClient) -> Keys:
@@ -156,6 +173,7 @@ class _Worker:
                     group.create_task(self._keys.run()),
                     group.create_task(self._heartbeat.run()),
                     group.create_task(self._stop_source()),
+                    *(group.create_task(run()) for run in self._beside),
                 ]
                 await self._loop.run()
                 for task in beside:
@@ -188,8 +206,10 @@ class _Worker:
         engine = self._runtime.settings.engine.name
         return (
             *(sys.executable, "-m", module),
-            *("--kind", self._kind.name, "--engine", engine, "--threads", str(self._slots)),
+            *("--kind", self._kind.name, "--engine", engine),
+            *("--threads", str(self._threads), "--slots", str(self._slots)),
             *("--memory-bytes", str(memory_bytes_max)),
+            *self._kind.child_flags,
         )
 
     def _state(self, dependency: str) -> OnState:

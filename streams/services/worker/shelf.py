@@ -1,8 +1,10 @@
 """What a child has open: as many suites as its memory allows; the least used makes room for another."""
 
+import contextlib
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -11,6 +13,7 @@ import structlog
 _ITEMS_SHARE: Final = 8  # one part in eight of the memory is for the items themselves
 _KIB: Final = 1024
 
+Counts = tuple[int, int]  # hits, misses
 _Key = TypeVar("_Key")
 _Suite = TypeVar("_Suite")
 _log = structlog.get_logger(__name__)
@@ -46,8 +49,17 @@ class ProcessMemory:
             trim(0)
 
 
+@dataclass
+class _Entry(Generic[_Suite]):
+    suite: _Suite
+    users: int = 0
+
+
 class Shelf(Generic[_Key, _Suite]):
     """Opens suites when they are asked for; calls of several threads share what is open.
+
+    A suite that is in use is never closed: closing it would give nothing back. Who needs room waits until
+    one is free, and whoever comes later waits for it, so that two key sets in steady use take turns.
 
     What opening takes is learnt from the openings so far, so the first two may be one too many for a bound
     that holds only one: then the parent ends the child, as it does for any other reason.
@@ -58,48 +70,103 @@ class Shelf(Generic[_Key, _Suite]):
         open_suite: Callable[[_Key], _Suite],
         memory_bytes_max: int = 0,
         memory: Memory | None = None,
+        counts: Callable[[_Suite], Counts] = lambda _: (0, 0),
     ) -> None:
         self._open_suite = open_suite
         self._bytes_max = memory_bytes_max - memory_bytes_max // _ITEMS_SHARE  # 0 = no bound
         self._memory = memory or ProcessMemory()
-        self._suites: dict[_Key, _Suite] = {}  # the least used first
-        self._changing = threading.Lock()
+        self._counts = counts
+        self._entries: dict[_Key, _Entry[_Suite]] = {}  # the least used first
+        self._changed = threading.Condition()
         self._opening = threading.Lock()  # one at a time: together they would exceed the bound
+        self._is_room_wanted = False
         self._cost_bytes = 0
+        self._hits = 0
+        self._misses = 0
+        self._closed_counts: Counts = (0, 0)
 
-    def get(self, key: _Key) -> _Suite:
-        """The suite, opened now if need be; raises what opening raises."""
-        suite = self._used(key)
-        if suite is None:
+    @contextlib.contextmanager
+    def use(self, key: _Key) -> Generator[_Suite]:
+        """The suite, opened now if need be and open while it is used; raises what opening raises."""
+        entry = self._taken(key)
+        if entry is None:
             with self._opening:
-                suite = self._used(key) or self._opened(key)
-        return suite
+                entry = self._taken(key) or self._opened(key)
+        try:
+            yield entry.suite
+        finally:
+            with self._changed:
+                entry.users -= 1
+                self._changed.notify_all()
 
-    def _used(self, key: _Key) -> _Suite | None:
-        with self._changing:
-            suite = self._suites.pop(key, None)
-            if suite is not None:
-                self._suites[key] = suite
-            return suite
+    def load(self, key: _Key) -> None:
+        """Have that suite open, for use later."""
+        with self.use(key):
+            return
 
-    def _opened(self, key: _Key) -> _Suite:
+    @property
+    def is_room_wanted(self) -> bool:
+        """Whether somebody waits until a suite is no longer used."""
+        return self._is_room_wanted
+
+    def lookups(self) -> Counts:
+        """How often a suite was open when it was asked for, and how often not."""
+        with self._changed:
+            return self._hits, self._misses
+
+    def tallied(self) -> Counts:
+        """The suites' own counts, those of closed ones included."""
+        with self._changed:
+            every = [self._closed_counts, *(self._counts(entry.suite) for entry in self._entries.values())]
+        return sum(first for first, _ in every), sum(second for _, second in every)
+
+    def _taken(self, key: _Key) -> _Entry[_Suite] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_room_wanted)
+            entry = self._entries.pop(key, None)
+            if entry is not None:
+                self._entries[key] = entry
+                entry.users += 1
+                self._hits += 1
+            return entry
+
+    def _opened(self, key: _Key) -> _Entry[_Suite]:
         self._make_room()
         before, peak = self._memory.resident(), self._memory.peak()
         suite = self._open_suite(key)
         top = max(self._memory.resident(), self._memory.peak() if self._memory.peak() > peak else 0)
         self._cost_bytes = max(self._cost_bytes, top - before)
-        with self._changing:
-            self._suites[key] = suite
-        return suite
+        with self._changed:
+            self._misses += 1
+            self._entries[key] = entry = _Entry(suite, users=1)
+        return entry
 
     def _make_room(self) -> None:
-        while self._bytes_max and self._memory.resident() + self._cost_bytes > self._bytes_max:
-            with self._changing:
-                if not self._suites:
-                    return
-                self._suites.pop(next(iter(self._suites)))
-            self._memory.give_back()  # unless an item still uses it
-            _log.info("a suite was closed", action="suite_closed", open=len(self._suites))
+        with self._changed:
+            try:
+                while self._entries and self._lacks_room():
+                    self._close_one()
+            finally:
+                self._is_room_wanted = False
+                self._changed.notify_all()
+
+    def _lacks_room(self) -> bool:
+        return bool(self._bytes_max) and self._memory.resident() + self._cost_bytes > self._bytes_max
+
+    def _close_one(self) -> None:
+        idle = next((key for key, entry in self._entries.items() if not entry.users), None)
+        if idle is None:
+            self._is_room_wanted = True
+            self._changed.wait()
+            return
+        self._closed_counts = _sum(self._closed_counts, self._counts(self._entries[idle].suite))
+        del self._entries[idle]
+        self._memory.give_back()
+        _log.info("a suite was closed", action="suite_closed", open=len(self._entries))
+
+
+def _sum(left: Counts, right: Counts) -> Counts:
+    return left[0] + right[0], left[1] + right[1]
 
 
 def _status_bytes(name: str) -> int:

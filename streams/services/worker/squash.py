@@ -1,35 +1,28 @@
 """sns-worker's part: the child squashes, the parent attests and uploads, then the world may know."""
 
-import asyncio
+from dataclasses import dataclass
 from typing import Final, Protocol
 
-import msgspec
+import structlog
 
 from streams.adapters.telemetry.tracing import inner
-from streams.domain.attestation import (
-    METADATA_KEY,
-    Attestation,
-    Format,
-    Statement,
-    attest,
-    object_key_ct64,
-    object_key_ct128,
-    to_metadata,
-)
+from streams.domain.attestation import Attestation, Format, Statement, attest
 from streams.domain.digest import keccak256
 from streams.domain.errors import BlobError, Undecodable, WorkerCrashed
 from streams.domain.results import Squashed
 from streams.domain.work import SquashWork, Work
-from streams.ports import Blobs
-from streams.services.crashpoints import crashpoint
+from streams.ports import Clock
 from streams.services.worker import frames
+from streams.services.worker.backlog import Backlog, Squash
 from streams.services.worker.guard import Guard
 from streams.services.worker.keys import Keys
 from streams.services.worker.loop import Emit
-from streams.services.worker.metrics import UploadMetrics
-from streams.services.worker.pool import Computes, OnState
+from streams.services.worker.pool import Computes
+from streams.services.worker.uploads import Uploads
 
-UPLOADS_MAX: Final = 16  # at a time, of all items
+RECHECK_S: Final = 2.0  # until an upload that failed is tried again
+
+_log = structlog.get_logger(__name__)
 
 
 class Signs(Protocol):
@@ -40,70 +33,28 @@ class Signs(Protocol):
     def sign_digest(self, digest: bytes) -> bytes: ...
 
 
-class Buckets(msgspec.Struct, frozen=True):
-    """Where the objects go."""
+@dataclass(frozen=True)
+class Parts:
+    """What the executor works with."""
 
-    ct64: str
-    ct128: str
-
-
-class Uploads:
-    """Puts both objects of a handle where everybody can read them."""
-
-    def __init__(
-        self,
-        blobs: Blobs,
-        buckets: Buckets,
-        metrics: UploadMetrics,
-        on_state: OnState = lambda _ok, _detail: None,
-    ) -> None:
-        self._blobs = blobs
-        self._buckets = buckets
-        self._metrics = metrics
-        self.tasks = metrics.tasks
-        self._on_state = on_state
-        self._free = asyncio.Semaphore(UPLOADS_MAX)
-
-    async def put_both(
-        self, attestation: Attestation, ct64: bytes, ct128: bytes, about: dict[str, str]
-    ) -> None:
-        """Return when both are there under that attestation; raises BlobError."""
-        handle, context = attestation.statement.handle, attestation.statement.context_id
-        metadata = {METADATA_KEY: to_metadata(attestation)} | about
-        await asyncio.gather(
-            self._put(self._buckets.ct64, object_key_ct64(handle, context), ct64, metadata),
-            self._put(self._buckets.ct128, object_key_ct128(handle, context), ct128, metadata),
-        )
-
-    async def _put(self, bucket: str, key: str, body: bytes, metadata: dict[str, str]) -> None:
-        async with self._free:
-            with self._metrics.unfinished.track_inprogress(), self._metrics.failure.count_exceptions():
-                try:
-                    await self._put_unless_there(bucket, key, body, metadata)
-                except BlobError as error:
-                    self._on_state(False, str(error))
-                    raise
-        crashpoint("sns.between_uploads")
-        self._metrics.success.inc()
-        self._on_state(True, "")
-
-    async def _put_unless_there(self, bucket: str, key: str, body: bytes, metadata: dict[str, str]) -> None:
-        stored = await self._blobs.head(bucket, key)
-        if stored is None or stored.get(METADATA_KEY) != metadata[METADATA_KEY]:
-            await self._blobs.put(bucket, key, body, metadata)
+    pool: Computes
+    keys: Keys
+    guard: Guard
+    uploads: Uploads
+    signer: Signs
+    backlog: Backlog
 
 
 class SquashExecutor:
     """Squashes, attests, uploads."""
 
-    def __init__(
-        self, pool: Computes, keys: Keys, guard: Guard, uploads: Uploads, signer: Signs, worker: str
-    ) -> None:
-        self._pool = pool
-        self._keys = keys
-        self._guard = guard
-        self._uploads = uploads
-        self._signer = signer
+    def __init__(self, parts: Parts, worker: str) -> None:
+        self._pool = parts.pool
+        self._keys = parts.keys
+        self._guard = parts.guard
+        self._uploads = parts.uploads
+        self._signer = parts.signer
+        self._backlog = parts.backlog
         self._worker = worker
 
     async def execute(self, work: Work, emit: Emit) -> None:
@@ -113,15 +64,40 @@ class SquashExecutor:
         with self._uploads.tasks.track_inprogress():
             await self._publish(work, emit)
 
+    async def resubmit_for_ever(self, clock: Clock, recheck_s: float = RECHECK_S) -> None:
+        """Resubmit what could not be uploaded, until cancelled."""
+        while True:
+            await clock.sleep(recheck_s)
+            await self.resubmit()
+
+    async def resubmit(self) -> None:
+        """Try each upload of the backlog once more; a success ends the item before its next attempt."""
+        for kept in self._backlog.all():
+            try:
+                await self._upload(kept.squash)
+            except BlobError as error:
+                _log.warning("still not uploaded", action="resubmission_failed", error=str(error))
+                continue
+            await kept.emit(self._result(kept.squash))
+            self._backlog.drop(kept.squash)
+
     async def _publish(self, work: SquashWork, emit: Emit) -> None:
         self._guard.check_handle(work.ciphertext.handle)
+        squash = self._backlog.find(work) or await self._squashed(work)
+        try:
+            await self._upload(squash)
+        except BlobError:
+            self._backlog.keep(squash, emit)
+            raise
+        self._backlog.drop(squash)
+        await emit(self._result(squash))
+
+    async def _squashed(self, work: SquashWork) -> Squash:
         await self._keys.wait(work.key_id)
         answer = await self._pool.execute(work, lambda _: None)
         if not isinstance(answer, frames.Squashing):
             raise WorkerCrashed(f"the child answered {type(answer).__name__}")
-        attestation = self._attest(work, answer)
-        await self._upload(work, answer, attestation)
-        await emit(self._result(work, attestation))
+        return Squash(work, answer.ct128, self._attest(work, answer))
 
     def _attest(self, work: SquashWork, answer: frames.Squashing) -> Attestation:
         statement = Statement(
@@ -133,7 +109,8 @@ class SquashExecutor:
         )
         return attest(statement, self._signer.address, self._signer.sign_digest)
 
-    async def _upload(self, work: SquashWork, answer: frames.Squashing, attestation: Attestation) -> None:
+    async def _upload(self, squash: Squash) -> None:
+        work = squash.work
         about = {
             "Key-Id": f"0x{work.key_id.hex()}",
             "Transaction-Id": f"0x{work.transaction_hash.hex()}",
@@ -141,19 +118,19 @@ class SquashExecutor:
             "Uploaded-By": self._worker,
         }
         with inner("upload", "client"):
-            await self._uploads.put_both(attestation, work.ciphertext.ct64, answer.ct128, about)
+            await self._uploads.put_both(squash.attestation, work.ciphertext.ct64, squash.ct128, about)
 
-    def _result(self, work: SquashWork, attestation: Attestation) -> Squashed:
-        statement = attestation.statement
+    def _result(self, squash: Squash) -> Squashed:
+        statement = squash.attestation.statement
         return Squashed(
-            item=work.item,
-            attempt=work.attempt,
+            item=squash.work.item,
+            attempt=squash.work.attempt,
             worker=self._worker,
             handle=statement.handle,
             key_id=statement.key_id,
             ct64_digest=statement.ct64_digest,
             ct128_digest=statement.ct128_digest,
             format=statement.format,
-            signer=attestation.signer,
-            attestation=attestation.signature,
+            signer=squash.attestation.signer,
+            attestation=squash.attestation.signature,
         )

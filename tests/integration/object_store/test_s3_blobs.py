@@ -82,6 +82,8 @@ async def test_wrong_secret_is_one_refusal(
 async def test_missing_bucket_is_an_error(blobs: S3Blobs) -> None:
     with pytest.raises(BlobError, match="no-such-bucket"):
         await blobs.put("no-such-bucket", "k", b"v")
+    with pytest.raises(BlobError, match="no-such-bucket"):
+        await blobs.check("no-such-bucket")
 
 
 async def test_dead_server_is_one_error(settings: ObjectStoreSettings) -> None:

@@ -22,7 +22,11 @@ class TestContract(BlobsContract):
 
 
 async def test_requests_fail_as_often_as_told(blobs: MemoryBlobs) -> None:
-    blobs.fail_next(3)
+    blobs.fail_next(5)
+    with pytest.raises(BlobError):
+        await blobs.put_new("b", "k", b"v")
+    with pytest.raises(BlobError):
+        await blobs.check("b")
     with pytest.raises(BlobError):
         await blobs.put("b", "k", b"v")
     with pytest.raises(BlobError):

@@ -25,6 +25,14 @@ class OddJobs:
     def __init__(self) -> None:
         self._told: list[bytes] = []
         self.lookup_s = 0.0
+        self.prepared = 0
+        self._meeting = threading.Barrier(2)
+        self._lock = threading.Lock()
+        self._inside = 0
+
+    @property
+    def caches(self) -> frames.Caches:
+        return frames.Caches(key_hits=self.prepared, key_misses=len(self._told) - self.prepared)
 
     def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None:
         if directory.name == "cut":
@@ -40,6 +48,7 @@ class OddJobs:
         if key_id == NEVER_KEY:
             raise errors.KeyMissing("no such key")
         self._told.append(b"!")
+        self.prepared += 1
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
         assert isinstance(work, SquashWork)
@@ -85,6 +94,23 @@ class OddJobs:
             meal.append(bytearray(os.urandom(1 << 20)))
         threading.Event().wait()
         return b""
+
+    def meet(self, argument: str) -> bytes:
+        self._meeting.wait(60)
+        return b"met"
+
+    def beside(self, argument: str) -> bytes:
+        """How many others run."""
+        with self._lock:
+            self._inside += 1
+        for _ in range(1000):
+            os.sched_yield()
+        with self._lock:
+            self._inside -= 1
+            return str(self._inside).encode()
+
+    def gulp(self, argument: str) -> bytes:
+        return str(len(bytearray(int(argument) << 20))).encode()  # not touched, so the parent sees nothing
 
     def fail(self, argument: str) -> bytes:
         kind, _, text = argument.partition(" ")

@@ -23,6 +23,7 @@ from streams.domain.handle import stamp
 from streams.domain.results import Ciphertext, Computed, Proven, Result, Squashed
 from streams.domain.work import ComputeWork, ProofWork, SquashWork, Work
 from streams.services.worker import frames
+from streams.services.worker.backlog import Backlog
 from streams.services.worker.compute import ComputeExecutor
 from streams.services.worker.guard import Guard
 from streams.services.worker.keys import Keys
@@ -30,7 +31,8 @@ from streams.services.worker.loop import Executor
 from streams.services.worker.metrics import upload_metrics
 from streams.services.worker.process import OnOutput
 from streams.services.worker.proof import INPUT_BYTES_MAX, ProofExecutor
-from streams.services.worker.squash import Buckets, SquashExecutor, Uploads
+from streams.services.worker.squash import Parts, SquashExecutor
+from streams.services.worker.uploads import Buckets, Uploads
 
 CHAIN = 12345
 KEY, CRS = b"k" * 32, b"c" * 32
@@ -184,10 +186,9 @@ class Squashes:
     def __init__(self, bench: Bench, answer: frames.Final_ | Exception | None = None) -> None:
         self.blobs = MemoryBlobs()
         self.pool = Answering(answer or frames.Squashing(1, b"ct128", 11))
-        self.uploads = Uploads(self.blobs, Buckets("a", "b"), upload_metrics(bench.metrics))
-        self.executor = SquashExecutor(
-            self.pool, opened(), GUARD, self.uploads, Signer(bytes(31) + b"\x01"), "w"
-        )
+        uploads = Uploads(self.blobs, Buckets("a", "b"), upload_metrics(bench.metrics))
+        signer = Signer(bytes(31) + b"\x01")
+        self.executor = SquashExecutor(Parts(self.pool, opened(), GUARD, uploads, signer, Backlog()), "w")
 
 
 async def test_both_objects_say_who_made_them_and_of_what(bench: Bench) -> None:
@@ -255,10 +256,9 @@ async def test_work_of_another_class_is_refused(bench: Bench, work: Work) -> Non
 @pytest.mark.parametrize("work", [proof(), squash()])
 async def test_an_answer_of_another_kind_is_a_defect_of_the_child(bench: Bench, work: Work) -> None:
     pool = Answering(frames.Opened(1))
-    uploads = Squashes(bench).uploads
     executors: dict[type, Executor] = {
         ProofWork: ProofExecutor(pool, opened(), GUARD, "w"),
-        SquashWork: SquashExecutor(pool, opened(), GUARD, uploads, Signer(bytes(31) + b"\x01"), "w"),
+        SquashWork: Squashes(bench, frames.Opened(1)).executor,
     }
     with pytest.raises(WorkerCrashed):
         await executed(executors[type(work)], work)

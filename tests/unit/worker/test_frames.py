@@ -39,13 +39,17 @@ WORKS = (
     SquashWork(item="s", tenant="t", attempt=2, timeout_s=60, key_id=b"k", ciphertext=CIPHERTEXT),
 )
 REQUESTS = (
-    *(frames.Run(number, work) for number, work in enumerate(WORKS)),
+    *(frames.Batch((frames.Run(number, work),)) for number, work in enumerate(WORKS)),
+    frames.Batch(tuple(frames.Run(number, work) for number, work in enumerate(WORKS))),
+    frames.Prepare(6, b"k", b"c"),
     frames.OpenKeys(7, b"k", Path("/keys"), at_once=True),
     frames.OpenCrs(8, b"c", Path("/crs"), at_once=False),
 )
 REPLIES = (
     frames.Ready(),
     frames.Opened(1),
+    frames.Caches(1, 2, 3, 4),
+    frames.Begun(2),
     frames.Output(2, CIPHERTEXT),
     frames.Finished(2),
     frames.Verdict(3, True, (CIPHERTEXT,)),
@@ -90,7 +94,7 @@ def test_the_end_of_the_parent_is_the_end_of_the_requests(pair: Pair) -> None:
 
 async def test_a_reply_that_is_cut_is_the_end_of_the_child() -> None:
     reader = asyncio.StreamReader()
-    reader.feed_data(frames.frame(REPLIES[2])[:-1])
+    reader.feed_data(frames.frame(frames.Output(2, CIPHERTEXT))[:-1])
     reader.feed_eof()
     assert await frames.read_reply(reader) is None
 
@@ -105,3 +109,7 @@ async def test_a_size_is_refused_before_its_bytes_are_read(pair: Pair) -> None:
     left.sendall(head)
     with pytest.raises(Undecodable, match="are allowed"):
         frames.receive_request(right)
+
+
+def test_counts_are_told_apart_from_what_was_told_before() -> None:
+    assert frames.Caches(5, 6, 7, 8).since(frames.Caches(1, 1, 2, 3)) == frames.Caches(4, 5, 5, 5)

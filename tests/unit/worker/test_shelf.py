@@ -1,4 +1,6 @@
+import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -21,6 +23,7 @@ class Suite:
 class PretendMemory:
     """Memory of the suites that a shelf has open."""
 
+    pinned: set[str] = field(default_factory=set[str])
     opened: list[str] = field(default_factory=list[str])
     held: set[str] = field(default_factory=set[str])
     given_back: int = 0
@@ -35,13 +38,25 @@ class PretendMemory:
 
     def give_back(self) -> None:
         self.given_back += 1
-        self.held.discard(next(name for name in self.opened if name in self.held))
+        closed = next(name for name in self.opened if name in self.held and name not in self.pinned)
+        self.held.discard(closed)
 
     def open(self, name: str) -> Suite:
         self.opened.append(name)
         self.held.add(name)
         self.most = max(self.most, self.resident() + 10)
         return Suite(name)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Give the other threads the processor until it holds."""
+    limit = threading.Event()
+    giving_up = threading.Timer(60, limit.set)
+    giving_up.start()
+    while not holds():
+        assert not limit.is_set()
+        os.sched_yield()
+    giving_up.cancel()
 
 
 @pytest.fixture
@@ -51,29 +66,77 @@ def memory() -> PretendMemory:
 
 def test_a_suite_is_opened_once_when_it_is_asked_for(memory: PretendMemory) -> None:
     shelf = Shelf(memory.open, BOUND, memory)
-    assert shelf.get("a") is shelf.get("a")
+    with shelf.use("a") as first, shelf.use("a") as second:
+        assert first is second
     assert memory.opened == ["a"]
 
 
 def test_the_least_used_makes_room(memory: PretendMemory) -> None:
     shelf = Shelf(memory.open, BOUND, memory)
     for name in ("a", "b", "c", "b", "a"):
-        shelf.get(name)
+        shelf.load(name)
     assert memory.opened == ["a", "b", "c", "a"]  # b outlived a because it was used later
     assert memory.given_back == 2
+
+
+def test_what_is_in_use_is_not_closed_and_another_one_makes_room(memory: PretendMemory) -> None:
+    shelf = Shelf(memory.open, BOUND, memory)
+    memory.pinned.add("a")
+    with shelf.use("a"):
+        shelf.load("b")
+        shelf.load("c")
+        assert memory.held == {"a", "c"}
+
+
+def test_who_needs_room_waits_until_a_suite_is_free_and_comes_before_the_next_one(
+    memory: PretendMemory,
+) -> None:
+    shelf = Shelf(memory.open, SUITE, memory)
+    served: list[str] = []
+
+    def use(name: str) -> None:
+        with shelf.use(name):
+            served.append(name)
+
+    with shelf.use("a"):
+        opening = threading.Thread(target=use, args=("b",))
+        opening.start()
+        until(lambda: shelf.is_room_wanted)
+        late = threading.Thread(target=use, args=("a",))
+        late.start()
+        assert memory.held == {"a"}
+    opening.join(60)
+    late.join(60)
+    assert served == ["b", "a"]
+    assert memory.opened == ["a", "b", "a"]
+
+
+def test_lookups_are_counted(memory: PretendMemory) -> None:
+    shelf = Shelf(memory.open, 0, memory)
+    for name in ("a", "b", "a", "a"):
+        shelf.load(name)
+    assert shelf.lookups() == (2, 2)
+
+
+def test_the_counts_of_a_closed_suite_are_not_lost(memory: PretendMemory) -> None:
+    shelf = Shelf(memory.open, SUITE, memory, counts=lambda suite: (len(suite.name), 10))
+    shelf.load("a")
+    assert shelf.tallied() == (1, 10)
+    shelf.load("bc")
+    assert shelf.tallied() == (3, 20)
 
 
 def test_without_a_bound_all_stay(memory: PretendMemory) -> None:
     shelf = Shelf(memory.open, 0, memory)
     for name in ("a", "b", "c", "d", "a", "b"):
-        shelf.get(name)
+        shelf.load(name)
     assert memory.opened == ["a", "b", "c", "d"]
 
 
 def test_a_bound_that_holds_one_holds_one(memory: PretendMemory) -> None:
     shelf = Shelf(memory.open, SUITE, memory)
     for name in ("a", "b", "a"):
-        shelf.get(name)
+        shelf.load(name)
     assert memory.opened == ["a", "b", "a"]
     assert len(memory.held) == 1
 
@@ -85,10 +148,10 @@ def test_one_that_cannot_be_opened_leaves_the_others(memory: PretendMemory) -> N
         return memory.open(name)
 
     shelf = Shelf(refuse, BOUND, memory)
-    shelf.get("a")
+    shelf.load("a")
     with pytest.raises(ValueError, match="bad"):
-        shelf.get("bad")
-    shelf.get("a")
+        shelf.load("bad")
+    shelf.load("a")
     assert memory.opened == ["a"]
 
 
@@ -102,11 +165,12 @@ def test_what_is_open_is_given_out_while_another_one_opens(memory: PretendMemory
         return memory.open(name)
 
     shelf = Shelf(slowly, 0, memory)
-    shelf.get("a")
-    opening = threading.Thread(target=shelf.get, args=("slow",))
+    shelf.load("a")
+    opening = threading.Thread(target=shelf.load, args=("slow",))
     opening.start()
     assert asked.wait(30)
-    assert shelf.get("a").name == "a"
+    with shelf.use("a") as suite:
+        assert suite.name == "a"
     go_on.set()
     opening.join(30)
     assert memory.opened == ["a", "slow"]

@@ -28,13 +28,15 @@ from streams.domain.work import ComputeWork, ProofWork, SquashWork, Step
 from streams.fhe.clear import SQUASHED, STORED, decode, encode, encode_list
 from streams.fhe.keyset import CLEAR_MAGIC, PURPOSES
 from streams.fhe.suite import ClearValue
+from streams.services.worker.backlog import Backlog
 from streams.services.worker.compute import ComputeExecutor
 from streams.services.worker.guard import Guard
 from streams.services.worker.keys import Keys
 from streams.services.worker.metrics import upload_metrics
 from streams.services.worker.pool import Pool
 from streams.services.worker.proof import ProofExecutor, auxiliary_data
-from streams.services.worker.squash import Buckets, SquashExecutor, Uploads
+from streams.services.worker.squash import Parts, SquashExecutor
+from streams.services.worker.uploads import Buckets, Uploads
 
 CHAIN = 12345
 KEY, CRS = b"k" * 32, b"c" * 32
@@ -200,7 +202,7 @@ async def test_a_squashed_ciphertext_is_attested_and_both_objects_are_there_firs
     work = SquashWork(item="s", tenant="t", attempt=0, timeout_s=60, key_id=KEY, ciphertext=given)
     async with child("sns", bench, tmp_path) as (pool, keys):
         uploads = Uploads(blobs, Buckets("b64", "b128"), upload_metrics(bench.metrics))
-        executor = SquashExecutor(pool, keys, GUARD, uploads, signer, "w")
+        executor = SquashExecutor(Parts(pool, keys, GUARD, uploads, signer, Backlog()), "w")
         await bench.send(work)
         async with bench.worker(executor):
             results = await bench.answered(2)

@@ -3,6 +3,7 @@
 import pytest
 
 from streams.adapters.telemetry.metrics import Metrics
+from streams.services.worker.frames import Caches
 from streams.services.worker.metrics import upload_metrics, worker_metrics
 
 
@@ -59,3 +60,18 @@ def test_uploads_are_counted_as_upstream_counts_them() -> None:
     lines = metrics.text().decode().splitlines()
     assert "coprocessor_sns_worker_aws_upload_success_counter 2.0" in lines
     assert "coprocessor_sns_worker_aws_upload_failure_counter 1.0" in lines
+
+
+def test_what_was_at_hand_is_counted_by_cache() -> None:
+    metrics = Metrics()
+    counted = worker_metrics(metrics, "tfhe")
+    counted.count(Caches(key_hits=3, key_misses=1))
+    counted.count(Caches(key_hits=1, ciphertext_hits=5, ciphertext_misses=7))
+    lines = metrics.text().decode().splitlines()
+    for line in (
+        'cipherstream_worker_cache_hits{cache="keys"} 4.0',
+        'cipherstream_worker_cache_misses{cache="keys"} 1.0',
+        'cipherstream_worker_cache_hits{cache="ciphertexts"} 5.0',
+        'cipherstream_worker_cache_misses{cache="ciphertexts"} 7.0',
+    ):
+        assert line in lines

@@ -5,7 +5,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -37,8 +37,13 @@ async def answer(pool: Pool, verb: str, timeout_s: float = 60.0) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def running(memory_bytes_max: int = MEMORY_BYTES_MAX) -> AsyncIterator[Pool]:
-    pool = Pool(COMMAND, SystemClock(), memory_bytes_max=memory_bytes_max)
+async def running(
+    memory_bytes_max: int = MEMORY_BYTES_MAX,
+    flags: tuple[str, ...] = (),
+    on_caches: Callable[[frames.Caches], None] = lambda _: None,
+) -> AsyncIterator[Pool]:
+    command = (*COMMAND, "--memory-bytes", str(memory_bytes_max), *flags)
+    pool = Pool(command, SystemClock(), memory_bytes_max=memory_bytes_max, on_caches=on_caches)
     task = asyncio.create_task(pool.run())
     try:
         yield pool
@@ -161,6 +166,81 @@ async def test_a_stopped_pool_leaves_no_child_behind() -> None:
         pid = int(await answer(pool, "pid"))
         assert pool.pid == pid
     assert identify(pid) is None
+
+
+async def test_what_would_exhaust_the_machine_at_once_is_refused_and_the_child_lives() -> None:
+    async with running(memory_bytes_max=120 << 20) as pool:
+        pid = await answer(pool, "pid")
+        with pytest.raises(WorkerCrashed, match="MemoryError"):
+            await answer(pool, "gulp 3000")
+        assert await answer(pool, "pid") == pid
+
+
+async def test_items_that_come_together_are_prepared_for_once() -> None:
+    async with running() as pool:
+        echoes = await asyncio.gather(*(answer(pool, f"echo {number}") for number in range(20)))
+        assert echoes == [str(number).encode() for number in range(20)]
+        assert await answer(pool, "keys") == b"!!"  # once for all of them, once for this one
+
+
+async def test_in_a_batch_only_the_items_that_are_at_fault_fail() -> None:
+    async with running() as pool:
+        verbs = ("echo a", "fail OperationError bad", "panic", "fail InvalidInput no", "echo b")
+        outcomes = await asyncio.gather(*(answer(pool, verb) for verb in verbs), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [
+        bytes,
+        OperationError,
+        WorkerCrashed,
+        InvalidInput,
+        bytes,
+    ]
+
+
+@pytest.mark.parametrize("policy", ["parallel", "sequential"])
+async def test_of_a_batch_that_kills_the_child_the_others_are_computed(policy: str) -> None:
+    async with running(flags=("--policy", policy)) as pool:
+        verbs = ("echo a", "echo b", "crash", "echo c", "echo d")
+        outcomes = await asyncio.gather(*(answer(pool, verb) for verb in verbs), return_exceptions=True)
+    culprit = outcomes.pop(2)
+    assert isinstance(culprit, WorkerCrashed)
+    assert outcomes == [b"a", b"b", b"c", b"d"]
+
+
+async def test_items_run_beside_each_other_or_one_after_the_other() -> None:
+    async with running() as pool:
+        assert await asyncio.gather(answer(pool, "meet"), answer(pool, "meet")) == [b"met", b"met"]
+    async with running(flags=("--policy", "sequential")) as pool:
+        beside = await asyncio.gather(*(answer(pool, "beside") for _ in range(6)))
+        assert beside == [b"0"] * 6
+
+
+async def test_the_time_of_an_item_begins_with_its_turn() -> None:
+    async with running(flags=("--policy", "sequential")) as pool:
+        first = asyncio.create_task(answer(pool, "hang", timeout_s=3))
+        second = asyncio.create_task(answer(pool, "echo later", timeout_s=2.5))
+        with pytest.raises(WorkerCrashed, match="no answer within 3 s"):
+            await first
+        assert await second == b"later"
+
+
+async def test_what_is_at_hand_is_counted_over_all_children() -> None:
+    told: list[frames.Caches] = []
+    async with running(on_caches=told.append) as pool:
+        await answer(pool, "echo")
+        with pytest.raises(WorkerCrashed):
+            await answer(pool, "crash")
+        await answer(pool, "echo")
+    assert sum(caches.key_hits for caches in told) == 3
+
+
+async def test_an_asker_that_goes_away_leaves_the_others_their_answer() -> None:
+    async with running() as pool:
+        await answer(pool, "echo up")
+        first = asyncio.create_task(answer(pool, "echo first"))
+        second = asyncio.create_task(answer(pool, "echo second"))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await second == b"second"
 
 
 PARENT = """
