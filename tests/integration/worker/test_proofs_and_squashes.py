@@ -1,13 +1,18 @@
 """zkproof-worker and sns-worker as processes, on a real broker and a real object store."""
 
+import asyncio
+from pathlib import Path
+from typing import Any
+
 import httpx
 import pytest
-from worker_process import CHAIN, CRS, KEY, Deployment, worker
+from worker_process import CHAIN, CRS, KEY, Deployment, port_of, worker
 
 from streams.adapters.ethereum.signer import recover
 from streams.devnet.stack import Stack
 from streams.domain.attestation import (
     METADATA_KEY,
+    Format,
     from_metadata,
     is_genuine,
     object_key_ct64,
@@ -80,3 +85,56 @@ async def test_squashed_ciphertexts_are_there_for_everybody(deployment: Deployme
         assert is_genuine(attestation, recover)
         assert attestation.signer == deployment.signer.address
         assert response.headers["x-amz-meta-key-id"] == f"0x{KEY.hex()}"
+
+
+async def test_an_operator_chooses_form_and_policy_and_sees_whether_the_buckets_are_there(
+    deployment: Deployment,
+) -> None:
+    def work(number: int) -> SquashWork:
+        handle = stamp(keccak256(f"{deployment.kafka.prefix}{number}".encode()), 0xFF, CHAIN, UINT64)
+        given = Ciphertext(handle=handle, fhe_type=UINT64, ct64=encode(STORED, ClearValue(UINT64, number)))
+        return SquashWork(
+            item=f"s{number}", tenant="t", attempt=0, timeout_s=60, key_id=KEY, ciphertext=given
+        )
+
+    more = '[sns]\nschedule_policy = "sequential"\nenable_compression = false\nwork_items_batch_size = 3'
+    state = deployment.folder
+    async with worker("sns_worker", deployment.settings(more=more), "s", state):
+        await deployment.send("work.sns.v1", [work(number) for number in range(6)])
+        results = await deployment.results("t", 12)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port_of(state, 's')}") as http:
+            health = await http.get("/healthz")
+            metrics = await http.get("/metrics")
+        async for _, beat in deployment.heartbeats():
+            assert beat is not None
+            assert beat.slots == 3
+            break
+    squashed = [result for result in results if isinstance(result, Squashed)]
+    assert {result.item for result in squashed} == {f"s{number}" for number in range(6)}
+    assert {result.format for result in squashed} == {Format.UNCOMPRESSED_ON_CPU}
+    assert health.json()["dependencies"]["buckets"] == "ok"
+    assert 'cipherstream_worker_cache_misses{cache="keys"} 1.0' in metrics.text
+
+
+async def test_a_bucket_that_is_missing_makes_the_worker_unhealthy(deployment: Deployment) -> None:
+    state = deployment.folder
+    settings = deployment.settings()
+    settings.write_text(settings.read_text().replace("access_key", 'bucket_ct128 = "missing"\naccess_key', 1))
+    async with worker("sns_worker", settings, "s", state):
+        report = await _health_with(state, "s", "buckets")
+    assert report["dependencies"]["buckets"] == "fail"
+    assert report["details"]["buckets"].startswith("missing: ")
+    assert report["status"] == "unhealthy"
+
+
+async def _health_with(state: Path, name: str, dependency: str) -> dict[str, Any]:
+    """The first report that says something about it; the worker may not even be up."""
+    async with asyncio.timeout(90), httpx.AsyncClient() as http:
+        while True:
+            try:
+                report = (await http.get(f"http://127.0.0.1:{port_of(state, name)}/healthz")).json()
+            except (OSError, httpx.TransportError):
+                report = {"dependencies": {}}
+            if dependency in report["dependencies"]:
+                return report
+            await asyncio.sleep(0.1)

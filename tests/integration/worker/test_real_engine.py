@@ -2,14 +2,16 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from streams.adapters.system import SystemClock, SystemEntropy
+from streams.adapters.telemetry.metrics import Metrics
 from streams.devnet import client
+from streams.domain.attestation import Format
 from streams.domain.digest import keccak256
 from streams.domain.handle import stamp
 from streams.domain.operations import BY_NAME, FheType
@@ -19,9 +21,11 @@ from streams.fhe.keyset import KeyFiles, KeyStore
 from streams.fhe.suite import ClearValue
 from streams.services import sns_worker, tfhe_worker, zkproof_worker
 from streams.services.worker import frames
+from streams.services.worker.metrics import worker_metrics
 from streams.services.worker.pool import Pool
 from streams.services.worker.proof import auxiliary_data
 from streams.services.worker.service import Kind
+from streams.settings import SnsSettings
 
 pytestmark = pytest.mark.fhe
 
@@ -44,12 +48,18 @@ def keys() -> Keys:
 
 
 @asynccontextmanager
-async def child(kind: Kind, keys: Keys) -> AsyncGenerator[Pool]:
+async def child(
+    kind: Kind,
+    keys: Keys,
+    flags: tuple[str, ...] = (),
+    on_caches: Callable[[frames.Caches], None] = lambda _: None,
+) -> AsyncGenerator[Pool]:
     command = (
         *(sys.executable, "-m", "streams.services.worker.child", "--kind", kind.name),
-        *("--engine", "tfhe-rs", "--threads", "2"),
+        *("--engine", "tfhe-rs", "--threads", "2", "--memory-bytes", str(kind.memory_bytes_max)),
+        *flags,
     )
-    pool = Pool(command, SystemClock(), memory_bytes_max=kind.memory_bytes_max)
+    pool = Pool(command, SystemClock(), memory_bytes_max=kind.memory_bytes_max, on_caches=on_caches)
     running = asyncio.create_task(pool.run())
     try:
         await pool.open_keys(KEY, keys.files.folder)
@@ -100,17 +110,29 @@ async def computed(pool: Pool) -> Ciphertext:
 
 
 async def test_a_sum_is_squashed_and_decrypts(keys: Keys) -> None:
-    async with child(tfhe_worker.KIND, keys) as pool:
+    counted = worker_metrics(metrics := Metrics(), "tfhe")
+    async with child(tfhe_worker.KIND, keys, on_caches=counted.count) as pool:
         total, *others = await asyncio.gather(*(computed(pool) for _ in range(3)))
         assert peak_bytes(pool) <= tfhe_worker.KIND.memory_bytes_max
     assert others == [total, total]
+    hits, misses = (
+        metrics.value(f"cipherstream_worker_cache_{name}", {"cache": "ciphertexts"})
+        for name in ("hits", "misses")
+    )
+    assert hits is not None
+    assert misses is not None
+    assert hits + misses == 6  # two operands, three times
+    assert hits >= 1  # two threads may decompress the same at the same time
     work = SquashWork(item="s", tenant="t", attempt=0, timeout_s=300, key_id=KEY, ciphertext=total)
-    async with child(sns_worker.KIND, keys) as pool:
-        answer = await pool.execute(work, lambda _: None)
-        assert peak_bytes(pool) <= sns_worker.KIND.memory_bytes_max
+    kind = sns_worker.kind_of(SnsSettings(enable_compression=False))
+    async with child(kind, keys, (*kind.child_flags, "--slots", str(kind.slots))) as pool:
+        # Several at a time stay within the bound too.
+        answer, *_ = await asyncio.gather(*(pool.execute(work, lambda _: None) for _ in range(kind.slots)))
+        assert peak_bytes(pool) <= kind.memory_bytes_max
     assert isinstance(answer, frames.Squashing)
+    assert answer.format == Format.UNCOMPRESSED_ON_CPU
     decryptor = client.open_decryptor("tfhe-rs", keys.generated.client_key)
-    assert decryptor.decrypt(answer.ct128, UINT64) == 12
+    assert decryptor.decrypt(answer.ct128, UINT64, compressed=False) == 12
 
 
 def proof(raw: bytes) -> ProofWork:

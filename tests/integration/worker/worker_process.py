@@ -66,7 +66,7 @@ class Deployment:
         await asyncio.to_thread(topics.apply, admin, changes, self.kafka.prefix, declared)
         await self._announce()
 
-    def settings(self, engine: str = "clear") -> Path:
+    def settings(self, engine: str = "clear", more: str = "") -> Path:
         file = self.folder / "cipherstream.toml"
         secret = self.folder / "secret_key"
         secret.write_text(self._stack.s3_credentials.secret_key)
@@ -79,7 +79,7 @@ class Deployment:
             f'[object_store]\nendpoint = "{self._stack.s3_endpoint}"\nbucket = "{self._stack.s3_bucket}"\n'
             f'access_key = "{self._stack.s3_credentials.access_key}"\nsecret_key_file = "{secret}"\n'
             f"[devnet]\nchains = [{CHAIN}]\n"
-            f'[signer]\nprivate_key_file = "{key}"\n'
+            f'[signer]\nprivate_key_file = "{key}"\n{more}\n'
         )
         return file
 

@@ -15,8 +15,8 @@ from streams.devnet.processes import identify
 from streams.domain.errors import InvalidInput, KeyMaterialError, KeyMissing, OperationError, WorkerCrashed
 from streams.domain.results import Ciphertext
 from streams.domain.work import SquashWork
-from streams.services.worker import frames
-from streams.services.worker.pool import Pool
+from streams.services.worker import frames, process
+from streams.services.worker.pool import START_TIMEOUT_S, Pool
 from tests.unit.worker.odd_child import NEVER_KEY
 
 COMMAND = (sys.executable, "-m", "tests.unit.worker.odd_child", "--kind", "odd", "--threads", "2")
@@ -221,6 +221,16 @@ async def test_the_time_of_an_item_begins_with_its_turn() -> None:
         with pytest.raises(WorkerCrashed, match="no answer within 3 s"):
             await first
         assert await second == b"later"
+
+
+async def test_a_child_that_takes_nothing_up_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "BEGIN_TIMEOUT_S", 1.0)
+    child = await process.start_child(COMMAND, MEMORY_BYTES_MAX)
+    await child.ready(START_TIMEOUT_S)
+    os.kill(child.pid, signal.SIGSTOP)
+    with pytest.raises(process.ChildLost, match="did not begin within 1 s"):
+        await child.run(item("echo"), 60, lambda _: None)
+    assert await child.ended() == "an item did not begin within 1 s"
 
 
 async def test_what_is_at_hand_is_counted_over_all_children() -> None:
