@@ -73,16 +73,23 @@ class _Line:
         self._lock = threading.Lock()
         self._told = frames.Caches()
 
-    def send(self, reply: frames.Reply) -> None:
+    def send(self, reply: frames.Reply, jobs: Jobs | None = None) -> None:
+        """Send it, after the counts of those jobs if they are news: whoever has an answer has counted."""
         with self._lock:
-            self._sock.sendall(frames.frame(reply))
+            self._put(self._news(jobs) + frames.frame(reply))
 
-    def tell(self, jobs: Jobs) -> None:
-        """Send its counts if they are news; under the lock, so that they never go back."""
-        with self._lock:
-            if (caches := jobs.caches) != self._told:
-                self._told = caches
-                self._sock.sendall(frames.frame(caches))
+    def _news(self, jobs: Jobs | None) -> bytes:
+        # Under the lock, so that counts never go back.
+        if jobs is None or (caches := jobs.caches) == self._told:
+            return b""
+        self._told = caches
+        return frames.frame(caches)
+
+    def _put(self, message: bytes) -> None:
+        try:
+            self._sock.sendall(message)
+        except OSError:
+            os._exit(0)  # the parent is gone
 
 
 def serve(sock: socket.socket, jobs: Jobs, threads: int, policy: Policy = Policy.PARALLEL) -> None:
@@ -92,29 +99,31 @@ def serve(sock: socket.socket, jobs: Jobs, threads: int, policy: Policy = Policy
     openers = ThreadPoolExecutor(threads + 1)  # keys open while all items run, and while all wait for others
     line.send(frames.Ready())
     while (request := frames.receive_request(sock)) is not None:
-        if isinstance(request, frames.Batch):
-            for run in request.runs:
-                runners.submit(_answer, jobs, run, line)
-        else:
+        if not isinstance(request, frames.Batch):
             openers.submit(_answer, jobs, request, line)
+            continue
+        if policy is Policy.PARALLEL:  # there is a thread for each
+            line.send(frames.Begun(tuple(run.number for run in request.runs)))
+        for run in request.runs:
+            runners.submit(_in_turn if policy is Policy.SEQUENTIAL else _answer, jobs, run, line)
     os._exit(0)
+
+
+def _in_turn(jobs: Jobs, run: frames.Run, line: _Line) -> None:
+    line.send(frames.Begun((run.number,)))
+    _answer(jobs, run, line)
 
 
 def _answer(jobs: Jobs, request: _Asked, line: _Line) -> None:
     try:
         for reply in _replies(jobs, request):
-            if isinstance(reply, frames.Final_):
-                line.tell(jobs)  # before the answer, so that whoever has it has counted
-            line.send(reply)
-    except OSError:
-        os._exit(0)  # the parent is gone
+            line.send(reply, jobs if isinstance(reply, frames.Final_) else None)
     except BaseException as error:  # a panic of the native library is no Exception
         line.send(_broken(request.number, error))
 
 
 def _replies(jobs: Jobs, request: _Asked) -> Iterator[frames.Reply]:
     if isinstance(request, frames.Run):
-        yield frames.Begun(request.number)
         for reply in jobs.run(request.number, request.work):
             crashpoint("child.answering")
             yield reply

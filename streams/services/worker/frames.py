@@ -79,9 +79,9 @@ class Caches(msgspec.Struct, frozen=True, tag="caches"):
 
 
 class Begun(msgspec.Struct, frozen=True, tag="begun"):
-    """The item's turn has come; its time runs from here."""
+    """The turn of these items has come; their time runs from here."""
 
-    number: int
+    numbers: tuple[int, ...]
 
 
 class Output(msgspec.Struct, frozen=True, tag="output"):
@@ -134,8 +134,8 @@ class Broken(msgspec.Struct, frozen=True, tag="broken"):
 
 
 Request = OpenKeys | OpenCrs | Prepare | Batch
-Answer = Begun | Output | Opened | Finished | Verdict | Squashing | Broken
-Reply = Ready | Caches | Answer
+Answer = Output | Opened | Finished | Verdict | Squashing | Broken
+Reply = Ready | Caches | Begun | Answer
 Final_ = Opened | Finished | Verdict | Squashing | Broken  # what ends a request
 
 _request_decoder = msgspec.msgpack.Decoder(Request, dec_hook=lambda kind, value: kind(value))

@@ -220,6 +220,9 @@ class Child:
         match reply:
             case frames.Ready():
                 self._ready.set()
+            case frames.Begun():
+                for number in self._questions.keys() & set(reply.numbers):
+                    self._questions[number].begun.set()
             case frames.Caches():
                 self._on_caches(reply.since(self._caches))
                 self._caches = reply
@@ -230,13 +233,10 @@ class Child:
         question = self._questions.get(reply.number)
         if question is None or question.answer.done():
             return  # its asker was cancelled
-        match reply:
-            case frames.Begun():
-                question.begun.set()
-            case frames.Output():
-                question.on_output(reply.ciphertext)
-            case _:
-                question.answer.set_result(reply)
+        if isinstance(reply, frames.Output):
+            question.on_output(reply.ciphertext)
+        else:
+            question.answer.set_result(reply)
 
     async def _bury(self) -> None:
         self.kill("")  # a child that closed its end is of no use

@@ -49,7 +49,7 @@ REPLIES = (
     frames.Ready(),
     frames.Opened(1),
     frames.Caches(1, 2, 3, 4),
-    frames.Begun(2),
+    frames.Begun((2, 3)),
     frames.Output(2, CIPHERTEXT),
     frames.Finished(2),
     frames.Verdict(3, True, (CIPHERTEXT,)),
