@@ -24,6 +24,7 @@ class Readiness:
         self._buckets = tuple(dict.fromkeys(buckets))
         self._clock = clock
         self._on_state = on_state
+        self._unheard = set(self._buckets)  # nothing is known about them yet
         self._away: dict[str, str] = {}  # why, by bucket
 
     async def run(self) -> None:
@@ -57,6 +58,9 @@ class Readiness:
         if reason and bucket not in self._away:
             _log.warning("bucket is away", action="bucket_away", bucket=bucket, reason=reason)
         self._away.pop(bucket, None)
+        self._unheard.discard(bucket)
         if reason:
             self._away[bucket] = reason
+        if self._unheard and not self._away:
+            return  # not all are known to be ready
         self._on_state(not self._away, "; ".join(f"{name}: {why}" for name, why in self._away.items()))

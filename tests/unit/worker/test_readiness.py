@@ -18,11 +18,13 @@ class Gates(MemoryBlobs):
         self.missing: set[str] = set()
         self.open = asyncio.Event()
         self.open.set()
+        self.quick: set[str] = set()  # they answer at once
         self.asked: list[str] = []
 
     async def check(self, bucket: str) -> None:
         self.asked.append(bucket)
-        await self.open.wait()
+        if bucket not in self.quick:
+            await self.open.wait()
         if bucket in self.missing:
             raise BlobError("not found")
 
@@ -64,9 +66,18 @@ async def test_a_bucket_that_is_missing_is_named_until_it_is_there() -> None:
         assert watch.said == (True, "")
 
 
-async def test_a_store_that_is_silent_is_not_ready_after_five_seconds_and_is_not_asked_again_meanwhile() -> (
-    None
-):
+async def test_one_bucket_that_is_there_says_nothing_about_the_other() -> None:
+    watch = Watch("a", "b")
+    watch.blobs.open.clear()
+    watch.blobs.quick.add("a")
+    async with watch.running():
+        assert watch.said is None
+        watch.blobs.open.set()
+        await watch.clock.advance(0)
+        assert watch.said == (True, "")
+
+
+async def test_a_silent_store_is_not_ready_after_five_seconds_and_not_asked_again() -> None:
     watch = Watch("a")
     watch.blobs.open.clear()
     async with watch.running():
