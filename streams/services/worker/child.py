@@ -105,12 +105,13 @@ def serve(sock: socket.socket, jobs: Jobs, threads: int, policy: Policy = Policy
         if policy is Policy.PARALLEL:  # there is a thread for each
             line.send(frames.Begun(tuple(run.number for run in request.runs)))
         for run in request.runs:
-            runners.submit(_in_turn if policy is Policy.SEQUENTIAL else _answer, jobs, run, line)
+            runners.submit(_run, jobs, run, line, policy)
     os._exit(0)
 
 
-def _in_turn(jobs: Jobs, run: frames.Run, line: _Line) -> None:
-    line.send(frames.Begun((run.number,)))
+def _run(jobs: Jobs, run: frames.Run, line: _Line, policy: Policy) -> None:
+    if policy is Policy.SEQUENTIAL:
+        line.send(frames.Begun((run.number,)))
     _answer(jobs, run, line)
 
 
