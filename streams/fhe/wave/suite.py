@@ -66,6 +66,10 @@ class WaveCompute:
         }
         return next(self._computed((step,), inputs, (result,))).ct64
 
+    def cache_counts(self) -> tuple[int, int]:
+        """No operand is kept from one component to the next."""
+        return 0, 0
+
     def outputs(self, work: ComputeWork) -> Iterator[Ciphertext]:
         """The wanted outputs of a component, those of one batch together; raises OperationError."""
         inputs = {given.handle: Encrypted(given.fhe_type, given.ct64) for given in work.inputs}
