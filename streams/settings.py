@@ -146,6 +146,14 @@ class SenderSettings(KeyFileSettings):
 
     address: Address | None = None
     postgres_url: SecretStr | None = None
+    calls_max: int = Field(default=16, ge=1, le=256)  # under way at once, on consecutive nonces
+    gas_percent: int = Field(default=120, ge=100)  # of the estimate: votes in between change the cost
+    fee_cap_gwei: float = Field(default=500.0, gt=0)  # per gas; beyond it an alarm, not a transaction
+    fee_raise_percent: float = Field(default=12.5, ge=10)  # nodes want 10 at least, on both fees
+    replace_after_blocks: int = Field(default=10, ge=1)  # for the first in line
+    verify_proof_retries_max: int = Field(default=6, ge=1)  # refusals after which a call is given up
+    add_material_retries_max: int = Field(default=2**31 - 1, ge=1)
+    drain_s: float = Field(default=8.0, ge=0, le=25)  # for calls under way when told to stop
 
 
 class EngineSettings(Section):

@@ -19,6 +19,8 @@ from streams.domain.rows import WorkRow
 PIPE_ROUNDS: Final = 2  # of all slots: what workers have and what waits for them in the pipe
 PIPE_WAIT_MS_MIN: Final = 30_000
 PIPE_WAIT_FACTOR: Final = 4
+# What waits for the sender is safe in its topic, in its order: a gateway that is away does not bring it back.
+SENDER_WAIT_MS: Final = 6 * 3_600_000 // PIPE_WAIT_FACTOR
 
 F = TypeVar("F")
 

@@ -62,3 +62,13 @@ class StoredCall(msgspec.Struct, frozen=True, kw_only=True):
     def hashes(self) -> tuple[bytes, ...]:
         """Every hash under which this call may be mined, the newest first."""
         return (self.signed.hash, *self.earlier)
+
+
+class RefusedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that the contract refused, with its last reason."""
+
+    address: bytes
+    call_hash: bytes
+    item: str
+    tenant: str
+    error: str

@@ -20,6 +20,7 @@ from streams.domain.work import WorkClass
 from streams.messages.topics import GROUPS, WORK
 from streams.ports import Record
 from streams.services.runtime import Runtime
+from streams.services.sender.alarms import Alarms
 from streams.services.sender.encode import Encoder
 from streams.services.sender.metrics import SenderMetrics, loop_metrics
 from streams.services.sender.outside import Outside
@@ -30,14 +31,16 @@ from streams.services.worker.results import Results
 
 SENDER_VARIABLE: Final = "CIPHERSTREAM_SENDER__PRIVATE_KEY"
 SIGNER_VARIABLE: Final = "CIPHERSTREAM_SIGNER__PRIVATE_KEY"
-SLOTS: Final = 16  # calls under way at once, on consecutive nonces
+# An item is ours until it ends: the topic keeps it, and a member of the group that dies loses none. So the
+# graph does not take it back while a gateway is away.
+HOLD_S: Final = 6 * 3600.0
 _ABANDON_S: Final = 0.1  # for a source whose items were cancelled
 _AWAIT_S: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
 async def run(runtime: Runtime) -> None:
-    """Make calls until told to stop and nothing is under way; raises ConfigurationError, ForeignRelease."""
+    """Make calls until told to stop; raises ConfigurationError, ForeignRelease."""
     settings = runtime.settings
     key = load_signer(settings.sender, SENDER_VARIABLE)
     encoder = Encoder(settings.gateway, load_signer(settings.signer, SIGNER_VARIABLE))
@@ -53,7 +56,8 @@ async def run(runtime: Runtime) -> None:
                 return
         worker = settings.service.id or f"sender-{socket.gethostname()}-{os.getpid()}"
         metrics = SenderMetrics(runtime.metrics)
-        sender = Sender(store, node, key, encoder, settings.gateway, runtime.clock, metrics, worker)
+        alarms = Alarms(runtime.health, runtime.metrics)
+        sender = Sender(store, node, key, encoder, settings, runtime.clock, metrics, alarms, worker)
         _log.info("sender is ready", action="sender_ready", address=f"0x{key.address.hex()}")
         await _work(runtime, log, sender, worker, outside)
 
@@ -64,7 +68,7 @@ async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str, ou
         settings.kafka,
         WORK[WorkClass.SENDER],
         GROUPS[WorkClass.SENDER],
-        SLOTS,
+        settings.sender.calls_max,
         on_state=lambda ok, why: runtime.health.set("work_topic", ok, why),
     )
 
@@ -72,7 +76,7 @@ async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str, ou
         return WorkerHeartbeat(
             worker=worker,
             work_class=WorkClass.SENDER,
-            slots=SLOTS,
+            slots=settings.sender.calls_max,
             engine=settings.engine.name,
             key_ids=(),
             partitions=tuple(source.partitions()),
@@ -82,12 +86,15 @@ async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str, ou
     heartbeat = Heartbeat(log, clock, describe, lambda ok, why: runtime.health.set("kafka", ok, why))
     results = Results(log, clock, worker, runtime.tracing)
     counted = loop_metrics(runtime.metrics)
-    loop = WorkerLoop(source, _inline, sender, results, clock, counted, worker, tracing=runtime.tracing)
+    loop = WorkerLoop(
+        source, _inline, sender, results, clock, counted, worker, lambda _: HOLD_S, tracing=runtime.tracing
+    )
     try:
         async with asyncio.TaskGroup() as group:
-            others = (heartbeat.run(), outside.watch(clock), _stop(runtime, source))
+            working = group.create_task(loop.run())
+            others = (heartbeat.run(), outside.watch(clock), _stop(runtime, source, working))
             beside = [group.create_task(other) for other in others]
-            await loop.run()
+            await asyncio.wait((working,))
             for task in beside:
                 task.cancel()
     finally:
@@ -96,9 +103,15 @@ async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str, ou
                 await source.stop()
 
 
-async def _stop(runtime: Runtime, source: KafkaWorkSource) -> None:
+async def _stop(runtime: Runtime, source: KafkaWorkSource, working: asyncio.Task[None]) -> None:
+    """Finish what is under way, but not at any price: a call that is left comes again, signed or not."""
     await runtime.stopping.wait()
-    await source.stop()
+    try:
+        async with asyncio.timeout(runtime.settings.sender.drain_s):
+            await source.stop()
+    except TimeoutError:
+        _log.warning("calls are left for the next start", action="calls_left")
+        working.cancel()
 
 
 @contextlib.asynccontextmanager

@@ -90,11 +90,12 @@ def decode_result(called: Function, data: bytes) -> tuple[object, ...]:
     return tuple(_raw_addresses(kind, value) for kind, value in zip(called.outputs, values, strict=True))
 
 
-def decode_error(data: bytes) -> ContractReverted:
-    """The contract's reason; `Unknown` where its selector is in no table."""
+def decode_error(data: bytes, words: str = "") -> ContractReverted:
+    """The contract's reason; `Unknown` where no table has its selector, with the node's words without one."""
     shape = ERRORS.get(data[:SELECTOR_BYTES])
     if shape is None:
-        return ContractReverted("Unknown", (data,) if data else (), data)
+        said = (words,) if words else ()
+        return ContractReverted("Unknown", (data,) if data else said, data)
     try:
         values = decode(list(shape.inputs), data[SELECTOR_BYTES:])
     except DecodingError:
@@ -130,6 +131,7 @@ _SIGNATURES: Final = (
     "ECDSAInvalidSignatureLength(uint256)",
     "ECDSAInvalidSignatureS(bytes32)",
     "EmptyCoprocessors()",
+    "EnforcedPause()",
     "HostChainAlreadyRegistered(uint256)",
     "HostChainDisabled(uint256)",
     "HostChainNotRegistered(uint256)",

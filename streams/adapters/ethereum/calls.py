@@ -34,22 +34,6 @@ GET_THRESHOLD: Final = abi.function("getCoprocessorMajorityThreshold()", "(uint2
 IS_HOST_CHAIN_REGISTERED: Final = abi.function("isHostChainRegistered(uint256)", "(bool)")
 GET_VERSION: Final = abi.function("getVersion()", "(string)")
 
-# "Done before": for a sender that tries again these mean success.
-DONE_BEFORE: Final = frozenset(
-    {
-        "CoprocessorAlreadyVerified",
-        "CoprocessorAlreadyRejected",
-        "CoprocessorAlreadyAdded",
-        "CoprocessorAlreadyAllowedAccount",
-        "CoprocessorAlreadyAllowedPublicDecrypt",
-    }
-)
-# Retrying cannot help until an operator changes keys or registration.
-NOT_REGISTERED: Final = frozenset(
-    {"NotCoprocessorTxSender", "NotCoprocessorSigner", "CoprocessorSignerDoesNotMatchTxSender"}
-)
-
-
 _Rows = tuple[tuple[bytes, int, bytes, tuple[bytes, ...]]]
 
 

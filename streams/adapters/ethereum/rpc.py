@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self, TypeVar, cast
 
 import httpx
 import msgspec
@@ -169,5 +169,17 @@ def _refusal(method: str, problem: _Problem) -> Exception:
     if any(phrase in text for phrase in _UNKNOWN_BLOCK):
         return BlockUnknown(method, problem.code, problem.message, data)
     if problem.code == 3 or "revert" in text:
-        return abi.decode_error(bytes.fromhex((data or "").removeprefix("0x")))
+        return abi.decode_error(_revert_data(problem.data), problem.message)
     return RpcRefused(method, problem.code, problem.message, data)
+
+
+def _revert_data(data: object) -> bytes:
+    """What the contract returned: nodes give hex, words before the hex, or an object around it."""
+    if isinstance(data, dict):
+        found = cast(dict[str, object], data)
+        return _revert_data(found.get("data", found.get("result")))
+    words = data.split() if isinstance(data, str) else []
+    try:
+        return bytes.fromhex(words[-1].removeprefix("0x")) if words else b""
+    except ValueError:
+        return b""

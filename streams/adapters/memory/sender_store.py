@@ -3,7 +3,7 @@
 import msgspec
 
 from streams.domain.errors import Fenced, StoreError
-from streams.domain.transactions import CallState, Signed, StoredCall, call_transition
+from streams.domain.transactions import CallState, RefusedCall, Signed, StoredCall, call_transition
 
 _OPEN = frozenset({CallState.SIGNED, CallState.CONFIRMED})
 
@@ -15,6 +15,7 @@ class SenderTable:
         self.rows: dict[tuple[bytes, int], StoredCall] = {}
         self.epochs: dict[bytes, int] = {}
         self.holders: dict[bytes, MemorySenderStore] = {}
+        self.refusals: dict[tuple[bytes, bytes], tuple[int, RefusedCall]] = {}
 
 
 class MemorySenderStore:
@@ -47,8 +48,8 @@ class MemorySenderStore:
         return [row for row in self._of(address) if row.state is CallState.SIGNED]
 
     async def from_nonce(self, address: bytes, nonce: int) -> list[StoredCall]:
-        """Rows with that nonce or a higher one whose bytes are ours to repeat, by nonce."""
-        return [row for row in self._of(address) if row.nonce >= nonce and row.state is not CallState.LOST]
+        """Rows with that nonce or a higher one, by nonce."""
+        return [row for row in self._of(address) if row.nonce >= nonce]
 
     async def next_nonce(self, address: bytes) -> int:
         """One above the highest nonce that was ever stored, 0 without any."""
@@ -78,6 +79,14 @@ class MemorySenderStore:
         self._table.rows[call.address, call.nonce] = msgspec.structs.replace(
             row, state=state, transaction_hash=transaction_hash, block_number=block_number
         )
+
+    async def refused(self, refused: RefusedCall) -> int:
+        """Count a refusal; how often this call was refused, this time included."""
+        self._answer()
+        key = refused.address, refused.call_hash
+        count = self._table.refusals.get(key, (0, refused))[0] + 1
+        self._table.refusals[key] = count, refused
+        return count
 
     async def close(self) -> None:
         """Release everything, as the end of a process does."""

@@ -11,7 +11,7 @@ grant usage on schema {schema} to {role};
 
 -- name: tables
 -- Rows are locked, written and never deleted.
-grant select, insert, update on {schema}.transactions, {schema}.sender_epochs to {role};
+grant select, insert, update on {schema}.transactions, {schema}.sender_epochs, {schema}.refusals to {role};
 
 -- name: migrations
 -- The check at start.

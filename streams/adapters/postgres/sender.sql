@@ -23,8 +23,8 @@ select * from transactions where address = $1 and call_hash = $2 and state in ('
 select * from transactions where address = $1 and state = 'signed' order by nonce;
 
 -- name: from_nonce
--- Transactions that a node may have lost.
-select * from transactions where address = $1 and nonce >= $2 and state <> 'lost' order by nonce;
+-- Transactions that a node may have lost, those that lost their nonce included.
+select * from transactions where address = $1 and nonce >= $2 order by nonce;
 
 -- name: next_nonce
 -- One above the highest nonce that was ever used.
@@ -51,3 +51,10 @@ with holder as (select 1 from sender_epochs where address = $2 and epoch = $1 fo
 update transactions set state = $4, transaction_hash = $5, block_number = $6, settled_at = now()
 from holder where address = $2 and nonce = $3 and state = 'signed'
 returning nonce;
+
+-- name: refused
+-- One more refusal of a call.
+insert into refusals as r (address, call_hash, item, tenant, error) values ($1, $2, $3, $4, $5)
+on conflict (address, call_hash) do update
+  set count = r.count + 1, error = excluded.error, item = excluded.item, last_at = now()
+returning count;

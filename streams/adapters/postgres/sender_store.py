@@ -7,11 +7,12 @@ import msgspec
 
 from streams.adapters.postgres import migrate, pool, queries
 from streams.domain.errors import Fenced
-from streams.domain.transactions import CallState, Signed, StoredCall, call_transition
+from streams.domain.transactions import CallState, RefusedCall, Signed, StoredCall, call_transition
 from streams.settings import PostgresSettings
 
 _SQL: Final = queries.load("sender.sql")
 CONNECTIONS: Final = 4  # one holds the lock
+_REASON_CHARS_MAX: Final = 2000
 
 
 async def open_sender_store(settings: PostgresSettings) -> "PostgresSenderStore":
@@ -20,7 +21,7 @@ async def open_sender_store(settings: PostgresSettings) -> "PostgresSenderStore"
 
 
 class PostgresSenderStore:
-    """SenderStore over the tables of 0002_transactions.sql."""
+    """SenderStore over the tables of 0002_transactions.sql and 0003_refusals.sql."""
 
     def __init__(self, connections: pool.Pool) -> None:
         self._pool = connections
@@ -68,7 +69,7 @@ class PostgresSenderStore:
         return [_call(record) for record in await self._fetch("signed", address)]
 
     async def from_nonce(self, address: bytes, nonce: int) -> list[StoredCall]:
-        """Rows with that nonce or a higher one whose bytes are ours to repeat, by nonce."""
+        """Rows with that nonce or a higher one, by nonce."""
         return [_call(record) for record in await self._fetch("from_nonce", address, nonce)]
 
     async def next_nonce(self, address: bytes) -> int:
@@ -96,6 +97,11 @@ class PostgresSenderStore:
         end = (state.value, transaction_hash, block_number)
         await self._write("settle", epoch, call.address, call.nonce, *end)
 
+    async def refused(self, refused: RefusedCall) -> int:
+        """Count a refusal; how often this call was refused, this time included."""
+        what = (refused.address, refused.call_hash, refused.item, refused.tenant, _text(refused.error))
+        return (await self._fetch("refused", *what))[0]["count"]
+
     async def close(self) -> None:
         """Release everything."""
         for address in tuple(self._holding):
@@ -110,6 +116,10 @@ class PostgresSenderStore:
     async def _write(self, name: str, epoch: int, *arguments: Any) -> None:
         if not await self._fetch(name, epoch, *arguments):
             raise Fenced("another sender has this address")
+
+
+def _text(reason: str) -> str:
+    return reason.replace("\0", "\ufffd")[:_REASON_CHARS_MAX]  # a column of text holds no NUL
 
 
 def _signature(signed: Signed) -> tuple[bytes, bytes, int, int]:

@@ -12,6 +12,7 @@ from streams.domain.partition import partition_of
 from streams.domain.rows import WorkRow
 from streams.domain.schedule import (
     PIPE_ROUNDS,
+    SENDER_WAIT_MS,
     Fair,
     LiveWorker,
     Place,
@@ -114,7 +115,7 @@ class Claims:
         if row.work_class != WorkClass.SENDER:
             return Place("", -1, row.cost_ms)
         key = self._market.signer or row.affinity
-        return Place("", partition_of(key, self._market.counts[row.work_class]), row.cost_ms)
+        return Place("", partition_of(key, self._market.counts[row.work_class]), SENDER_WAIT_MS)
 
 
 def _claimed(row: WorkRow, place: Place, epoch: int, now_ms: int) -> WorkRow:

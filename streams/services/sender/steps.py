@@ -11,46 +11,50 @@
 7. `Sent` is acknowledged on results.v1           the next delivery is answered again (`sender.resulted`)
 8. the offset goes
 
-Calls are looked at side by side and take their nonces in the order in which they came; one that has to try
-again goes behind the others. A call that the contract has already seen ends as `Sent(already=True)`, without
-a transaction.
+Calls are looked at side by side and take their nonces in the order in which they came; one that was refused
+goes behind the others. A call that the contract has already seen ends as `Sent(already=True)`, without a
+transaction.
+
+What is not the call's doing, a node or a database that is away, a chain that mines nothing, is waited out
+with the call in our hands, however long: nothing is answered, nothing counted, and since every slot is taken
+nothing more is read from the topic. Only what a contract says of the call itself ends an attempt.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import Final
 from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
 
 from streams.adapters.ethereum.chain import Receipt
-from streams.adapters.ethereum.errors import ContractReverted
+from streams.adapters.ethereum.errors import ContractReverted, RpcRefused
 from streams.adapters.ethereum.signer import Signer
 from streams.adapters.telemetry.tracing import inner
-from streams.domain.errors import Fenced, RpcError, StoreError, Undecodable
+from streams.domain.errors import Fenced, Recoverable, RpcError, StoreError, Undecodable
 from streams.domain.results import Sent
 from streams.domain.transactions import CallState, StoredCall
 from streams.domain.work import SendWork, Work
 from streams.ports import Clock
 from streams.services.crashpoints import crashpoint
-from streams.services.sender.broadcast import first_fees, sign
+from streams.services.sender.alarms import Alarm, Alarms
+from streams.services.sender.answers import Answer, answer
+from streams.services.sender.broadcast import sign
 from streams.services.sender.encode import Encoder, Target
 from streams.services.sender.lease import AddressTaken, Lease
+from streams.services.sender.line import Line
 from streams.services.sender.metrics import SenderMetrics
 from streams.services.sender.node import Node
-from streams.services.sender.reverts import CallRefused, is_done_before
+from streams.services.sender.patience import Patience
+from streams.services.sender.reverts import Refusals
 from streams.services.sender.store import SenderStore
 from streams.services.sender.turns import Turn, Turns
 from streams.services.sender.watch import NonceLost, Watch
 from streams.services.worker.loop import Emit
-from streams.settings import GatewaySettings
+from streams.settings import Settings
 
 _log = structlog.get_logger(__name__)
-
-GAS_PERCENT: Final = 120  # of the estimate: what a call costs depends on votes that come in between
-_PAUSE_S: Final = 0.3  # between tries within the item's time
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -68,20 +72,25 @@ class Sender:
         node: Node,
         key: Signer,
         encoder: Encoder,
-        gateway: GatewaySettings,
+        settings: Settings,
         clock: Clock,
         metrics: SenderMetrics,
+        alarms: Alarms,
         worker: str,
     ) -> None:
         self._store = store
         self._node = node
         self._key = key
         self._encoder = encoder
-        self._chain_id = gateway.chain_id
+        self._chain_id = settings.gateway.chain_id
+        self._gas_percent = settings.sender.gas_percent
         self._clock = clock
         self._metrics = metrics
         self._worker = worker
-        self._watch = Watch(store, node, key, gateway.chain_id, gateway.confirmations, clock)
+        self._alarms = alarms
+        self._line = Line(store, node, key, settings, clock, alarms)
+        self._watch = Watch(store, node, self._line, settings.gateway.confirmations, clock)
+        self._refusals = Refusals(store, key.address, settings.sender)
         self._lease = Lease(store, key.address, self._recover)
         self._nonce_lock = asyncio.Lock()
         self._turns = Turns()
@@ -95,7 +104,7 @@ class Sender:
         target = self._encoder.target(work.call)
         with self._metrics.of(target.kind), inner("gateway transaction", "client") as notes:
             async with self._alone(target.call_hash) as turn:
-                outcome = await self._in_time(work, target, turn)
+                outcome = await self._until_told(work, target, turn)
             notes["transaction.hash"] = f"0x{outcome.transaction_hash.hex()}"
             notes["block.number"] = outcome.block_number
         await emit(
@@ -118,28 +127,26 @@ class Sender:
             with self._turns.next() as turn:
                 yield turn
 
-    async def _in_time(self, work: SendWork, target: Target, turn: Turn) -> _Outcome:
-        """What passes by itself is waited out within the item's time."""
-        deadline_s = self._clock.monotonic_s() + work.timeout_s
+    async def _until_told(self, work: SendWork, target: Target, turn: Turn) -> _Outcome:
+        """What passes by itself is waited out; raises what a contract's refusal means."""
+        patience = Patience(self._clock)
         while True:
             try:
                 async with self._lease.held() as epoch:
-                    return await self._fenced(work, target, epoch, deadline_s, turn)
-            except (RpcError, StoreError, AddressTaken, NonceLost) as error:
-                if self._clock.monotonic_s() >= deadline_s:
-                    raise
-                _log.info(str(error), action="call_waits", error=type(error).__name__)
-            turn.end()  # whoever has to try again lets the others go first
-            await self._clock.sleep(_PAUSE_S)
+                    return await self._fenced(work, target, epoch, turn)
+            except (RpcRefused, NonceLost) as error:
+                turn.end()  # it is about this call, perhaps: the others go first
+                reason: Recoverable = error
+            except (RpcError, StoreError, AddressTaken) as error:
+                reason = error
+            await patience.pause(reason)
 
-    async def _fenced(
-        self, work: SendWork, target: Target, epoch: int, deadline_s: float, turn: Turn
-    ) -> _Outcome:
+    async def _fenced(self, work: SendWork, target: Target, epoch: int, turn: Turn) -> _Outcome:
         try:
             call = await self._call(work, target, epoch, turn)
             if call is None:
                 return _Outcome(already=True)
-            return await self._finish(call, target, epoch, deadline_s)
+            return await self._finish(work, call, target, epoch)
         except Fenced as error:
             self._lease.forget(epoch)
             raise AddressTaken from error
@@ -148,7 +155,7 @@ class Sender:
         """The call's row, its nonce taken in turn if it had none; None when the contract has it already."""
         call = await self._store.find(self._key.address, target.call_hash)
         if call is None:
-            gas = await self._due(target)
+            gas = await self._due(work, target)
             if gas is None:
                 return None
             crashpoint("sender.decided")
@@ -157,25 +164,37 @@ class Sender:
         turn.end()
         return call
 
-    async def _finish(self, call: StoredCall, target: Target, epoch: int, deadline_s: float) -> _Outcome:
+    async def _finish(self, work: SendWork, call: StoredCall, target: Target, epoch: int) -> _Outcome:
         if call.state is CallState.CONFIRMED:
             return _Outcome(call.transaction_hash, call.block_number)
-        receipt = await self._mined(call, epoch, deadline_s)
-        return await self._settle(call, target, receipt, epoch)
+        receipt = await self._mined(call, epoch)
+        return await self._settle(work, call, target, receipt, epoch)
 
-    async def _due(self, target: Target) -> int | None:
-        """Gas for a call that the contract would accept now, None when it has it already."""
+    async def _due(self, work: SendWork, target: Target) -> int | None:
+        """Gas for a call that the contract would accept now, None when it has it already.
+
+        Raises: CallRefused, CallGivenUp, ConfigurationError, RpcError, StoreError.
+        """
         try:
             estimate = await self._node.estimate_gas(self._key.address, target.to, target.data)
         except ContractReverted as refusal:
-            if is_done_before(refusal):
-                return None
+            await self._refusals.take(work, target, refusal)
+            return None
+        except RpcRefused as refusal:
+            await self._without_estimate(work, target, refusal)
             raise
-        return estimate * GAS_PERCENT // 100
+        return estimate * self._gas_percent // 100
+
+    async def _without_estimate(self, work: SendWork, target: Target, refusal: RpcRefused) -> None:
+        meaning = answer(refusal.text)
+        if meaning is Answer.GAS:
+            await self._refusals.count(work, target, str(refusal))
+        if meaning is Answer.NO_FUNDS:
+            self._alarms.sound(Alarm.NO_FUNDS, refusal.text)
 
     async def _commit(self, work: SendWork, target: Target, gas: int, epoch: int, turn: Turn) -> StoredCall:
         address = self._key.address
-        fees = first_fees(await self._node.gas_price())
+        fees = self._line.policy.first(await self._node.gas_price())
         await turn.come()
         async with self._nonce_lock:
             stored = await self._store.next_nonce(address)
@@ -195,32 +214,38 @@ class Sender:
             await self._store.insert(epoch, call)
         return call
 
-    async def _mined(self, call: StoredCall, epoch: int, deadline_s: float) -> Receipt:
+    async def _mined(self, call: StoredCall, epoch: int) -> Receipt:
         try:
-            receipt = await self._watch.final(call, epoch, deadline_s, lambda: crashpoint("sender.broadcast"))
+            receipt = await self._watch.final(call, epoch, lambda: crashpoint("sender.broadcast"))
         except NonceLost:
             await self._store.settle(epoch, call, CallState.LOST, b"", 0)
             raise
         crashpoint("sender.receipt")
         return receipt
 
-    async def _settle(self, call: StoredCall, target: Target, receipt: Receipt, epoch: int) -> _Outcome:
+    async def _settle(
+        self, work: SendWork, call: StoredCall, target: Target, receipt: Receipt, epoch: int
+    ) -> _Outcome:
         end = CallState.CONFIRMED if receipt.is_success else CallState.REVERTED
         await self._store.settle(epoch, call, end, receipt.transaction_hash, receipt.block_number)
         crashpoint("sender.settled")
         if receipt.is_success:
             return _Outcome(receipt.transaction_hash, receipt.block_number)
-        if await self._due(target) is None:
-            return _Outcome(already=True)
-        raise CallRefused("the call was mined and refused, and would pass now")
+        if await self._due(work, target) is not None:
+            await self._refusals.count(work, target, _why_failed(call, receipt))
+        return _Outcome(already=True)
 
     async def _recover(self, epoch: int) -> None:
         """What was signed by whoever had the address before: repeat it, or note how it ended."""
-        address = self._key.address
-        mined = await self._node.nonce(address, "latest")
-        await self._watch.repeat(address, mined)
-        for call in await self._store.signed(address):
+        mined = await self._line.repeat()
+        for call in await self._store.signed(self._key.address):
             receipt = await self._watch.receipt(call) if call.nonce < mined else None
             if receipt is not None and receipt.is_success and await self._watch.is_final(receipt):
                 end = receipt.transaction_hash, receipt.block_number
                 await self._store.settle(epoch, call, CallState.CONFIRMED, *end)
+
+
+def _why_failed(call: StoredCall, receipt: Receipt) -> str:
+    if receipt.gas_used >= call.gas:
+        return f"it was mined and ran out of its {call.gas} gas: raise sender.gas_percent"
+    return "it was mined and refused, and would pass now"

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from streams.domain.transactions import CallState, Signed, StoredCall
+from streams.domain.transactions import CallState, RefusedCall, Signed, StoredCall
 
 
 class SenderStore(Protocol):
@@ -28,7 +28,10 @@ class SenderStore(Protocol):
         ...
 
     async def from_nonce(self, address: bytes, nonce: int) -> list[StoredCall]:
-        """Rows with that nonce or a higher one whose bytes are ours to repeat, by nonce."""
+        """Rows with that nonce or a higher one, by nonce.
+
+        Also of calls that were mined or lost their nonce: a reorganisation may take that back.
+        """
         ...
 
     async def next_nonce(self, address: bytes) -> int:
@@ -47,6 +50,10 @@ class SenderStore(Protocol):
         self, epoch: int, call: StoredCall, state: CallState, transaction_hash: bytes, block_number: int
     ) -> None:
         """End the life of a signed row; raises IllegalTransition."""
+        ...
+
+    async def refused(self, refused: RefusedCall) -> int:
+        """Count a refusal; how often this call was refused, this one included. Not fenced: it only counts."""
         ...
 
     async def close(self) -> None:

@@ -113,7 +113,7 @@ def test_an_argument_that_does_not_fit_is_told_before_the_call() -> None:
 def test_a_custom_error_is_decoded_with_its_arguments() -> None:
     shape = abi.error("CoprocessorAlreadyVerified(uint256,address,address)")
     refused = abi.decode_error(shape.selector + encode(shape.inputs, [3, ADDRESS, bytes(20)]))
-    assert refused.name in calls.DONE_BEFORE
+    assert refused.name == "CoprocessorAlreadyVerified"
     assert refused.arguments == (3, ADDRESS, bytes(20))
     assert str(refused) == f"CoprocessorAlreadyVerified(3, 0x{ADDRESS.hex()}, 0x{'00' * 20})"
 
@@ -132,5 +132,5 @@ def test_an_unknown_error_keeps_its_bytes(data: bytes) -> None:
 def test_an_error_cut_short_keeps_its_name() -> None:
     shape = abi.error("NotCoprocessorSigner(address)")
     refused = abi.decode_error(shape.selector + b"\0")
-    assert refused.name in calls.NOT_REGISTERED
+    assert refused.name == "NotCoprocessorSigner"
     assert refused.arguments == ()

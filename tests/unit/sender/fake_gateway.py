@@ -16,18 +16,30 @@ def refusal(name: str) -> ContractReverted:
     return ContractReverted(name, (), b"")
 
 
+def _refused(text: str) -> RpcRefused:
+    return RpcRefused("eth_sendRawTransaction", -32003, text)
+
+
 class FakeGateway:
     """Finds a transaction's content in the sender's table: what is broadcast must have been stored before."""
 
     def __init__(self, table: SenderTable) -> None:
         self._table = table
         self._known: dict[bytes, StoredCall] = {}  # by hash, everything that was ever broadcast
+        self._failed: set[bytes] = set()  # mined and refused by the contract
         self.pool: dict[int, bytes] = {}  # hash by nonce
         self.blocks: list[list[bytes]] = [[]]
         self._salt = 0
         self.is_mining = True
         self.minimum_fee = 0
+        self.base_fee = 0  # below this nothing is mined
+        self.price = PRICE
         self.failures = 0  # requests to answer with RpcError
+        self.is_away = False  # every request is answered so
+        self.says = ""  # to every broadcast
+        self.estimates: dict[bytes, RpcRefused] = {}  # by call data
+        self.gas_used = 1
+        self.hidden: set[int] = set()  # nonces of the pool that the node does not count as pending
         self.refuses: dict[bytes, ContractReverted] = {}  # by call data
         self.reverts: set[bytes] = set()  # call data of what is mined and fails
         self.made: list[bytes] = []  # call data, in the order of the chain
@@ -46,18 +58,20 @@ class FakeGateway:
     async def nonce(self, address: bytes, tag: str = "pending") -> int:
         self._answer()
         nonce = sum(map(len, self.blocks)) + self.foreign
-        while tag == "pending" and nonce in self.pool:
+        while tag == "pending" and nonce in self.pool and nonce not in self.hidden:
             nonce += 1
         return nonce
 
     async def gas_price(self) -> int:
         self._answer()
-        return PRICE
+        return self.price
 
     async def estimate_gas(self, sender: bytes, to: bytes | None, data: bytes) -> int:
         self._answer()
         if data in self.slow:
             await self.slow[data].wait()
+        if data in self.estimates:
+            raise self.estimates[data]
         if data in self.refuses:
             raise self.refuses[data]
         if data in self.made:
@@ -66,15 +80,19 @@ class FakeGateway:
 
     async def send_raw(self, transaction: bytes) -> bytes:
         self._answer()
+        if self.says:
+            raise _refused(self.says)
         call = next(row for row in self._table.rows.values() if row.signed.raw == transaction)
         self.broadcasts.append(call.signed.hash)
         self._known[call.signed.hash] = call
         if call.nonce < await self.nonce(call.address, "latest"):
-            raise RpcRefused("eth_sendRawTransaction", -32003, "nonce too low")
+            raise _refused("nonce too low")
         if self.pool.get(call.nonce) == call.signed.hash:
-            raise RpcRefused("eth_sendRawTransaction", -32003, "transaction already imported")
+            raise _refused("transaction already imported")
         if call.signed.max_fee < self.minimum_fee:
-            raise RpcRefused("eth_sendRawTransaction", -32003, "max fee per gas less than block base fee")
+            raise _refused("max fee per gas less than block base fee")
+        if call.nonce in self.pool and not self._outbids(call):
+            raise _refused("replacement transaction underpriced")
         self.pool[call.nonce] = call.signed.hash
         if self.is_mining:
             self.mine()
@@ -84,13 +102,12 @@ class FakeGateway:
         self._answer()
         for number, block in enumerate(self.blocks):
             if transaction_hash in block:
-                call = self._known[transaction_hash]
                 return Receipt(
                     transaction_hash=transaction_hash,
                     block_number=number,
                     block_hash=self._head(number).hash,
-                    is_success=call.data not in self.reverts,
-                    gas_used=1,
+                    is_success=transaction_hash not in self._failed,
+                    gas_used=self.gas_used,
                     logs=(),
                 )
         return None
@@ -99,20 +116,22 @@ class FakeGateway:
         """A block with everything that is next in line, then so many empty ones."""
         block: list[bytes] = []
         nonce = sum(map(len, self.blocks)) + self.foreign
-        while nonce in self.pool:
+        while nonce in self.pool and self._pays(self.pool[nonce]):
             block.append(self.pool.pop(nonce))
             nonce += 1
         self.blocks.append(block)
         self.blocks += [[] for _ in range(empty)]
-        self.made += [
-            data for data in (self._known[found].data for found in block) if data not in self.reverts
-        ]
+        for found in block:
+            self._execute(found)
 
     def forget(self, depth: int) -> None:
         """A reorganisation: the last blocks and their transactions are gone."""
         for block in self.blocks[-depth:]:
             for found in block:
-                self.made.remove(self._known[found].data)
+                if found in self._failed:
+                    self._failed.discard(found)
+                else:
+                    self.made.remove(self._known[found].data)
         del self.blocks[-depth:]
         self._salt += 1
 
@@ -121,11 +140,31 @@ class FakeGateway:
         self.pool.pop(sum(map(len, self.blocks)) + self.foreign, None)
         self.foreign += 1
 
+    def _execute(self, found: bytes) -> None:
+        data = self._known[found].data
+        if data in self.reverts or data in self.made:
+            self._failed.add(found)
+        else:
+            self.made.append(data)
+
+    def _pays(self, found: bytes) -> bool:
+        return found in self._known and self._known[found].signed.max_fee >= self.base_fee
+
+    def _outbids(self, call: StoredCall) -> bool:
+        """A tenth more on both fees, as nodes want it; a foreign transaction is never outbid here."""
+        known = self._known.get(self.pool[call.nonce])
+        if known is None:
+            return False
+        old, new = known.signed, call.signed
+        return new.max_fee * 10 >= old.max_fee * 11 and new.priority_fee * 10 >= old.priority_fee * 11
+
     def _head(self, number: int) -> Head:
         content = b"".join(self.blocks[number])
         return Head(number, keccak256(bytes((number % 256, self._salt)) + content), bytes(32), 0)
 
     def _answer(self) -> None:
+        if self.is_away:
+            raise RpcError("the node is away")
         if self.failures:
             self.failures -= 1
             raise RpcError("the node is away")

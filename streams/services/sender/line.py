@@ -1,0 +1,187 @@
+"""The line of an address: its signed calls that are not mined, by nonce, as the node ought to have them.
+
+Whoever waits for a call looks after the whole line, at most every few seconds and one at a time:
+
+- what the node has lost is broadcast again, the same bytes;
+- a nonce that nobody fills any more is filled, since nothing behind it can be mined: with the bytes that
+  once lost it where there are any (the contract refuses a call that was made since), else with an empty
+  transaction;
+- what offers too little is replaced by the same call under the same nonce with higher fees, stored before
+  they are broadcast: at once where the node says so, and for the first in line when so many blocks went by.
+"""
+
+import asyncio
+from typing import Final
+
+import msgspec
+import structlog
+
+from streams.adapters.ethereum.signer import Signer
+from streams.domain.digest import keccak256
+from streams.domain.transactions import CallState, StoredCall
+from streams.ports import Clock
+from streams.services.sender.alarms import Alarm, Alarms
+from streams.services.sender.answers import Answer
+from streams.services.sender.broadcast import broadcast, sign
+from streams.services.sender.fees import FeePolicy
+from streams.services.sender.node import Node
+from streams.services.sender.store import SenderStore
+from streams.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+LOOK_AGAIN_S: Final = 3.0
+NOT_MINED_S: Final = 120.0  # the first in line: then somebody should look
+FILLER: Final = "filler"  # item of a transaction that only uses its nonce
+_TOO_LOW: Final = frozenset({Answer.CHEAP, Answer.OUTBID})
+_PASSING: Final = (Alarm.FEE_CAP, Alarm.NO_FUNDS, Alarm.NODE_REFUSES, Alarm.NOT_MINED)
+_FILLER_DATA: Final = b"cipherstream fills nonce "
+
+
+class Front(msgspec.Struct):
+    """The first in line, and since when it is the first with these bytes."""
+
+    hash: bytes
+    nonce: int
+    block: int
+    since_s: float  # with this nonce
+
+
+class Line:
+    """What is signed under one address and not mined."""
+
+    def __init__(
+        self, store: SenderStore, node: Node, signer: Signer, settings: Settings, clock: Clock, alarms: Alarms
+    ) -> None:
+        self._store = store
+        self._node = node
+        self._signer = signer
+        self._chain_id = settings.gateway.chain_id
+        self._patience = settings.sender.replace_after_blocks
+        self._gas_percent = settings.sender.gas_percent
+        self._clock = clock
+        self._alarms = alarms
+        self.policy = FeePolicy.of(settings.sender)
+        self._lock = asyncio.Lock()
+        self._looked_s = float("-inf")
+        self._front = Front(b"", -1, 0, 0.0)
+        self._gap = -1  # a nonce that nobody filled at the last look
+
+    async def join(self, call: StoredCall, epoch: int) -> None:
+        """Broadcast a call that is new here; raises RpcError, StoreError, Fenced, ConfigurationError."""
+        answer, _ = await broadcast(self._node, call)
+        if answer is not Answer.TAKEN:
+            await self.tend(epoch, now=answer in _TOO_LOW)
+
+    def leave(self) -> None:
+        """A call was mined: what held the line up is over, or is seen again at the next look."""
+        for alarm in _PASSING:
+            self._alarms.clear(alarm)
+
+    async def tend(self, epoch: int, *, now: bool = False) -> None:
+        """Look after the line, unless somebody just did; raises as `join`."""
+        async with self._lock:
+            at_s = self._clock.monotonic_s()
+            if not now and at_s - self._looked_s < LOOK_AGAIN_S:
+                return
+            await self._tend(epoch, at_s)
+            self._looked_s = at_s
+
+    async def repeat(self) -> int:
+        """Broadcast everything that is not mined; gives the first nonce that is not. Raises as `join`."""
+        async with self._lock:
+            address = self._signer.address
+            mined = await self._node.nonce(address, "latest")
+            for row in await self._store.from_nonce(address, mined):
+                await broadcast(self._node, row)
+        return mined
+
+    async def _tend(self, epoch: int, at_s: float) -> None:
+        mined = await self._node.nonce(self._signer.address, "latest")
+        rows = await self._store.from_nonce(self._signer.address, mined)
+        if not rows:
+            return
+        if rows[0].nonce > mined and await self._is_gap(mined):
+            rows = [await self._fill(mined, epoch), *rows]
+        head = await self._node.head()
+        price = await self._node.gas_price()
+        self._look_at_front(rows[0], head.number, at_s)
+        is_stuck = head.number - self._front.block >= self._patience
+        answers = [(row, *await broadcast(self._node, row)) for row in rows]
+        self._tell(answers)
+        for row, answer, _ in answers:
+            is_left = is_stuck and (row is rows[0] or row.signed.max_fee < price)
+            is_low = answer is Answer.CHEAP or (answer is Answer.OUTBID and bool(row.earlier))
+            if row.state is CallState.SIGNED and (is_left or is_low):
+                await self._replace(row, price, epoch)
+
+    async def _is_gap(self, nonce: int) -> bool:
+        """Seen twice: a node may be behind the one that was asked before."""
+        was_seen, self._gap = self._gap == nonce, -1
+        if await self._node.nonce(self._signer.address, "pending") != nonce:
+            return False
+        self._gap = nonce
+        return was_seen
+
+    async def _fill(self, nonce: int, epoch: int) -> StoredCall:
+        """A transaction to ourselves that does nothing, so that those behind it can be mined."""
+        address = self._signer.address
+        data = _FILLER_DATA + str(nonce).encode()
+        gas = await self._node.estimate_gas(address, address, data) * self._gas_percent // 100
+        fees = self.policy.first(await self._node.gas_price())
+        call = StoredCall(
+            address=address,
+            nonce=nonce,
+            call_hash=keccak256(address + data),
+            item=FILLER,
+            tenant="",
+            to=address,
+            data=data,
+            gas=gas,
+            signed=sign(self._signer, self._chain_id, nonce, gas, address, data, fees),
+        )
+        await self._store.insert(epoch, call)
+        _log.warning("nobody fills a nonce any more", action="nonce_filled", nonce=nonce)
+        return call
+
+    def _look_at_front(self, row: StoredCall, block: int, at_s: float) -> None:
+        front = self._front
+        if row.nonce != front.nonce:
+            self._alarms.clear(Alarm.FEE_CAP)
+            self._front = Front(row.signed.hash, row.nonce, block, at_s)
+        elif row.signed.hash != front.hash:
+            self._front = Front(row.signed.hash, row.nonce, block, front.since_s)
+        waited_s = at_s - self._front.since_s
+        late = f"nonce {row.nonce} has been first in line for {waited_s:.0f} s: 0x{row.signed.hash.hex()}"
+        self._alarms.told(Alarm.NOT_MINED, late if waited_s >= NOT_MINED_S else "")
+
+    def _tell(self, answers: list[tuple[StoredCall, Answer, str]]) -> None:
+        words = {answer: f"nonce {row.nonce}: {text}" for row, answer, text in reversed(answers)}
+        self._alarms.told(Alarm.NO_FUNDS, words.get(Answer.NO_FUNDS, ""))
+        self._alarms.told(Alarm.NODE_REFUSES, words.get(Answer.REFUSED, "") or words.get(Answer.GAS, ""))
+        for row, answer, _ in answers:
+            if answer is Answer.OUTBID and not row.earlier:
+                self.foreign(row, "waits")
+
+    def foreign(self, call: StoredCall, what: str) -> None:
+        """Somebody else's transaction has a nonce of ours: the alarm stands until this process ends."""
+        self._alarms.sound(
+            Alarm.FOREIGN_TRANSACTION,
+            f"a transaction that is not ours {what} under nonce {call.nonce} of 0x{call.address.hex()}: "
+            "somebody else signs with this key",
+        )
+
+    async def _replace(self, row: StoredCall, price: int, epoch: int) -> None:
+        fees = self.policy.raised(row.signed, price)
+        if fees is None:
+            cap = self.policy.cap
+            self._alarms.sound(
+                Alarm.FEE_CAP, f"nonce {row.nonce} needs more than {cap} wei per gas, the cap of the settings"
+            )
+            return
+        signed = sign(self._signer, self._chain_id, row.nonce, row.gas, row.to, row.data, fees)
+        replaced = await self._store.replace(epoch, row, signed)
+        _log.warning(
+            "call replaced", action="call_replaced", nonce=row.nonce, max_fee=fees.max_fee, tip=fees.tip
+        )
+        await broadcast(self._node, replaced)
