@@ -20,7 +20,7 @@ PIPE_ROUNDS: Final = 2  # of all slots: what workers have and what waits for the
 PIPE_WAIT_MS_MIN: Final = 30_000
 PIPE_WAIT_FACTOR: Final = 4
 # What waits for the sender is safe in its topic, in its order: a gateway that is away does not bring it back.
-SENDER_WAIT_MS: Final = 6 * 3_600_000 // PIPE_WAIT_FACTOR
+SENDER_WAIT_MS: Final = 2 * 3_600_000 // PIPE_WAIT_FACTOR
 
 F = TypeVar("F")
 

@@ -33,7 +33,7 @@ SENDER_VARIABLE: Final = "CIPHERSTREAM_SENDER__PRIVATE_KEY"
 SIGNER_VARIABLE: Final = "CIPHERSTREAM_SIGNER__PRIVATE_KEY"
 # An item is ours until it ends: the topic keeps it, and a member of the group that dies loses none. So the
 # graph does not take it back while a gateway is away.
-HOLD_S: Final = 6 * 3600.0
+HOLD_S: Final = 2 * 3600.0
 _ABANDON_S: Final = 0.1  # for a source whose items were cancelled
 _AWAIT_S: Final = 1.0
 _log = structlog.get_logger(__name__)

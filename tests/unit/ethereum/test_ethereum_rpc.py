@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import httpx
 import msgspec
 import pytest
@@ -92,6 +94,33 @@ async def test_a_revert_carries_the_contracts_error() -> None:
     assert isinstance(raised.value, CallReverted)
     assert (raised.value.name, raised.value.arguments) == ("VerifyProofNotRequested", (9,))
     assert str(raised.value) == "VerifyProofNotRequested(9)"
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda data: f"Reverted {data}",
+        lambda data: {"data": data, "message": "VM Exception"},
+        lambda data: {"result": data},
+        lambda data: {"data": {"data": data}},
+    ],
+    ids=["words", "object", "result", "nested"],
+)
+async def test_a_revert_is_found_wherever_a_node_puts_it(wrapped: Callable[[str], object]) -> None:
+    data = keccak256(b"CoprocessorAlreadyAdded(bytes32,address)")[:4] + bytes(64)
+    node = FakeNode(eth_estimateGas=refuse(-32015, "execution reverted", wrapped(f"0x{data.hex()}")))
+    async with node.client() as client:
+        with pytest.raises(ContractReverted) as raised:
+            await client.call("eth_estimateGas", ({},), TEXT)
+    assert raised.value.name == "CoprocessorAlreadyAdded"
+
+
+@pytest.mark.parametrize("data", [None, "", "0x", "no hex", 7, [], {"code": 1}])
+async def test_a_revert_without_its_error_keeps_the_nodes_words(data: object) -> None:
+    node = FakeNode(eth_estimateGas=refuse(3, "execution reverted: paused", data))
+    async with node.client() as client:
+        with pytest.raises(ContractReverted, match=r"Unknown\(execution reverted: paused\)"):
+            await client.call("eth_estimateGas", ({},), TEXT)
 
 
 async def test_a_revert_without_data_is_one_too() -> None:

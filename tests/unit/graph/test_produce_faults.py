@@ -6,9 +6,13 @@ from test_owner import facts
 from unit.domain import worlds
 
 from streams.domain.lifecycle import WorkState
+from streams.domain.schedule import PIPE_WAIT_FACTOR, SENDER_WAIT_MS
+from streams.domain.work import WorkClass
 from streams.messages import topics
 
-DEADLINE_S = 90.0  # more than what any item of these facts may wait in the pipe
+DEADLINE_S = 90.0  # more than what any item of these facts may wait in the pipe, but for the sender's
+OUTAGE_S = 3600.0  # what the sender waits for without an answer
+SENDER_DEADLINE_S = PIPE_WAIT_FACTOR * SENDER_WAIT_MS / 1000
 
 
 async def done(world: GraphWorld) -> None:
@@ -18,7 +22,7 @@ async def done(world: GraphWorld) -> None:
     assert worlds.settled(world.store.state) == worlds.settled(expected)
 
 
-@pytest.mark.parametrize("work_class", ["tfhe", "zkproof", "sns", "sender"])
+@pytest.mark.parametrize("work_class", ["tfhe", "zkproof", "sns"])
 async def test_a_lost_message_is_sent_again_after_its_deadline(world: GraphWorld, work_class: str) -> None:
     world.log.drop_next(topics.WORK[work_class])
     async with world.process() as process:
@@ -28,6 +32,24 @@ async def test_a_lost_message_is_sent_again_after_its_deadline(world: GraphWorld
         await world.clock.advance(DEADLINE_S)
         await world.beat_all()
         await process.live()
+    await done(world)
+
+
+async def test_a_message_to_the_sender_stays_out_over_an_outage_and_is_sent_again_after_that(
+    world: GraphWorld,
+) -> None:
+    lost = topics.WORK[WorkClass.SENDER]
+    world.log.drop_next(lost)
+    async with world.process() as process:
+        await world.publish(*facts())
+        await process.live()
+    for pause_s, is_taken_back in ((OUTAGE_S, False), (SENDER_DEADLINE_S - OUTAGE_S + 60, True)):
+        await world.clock.advance(pause_s)
+        async with world.process() as process:
+            await world.beat_all()
+            await process.live()
+        sent = [row for row in world.items() if row.work_class == WorkClass.SENDER]
+        assert any(row.attempt for row in sent) is is_taken_back
     await done(world)
 
 

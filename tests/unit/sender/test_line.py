@@ -8,7 +8,7 @@ from fake_gateway import PRICE
 from sender_rig import KEY, Rig, commit_of
 
 from streams.adapters.memory.sender_store import MemorySenderStore
-from streams.domain.transactions import CallState
+from streams.domain.transactions import CallState, StoredCall
 from streams.services.sender.alarms import ALARM_COUNTER, ALARM_GAUGE, Alarm
 from streams.services.sender.line import FILLER, LOOK_AGAIN_S, NOT_MINED_S
 from streams.services.sender.steps import Sender
@@ -46,7 +46,7 @@ async def ended(rig: Rig, sending: asyncio.Task[object]) -> None:
     await sending
 
 
-def row_of(rig: Rig, nonce: int = 0):
+def row_of(rig: Rig, nonce: int = 0) -> StoredCall:
     return rig.table.rows[KEY.address, nonce]
 
 
