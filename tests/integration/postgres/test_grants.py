@@ -17,7 +17,7 @@ from streams.domain.rows import TABLES
 from streams.settings import PostgresSettings
 
 pytestmark = pytest.mark.stack
-OWN = ("transactions", "sender_epochs")
+OWN = ("transactions", "sender_epochs", "refusals")
 
 
 @pytest.fixture

@@ -81,6 +81,17 @@ async def new_bench(
 
 
 @pytest.fixture
+async def idle_chain(gateway: Gateway) -> AsyncIterator[RpcClient]:
+    """The gateway's node mines only when it is told to."""
+    async with RpcClient(gateway.url) as rpc:
+        await rpc.call("evm_setAutomine", (False,), ANYTHING)
+        yield rpc
+        await rpc.call("anvil_setNextBlockBaseFeePerGas", (hex(10**9),), ANYTHING)
+        await rpc.call("anvil_mine", ("0x1",), ANYTHING)
+        await rpc.call("evm_setAutomine", (True,), ANYTHING)
+
+
+@pytest.fixture
 async def bench(new_bench: Callable[[int], Awaitable[Bench]]) -> Bench:
     return await new_bench(0)
 

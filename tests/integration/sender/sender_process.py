@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import IO
 
@@ -21,7 +21,7 @@ from streams.devnet.chain_client import OPERATOR_BASE, DevAccounts, dev_secret
 from streams.devnet.contracts import Deployment
 from streams.devnet.stack import Stack
 from streams.domain import events
-from streams.domain.results import Result, Started, decode_result
+from streams.domain.results import Result, Sent, Started, decode_result
 from streams.domain.work import AddMaterial, Call, SendWork, encode_work
 from streams.services.crashpoints import MARKER_VARIABLE, POINT_VARIABLE
 from streams.settings import KafkaSettings, PostgresSettings
@@ -29,6 +29,7 @@ from streams.settings import KafkaSettings, PostgresSettings
 USED = ("work.sender.v1", "results.v1", "control.v1", "dlq.v1")
 OPERATORS = 8  # registered at the gateway, each with accounts for sending and signing
 PARTITIONS = 2
+_LOOK_S = 0.1
 ROOT = Path(__file__).parents[3]
 PROCESS = """
 import sys
@@ -90,6 +91,18 @@ class Bench:
                     return result
         raise AssertionError("the log ended")
 
+    async def results_until_sent(self, tenant: str, items: int) -> list[Result]:
+        """The results of a tenant up to the moment at which so many items are sent."""
+        await self.log.partitions("results.v1")
+        place = self.log.partition_of("results.v1", tenant.encode())
+        found: list[Result] = []
+        async with contextlib.aclosing(self.log.read("results.v1", place, 0)) as records:
+            async for record in records:
+                found.append(decode_result(record.value or b""))
+                if len({result.item for result in found if isinstance(result, Sent)}) == items:
+                    return found
+        raise AssertionError("the log ended")
+
     async def rows(self) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(self.postgres.url.get_secret_value())
         try:
@@ -98,6 +111,18 @@ class Bench:
             )
         finally:
             await connection.close()
+
+    def add_settings(self, lines: str) -> None:
+        """More of the sender's section, which is the last of the file."""
+        self.settings.write_text(f"{self.settings.read_text()}{lines}\n")
+
+    async def rows_until(self, is_so: Callable[[list[asyncpg.Record]], bool]) -> list[asyncpg.Record]:
+        """The rows, once they are so."""
+        while True:
+            rows = await self.rows()
+            if is_so(rows):
+                return rows
+            await asyncio.sleep(_LOOK_S)
 
     async def commits(self, handle: bytes) -> int:
         """How many AddCiphertextMaterial events the gateway has of a handle."""

@@ -8,7 +8,7 @@ import pytest
 from streams.adapters.memory.sender_store import MemorySenderStore, SenderTable
 from streams.adapters.postgres.sender_store import PostgresSenderStore, open_sender_store
 from streams.domain.errors import Fenced, IllegalTransition
-from streams.domain.transactions import CallState, Signed, StoredCall
+from streams.domain.transactions import CallState, RefusedCall, Signed, StoredCall
 from streams.settings import PostgresSettings
 
 pytestmark = pytest.mark.stack
@@ -144,11 +144,20 @@ async def test_a_settled_call_is_found_with_its_end_and_settled_once(connect: Co
         await store.settle(epoch, found, CallState.LOST, b"", 0)
 
 
-async def test_what_may_be_repeated_starts_at_a_nonce_and_leaves_out_what_is_lost(connect: Connect) -> None:
+async def test_what_may_be_repeated_starts_at_a_nonce_whatever_became_of_it(connect: Connect) -> None:
     store = await connect()
     epoch = await holder(store)
     for nonce in range(4):
         await store.insert(epoch, a_call(nonce))
     await store.settle(epoch, a_call(1), CallState.CONFIRMED, b"\3" * 32, 7)
     await store.settle(epoch, a_call(2), CallState.LOST, b"", 0)
-    assert [call.nonce for call in await store.from_nonce(ADDRESS, 1)] == [1, 3]
+    assert [call.nonce for call in await store.from_nonce(ADDRESS, 1)] == [1, 2, 3]
+
+
+async def test_refusals_are_counted_by_call_for_every_sender_of_an_address(connect: Connect) -> None:
+    first, second = await connect(), await connect()
+    refused = RefusedCall(address=ADDRESS, call_hash=b"\7" * 32, item="i", tenant="t", error="no\0t now")
+    other = msgspec.structs.replace(refused, call_hash=b"\x08" * 32)
+    assert [await first.refused(refused), await second.refused(refused)] == [1, 2]
+    assert await first.refused(other) == 1
+    assert await second.refused(msgspec.structs.replace(refused, error="x" * 100_000)) == 3
