@@ -61,12 +61,7 @@ async def test_a_sender_that_is_stopped_with_calls_that_nobody_mines_leaves_them
     await idle_chain.call("evm_setAutomine", (True,), ANYTHING)
     async with asyncio.timeout(PATIENCE_S), bench.sender():
         after = await bench.rows_until(lambda rows: all(row["state"] == "confirmed" for row in rows))
-        results = await bench.results("t", 3 * len(works))
+        results = await bench.results_until_sent("t", len(works))
     assert [(row["nonce"], row["hash"]) for row in after] == [(row["nonce"], row["hash"]) for row in before]
-    assert sorted(result.item for result in results if isinstance(result, Sent)) == [
-        "item0",
-        "item1",
-        "item2",
-    ]
     assert not any(isinstance(result, Failed) for result in results)
     assert [await bench.commits(work.call.handle) for work in works] == [1, 1, 1]

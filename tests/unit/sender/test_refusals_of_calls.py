@@ -3,6 +3,7 @@
 import pytest
 from fake_gateway import refusal
 from sender_rig import KEY, Rig, commit_of, rejection_of
+from structlog.testing import capture_logs
 
 from streams.adapters.ethereum.errors import RpcRefused
 from streams.domain.errors import CipherstreamError, ConfigurationError
@@ -39,6 +40,16 @@ async def test_each_row_of_the_table(row: Refusal, work: SendWork) -> None:
             await rig.send(rig.sender(), work)
     assert rig.states() == [], "a refusal takes no nonce"
     assert bool(rig.table.refusals) == (row.reaction is Reaction.RETRY_LIMITED)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_opposite"), [("CoprocessorAlreadyVerified", True), ("CoprocessorAlreadyRejected", False)]
+)
+async def test_a_vote_that_is_the_opposite_of_ours_is_told(rig: Rig, name: str, is_opposite: bool) -> None:
+    rig.node.refuses[rig.data(rejection_of(1))] = refusal(name)
+    with capture_logs() as logs:
+        await rig.send(rig.sender(), rejection_of(1))
+    assert any(line.get("action") == "opposite_vote" for line in logs) is is_opposite
 
 
 async def refused_so_often(rig: Rig, work: SendWork, times: int) -> list[type[CipherstreamError]]:
