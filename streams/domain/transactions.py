@@ -7,6 +7,8 @@ import msgspec
 
 from streams.domain.errors import IllegalTransition
 
+LINE_MAX: Final = 1024  # rows that are looked at together; after a deep reorganisation the others follow
+
 
 class CallState(StrEnum):
     """Life of a signed call."""

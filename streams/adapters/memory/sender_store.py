@@ -3,7 +3,7 @@
 import msgspec
 
 from streams.domain.errors import Fenced, StoreError
-from streams.domain.transactions import CallState, RefusedCall, Signed, StoredCall, call_transition
+from streams.domain.transactions import LINE_MAX, CallState, RefusedCall, Signed, StoredCall, call_transition
 
 _OPEN = frozenset({CallState.SIGNED, CallState.CONFIRMED})
 
@@ -48,8 +48,8 @@ class MemorySenderStore:
         return [row for row in self._of(address) if row.state is CallState.SIGNED]
 
     async def from_nonce(self, address: bytes, nonce: int) -> list[StoredCall]:
-        """Rows with that nonce or a higher one, by nonce."""
-        return [row for row in self._of(address) if row.nonce >= nonce]
+        """Rows with that nonce or a higher one, by nonce, the first LINE_MAX."""
+        return [row for row in self._of(address) if row.nonce >= nonce][:LINE_MAX]
 
     async def next_nonce(self, address: bytes) -> int:
         """One above the highest nonce that was ever stored, 0 without any."""

@@ -24,7 +24,7 @@ select * from transactions where address = $1 and state = 'signed' order by nonc
 
 -- name: from_nonce
 -- Transactions that a node may have lost, those that lost their nonce included.
-select * from transactions where address = $1 and nonce >= $2 order by nonce;
+select * from transactions where address = $1 and nonce >= $2 order by nonce limit $3;
 
 -- name: next_nonce
 -- One above the highest nonce that was ever used.

@@ -7,7 +7,7 @@ import msgspec
 
 from streams.adapters.postgres import migrate, pool, queries
 from streams.domain.errors import Fenced
-from streams.domain.transactions import CallState, RefusedCall, Signed, StoredCall, call_transition
+from streams.domain.transactions import LINE_MAX, CallState, RefusedCall, Signed, StoredCall, call_transition
 from streams.settings import PostgresSettings
 
 _SQL: Final = queries.load("sender.sql")
@@ -69,8 +69,8 @@ class PostgresSenderStore:
         return [_call(record) for record in await self._fetch("signed", address)]
 
     async def from_nonce(self, address: bytes, nonce: int) -> list[StoredCall]:
-        """Rows with that nonce or a higher one, by nonce."""
-        return [_call(record) for record in await self._fetch("from_nonce", address, nonce)]
+        """Rows with that nonce or a higher one, by nonce, the first LINE_MAX."""
+        return [_call(record) for record in await self._fetch("from_nonce", address, nonce, LINE_MAX)]
 
     async def next_nonce(self, address: bytes) -> int:
         """One above the highest nonce that was ever stored, 0 without any."""

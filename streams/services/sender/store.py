@@ -28,7 +28,7 @@ class SenderStore(Protocol):
         ...
 
     async def from_nonce(self, address: bytes, nonce: int) -> list[StoredCall]:
-        """Rows with that nonce or a higher one, by nonce.
+        """Rows with that nonce or a higher one, by nonce, the first LINE_MAX.
 
         Also of calls that were mined or lost their nonce: a reorganisation may take that back.
         """
