@@ -6,6 +6,8 @@ from typing import Final
 import msgspec
 
 from streams.adapters.ethereum import abi
+from streams.adapters.ethereum.bloom import BLOOM_BYTES
+from streams.adapters.ethereum.errors import WrongLogs
 from streams.adapters.ethereum.rpc import RpcClient
 from streams.domain.errors import RpcError
 from streams.domain.facts import Log
@@ -18,6 +20,7 @@ class Head(msgspec.Struct, frozen=True):
     hash: bytes
     parent_hash: bytes
     timestamp: int
+    logs_bloom: bytes = b""  # empty where the chain has none that one can rely on
 
 
 class BlockLog(msgspec.Struct, frozen=True):
@@ -46,11 +49,14 @@ class WireHead(msgspec.Struct, frozen=True, rename="camel"):
     hash: str
     parent_hash: str
     timestamp: str
+    logs_bloom: str = ""
 
     def read(self) -> Head:
-        """In bytes and numbers."""
-        number, timestamp = quantity(self.number), quantity(self.timestamp)
-        return Head(number, unhex(self.hash), unhex(self.parent_hash), timestamp)
+        """In bytes and numbers; raises RpcError."""
+        number, timestamp, bloom = quantity(self.number), quantity(self.timestamp), unhex(self.logs_bloom)
+        if len(bloom) not in (0, BLOOM_BYTES):
+            raise RpcError(f"a logs bloom of {len(bloom)} bytes")
+        return Head(number, unhex(self.hash), unhex(self.parent_hash), timestamp, bloom)
 
 
 class _WireLog(msgspec.Struct, frozen=True, rename="camel"):
@@ -121,8 +127,10 @@ def hex_text(value: bytes) -> str:
 class EthereumChain:
     """Reads of one chain over one node."""
 
-    def __init__(self, rpc: RpcClient) -> None:
+    def __init__(self, rpc: RpcClient, *, has_blooms: bool = True) -> None:
+        """Args: has_blooms: whether the blooms of this chain's headers say what logs there are."""
         self.rpc = rpc
+        self._has_blooms = has_blooms
 
     async def chain_id(self) -> int:
         """The chain that the node is on."""
@@ -131,46 +139,64 @@ class EthereumChain:
     async def head(self) -> Head:
         """The newest block."""
         found = await self.rpc.call("eth_getBlockByNumber", ("latest", False), _HEAD)
-        if found is None:
+        head = self._head(found)
+        if head is None:
             raise RpcError("the node has no newest block")
-        return found.read()
+        return head
 
     async def block(self, number: int) -> Head | None:
         """The canonical block of that number, or None beyond the head."""
         found = await self.rpc.call("eth_getBlockByNumber", (hex(number), False), _HEAD)
-        return None if found is None else found.read()
+        return self._head(found)
 
     async def blocks(self, numbers: Sequence[int]) -> list[Head | None]:
         """The canonical blocks of those numbers in one request."""
         calls = [("eth_getBlockByNumber", (hex(number), False)) for number in numbers]
-        return [None if found is None else found.read() for found in await self.rpc.batch(calls, _HEAD)]
+        return [self._head(found) for found in await self.rpc.batch(calls, _HEAD)]
 
     async def block_by_hash(self, block_hash: bytes) -> Head | None:
         """That block, or None where it was reorganised away or never seen."""
         found = await self.rpc.call("eth_getBlockByHash", (hex_text(block_hash), False), _HEAD)
-        return None if found is None else found.read()
+        return self._head(found)
 
     async def logs_of_block(self, block_hash: bytes, addresses: Iterable[bytes] = ()) -> tuple[Log, ...]:
         """Logs of exactly that block in order; all addresses where none is given.
 
         Raises:
             BlockUnknown: the node does not have the block (any more).
-            RpcError: the answer holds a log of another block.
+            WrongLogs: the answer holds a log of another block, or one twice.
         """
         query = {"blockHash": hex_text(block_hash), **_addresses(addresses)}
         found = await self.rpc.call("eth_getLogs", (query,), _LOGS)
         if any(unhex(log.block_hash) != block_hash or log.removed for log in found):
-            raise RpcError(f"logs of another block than {hex_text(block_hash)}")
-        return tuple(sorted((log.read() for log in found), key=lambda log: log.log_index))
+            raise WrongLogs(f"logs of another block than {hex_text(block_hash)}")
+        logs = {log.log_index: log for log in (log.read() for log in found)}
+        if len(logs) < len(found):
+            raise WrongLogs(f"a log twice in block {hex_text(block_hash)}")
+        return tuple(logs[index] for index in sorted(logs))
 
     async def logs_in_range(
         self, first: int, last: int, addresses: Iterable[bytes] = ()
     ) -> tuple[BlockLog, ...]:
-        """Logs of the canonical blocks first to last, both included, in order."""
+        """Logs of the canonical blocks first to last, both included, in order.
+
+        Raises:
+            RpcRefused: the range is too long for the node, or ends beyond its head.
+            WrongLogs: the answer holds a log of a block outside of the range.
+        """
         query = {"fromBlock": hex(first), "toBlock": hex(last), **_addresses(addresses)}
         found = await self.rpc.call("eth_getLogs", (query,), _LOGS)
-        logs = (BlockLog(quantity(log.block_number), unhex(log.block_hash), log.read()) for log in found)
+        logs = [BlockLog(quantity(log.block_number), unhex(log.block_hash), log.read()) for log in found]
+        removed = any(log.removed for log in found)
+        if removed or not all(first <= entry.block_number <= last for entry in logs):
+            raise WrongLogs(f"logs of blocks outside of {first} to {last}")
         return tuple(sorted(logs, key=lambda item: (item.block_number, item.log.log_index)))
+
+    def _head(self, found: WireHead | None) -> Head | None:
+        head = None if found is None else found.read()
+        if head is None or self._has_blooms:
+            return head
+        return msgspec.structs.replace(head, logs_bloom=b"")
 
     async def view(self, address: bytes, called: abi.Function, *arguments: object) -> tuple[object, ...]:
         """Result of a view at the head.

@@ -3,6 +3,8 @@
 RpcError                  (recoverable)
 ├── RpcRefused            the node answered with an error
 │   └── BlockUnknown      the block was reorganised away, or is not there yet
+├── TooMuch               a request or its answer was too large, for the node or for us
+└── WrongLogs             logs that do not belong to the block, or not all that do
 CallReverted              (irrecoverable)
 └── ContractReverted      with the contract's own error, decoded
 """
@@ -22,6 +24,14 @@ class RpcRefused(RpcError):
 
 class BlockUnknown(RpcRefused):
     """The node does not know this block (any more): catch up again."""
+
+
+class TooMuch(RpcError):
+    """A request or its answer is too large: ask for less at once."""
+
+
+class WrongLogs(RpcError):
+    """The node's logs are not those of the block, or not all of them."""
 
 
 class ContractReverted(CallReverted):

@@ -1,5 +1,7 @@
 """JSON-RPC over HTTP: one class that knows the wire, with retries for what may pass."""
 
+import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
@@ -12,7 +14,8 @@ from tenacity.wait import wait_exponential_jitter
 
 from streams.adapters.breaker import Breaker
 from streams.adapters.ethereum import abi
-from streams.adapters.ethereum.errors import BlockUnknown, RpcRefused
+from streams.adapters.ethereum.errors import BlockUnknown, RpcRefused, TooMuch
+from streams.adapters.ethereum.span import Span
 from streams.adapters.system import SystemClock
 from streams.domain.errors import RpcError
 from streams.ports import Clock
@@ -23,7 +26,10 @@ Call = tuple[str, Sequence[object]]
 ANSWER_BYTES_MAX: Final = (
     128 * 1024 * 1024
 )  # a full block's logs are some MB; beyond this the node is not sane
+BATCH_MAX: Final = 256  # requests in one
 _BUSY: Final = frozenset({429, 500, 502, 503, 504})
+_TOO_LARGE: Final = 413
+_WHOLE_ANSWER_TIMES: Final = 6  # of the time without a byte: a node must not trickle for ever
 _UNKNOWN_BLOCK: Final = ("unknown block", "header not found", "block not found")
 
 _log = structlog.get_logger(__name__)
@@ -46,7 +52,7 @@ class _Unavailable(RpcError):
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
-_ANSWERS: Final = msgspec.json.Decoder(list[_Answer])
+_ANSWERS: Final[msgspec.json.Decoder[list[_Answer] | _Answer]] = msgspec.json.Decoder(list[_Answer] | _Answer)
 
 
 class RpcClient:
@@ -62,7 +68,11 @@ class RpcClient:
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Clock | None = None,
     ) -> None:
+        """Args: timeout_s: longest time without a byte; a whole answer may take six times as long."""
         self.url = url
+        self._whole_s = _WHOLE_ANSWER_TIMES * timeout_s
+        self._numbers = itertools.count()
+        self._batches = Span(BATCH_MAX)
         self._http = httpx.AsyncClient(timeout=timeout_s, transport=transport, trust_env=False)
         self._attempts = attempts
         name = f"node {httpx.URL(url).host}"  # a URL's path may hold a secret
@@ -88,21 +98,45 @@ class RpcClient:
             BlockUnknown: the node does not have the block that is asked for.
             ContractReverted: the call ran and was refused.
             RpcRefused: any other error in the answer.
-            RpcError: no answer, or none that can be read.
+            TooMuch: the answer has more bytes than anybody needs.
+            RpcError: no answer, none that can be read, or one to another request.
         """
-        body = msgspec.json.encode(_request(0, method, params))
+        number = next(self._numbers)
+        body = msgspec.json.encode(_request(number, method, params))
         answer = _read(_ANSWER, await self._post(method, body))
+        if answer.error is None and answer.id != number:
+            raise RpcError(f"{method}: the answer is to another request")
         return _result(method, answer, decoder)
 
     async def batch(self, calls: Sequence[Call], decoder: msgspec.json.Decoder[T]) -> list[T]:
-        """Many requests in one; results in their order. Raises as `call` does, for the first that failed."""
-        if not calls:
-            return []
-        body = msgspec.json.encode([_request(i, method, params) for i, (method, params) in enumerate(calls)])
-        by_id = {answer.id: answer for answer in _read(_ANSWERS, await self._post("batch", body))}
-        if len(by_id) != len(calls) or any(i not in by_id for i in range(len(calls))):
-            raise RpcError(f"{len(by_id)} answers to a batch of {len(calls)}")
-        return [_result(method, by_id[i], decoder) for i, (method, _) in enumerate(calls)]
+        """Many requests in one; results in their order. Raises as `call` does, for the first that failed.
+
+        A node that takes fewer requests at once, or one only, is asked so.
+        """
+        results: list[T] = []
+        while len(results) < len(calls):
+            part = calls[len(results) : len(results) + self._batches.length]
+            try:
+                results += await self._batch(part, decoder)
+            except TooMuch:
+                if not self._batches.refuse(len(part)):
+                    return [await self.call(*each, decoder) for each in calls]
+                continue
+            self._batches.succeed(len(part))
+        return results
+
+    async def _batch(self, calls: Sequence[Call], decoder: msgspec.json.Decoder[T]) -> list[T]:
+        numbers = [next(self._numbers) for _ in calls]
+        asked = zip(numbers, calls, strict=True)
+        body = msgspec.json.encode([_request(number, *call) for number, call in asked])
+        answers = _read(_ANSWERS, await self._post("batch", body))
+        if isinstance(answers, _Answer):  # one for all: it does not take batches, or not of this size
+            raise TooMuch(f"a batch of {len(calls)} was refused: {answers.error and answers.error.message}")
+        by_id = {answer.id: answer for answer in answers}
+        if by_id.keys() != set(numbers):
+            raise RpcError(f"{len(by_id)} answers to a batch of {len(calls)}, or to other requests")
+        methods = (method for method, _ in calls)
+        return [_result(method, by_id[n], decoder) for n, method in zip(numbers, methods, strict=True)]
 
     async def _post(self, method: str, body: bytes) -> bytes:
         attempts = AsyncRetrying(
@@ -117,13 +151,18 @@ class RpcClient:
     async def _post_once(self, method: str, body: bytes) -> bytes:
         headers = {"content-type": "application/json"}
         try:
-            async with self._http.stream("POST", self.url, content=body, headers=headers) as response:
+            async with (
+                asyncio.timeout(self._whole_s),
+                self._http.stream("POST", self.url, content=body, headers=headers) as response,
+            ):
                 if response.status_code in _BUSY:
                     raise _Unavailable(f"{method}: HTTP status {response.status_code}")
+                if response.status_code == _TOO_LARGE:
+                    raise TooMuch(f"{method}: HTTP status {response.status_code}")
                 if response.status_code >= 400:
                     raise RpcError(f"{method}: HTTP status {response.status_code}")
                 return await _read_body(method, response)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise _Unavailable(f"{method}: {type(error).__name__}") from error
 
 
@@ -139,7 +178,7 @@ async def _read_body(method: str, response: httpx.Response) -> bytes:
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > ANSWER_BYTES_MAX:
-            raise RpcError(f"{method}: the answer has more than {ANSWER_BYTES_MAX} bytes")
+            raise TooMuch(f"{method}: the answer has more than {ANSWER_BYTES_MAX} bytes")
     return bytes(body)
 
 

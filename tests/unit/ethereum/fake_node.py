@@ -27,6 +27,7 @@ class FakeNode:
         self.faults: list[Exception | httpx.Response] = []
         self.requests: list[dict[str, Any]] = []
         self.posts = 0
+        self.batch_max = 1_000
 
     def client(self, **settings: Any) -> RpcClient:
         return RpcClient(
@@ -42,6 +43,9 @@ class FakeNode:
             return fault
         body = json.loads(request.content)
         if isinstance(body, list):
+            if len(body) > self.batch_max:
+                refusal = {"code": -32600, "message": "batch too large"}
+                return httpx.Response(200, json={"jsonrpc": "2.0", "id": None, "error": refusal})
             return httpx.Response(200, json=[self._answer(item) for item in reversed(body)])
         return httpx.Response(200, json=self._answer(body))
 

@@ -5,7 +5,7 @@ from fake_node import FakeNode, refuse
 
 from streams.adapters.ethereum import abi
 from streams.adapters.ethereum.chain import BlockLog, EthereumChain, Head, hex_text, quantity, unhex
-from streams.adapters.ethereum.errors import BlockUnknown, ContractReverted
+from streams.adapters.ethereum.errors import BlockUnknown, ContractReverted, WrongLogs
 from streams.domain.errors import RpcError
 
 HASH, PARENT, OTHER = b"\xaa" * 32, b"\xbb" * 32, b"\xcc" * 32
@@ -161,3 +161,29 @@ async def test_a_receipt_tells_success_and_logs() -> None:
 def test_text_that_is_not_hex_is_the_nodes_fault(read: Any) -> None:
     with pytest.raises(RpcError):
         read("0xzz")
+
+
+@pytest.mark.parametrize(
+    "log",
+    [wire_log(0, number=4), wire_log(0, number=8), wire_log(0, removed=True)],
+    ids=["below", "above", "removed"],
+)
+async def test_logs_from_outside_of_a_range_are_refused(log: dict[str, Any]) -> None:
+    with pytest.raises(WrongLogs, match="outside of 5 to 7"):
+        await chain_of(FakeNode(eth_getLogs=[log])).logs_in_range(5, 7)
+
+
+async def test_a_log_that_comes_twice_is_refused() -> None:
+    with pytest.raises(WrongLogs, match="twice"):
+        await chain_of(FakeNode(eth_getLogs=[wire_log(1), wire_log(1)])).logs_of_block(HASH)
+
+
+async def test_a_header_carries_its_bloom_unless_the_chain_has_no_true_ones() -> None:
+    bloom = bytes(255) + b"\x01"
+    node = FakeNode(eth_getBlockByNumber={**WIRE_HEAD, "logsBloom": hex_text(bloom)})
+    assert (await chain_of(node).head()).logs_bloom == bloom
+    plain = EthereumChain(node.client(), has_blooms=False)
+    assert [head and head.logs_bloom for head in await plain.blocks([7])] == [b""]
+    node.answers["eth_getBlockByNumber"] = {**WIRE_HEAD, "logsBloom": "0x01"}
+    with pytest.raises(RpcError, match="bloom of 1 bytes"):
+        await chain_of(node).head()

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import msgspec
@@ -8,6 +9,7 @@ from fake_node import FakeNode, refuse
 from streams.adapters.breaker import FAILURES_MAX, OPEN_S
 from streams.adapters.ethereum import rpc
 from streams.adapters.ethereum.errors import BlockUnknown, ContractReverted, RpcRefused
+from streams.adapters.ethereum.span import Span
 from streams.adapters.memory.clock import FakeClock
 from streams.domain.digest import keccak256
 from streams.domain.errors import CallReverted, Recoverable, RpcError
@@ -177,3 +179,76 @@ async def test_a_batch_raises_for_the_first_that_failed() -> None:
     async with node.client() as client:
         with pytest.raises(BlockUnknown):
             await client.batch([("good", ()), ("bad", ())], TEXT)
+
+
+async def test_an_answer_to_another_request_is_refused() -> None:
+    node = FakeNode(eth_chainId="0x1")
+    async with node.client() as client:
+        await client.call("eth_chainId", (), TEXT)
+        node.faults = [
+            httpx.Response(200, json={"id": 0, "result": "0x7"})
+        ]  # late: the one before was answered
+        with pytest.raises(RpcError, match="another request"):
+            await client.call("eth_chainId", (), TEXT)
+
+
+class Trickle(httpx.AsyncByteStream):
+    """A body that begins and never ends, though no pause in it is long."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0)
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+async def test_an_answer_that_trickles_is_given_up_and_asked_for_again() -> None:
+    node, trickle = FakeNode(eth_chainId="0x1"), Trickle()
+    node.faults = [httpx.Response(200, stream=trickle)]
+    async with node.client(timeout_s=0.05, attempts=20) as client:
+        assert await client.call("eth_chainId", (), TEXT) == "0x1"
+    assert trickle.is_closed
+    assert node.posts >= 2
+
+
+async def test_an_answer_that_was_cut_is_recoverable() -> None:
+    whole = b'{"jsonrpc":"2.0","id":0,"result":"0x1"}'
+    node = FakeNode()
+    node.faults = [httpx.Response(200, content=whole[: len(whole) // 2])]
+    async with node.client() as client:
+        with pytest.raises(RpcError, match="not JSON-RPC"):
+            await client.call("eth_chainId", (), TEXT)
+
+
+@pytest.mark.parametrize("most", [1, 3, 8], ids=["none", "few", "half"])
+async def test_a_node_that_takes_smaller_batches_is_asked_for_less(most: int) -> None:
+    node = FakeNode(double=lambda params: str(2 * params[0]))
+    node.batch_max = most if most > 1 else 0
+    async with node.client() as client:
+        for _ in range(2):
+            results = await client.batch([("double", (n,)) for n in range(16)], TEXT)
+            assert results == [str(2 * n) for n in range(16)]
+    assert len(node.requests) == 32  # nothing was asked twice
+
+
+def test_a_span_halves_after_a_refusal_and_grows_after_successes() -> None:
+    span = Span(100)
+    assert span.refuse(100)
+    assert span.refuse(50)
+    assert span.length == 25
+    for _ in range(7):
+        span.succeed(25)
+    assert span.length == 25
+    span.succeed(24)  # the last page of a range: says nothing about the limit
+    assert span.length == 25
+    span.succeed(25)
+    assert span.length == 50
+    for _ in range(20):
+        span.succeed(100)
+    assert span.length == 100
+    assert not span.refuse(1)
