@@ -110,7 +110,8 @@ class HostChainSettings(Section):
     bridge_address: Address | None = None  # its events are stored and shown, nothing is bridged
     start_block: int = 0
     finality_lag: int = 15
-    reorg_depth_max: int = 50
+    reorg_depth_max: int = Field(default=50, ge=1)
+    logs_bloom: bool = True  # false where headers have no true logs blooms: then lost logs are not noticed
 
 
 class GatewaySettings(Section):
@@ -129,6 +130,7 @@ class GatewaySettings(Section):
     poll_interval_s: float = 0.5
     drift_no_consensus_timeout_s: int = Field(default=300, ge=1)  # from the first commit of a handle
     drift_post_consensus_grace_s: int = Field(default=300, ge=1)  # for the operators that are not in it
+    logs_bloom: bool = True
 
 
 class KeyFileSettings(Section):

@@ -26,7 +26,7 @@ async def run(runtime: Runtime) -> None:
     log = KafkaLog(runtime.settings.kafka)
     try:
         async with RpcClient(gateway.http_url) as rpc:
-            chain = EthereumChain(rpc)
+            chain = EthereumChain(rpc, has_blooms=gateway.logs_bloom)
             follower = GatewayFollower(
                 chain, log, gateway, router, runtime.clock, runtime.metrics, runtime.tracing
             )

@@ -37,17 +37,18 @@ async def run(runtime: Runtime) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             for host in runtime.settings.host_chain:
-                group.create_task(_follow(runtime, log, host, troubles))
+                group.create_task(follow(runtime, log, host, troubles))
                 if host.kms_generation_address is not None:
                     group.create_task(_fetch_keys(runtime, log, host, troubles))
     finally:
         await log.close()
 
 
-async def _follow(runtime: Runtime, log: Log, host: HostChainSettings, troubles: Troubles) -> None:
+async def follow(runtime: Runtime, log: Log, host: HostChainSettings, troubles: Troubles) -> None:
+    """Follow one chain until told to stop; raises TooDeep, ConfigurationError."""
     announced = asyncio.Event()
     async with RpcClient(host.http_url) as rpc, asyncio.TaskGroup() as group:
-        chain = EthereumChain(rpc)
+        chain = EthereumChain(rpc, has_blooms=host.logs_bloom)
         follower = HostFollower(chain, log, host, runtime.clock, runtime.metrics, runtime.tracing)
         heads = group.create_task(_hear(runtime, chain, host.ws_url, announced))
         step = once_checked(chain, host.id, follower.step)

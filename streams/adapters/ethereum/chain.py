@@ -182,7 +182,7 @@ class EthereumChain:
 
         Raises:
             RpcRefused: the range is too long for the node, or ends beyond its head.
-            WrongLogs: the answer holds a log of a block outside of the range.
+            WrongLogs: the answer holds a log of a block outside of the range, or one twice.
         """
         query = {"fromBlock": hex(first), "toBlock": hex(last), **_addresses(addresses)}
         found = await self.rpc.call("eth_getLogs", (query,), _LOGS)
@@ -190,6 +190,8 @@ class EthereumChain:
         removed = any(log.removed for log in found)
         if removed or not all(first <= entry.block_number <= last for entry in logs):
             raise WrongLogs(f"logs of blocks outside of {first} to {last}")
+        if len({(entry.block_hash, entry.log.log_index) for entry in logs}) < len(logs):
+            raise WrongLogs(f"a log twice in blocks {first} to {last}")
         return tuple(sorted(logs, key=lambda item: (item.block_number, item.log.log_index)))
 
     def _head(self, found: WireHead | None) -> Head | None:

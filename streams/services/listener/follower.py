@@ -4,8 +4,7 @@ The log has a law that everything here keeps: the parent of a block comes before
 a walk from the chain's head along parents may stop at the first block that the log has.
 """
 
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -14,13 +13,14 @@ from streams.adapters.ethereum.chain import Head
 from streams.domain import facts
 from streams.domain.errors import Fatal, Recoverable
 from streams.services.listener.publish import bounded
+from streams.services.listener.reading import LogSource, Moved, linked
 
-BLOCKS_AT_ONCE: Final = 32  # asked of the node side by side while catching up
+BLOCKS_AT_ONCE: Final = 100  # asked of the node side by side while catching up
 
 _EDGE_BLOCKS: Final = 64  # at the beginning of what is read from the log; branches and duplicates included
 
 
-class Chain(Protocol):
+class Chain(LogSource, Protocol):
     """A node, asked over HTTP; every call raises RpcError when it does not answer."""
 
     async def head(self) -> Head:
@@ -39,13 +39,9 @@ class Chain(Protocol):
         """A block of the node's present branch; None also for one that it dropped."""
         ...
 
-    async def logs_of_block(self, block_hash: bytes, addresses: Iterable[bytes]) -> tuple[facts.Log, ...]:
-        """Logs of these contracts in exactly that block; raises BlockUnknown when the node dropped it."""
-        ...
 
-
-class Moved(Recoverable):
-    """The chain changed its branch while it was read; look again."""
+class Behind(Recoverable):
+    """The node has not come to where the log begins to be remembered; it may catch up."""
 
 
 class TooDeep(Fatal):
@@ -57,6 +53,7 @@ class Known(msgspec.Struct, frozen=True):
 
     number: int
     hash: bytes
+    parent_hash: bytes
 
 
 class Window:
@@ -64,27 +61,46 @@ class Window:
 
     def __init__(self, depth: int) -> None:
         self._depth = depth
-        self._numbers: dict[bytes, int] = {}
+        self._blocks: dict[bytes, Known] = {}
         self.tip: Known | None = None
+        self.best: Known | None = None  # the highest, the first seen of them: what readers follow
 
     def __contains__(self, block_hash: bytes) -> bool:
-        return block_hash in self._numbers
+        return block_hash in self._blocks
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._blocks)
 
-    def add(self, number: int, block_hash: bytes) -> None:
+    @property
+    def lowest(self) -> int:
+        """Number below which nothing is remembered."""
+        return min((block.number for block in self._blocks.values()), default=0)
+
+    def add(self, number: int, block_hash: bytes, parent_hash: bytes) -> None:
         """Note that the log has this block, and stand there."""
-        self._numbers.pop(block_hash, None)
-        self._numbers[block_hash] = number
-        self.tip = Known(number, block_hash)
-        if len(self._numbers) > 2 * self._depth:
-            self._forget()
+        self.tip = Known(number, block_hash, parent_hash)
+        self._blocks.pop(block_hash, None)
+        self._blocks[block_hash] = self.tip
+        if self.best is None or number > self.best.number:
+            self.best = self.tip
+        if len(self._blocks) > 2 * self._depth:
+            self._forget(self.best.number)
 
-    def _forget(self) -> None:
-        highest = max(self._numbers.values())
-        kept = {hash_: number for hash_, number in self._numbers.items() if number > highest - self._depth}
-        self._numbers = kept
+    def leaves_at(self, block_hash: bytes) -> int:
+        """Number of the block at which the branch of a known block leaves the best one; -1 where unknown."""
+        ours = {block.hash for block in self._branch(self.best.hash if self.best else b"")}
+        shared = (block.number for block in self._branch(block_hash) if block.hash in ours)
+        return next(shared, -1)
+
+    def _branch(self, block_hash: bytes) -> Iterator[Known]:
+        block = self._blocks.get(block_hash)
+        while block is not None:
+            yield block
+            block = self._blocks.get(block.parent_hash)
+
+    def _forget(self, highest: int) -> None:
+        kept = {hash_: block for hash_, block in self._blocks.items() if block.number > highest - self._depth}
+        self._blocks = kept
 
 
 def connected(blocks: Sequence[facts.HostBlock]) -> list[facts.HostBlock]:
@@ -104,19 +120,40 @@ def connected(blocks: Sequence[facts.HostBlock]) -> list[facts.HostBlock]:
 async def next_blocks(chain: Chain, window: Window, start_block: int, depth_max: int) -> list[Head]:
     """Blocks that the log lacks, parents first, from where the head's branch leaves it; at most some dozens.
 
-    Raises: RpcError; Moved when the node changed its branch meanwhile; TooDeep.
+    Raises: RpcError; Moved when the node changed its branch meanwhile; Behind; TooDeep.
     """
     head = await chain.head()
     if head.hash in window:
-        window.add(head.number, head.hash)
+        window.add(head.number, head.hash, head.parent_hash)
         return []
     if window.tip is None:
         return await _anchor(chain, start_block)
+    if head.number < window.lowest:
+        raise Behind(f"the node stands at {head.number}, the log remembers from {window.lowest} on")
     branch = await _forward(chain, min(head.number, window.tip.number + 1), head)
     while branch and branch[0].hash in window:
-        window.add(branch[0].number, branch[0].hash)
-        branch.pop(0)
-    return await _back_to_known(chain, window, branch, depth_max) if branch else []
+        known = branch.pop(0)
+        window.add(known.number, known.hash, known.parent_hash)
+    if branch:
+        branch = await _back_to_known(chain, window, branch, depth_max)
+        _check_depth(window, branch, depth_max)
+    return branch
+
+
+def _check_depth(window: Window, branch: Sequence[Head], depth_max: int) -> None:
+    """A branch that would become canonical must not take back more; one that stays below harms nobody."""
+    best, parent = window.best, branch[0].parent_hash
+    if best is None or parent == best.hash or branch[-1].number <= best.number:
+        return
+    if best.number - window.leaves_at(parent) > depth_max:
+        raise _too_deep(best.number, depth_max)
+
+
+def _too_deep(number: int, depth_max: int) -> TooDeep:
+    return TooDeep(
+        f"no common block in the {depth_max} blocks below {number}: is this the right node? If its branch is "
+        "the true one, raise reorg_depth_max"
+    )
 
 
 async def _anchor(chain: Chain, start_block: int) -> list[Head]:
@@ -129,20 +166,16 @@ async def _forward(chain: Chain, first: int, head: Head) -> list[Head]:
     if first == head.number:
         return [head]
     last = min(head.number, first + BLOCKS_AT_ONCE - 1)
-    found = await chain.blocks(range(first, last + 1))
-    headers = [header for header in found if header is not None]
-    linked = all(child.parent_hash == parent.hash for parent, child in itertools.pairwise(headers))
-    if len(headers) != len(found) or not linked:
-        raise Moved
-    return headers
+    return await linked(chain, first, last)
 
 
 async def _back_to_known(chain: Chain, window: Window, branch: list[Head], depth_max: int) -> list[Head]:
     assert window.tip is not None
-    floor = min(window.tip.number, branch[0].number) - depth_max
+    top = min(window.tip.number, branch[0].number)
+    lowest = max(top - depth_max, window.lowest)
     while branch[0].parent_hash not in window:
-        if branch[0].number <= max(floor, 0):
-            raise TooDeep(f"no common block in the {depth_max} blocks below {window.tip.number}")
+        if branch[0].number <= lowest:
+            raise _too_deep(top, depth_max)
         parent = await chain.block_by_hash(branch[0].parent_hash)
         if parent is None:
             raise Moved
@@ -150,12 +183,9 @@ async def _back_to_known(chain: Chain, window: Window, branch: list[Head], depth
     return branch
 
 
-async def read_block(
-    chain: Chain, chain_id: int, header: Head, addresses: Sequence[bytes], *, anchor: bool
-) -> facts.HostBlock:
-    """The fact of a block with its logs; raises RpcError, also when the node dropped the block."""
-    found = await chain.logs_of_block(header.hash, addresses)
-    ordered = sorted(found, key=lambda log: log.log_index)
+def fact_of(header: Head, chain_id: int, logs: Iterable[facts.Log], *, anchor: bool) -> facts.HostBlock:
+    """The fact of a block with its logs, the same from every listener."""
+    ordered = sorted(logs, key=lambda log: log.log_index)
     return facts.HostBlock(
         chain_id=chain_id,
         number=header.number,

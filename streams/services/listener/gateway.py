@@ -15,17 +15,19 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
-from streams.adapters.ethereum.chain import BlockLog, Head
+from streams.adapters.ethereum.chain import Head
 from streams.adapters.telemetry.metrics import Metrics
 from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.facts import GatewayLog, GatewayRange, gateway_event_id
+from streams.domain.facts import Log as ChainLog
 from streams.ports import Clock, Log
 from streams.services.crashpoints import crashpoint
-from streams.services.listener.follower import Moved, TooDeep
+from streams.services.listener.follower import Behind, TooDeep
 from streams.services.listener.gateway_ends import End, read_ends
 from streams.services.listener.gateway_metrics import AnswerMetrics, RequestMetrics
 from streams.services.listener.gateway_routes import Router
 from streams.services.listener.publish import AUDIT_S, Publisher, bounded
+from streams.services.listener.reading import LogReader, LogSource, Moved, linked
 from streams.settings import GatewaySettings
 
 BLOCKS_MAX: Final = 100  # of one range
@@ -34,7 +36,7 @@ QUIET_S: Final = 1.0  # between two empty ranges of a tenant
 _log = structlog.get_logger(__name__)
 
 
-class GatewayChain(Protocol):
+class GatewayChain(LogSource, Protocol):
     """What the listener asks of the gateway's node; raises RpcError."""
 
     async def head(self) -> Head:
@@ -47,10 +49,6 @@ class GatewayChain(Protocol):
 
     async def blocks(self, numbers: Sequence[int]) -> list[Head | None]:
         """Blocks of the node's present branch."""
-        ...
-
-    async def logs_in_range(self, first: int, last: int, addresses: Sequence[bytes]) -> tuple[BlockLog, ...]:
-        """Logs of the canonical blocks first to last, both included, in order."""
         ...
 
 
@@ -102,7 +100,7 @@ class GatewayFollower:
         self._router = router
         self._clock = clock
         self._publisher = Publisher(log, "gateway", tracing)
-        self._addresses = contracts_of(gateway)
+        self._reader = LogReader(chain, contracts_of(gateway), BLOCKS_MAX)
         self._cursors: dict[str, _Cursor] = {}
         self._busy = metrics.busy
         self._asked = AnswerMetrics(metrics)
@@ -112,7 +110,7 @@ class GatewayFollower:
     async def step(self) -> int:
         """Publish what is new; zero when there is nothing more to read now.
 
-        Raises: BrokerError, RpcError, Moved, after which it is to be called again; TooDeep.
+        Raises: BrokerError, RpcError, Moved, Behind, after which it is to be called again; TooDeep.
         """
         for tenant in self._router.everybody:
             await self._place(tenant)
@@ -160,11 +158,16 @@ class GatewayFollower:
         pairs = zip(ends, blocks, strict=True)
         lost = (at for at, (end, block) in enumerate(pairs) if block is None or block.hash != end.hash)
         common = next(lost, len(ends))
+        if not common and blocks[0] is None:
+            raise Behind(
+                f"the gateway's node has not come to {ends[0].number}, where the log of {tenant} begins"
+            )
         if not common:
             raise TooDeep(f"the gateway has none of the last {len(ends)} ranges of {tenant} on its branch")
         orphaned = ends[common].number if common < len(ends) else None
         if orphaned is not None:
-            _log.warning("the gateway left its branch", action="reorganisation", tenant=tenant, end=orphaned)
+            action = "node_behind" if blocks[common] is None else "reorganisation"
+            _log.warning("the gateway has another end", action=action, tenant=tenant, end=orphaned)
         published_s = -QUIET_S if cursor is None else cursor.published_s
         self._cursors[tenant] = _Cursor(
             tenant, ends[common - 1], orphaned, published_s, self._clock.monotonic_s()
@@ -189,13 +192,16 @@ class GatewayFollower:
             return await self._read_to(lowest, min(head.number, lowest + BLOCKS_MAX))
 
     async def _read_to(self, lowest: int, last: int) -> _Reading:
-        to = await self._block(last)
-        found = await self._chain.logs_in_range(lowest + 1, last, self._addresses)
-        # Numbers are not hashes: the logs are of this branch if its end is the same before and after.
+        headers = await linked(self._chain, lowest + 1, last)
+        together = await self._reader.of_blocks(headers)
+        logs: list[tuple[GatewayLog, tuple[str, ...]]] = []
+        for header in headers:
+            found = await self._reader.of_block(header, together.get(header.hash))
+            logs += ((_fact_log(header, log), self._router.route(log)) for log in found)
+        to = End(last, headers[-1].hash, headers[-1].timestamp)
         if (await self._block(last)).hash != to.hash:
             raise Moved
-        logs = tuple((_fact_log(entry), self._router.route(entry.log)) for entry in found)
-        return _Reading(lowest, to, logs)
+        return _Reading(lowest, to, tuple(logs))
 
     async def _block(self, number: int) -> End:
         block = await self._chain.block(number)
@@ -251,8 +257,8 @@ class GatewayFollower:
         self._requests.told(logs)
 
 
-def _fact_log(entry: BlockLog) -> GatewayLog:
-    return GatewayLog(block_number=entry.block_number, block_hash=entry.block_hash, log=bounded(entry.log))
+def _fact_log(header: Head, log: ChainLog) -> GatewayLog:
+    return GatewayLog(block_number=header.number, block_hash=header.hash, log=bounded(log))
 
 
 def _logs_of(cursor: _Cursor, reading: _Reading, last: int) -> list[GatewayLog]:

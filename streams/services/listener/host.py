@@ -18,10 +18,11 @@ from streams.domain import facts
 from streams.domain.errors import BrokerError, RpcError
 from streams.ports import Clock, Log
 from streams.services.crashpoints import crashpoint
-from streams.services.listener.follower import Chain, Window, connected, next_blocks, read_block
+from streams.services.listener.follower import BLOCKS_AT_ONCE, Chain, Window, connected, fact_of, next_blocks
 from streams.services.listener.key_facts import tell
 from streams.services.listener.position import newest_facts
 from streams.services.listener.publish import AUDIT_S, Publisher
+from streams.services.listener.reading import LogReader
 from streams.settings import HostChainSettings
 
 _WINDOW_BLOCKS: Final = 256  # remembered at least
@@ -55,7 +56,7 @@ class HostFollower:
         self._chain = chain
         self._log = log
         self._host = host
-        self._contracts = contracts_of(host)
+        self._reader = LogReader(chain, contracts_of(host), BLOCKS_AT_ONCE)
         self._depth = max(_WINDOW_BLOCKS, 4 * host.reorg_depth_max)
         self._busy = metrics.busy
         self._blocks = metrics.counter("host_poller_blocks_processed").labels(host.id)
@@ -71,7 +72,7 @@ class HostFollower:
     async def step(self) -> int:
         """Publish the next blocks, how many; none when the log has the chain's head.
 
-        Raises: BrokerError, RpcError, Moved, after which it is to be called again; TooDeep.
+        Raises: BrokerError, RpcError, Moved, Behind, after which it is to be called again; TooDeep.
         """
         with self._rpc_errors.count_exceptions(RpcError), self._log_errors.count_exceptions(BrokerError):
             return await self._step()
@@ -81,11 +82,13 @@ class HostFollower:
         host = self._host
         headers = await next_blocks(self._chain, window, host.start_block, host.reorg_depth_max)
         self._log_reorganisation(window, headers[0].parent_hash if headers else b"")
+        together = await self._reader.of_blocks(headers)
         for header in headers:
-            block = await read_block(self._chain, host.id, header, self._contracts, anchor=window.tip is None)
+            logs = await self._reader.of_block(header, together.get(header.hash))
+            block = fact_of(header, host.id, logs, anchor=window.tip is None)
             crashpoint("listener.read")
             await self._publish(block)
-            window.add(block.number, block.hash)
+            window.add(block.number, block.hash, block.parent_hash)
         return len(headers)
 
     async def _publish(self, block: facts.HostBlock) -> None:
@@ -114,7 +117,7 @@ class HostFollower:
             self._has_keys = True
         window = Window(self._depth)
         for block in connected([fact for fact in found if isinstance(fact, facts.HostBlock)]):
-            window.add(block.number, block.hash)
+            window.add(block.number, block.hash, block.parent_hash)
         tip = window.tip.number if window.tip else None
         _log.info("position read", action="position", tenant=self.tenant, tip=tip, blocks=len(window))
         return window

@@ -21,6 +21,7 @@ from streams.fhe.keyset import RELEASES, Engine
 from streams.ports import Log
 from streams.services.crashpoints import crashpoint
 from streams.services.listener.key_facts import announce, announced, tell
+from streams.services.listener.reading import LogReader, LogSource
 from streams.settings import HostChainSettings
 
 _CLEAR_PREFIX: Final = b"CLRK"
@@ -44,15 +45,11 @@ _log = structlog.get_logger(__name__)
 Activation = ActivateKey | ActivateCrs
 
 
-class ActivationChain(Protocol):
+class ActivationChain(LogSource, Protocol):
     """What the fetcher asks of a node; raises RpcError."""
 
     async def head(self) -> Head:
         """The newest block."""
-        ...
-
-    async def logs_in_range(self, first: int, last: int, addresses: Sequence[bytes]) -> tuple[BlockLog, ...]:
-        """Logs of the canonical blocks first to last, both included, in order."""
         ...
 
 
@@ -72,7 +69,8 @@ class KeyFetcher:
         self._chain = chain
         self._log = log
         self._store = store
-        self._contract = bytes.fromhex((host.kms_generation_address or "0x").removeprefix("0x"))
+        contract = bytes.fromhex((host.kms_generation_address or "0x").removeprefix("0x"))
+        self._reader = LogReader(chain, (contract,), _RANGE_BLOCKS)
         self._lag = host.finality_lag
         self._next = host.start_block
         self._tenants = tenants
@@ -94,7 +92,7 @@ class KeyFetcher:
         final = (await self._chain.head()).number - self._lag
         while self._next <= final:
             last = min(final, self._next + _RANGE_BLOCKS - 1)
-            for entry in await self._chain.logs_in_range(self._next, last, (self._contract,)):
+            for entry in await self._reader.of_range(self._next, last):
                 activation = self._decode(entry)
                 if activation is not None:
                     self._note(activation)

@@ -3,6 +3,9 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
+from streams.adapters.ethereum.bloom import bloom_of
 from streams.adapters.ethereum.chain import BlockLog, Head
 from streams.adapters.ethereum.errors import BlockUnknown
 from streams.adapters.memory.log import MemoryLog
@@ -26,7 +29,7 @@ class FakeChain:
 
     def __init__(self, length: int = 1) -> None:
         self.branch: list[Head] = []
-        self._logs: dict[bytes, list[facts.Log]] = {}
+        self.logs: dict[bytes, list[facts.Log]] = {}
         self._salt = 0
         self.failures = 0  # calls to answer with RpcError
         self.mine(length)
@@ -36,9 +39,10 @@ class FakeChain:
         for _ in range(count):
             number = len(self.branch)
             parent = self.branch[-1].hash if self.branch else bytes(32)
-            head = Head(number, digest(number, parent, self._salt), parent, 1_000 + number)
+            head = Head(number, digest(number, parent, self._salt), parent, 1_000 + number, bloom_of(()))
             self.branch.append(head)
-        self._logs[self.branch[-1].hash] = list(logs)
+        self.branch[-1] = msgspec.structs.replace(self.branch[-1], logs_bloom=bloom_of(logs))
+        self.logs[self.branch[-1].hash] = sorted(logs, key=lambda log: log.log_index)
         return self.branch[-1]
 
     def drop(self, depth: int) -> list[Head]:
@@ -73,7 +77,7 @@ class FakeChain:
         if await self.block_by_hash(block_hash) is None:
             raise BlockUnknown("eth_getLogs", -32000, "unknown block")
         wanted = set(addresses)
-        return tuple(log for log in self._logs.get(block_hash, ()) if log.address in wanted)
+        return tuple(log for log in self.logs.get(block_hash, ()) if not wanted or log.address in wanted)
 
     async def logs_in_range(
         self, first: int, last: int, addresses: Iterable[bytes] = ()
