@@ -1,4 +1,7 @@
-"""`bench counts`: what operations cost, from the algorithms themselves. `bench fhe`: what they take here."""
+"""`bench counts`: what operations cost, from the algorithms themselves. `bench fhe`: what they take here.
+
+`bench catch-up`: how fast a listener reads a chain.
+"""
 
 import dataclasses
 import time
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from streams.commands import output
+from streams.commands.catch_up import catch_up
 from streams.commands.devnet import JsonOption
 from streams.domain.errors import ConfigurationError
 from streams.fhe.radix.forms import Form
@@ -81,6 +85,9 @@ def fhe(
         output.result([{**dataclasses.asdict(each), "per_second": each.per_second} for each in found])
     else:
         _show_transfers(found)
+
+
+app.command("catch-up")(catch_up)
 
 
 def _clock() -> tuple[float, float]:
