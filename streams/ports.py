@@ -215,6 +215,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     delayed: int  # failed for now: they wait for the time of their next attempt
     in_flight: int
     overdue: int  # dispatched and beyond the deadline, or at a worker that is not alive
+    paused: int = 0  # not in flight, of paused tenants; not counted as ready or delayed
 
 
 class Transaction(Protocol):
@@ -232,8 +233,10 @@ class Transaction(Protocol):
         """Move the next offset from `start`; raises Fenced when it is not there."""
         ...
 
-    async def ready(self, work_class: str, now_ms: int, per_contract: int) -> Ready:
-        """Items of a class that may be claimed now, by priority within each contract."""
+    async def ready(
+        self, work_class: str, now_ms: int, per_contract: int, paused: Collection[str] = ()
+    ) -> Ready:
+        """Items of a class that may be claimed now, by priority within each contract; none that is paused."""
         ...
 
     async def outstanding(self, work_class: str) -> dict[str, int]:
@@ -306,8 +309,8 @@ class Store(Protocol):
         """A transaction whose first statement is the fence; raises Fenced, StoreError."""
         ...
 
-    async def demand(self, now_ms: int, live: Collection[str]) -> list[Demand]:
-        """Open work per shard and class; raises StoreError."""
+    async def demand(self, now_ms: int, live: Collection[str], paused: Collection[str] = ()) -> list[Demand]:
+        """Open work per shard and class, that of paused tenants apart; raises StoreError."""
         ...
 
     async def close(self) -> None:

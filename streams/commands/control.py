@@ -1,6 +1,7 @@
-"""`control resume|accept-loss|halted`: an operator's word to the graph service."""
+"""`control pause|resume|feature|standing|halted|accept-loss`: an operator's word to the graph service."""
 
 import asyncio
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -8,38 +9,122 @@ import typer
 
 from streams.commands import output
 from streams.commands.devnet import JsonOption
+from streams.domain.control import FeatureSwitch, Pause
 from streams.domain.errors import CipherstreamError, ConfigurationError
+from streams.domain.features import MEANINGS, Feature
+from streams.domain.work import WorkClass
+from streams.messages.codec import key_of
 
 if TYPE_CHECKING:
     from streams.adapters.postgres.store import HaltedTenant
+    from streams.domain.control import Control
+    from streams.services.graph.standing import Word
     from streams.settings import PostgresSettings
 
-app = typer.Typer(help="Tenants that are halted and logs that were cut.", no_args_is_help=True)
+app = typer.Typer(help="Pauses, features, tenants that are halted, logs that were cut.", no_args_is_help=True)
+
+
+class FeatureState(StrEnum):
+    """What an operator may say of a feature."""
+
+    ON = "on"
+    OFF = "off"
+    DEFAULT = "default"
+
+
+TenantArgument = Annotated[str | None, typer.Argument(help="Name of the tenant.")]
+ClassOption = Annotated[str | None, typer.Option("--class", help="A work class instead: tfhe, zkproof, ….")]
 
 
 @app.command()
-def resume(tenant: Annotated[str, typer.Argument(help="Name of the halted tenant.")]) -> None:
-    """Apply what was kept of a halted tenant and let it go on; the owner of its shard does it."""
-    from streams.adapters.kafka.log import KafkaLog
+def pause(tenant: TenantArgument = None, work_class: ClassOption = None) -> None:
+    """Dispatch nothing new of a tenant or a work class; facts are applied, and what is in flight ends."""
+    word = _pause_of(tenant, work_class)
+    asyncio.run(_say((key_of(word), word)))
+    output.say(f"{word.scope} {word.name} is paused until `control resume`")
+
+
+@app.command()
+def resume(tenant: TenantArgument = None, work_class: ClassOption = None) -> None:
+    """End a pause; of a halted tenant, apply what was kept, which the owner of its shard does."""
     from streams.adapters.system import SystemEntropy
     from streams.domain.control import TenantControl
-    from streams.messages.topics import CONTROL
     from streams.settings import load_settings
 
+    word = _pause_of(tenant, work_class)
+    if tenant is None:
+        asyncio.run(_say((key_of(word), None)))
+        output.say(f"{word.scope} {word.name} goes on")
+        return
     request = SystemEntropy().bytes(16).hex()
     command = TenantControl(tenant=tenant, action="resume", request=request)
 
     async def send() -> None:
-        settings = load_settings()
-        await _warn_unless_halted(settings.postgres, tenant)
-        log = KafkaLog(settings.kafka)
-        try:
-            await log.append(CONTROL, key=f"tenant/{tenant}".encode(), value=msgspec.json.encode(command))
-        finally:
-            await log.close()
+        await _warn_unless_halted(load_settings().postgres, tenant)
+        await _say((key_of(command), command), (key_of(word), None))
 
     asyncio.run(send())
     output.say(f"asked to resume {tenant} (request {request})")
+
+
+@app.command()
+def feature(
+    name: Annotated[Feature, typer.Argument(help="; ".join(f"{f}: {MEANINGS[f]}" for f in Feature))],
+    state: Annotated[FeatureState, typer.Argument(help="`default` takes the switch back.")],
+) -> None:
+    """Switch a feature of the graph service at run time."""
+    word = FeatureSwitch(feature=name, enabled=state is FeatureState.ON)
+    asyncio.run(_say((key_of(word), None if state is FeatureState.DEFAULT else word)))
+    output.say(f"{name}: {state}")
+
+
+@app.command()
+def standing(as_json: JsonOption = False) -> None:
+    """List what holds at present: paused tenants and classes, switched features."""
+    from streams.adapters.kafka.log import KafkaLog
+    from streams.services.graph.workers import standing_words
+    from streams.settings import load_settings
+
+    async def read() -> "list[Word]":
+        log = KafkaLog(load_settings().kafka)
+        try:
+            return await standing_words(log)
+        finally:
+            await log.close()
+
+    words = asyncio.run(read())
+    if as_json:
+        output.result(words)
+        return
+    for word in words:
+        value = "" if isinstance(word, Pause) else f"  {'on' if word.enabled else 'off'}"
+        output.say(key_of(word).decode() + value)
+    if not words:
+        output.say("nothing is paused or switched")
+
+
+def _pause_of(tenant: str | None, work_class: str | None) -> Pause:
+    if (tenant is None) == (work_class is None):
+        raise ConfigurationError("name a tenant, or a work class with --class")
+    if tenant is not None:
+        return Pause(scope="tenant", name=tenant)
+    if work_class is None or work_class not in set(WorkClass):
+        raise ConfigurationError(f"{work_class} is no work class: {', '.join(WorkClass)}")
+    return Pause(scope="class", name=work_class)
+
+
+async def _say(*words: "tuple[bytes, Control | None]") -> None:
+    """Append to control.v1; None takes a word back."""
+    from streams.adapters.kafka.log import KafkaLog
+    from streams.messages.topics import CONTROL
+    from streams.settings import load_settings
+
+    log = KafkaLog(load_settings().kafka)
+    try:
+        for key, word in words:
+            await log.append(CONTROL, key=key, value=None if word is None else msgspec.json.encode(word))
+    finally:
+        await log.close()
 
 
 async def _warn_unless_halted(postgres: "PostgresSettings", tenant: str) -> None:
@@ -50,7 +135,7 @@ async def _warn_unless_halted(postgres: "PostgresSettings", tenant: str) -> None
         output.say(f"cannot see whether {tenant} is halted: {error}")
         return
     if tenant not in {row.tenant for row in found}:
-        output.say(f"no tenant {tenant} is halted, so nothing will come of it; see `control halted`")
+        output.say(f"no tenant {tenant} is halted, so this ends a pause only; see `control halted`")
 
 
 async def _halted(postgres: "PostgresSettings") -> list["HaltedTenant"]:

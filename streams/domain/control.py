@@ -1,5 +1,7 @@
 """What travels on `keysets.v1`, `ciphertexts.v1` and `control.v1`: announcements, never key material."""
 
+from typing import Literal
+
 import msgspec
 
 
@@ -48,7 +50,26 @@ class TenantControl(msgspec.Struct, frozen=True, kw_only=True, tag="tenant"):
     version: int = 1
 
 
-Control = WorkerHeartbeat | TenantControl
+class Pause(msgspec.Struct, frozen=True, kw_only=True, tag="pause"):
+    """Nothing new of a tenant or a work class is dispatched; key `pause/<scope>/<name>`, a tombstone resumes.
+
+    Facts and results are applied as ever, and what is in flight ends.
+    """
+
+    scope: Literal["tenant", "class"]
+    name: str
+    version: int = 1
+
+
+class FeatureSwitch(msgspec.Struct, frozen=True, kw_only=True, tag="feature"):
+    """A feature of domain/features.py; key `feature/<name>`, a tombstone gives its default back."""
+
+    feature: str
+    enabled: bool
+    version: int = 1
+
+
+Control = WorkerHeartbeat | TenantControl | Pause | FeatureSwitch
 
 
 class CiphertextAnnouncement(msgspec.Struct, frozen=True, kw_only=True, tag="ciphertext"):

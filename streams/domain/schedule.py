@@ -74,9 +74,9 @@ class Fair:
         self._tenants: RoundRobin[str] = RoundRobin()
         self._contracts: dict[str, RoundRobin[bytes]] = defaultdict(RoundRobin)
 
-    def pick(self, ready: Iterable[WorkRow], credit: int) -> list[WorkRow]:
+    def pick(self, ready: Iterable[WorkRow], credit: int, *, by_contract: bool = True) -> list[WorkRow]:
         """Up to `credit` of the ready items, in the order in which they go."""
-        queues = _queues(ready)
+        queues = _queues(ready, by_contract)
         self._contracts = defaultdict(RoundRobin, {t: r for t, r in self._contracts.items() if t in queues})
         quantum = max((_cost(row) for t in queues.values() for q in t.values() for row in q), default=1)
         picked: list[WorkRow] = []
@@ -98,10 +98,10 @@ class Fair:
         return row
 
 
-def _queues(ready: Iterable[WorkRow]) -> dict[str, dict[bytes, deque[WorkRow]]]:
+def _queues(ready: Iterable[WorkRow], by_contract: bool) -> dict[str, dict[bytes, deque[WorkRow]]]:
     queues: dict[str, dict[bytes, deque[WorkRow]]] = defaultdict(lambda: defaultdict(deque))
-    for row in sorted(ready, key=lambda row: (row.tenant, row.contract, -row.priority)):
-        queues[row.tenant][row.contract].append(row)
+    for row in sorted(ready, key=lambda row: -row.priority):
+        queues[row.tenant][row.contract if by_contract else b""].append(row)
     return {tenant: dict(flows) for tenant, flows in queues.items()}
 
 

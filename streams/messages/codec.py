@@ -9,6 +9,8 @@ from streams.domain.control import (
     CiphertextAnnouncement,
     Control,
     CrsAnnouncement,
+    FeatureSwitch,
+    Pause,
     TenantControl,
     WorkerHeartbeat,
 )
@@ -50,6 +52,10 @@ def key_of(message: Announcement | Control | CiphertextAnnouncement) -> bytes:
             return f"worker/{message.worker}".encode()
         case TenantControl():
             return f"tenant/{message.tenant}".encode()
+        case Pause():
+            return f"pause/{message.scope}/{message.name}".encode()
+        case FeatureSwitch():
+            return f"feature/{message.feature}".encode()
         case CiphertextAnnouncement():
             return f"{message.tenant}/{message.handle.hex()}".encode()
         case _:

@@ -244,6 +244,23 @@ class StoreContract:
         assert sorted(item.id for item in ready.items) == ["a", "b", "d"]
         assert ready.in_flight == 2
 
+    async def test_nothing_of_a_paused_tenant_is_ready(self, store: Store) -> None:
+        names = ("1.aa", "2.bb", "3.cc")
+        epoch = await self._write(store, *(work("w", tenant=tenant) for tenant in names))
+        async with store.begin(0, epoch) as tx:
+            ready = await tx.ready("tfhe", NOW, 2, {"1.aa", "3.cc"})
+            everything = await tx.ready("tfhe", NOW, 2)
+        assert [item.tenant for item in ready.items] == ["2.bb"]
+        assert sorted(item.tenant for item in everything.items) == list(names)
+
+    async def test_contracts_of_tenants_are_told_apart_whatever_their_bytes(self, store: Store) -> None:
+        flows = [("1.a", b""), ("1.a", b"\0"), ("1.a", b"\xff"), ("1.a\u00ff", b""), ("1.b", b"\xff\0")]
+        items = [work("w" + c.hex(), tenant=t, contract=c, priority=p) for p, (t, c) in enumerate(flows)]
+        epoch = await self._write(store, *items)
+        async with store.begin(0, epoch) as tx:
+            ready = await tx.ready("tfhe", NOW, 1)
+        assert sorted((item.tenant, item.contract) for item in ready.items) == sorted(flows)
+
     async def test_outstanding_counts_what_is_in_flight_per_worker_in_all_shards(self, store: Store) -> None:
         await self._write(store, work("a", state=WorkState.CLAIMED, worker="w1"), work("b"))
         claimed = (work("c", state=WorkState.DISPATCHED, worker="w1"), work("d", work_class="sns"))
@@ -297,6 +314,14 @@ class StoreContract:
         assert (tfhe.ready_cost_ms, counts) == (150, (2, 1, 1, 1))
         counts = (sns.ready, sns.delayed, sns.in_flight, sns.overdue)
         assert (sns.ready_cost_ms, counts) == (0, (0, 0, 1, 0))
+
+    async def test_demand_of_paused_tenants_is_apart(self, store: Store) -> None:
+        out = work("c", state=WorkState.DISPATCHED, deadline_ms=NOW - 1)
+        later = work("e", not_before_ms=NOW + 1)
+        await self._write(store, work("a"), later, out, work("b", tenant="2.bb", cost_ms=7))
+        (found,) = await store.demand(NOW, set(), {T})
+        assert (found.ready_cost_ms, found.ready, found.delayed, found.paused) == (7, 1, 0, 2)
+        assert (found.in_flight, found.overdue) == (1, 1)
 
     async def test_compute_message_has_the_steps_and_the_inputs_from_outside(self, store: Store) -> None:
         item = work("i", key_id=b"\x04" * 32)

@@ -81,11 +81,14 @@ class MemoryTransaction:
             raise Fenced(f"{topic}/{partition} is not at {start} any more")
         self._tables.offsets[topic, partition] = Offset(topic, known.topic_id, next_off)
 
-    async def ready(self, work_class: str, now_ms: int, per_contract: int) -> Ready:
-        """Items of a class that may be claimed now, by priority within each contract."""
+    async def ready(
+        self, work_class: str, now_ms: int, per_contract: int, paused: Collection[str] = ()
+    ) -> Ready:
+        """Items of a class that may be claimed now, by priority within each contract; none that is paused."""
         flows: dict[tuple[str, bytes], list[WorkRow]] = defaultdict(list)
         for row in self._of_class(work_class):
-            if row.state is WorkState.READY and row.not_before_ms <= now_ms:
+            is_due = row.state is WorkState.READY and row.not_before_ms <= now_ms
+            if is_due and row.tenant not in paused:
                 flows[row.tenant, row.contract].append(row)
         best = (
             sorted(flow, key=lambda row: (-row.priority, row.id))[:per_contract] for flow in flows.values()
@@ -268,13 +271,13 @@ class MemoryStore:
                 self.tables = before
                 raise
 
-    async def demand(self, now_ms: int, live: Collection[str]) -> list[Demand]:
-        """Open work per shard and class."""
+    async def demand(self, now_ms: int, live: Collection[str], paused: Collection[str] = ()) -> list[Demand]:
+        """Open work per shard and class, that of paused tenants apart."""
         groups: dict[tuple[int, str], list[WorkRow]] = defaultdict(list)
         for row in self.state.rows(WorkRow):
             if row.state is WorkState.READY or row.state in IN_FLIGHT:
                 groups[self.tables.shards[row.tenant, row.id], row.work_class].append(row)
-        return [_demand(*place, rows, now_ms, live) for place, rows in sorted(groups.items())]
+        return [_demand(*place, rows, now_ms, live, paused) for place, rows in sorted(groups.items())]
 
     async def repair(self, topic: str, partition: int, topic_id: str, next_off: int) -> None:
         """An operator accepts that records are lost: fence the owner and go on at this offset."""
@@ -286,17 +289,26 @@ class MemoryStore:
         """Nothing to let go of."""
 
 
-def _demand(shard: int, work_class: str, rows: list[WorkRow], now_ms: int, live: Collection[str]) -> Demand:
+def _demand(
+    shard: int,
+    work_class: str,
+    rows: list[WorkRow],
+    now_ms: int,
+    live: Collection[str],
+    paused: Collection[str],
+) -> Demand:
     in_flight = [row for row in rows if row.state in IN_FLIGHT]
-    ready = [row for row in rows if row.state is WorkState.READY and row.not_before_ms <= now_ms]
+    waiting = [row for row in rows if row.state is WorkState.READY and row.tenant not in paused]
+    ready = [row for row in waiting if row.not_before_ms <= now_ms]
     return Demand(
         shard=shard,
         work_class=work_class,
         ready_cost_ms=sum(row.cost_ms for row in ready),
         ready=len(ready),
-        delayed=len(rows) - len(ready) - len(in_flight),
+        delayed=len(waiting) - len(ready),
         in_flight=len(in_flight),
         overdue=sum(_is_overdue(row, now_ms, live) for row in rows),
+        paused=len(rows) - len(in_flight) - len(waiting),
     )
 
 

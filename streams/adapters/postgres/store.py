@@ -49,9 +49,12 @@ class PostgresTransaction:
         if await self._fetchval("advance", topic, partition, start, next_off) is None:
             raise Fenced(f"{topic}/{partition} is not at {start} any more")
 
-    async def ready(self, work_class: str, now_ms: int, per_contract: int) -> Ready:
-        """Items of a class that may be claimed now, by priority within each contract."""
-        found = await self._fetch("ready", self._shard, work_class, now_ms, per_contract)
+    async def ready(
+        self, work_class: str, now_ms: int, per_contract: int, paused: Collection[str] = ()
+    ) -> Ready:
+        """Items of a class that may be claimed now, by priority within each contract; none that is paused."""
+        place = (self._shard, work_class, now_ms, per_contract)
+        found = await self._fetch("ready", *place, sorted(paused))
         in_flight = await self._fetchval("in_flight", self._shard, work_class)
         return Ready(tuple(_work(record) for record in found), in_flight)
 
@@ -165,10 +168,10 @@ class PostgresStore:
                 raise Fenced(f"shard {shard} has a newer owner than epoch {epoch}")
             yield PostgresTransaction(connection, shard, epoch)
 
-    async def demand(self, now_ms: int, live: Collection[str]) -> list[Demand]:
-        """Open work per shard and class; raises StoreError."""
+    async def demand(self, now_ms: int, live: Collection[str], paused: Collection[str] = ()) -> list[Demand]:
+        """Open work per shard and class, that of paused tenants apart; raises StoreError."""
         async with pool.acquired(self._pool) as connection:
-            found = await connection.fetch(_SQL["demand"], now_ms, sorted(live))
+            found = await connection.fetch(_SQL["demand"], now_ms, sorted(live), sorted(paused))
         return [Demand(**dict(record)) for record in found]
 
     async def halted(self) -> list[HaltedTenant]:

@@ -36,11 +36,24 @@ insert into consumer_offset (topic, part, topic_id, next_off) values ($1, $2, $3
 on conflict (topic, part) do update set topic_id = excluded.topic_id, next_off = excluded.next_off;
 
 -- name: ready
--- The first items of each contract that may be claimed, by priority.
-select i.* from (
-  select distinct tenant, contract from work_items
-  where shard = $1 and work_class = $2 and state = 'ready' and not_before_ms <= $3
-) as flow
+-- The first items of each contract that may be claimed, by priority, without paused tenants. It goes from one
+-- (tenant, contract) to the next by the index, so a contract with a million items costs what any other does.
+with recursive flow as (
+  (
+    select tenant, contract from work_items
+    where shard = $1 and work_class = $2 and state = 'ready'
+    order by tenant, contract limit 1
+  )
+  union all
+  select n.tenant, n.contract
+  from flow f
+  cross join lateral (
+    select tenant, contract from work_items
+    where shard = $1 and work_class = $2 and state = 'ready' and (tenant, contract) > (f.tenant, f.contract)
+    order by tenant, contract limit 1
+  ) as n
+)
+select i.* from flow
 cross join lateral (
   select tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause,
     attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id
@@ -49,7 +62,8 @@ cross join lateral (
     and w.tenant = flow.tenant and w.contract = flow.contract
   order by w.priority desc, w.created_at, w.id
   limit $4
-) as i;
+) as i
+where flow.tenant <> all($5::text[]);
 
 -- name: in_flight
 -- How many items of a class this shard has claimed or dispatched.
@@ -88,14 +102,16 @@ where shard = $1 and state = 'dispatched'
 -- name: demand
 -- Open work per shard and class.
 select shard, work_class,
-  coalesce(sum(cost_ms) filter (where state = 'ready' and not_before_ms <= $1), 0)::bigint as ready_cost_ms,
-  count(*) filter (where state = 'ready' and not_before_ms <= $1) as ready,
-  count(*) filter (where state = 'ready' and not_before_ms > $1) as delayed,
+  coalesce(sum(cost_ms) filter (where state = 'ready' and not_before_ms <= $1 and tenant <> all($3::text[])), 0)::bigint
+    as ready_cost_ms,
+  count(*) filter (where state = 'ready' and not_before_ms <= $1 and tenant <> all($3::text[])) as ready,
+  count(*) filter (where state = 'ready' and not_before_ms > $1 and tenant <> all($3::text[])) as delayed,
   count(*) filter (where state <> 'ready') as in_flight,
+  count(*) filter (where state = 'ready' and tenant = any($3::text[])) as paused,
   count(*) filter (where state = 'dispatched' and (deadline_ms < $1 or (work_class in ('tfhe', 'zkproof', 'sns')
     and worker <> '' and worker <> all($2::text[])))) as overdue
 from work_items
-where state = 'ready' or state in ('claimed', 'dispatched')
+where state in ('ready', 'claimed', 'dispatched')
 group by shard, work_class;
 
 -- name: park

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from streams.domain.features import Feature
 from streams.domain.lifecycle import WorkState, work_transition
 from streams.domain.partition import partition_of
 from streams.domain.rows import WorkRow
@@ -49,8 +50,23 @@ class Market:
             costs[demand.work_class][demand.shard] = demand.ready_cost_ms
         self._costs = dict(costs)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether items go where their root lies, by the switch or else by the setting."""
+        return self._is_on(Feature.LOCALITY, self.schedule == "MAX_LOCALITY")
+
+    @property
+    def is_fair_to_contracts(self) -> bool:
+        """Whether contracts of a tenant take turns."""
+        return self._is_on(Feature.CONTRACT_FAIRNESS, True)
+
+    def _is_on(self, feature: Feature, default: bool) -> bool:
+        return self.workers.standing.is_on(feature, default)
+
     def credit(self, work_class: str, shard: int, own_cost_ms: int) -> int:
-        """How many items of a class this shard may have in flight."""
+        """How many items of a class this shard may have in flight; none before operators' words are known."""
+        if not self.workers.is_known or work_class in self.workers.standing.classes:
+            return 0
         if work_class in _FIXED:
             return _FIXED[work_class]
         capacity = PIPE_ROUNDS * sum(worker.slots for worker in self.workers.live(work_class))
@@ -82,10 +98,11 @@ class Claims:
         now_ms = self._clock.now_ms()
         if self._market.credit(work_class, self._shard, 1) <= 0:
             return []  # nobody is there to do it
-        ready = await tx.ready(work_class, now_ms, _PER_CONTRACT_MAX)
+        ready = await tx.ready(work_class, now_ms, _PER_CONTRACT_MAX, self._market.workers.standing.tenants)
         own_cost_ms = sum(row.cost_ms for row in ready.items)
         credit = self._market.credit(work_class, self._shard, own_cost_ms) - ready.in_flight
-        picked = self._fair[work_class].pick(ready.items, max(credit, 0))
+        by_contract = self._market.is_fair_to_contracts
+        picked = self._fair[work_class].pick(ready.items, max(credit, 0), by_contract=by_contract)
         if not picked:
             return []
         placed = await self._place(tx, work_class, picked)
@@ -107,7 +124,7 @@ class Claims:
         return placed
 
     def _among(self, workers: list[LiveWorker], outstanding: Mapping[str, int], row: WorkRow) -> Place | None:
-        if self._market.schedule == "MAX_LOCALITY":
+        if self._market.is_local:
             return place_local(row, workers, outstanding, self._market.counts[row.work_class])
         return place_parallel(row, workers, outstanding, next(self._turns))
 

@@ -16,6 +16,7 @@ def observer(metrics: Metrics) -> Callable[[Sequence[Demand]], None]:
     ready = metrics.gauge("cipherstream_work_ready")
     delayed = metrics.gauge("cipherstream_work_delayed")
     in_flight = metrics.gauge("cipherstream_work_in_flight")
+    paused = metrics.gauge("cipherstream_work_paused")
     overdue = metrics.gauge("cipherstream_work_overdue")
     proofs = metrics.gauge(_PROOFS)
 
@@ -25,8 +26,9 @@ def observer(metrics: Metrics) -> Callable[[Sequence[Demand]], None]:
             ready.labels(work_class).set(sum(demand.ready for demand in found))
             delayed.labels(work_class).set(sum(demand.delayed for demand in found))
             in_flight.labels(work_class).set(sum(demand.in_flight for demand in found))
+            paused.labels(work_class).set(sum(demand.paused for demand in found))
             overdue.labels(work_class).set(sum(demand.overdue for demand in found))
         unverified = [demand for demand in demands if demand.work_class == WorkClass.ZKPROOF]
-        proofs.set(sum(demand.ready + demand.delayed + demand.in_flight for demand in unverified))
+        proofs.set(sum(d.ready + d.delayed + d.paused + d.in_flight for d in unverified))
 
     return observe

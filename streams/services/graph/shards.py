@@ -101,14 +101,17 @@ class Shards:
         around, workers = self._around, self._around.market.workers
         live = workers.ids() if workers.is_known else set[str]()
         try:
-            demands = await around.store.demand(around.clock.now_ms(), live)
+            now_ms, standing = around.clock.now_ms(), workers.standing
+            demands = await around.store.demand(now_ms, live, standing.tenants)
         except StoreError as error:
             around.health("database", False, str(error))
             return
         around.health("database", True, "")
         around.market.update(demands)
         around.observe(demands)
-        due = {d.shard for d in demands if d.ready or (d.overdue and workers.is_known)}
+        moving = [demand for demand in demands if demand.work_class not in standing.classes]
+        due = {demand.shard for demand in moving if demand.ready}
+        due |= {demand.shard for demand in demands if demand.overdue and workers.is_known}
         for shard, (owner, _) in self._owners.items():
             owner.audit()
             if shard in due:

@@ -11,6 +11,7 @@ from streams.domain.errors import BrokerError, LogTruncated
 from streams.domain.schedule import LiveWorker
 from streams.messages.topics import CONTROL
 from streams.ports import Clock, Log, Record
+from streams.services.graph.standing import Standing, Word
 
 SILENCE_S: Final = 15.0  # five beats: the worker is dead
 _RETRY_S: Final = 1.0
@@ -32,6 +33,8 @@ class WorkerView:
         self._on_change = on_change
         self._on_command = on_command
         self._beats: dict[str, tuple[WorkerHeartbeat, float]] = {}
+        self.standing = Standing()
+        self._reading = self.standing  # what the log has said since it is read
         self.is_known = False  # the log was read to its end: who is not in the view is not alive
 
     async def follow(self, log: Log) -> None:
@@ -45,6 +48,7 @@ class WorkerView:
 
     async def _follow(self, log: Log) -> None:
         start, end = await log.bounds(CONTROL, 0)
+        self._reading = Standing()  # and not on top of the last reading: a tombstone may be compacted away
         self._set_known(start >= end)
         async for record in log.read(CONTROL, 0, start):
             self.take(record)
@@ -54,7 +58,8 @@ class WorkerView:
         """Apply one record of the log."""
         key = (record.key or b"").decode(errors="replace")
         if record.value is None:
-            if self._beats.pop(key.removeprefix("worker/"), None) is not None:
+            is_gone = self._beats.pop(key.removeprefix("worker/"), None) is not None
+            if self._hear(key, None) or is_gone:
                 self._on_change()
             return
         try:
@@ -64,8 +69,10 @@ class WorkerView:
             return
         if isinstance(control, TenantControl):
             self._on_command(control)
-        else:
+        elif isinstance(control, WorkerHeartbeat):
             self._beat(control, record.timestamp_ms)
+        elif self._hear(key, control):
+            self._on_change()
 
     def live(self, work_class: str) -> list[LiveWorker]:
         """Workers of a class that were heard of lately, by id."""
@@ -90,11 +97,41 @@ class WorkerView:
         if known is None or _standing(known[0]) != _standing(beat):
             self._on_change()
 
+    def _hear(self, key: str, word: Word | None) -> bool:
+        """Whether what holds is another now; while the log is read again, the last reading holds."""
+        is_news = self._reading.take(key, word)
+        if is_news:
+            _log.info("operator's word", action="standing_word", key=key, is_over=word is None)
+        return is_news and self._reading is self.standing
+
     def _set_known(self, is_known: bool) -> None:
-        if is_known and not self.is_known:
-            self.is_known = True
-            self._on_change()
+        if not is_known or (self.is_known and self._reading is self.standing):
+            return
+        self.standing = self._reading
+        self.is_known = True
+        self._on_change()
 
 
 def _standing(beat: WorkerHeartbeat) -> WorkerHeartbeat:
     return msgspec.structs.replace(beat, at_ms=0)
+
+
+async def standing_words(log: Log) -> list[Word]:
+    """What holds at the present end of the log; raises BrokerError, LogTruncated."""
+    standing = Standing()
+    start, end = await log.bounds(CONTROL, 0)
+    if start < end:
+        async for record in log.read(CONTROL, 0, start, end):
+            standing.take(*_word(record))
+    return standing.words()
+
+
+def _word(record: Record) -> tuple[str, Word | None]:
+    key = (record.key or b"").decode(errors="replace")
+    if record.value is None:
+        return key, None
+    try:
+        control = _decoder.decode(record.value)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return key, None  # of a newer release: nothing that holds here
+    return key, control if isinstance(control, Word) else None

@@ -1,4 +1,4 @@
-"""`control resume` as an operator runs it, on a log in memory."""
+"""`control` as an operator runs it, on a log in memory."""
 
 import asyncio
 from collections.abc import Callable
@@ -77,3 +77,61 @@ def test_a_database_that_is_away_keeps_no_command_back(resume: Any) -> None:
     assert said.startswith("cannot see whether 12345.bb is halted: database: refused")
     assert WARNING not in said
     assert tenant == "12345.bb"
+
+
+class Lasting(MemoryLog):
+    """Outlives the commands, as a broker does."""
+
+    async def close(self) -> None:
+        return
+
+
+@pytest.fixture
+def control(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """Runs `control` with a log that lasts; gives the exit code and all output."""
+    log = Lasting({CONTROL: 1})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(kafka_log, "KafkaLog", lambda _: log)
+
+    async def opened(*_: Any) -> Halted:
+        return Halted()
+
+    monkeypatch.setattr(PostgresStore, "open", opened)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, ["control", *arguments])
+        return result.exit_code, result.output + str(result.exception or "")
+
+    return run
+
+
+def test_pauses_and_switches_are_listed_until_they_are_taken_back(control: Any) -> None:
+    assert control("pause", "12345.aa") == (0, "tenant 12345.aa is paused until `control resume`\n")
+    assert control("pause", "--class", "sns")[0] == 0
+    assert control("feature", "locality", "on") == (0, "locality: on\n")
+    assert control("feature", "contract-fairness", "off")[0] == 0
+    paused = ["pause/class/sns", "pause/tenant/12345.aa"]
+    _, said = control("standing")
+    assert said.splitlines() == ["feature/contract-fairness  off", "feature/locality  on", *paused]
+    names = [word["type"] for word in msgspec.json.decode(control("standing", "--json")[1])]
+    assert names == ["feature", "feature", "pause", "pause"]
+    for words in (["resume", "12345.aa"], ["resume", "--class", "sns"], ["feature", "locality", "default"]):
+        assert control(*words)[0] == 0
+    assert control("feature", "contract-fairness", "default")[0] == 0
+    assert control("standing") == (0, "nothing is paused or switched\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["pause"], "name a tenant, or a work class"),
+        (["pause", "t", "--class", "sns"], "name a tenant, or a work class"),
+        (["pause", "--class", "snail"], "snail is no work class: tfhe, zkproof"),
+        (["feature", "telepathy", "on"], "telepathy"),
+    ],
+)
+def test_a_wrong_word_is_refused(control: Any, words: list[str], complaint: str) -> None:
+    code, said = control(*words)
+    assert code != 0
+    assert complaint in said
+    assert control("standing")[1] == "nothing is paused or switched\n"

@@ -101,6 +101,19 @@ def test_priority_goes_first_within_a_contract() -> None:
     assert [row.id for row in picked] == ["b", "a"]
 
 
+def test_without_fairness_to_contracts_the_flood_goes_as_it_comes() -> None:
+    flood = [item(f"f{at:03}", contract=b"flood") for at in range(20)]
+    quiet = [item("q", contract=b"quiet"), item("other", "another tenant")]
+    picked = Fair().pick(flood + quiet, 4, by_contract=False)
+    assert Counter(row.contract for row in picked if row.tenant == "t") == {b"flood": len(picked) - 1}
+    assert "other" in {row.id for row in picked}
+
+
+def test_priority_counts_across_contracts_that_take_no_turns() -> None:
+    waiting = [item("a"), item("b", contract=b"x", priority=1), item("c", contract=b"y", priority=2)]
+    assert [row.id for row in Fair().pick(waiting, 3, by_contract=False)] == ["c", "b", "a"]
+
+
 @given(st.integers(0, 200), st.integers(0, 10**6), st.lists(st.integers(0, 10**6), max_size=24))
 def test_shares_are_at_least_one_and_at_most_all(capacity: int, own: int, others: list[int]) -> None:
     credit = share(capacity, own, others)

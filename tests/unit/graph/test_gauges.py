@@ -1,5 +1,7 @@
 """What an operator reads of the queue on /metrics, after every sweep."""
 
+import msgspec
+
 from streams.adapters.telemetry.metrics import Metrics
 from streams.ports import Demand
 from streams.services.graph.gauges import observer
@@ -43,3 +45,11 @@ def test_a_proof_is_pending_until_its_verdict_also_between_two_attempts() -> Non
     lines = metrics.text().decode().splitlines()
     assert "coprocessor_verify_proof_pending_gauge 0.0" in lines
     assert 'cipherstream_work_delayed{work_class="zkproof"} 0.0' in lines
+
+
+def test_what_is_paused_is_told_and_a_paused_proof_is_pending() -> None:
+    metrics = Metrics()
+    observer(metrics)([msgspec.structs.replace(demand(0, "zkproof", 1, 0, 0, 0), paused=3)])
+    lines = metrics.text().decode().splitlines()
+    assert 'cipherstream_work_paused{work_class="zkproof"} 3.0' in lines
+    assert "coprocessor_verify_proof_pending_gauge 4.0" in lines

@@ -7,9 +7,11 @@ import pytest
 
 from streams.adapters.memory.clock import FakeClock, settle
 from streams.adapters.memory.log import MemoryLog
-from streams.domain.control import TenantControl, WorkerHeartbeat
+from streams.domain.control import FeatureSwitch, Pause, TenantControl, WorkerHeartbeat
+from streams.domain.features import Feature
+from streams.messages import codec
 from streams.ports import Record
-from streams.services.graph.workers import WorkerView
+from streams.services.graph.workers import WorkerView, standing_words
 
 
 def beat(worker: str, partitions: tuple[int, ...] = (1,), work_class: str = "tfhe") -> bytes:
@@ -120,3 +122,60 @@ async def test_an_empty_log_is_known_at_once_and_a_broker_that_is_away_is_waited
     await heard.clock.advance(1.1)
     assert heard.view.is_known
     following.cancel()
+
+
+PAUSES = (Pause(scope="tenant", name="1.aa"), Pause(scope="class", name="sns"))
+SWITCH = FeatureSwitch(feature="locality", enabled=True)
+
+
+async def say(log: MemoryLog, *words: Pause | FeatureSwitch, is_over: bool = False) -> None:
+    for word in words:
+        await log.append("control.v1", key=codec.key_of(word), value=None if is_over else codec.encode(word))
+    await settle()
+
+
+async def test_words_hold_until_they_are_taken_back(heard: Heard) -> None:
+    log = MemoryLog({"control.v1": 1}, heard.clock)
+    await say(log, *PAUSES, SWITCH)
+    following = asyncio.create_task(heard.view.follow(log))
+    await settle()
+    standing = heard.view.standing
+    assert (standing.tenants, standing.classes) == ({"1.aa"}, {"sns"})
+    assert standing.is_on(Feature.LOCALITY, default=False)
+    assert standing.is_on(Feature.CONTRACT_FAIRNESS, default=True)
+    assert await standing_words(log) == [SWITCH, *reversed(PAUSES)]
+    before = heard.changes
+    await say(log, *PAUSES, SWITCH)  # nothing new
+    assert heard.changes == before
+    await say(log, *PAUSES, SWITCH, is_over=True)
+    assert (standing.tenants, standing.classes) == (frozenset(), frozenset())
+    assert not standing.is_on(Feature.LOCALITY, default=False)
+    assert heard.changes == before + 3
+    assert await standing_words(log) == []
+    following.cancel()
+
+
+async def test_while_the_log_is_read_again_the_last_reading_holds(heard: Heard) -> None:
+    log = MemoryLog({"control.v1": 1}, heard.clock)
+    following = asyncio.create_task(heard.view.follow(log))
+    await settle()
+    await say(log, *PAUSES)
+    following.cancel()
+    again = MemoryLog({"control.v1": 1}, heard.clock)  # the class's tombstone was compacted away
+    seen: list[frozenset[str]] = []
+    heard.view._on_change = lambda: seen.append(heard.view.standing.tenants)
+    await say(again, PAUSES[0])
+    await say(again, PAUSES[0], is_over=True)
+    await again.append("control.v1", key=b"worker/a", value=beat("a"))
+    await say(again, PAUSES[0])
+    following = asyncio.create_task(heard.view.follow(again))
+    await settle()
+    assert set(seen) == {frozenset({"1.aa"})}  # at no moment was it let go
+    assert heard.view.standing.classes == frozenset()
+    following.cancel()
+
+
+async def test_words_of_a_newer_release_are_passed_over() -> None:
+    log = MemoryLog({"control.v1": 1})
+    await log.append("control.v1", key=b"throttle/x", value=b'{"type":"throttle"}')
+    assert await standing_words(log) == []

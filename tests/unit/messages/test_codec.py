@@ -5,7 +5,9 @@ import pytest
 from streams.domain.control import (
     CiphertextAnnouncement,
     CrsAnnouncement,
+    FeatureSwitch,
     KeySetAnnouncement,
+    Pause,
     TenantControl,
     WorkerHeartbeat,
 )
@@ -18,6 +20,8 @@ BEAT = WorkerHeartbeat(
     worker="w-1", work_class="tfhe", slots=2, engine="clear", key_ids=(), partitions=(1, 2), at_ms=3
 )
 RESUME = TenantControl(tenant="1.aa", action="resume", request="r1")
+PAUSE = Pause(scope="class", name="sns")
+SWITCH = FeatureSwitch(feature="locality", enabled=True)
 CIPHERTEXT = CiphertextAnnouncement(
     tenant="1.aa",
     handle=b"\x03" * 32,
@@ -35,7 +39,7 @@ def test_announcements_read_back() -> None:
 
 
 def test_control_reads_back() -> None:
-    for message in (BEAT, RESUME):
+    for message in (BEAT, RESUME, PAUSE, SWITCH):
         assert codec.decode_control(codec.encode(message)) == message
 
 
@@ -48,6 +52,8 @@ def test_keys() -> None:
     assert codec.key_of(CRS) == b"crs/" + b"02" * 32
     assert codec.key_of(BEAT) == b"worker/w-1"
     assert codec.key_of(RESUME) == b"tenant/1.aa"
+    assert codec.key_of(PAUSE) == b"pause/class/sns"
+    assert codec.key_of(SWITCH) == b"feature/locality"
     assert codec.key_of(CIPHERTEXT) == b"1.aa/" + b"03" * 32
 
 
