@@ -313,6 +313,10 @@ class Store(Protocol):
         """Open work per shard and class, that of paused tenants apart; raises StoreError."""
         ...
 
+    async def unsent(self) -> int:
+        """How many digests of goals are not on the gateway yet; raises StoreError."""
+        ...
+
     async def close(self) -> None:
         """Let go of all connections."""
         ...

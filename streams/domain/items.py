@@ -96,6 +96,14 @@ def finish(state: State, tenant: str, item: str) -> None:
         state.put(msgspec.structs.replace(early, done=True))
     elif row.state is not WorkState.DONE:
         state.put(msgspec.structs.replace(_moved(row, WorkState.DONE), cause=""))
+        if row.kind == ADD_MATERIAL:
+            _mark_sent(state, row)
+
+
+def _mark_sent(state: State, row: WorkRow) -> None:
+    digest = state.get(DigestRow, row.tenant, row.subject)
+    if digest is not None:  # else it is made with the mark
+        state.put(msgspec.structs.replace(digest, txn_is_sent=True))
 
 
 def fail(state: State, tenant: str, item: str, cause: str) -> None:

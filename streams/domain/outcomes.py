@@ -6,7 +6,7 @@ import msgspec
 
 from streams.domain import drift, gateway, items, planning, rights
 from streams.domain.digest import keccak256
-from streams.domain.lifecycle import IN_FLIGHT, ProofState
+from streams.domain.lifecycle import IN_FLIGHT, ProofState, WorkState
 from streams.domain.results import Ciphertext, Computed, Failed, Proven, Sent, Squashed, Started
 from streams.domain.rows import (
     CiphertextRow,
@@ -17,7 +17,7 @@ from streams.domain.rows import (
     WorkRow,
 )
 from streams.domain.state import State
-from streams.domain.work import timeout_ms
+from streams.domain.work import WorkClass, timeout_ms
 
 _GRACE_MS = 30_000  # beyond the worker's own timeout before the item is given to another
 
@@ -78,6 +78,7 @@ def apply_squashed(state: State, tenant: str, result: Squashed) -> None:
             ciphertext128_format=result.format,
             signer=result.signer,
             attestation=result.attestation,
+            txn_is_sent=_is_committed(state, tenant, result.handle),
         )
     )
     gateway.compare_commit(state, tenant, result.handle)
@@ -85,6 +86,12 @@ def apply_squashed(state: State, tenant: str, result: Squashed) -> None:
     items.come(state, tenant, items.squashed(result.handle))
     if state.get(WorkRow, tenant, result.item) is not None:
         items.finish(state, tenant, result.item)
+
+
+def _is_committed(state: State, tenant: str, handle: bytes) -> bool:
+    """Whether the item that commits a handle is done already: the gateway's own event told it."""
+    commit = state.get(WorkRow, tenant, planning.follower(WorkClass.SENDER, tenant, handle))
+    return commit is not None and commit.state is WorkState.DONE
 
 
 def apply_sent(state: State, tenant: str, result: Sent) -> None:

@@ -211,6 +211,7 @@ class DigestRow(Row, frozen=True, kw_only=True):
     ciphertext128_format: int
     signer: bytes
     attestation: bytes
+    txn_is_sent: bool = False  # our commit is on the gateway, by the item that makes it
 
 
 class CommitRow(Row, frozen=True, kw_only=True):

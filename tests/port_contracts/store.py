@@ -85,6 +85,24 @@ def ciphertext(handle: bytes, body: bytes = b"ct") -> CiphertextRow:
     )
 
 
+def digests(of: bytes, *, txn_is_sent: bool = False) -> DigestRow:
+    return DigestRow(
+        tenant=T,
+        handle=of,
+        key_id=b"\x04" * 32,
+        ciphertext=B,
+        ciphertext128=C,
+        ciphertext128_format=11,
+        signer=b"",
+        attestation=b"",
+        txn_is_sent=txn_is_sent,
+    )
+
+
+def handle(name: bytes, reasons: int) -> HandleRow:
+    return HandleRow(tenant=T, handle=name, fhe_type=5, reasons=reasons)
+
+
 def request(proof_id: int, verified: bool | None, handles: tuple[bytes, ...] = ()) -> ProofRow:
     return ProofRow(
         tenant=T,
@@ -322,6 +340,18 @@ class StoreContract:
         (found,) = await store.demand(NOW, set(), {T})
         assert (found.ready_cost_ms, found.ready, found.delayed, found.paused) == (7, 1, 0, 2)
         assert (found.in_flight, found.overdue) == (1, 1)
+
+    async def test_unsent_are_digests_of_goals_without_their_commit(self, store: Store) -> None:
+        rows = (
+            digests(A),
+            handle(A, 1),
+            digests(B, txn_is_sent=True),
+            handle(B, 1),
+            digests(C),
+            handle(C, 0),
+        )
+        await self._write(store, *rows)
+        assert await store.unsent() == 1
 
     async def test_compute_message_has_the_steps_and_the_inputs_from_outside(self, store: Store) -> None:
         item = work("i", key_id=b"\x04" * 32)

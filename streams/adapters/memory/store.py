@@ -279,6 +279,12 @@ class MemoryStore:
                 groups[self.tables.shards[row.tenant, row.id], row.work_class].append(row)
         return [_demand(*place, rows, now_ms, live, paused) for place, rows in sorted(groups.items())]
 
+    async def unsent(self) -> int:
+        """How many digests of goals are not on the gateway yet."""
+        open_ones = (row for row in self.state.rows(DigestRow) if not row.txn_is_sent)
+        handles = (self.state.get(HandleRow, row.tenant, row.handle) for row in open_ones)
+        return sum(handle is not None and handle.reasons > 0 for handle in handles)
+
     async def repair(self, topic: str, partition: int, topic_id: str, next_off: int) -> None:
         """An operator accepts that records are lost: fence the owner and go on at this offset."""
         async with self._lock:

@@ -51,9 +51,18 @@ async def read(connections: pool.Pool, handle: bytes) -> Life:
 
 
 def _operation(row: Row) -> Iterator[Step]:
-    name = BY_CODE[row["fhe_operation"]].name if row["fhe_operation"] in BY_CODE else "unknown operation"
+    name = _operation_name(row)
     place = f"transaction 0x{row['transaction_id'].hex()}, log {row['log_index']}, {_block(row)}"
     yield Step(row["at"], row["tenant"], f"{name} -> {_type_name(row['fhe_type'])}", place)
+
+
+def _operation_name(row: Row) -> str:
+    return BY_CODE[row["fhe_operation"]].name if row["fhe_operation"] in BY_CODE else "unknown operation"
+
+
+def _use(row: Row) -> Iterator[Step]:
+    detail = f"{_operation_name(row)} -> 0x{row['output_handle'].hex()}, {_block(row)}"
+    yield Step(row["at"], row["tenant"], "used", detail)
 
 
 def _type_name(code: int) -> str:
@@ -139,6 +148,7 @@ def _token(token: bytes) -> str:
 
 _TELL: Final[dict[str, Callable[[Row], Iterator[Step]]]] = {
     "operations": _operation,
+    "uses": _use,
     "proofs": _proof,
     "verdicts": _verdict,
     "allowances": _allowance,

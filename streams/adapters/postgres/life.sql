@@ -7,6 +7,15 @@ left join blocks b on b.tenant = c.tenant and b.hash = c.block_hash
 where c.output_handle = $1
 order by c.seen_at;
 
+-- name: uses
+-- the first operations that take this handle
+select c.tenant, c.seen_at as at, c.fhe_operation, c.output_handle, b.number as block_number,
+  coalesce(b.status, 'unknown') as block_status
+from computations c
+left join blocks b on b.tenant = c.tenant and b.hash = c.block_hash
+where c.dependencies @> array[$1::bytea]
+order by c.seen_at limit 100;
+
 -- name: proofs
 -- the requests whose list held this handle
 select tenant, seen_at as at, zk_proof_id, state, block_number, last_error

@@ -199,11 +199,11 @@ join ciphertexts as o on o.tenant = k.tenant and o.handle = k.handle;
 
 -- name: put_ciphertext_digest
 -- Insert or replace rows of ciphertext_digest.
-insert into ciphertext_digest as o (shard, tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation)
-select $1, tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation
-from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[]) as t(tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation)
+insert into ciphertext_digest as o (shard, tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation, txn_is_sent)
+select $1, tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation, txn_is_sent
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[], $10::boolean[]) as t(tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation, txn_is_sent)
 on conflict (tenant, handle) do update set
-  key_id = excluded.key_id, ciphertext = excluded.ciphertext, ciphertext128 = excluded.ciphertext128, ciphertext128_format = excluded.ciphertext128_format, signer = excluded.signer, attestation = excluded.attestation;
+  key_id = excluded.key_id, ciphertext = excluded.ciphertext, ciphertext128 = excluded.ciphertext128, ciphertext128_format = excluded.ciphertext128_format, signer = excluded.signer, attestation = excluded.attestation, txn_is_sent = excluded.txn_is_sent;
 
 -- name: delete_ciphertext_digest
 -- Remove rows of ciphertext_digest by primary key.
@@ -213,7 +213,7 @@ where o.tenant = k.tenant and o.handle = k.handle;
 
 -- name: load_ciphertext_digest_by_tenant_handle
 -- Rows of ciphertext_digest; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128, o.ciphertext128_format, o.signer, o.attestation
+select k.at, o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128, o.ciphertext128_format, o.signer, o.attestation, o.txn_is_sent
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
 join ciphertext_digest as o on o.tenant = k.tenant and o.handle = k.handle;
 

@@ -174,6 +174,11 @@ class PostgresStore:
             found = await connection.fetch(_SQL["demand"], now_ms, sorted(live), sorted(paused))
         return [Demand(**dict(record)) for record in found]
 
+    async def unsent(self) -> int:
+        """How many digests of goals are not on the gateway yet; raises StoreError."""
+        async with pool.acquired(self._pool) as connection:
+            return await connection.fetchval(_SQL["unsent"])
+
     async def halted(self) -> list[HaltedTenant]:
         """Halted tenants of all shards; raises StoreError."""
         async with pool.acquired(self._pool) as connection:

@@ -114,6 +114,12 @@ from work_items
 where state in ('ready', 'claimed', 'dispatched')
 group by shard, work_class;
 
+-- name: unsent
+-- Digests that wait for their commit, of handles that are still goals.
+select count(*) from ciphertext_digest d
+join handles h on h.tenant = d.tenant and h.handle = d.handle
+where not d.txn_is_sent and h.reasons > 0;
+
 -- name: park
 -- Keep bytes that do not decode.
 insert into dead_letters (id, shard, tenant, topic, part, off, key, value, header_names, header_values, error_class, error)

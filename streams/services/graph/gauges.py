@@ -11,7 +11,7 @@ from streams.ports import Demand
 _PROOFS: Final = "coprocessor_verify_proof_pending_gauge"
 
 
-def observer(metrics: Metrics) -> Callable[[Sequence[Demand]], None]:
+def observer(metrics: Metrics) -> Callable[[Sequence[Demand], int], None]:
     """Sets the gauges from what a sweep saw; a class that nothing is open of is zero."""
     ready = metrics.gauge("cipherstream_work_ready")
     delayed = metrics.gauge("cipherstream_work_delayed")
@@ -20,7 +20,10 @@ def observer(metrics: Metrics) -> Callable[[Sequence[Demand]], None]:
     overdue = metrics.gauge("cipherstream_work_overdue")
     proofs = metrics.gauge(_PROOFS)
 
-    def observe(demands: Sequence[Demand]) -> None:
+    digests = metrics.gauge("cipherstream_digests_unsent", "Digests that are not on the gateway yet.")
+
+    def observe(demands: Sequence[Demand], unsent: int) -> None:
+        digests.set(unsent)
         for work_class in WorkClass:
             found = [demand for demand in demands if demand.work_class == work_class]
             ready.labels(work_class).set(sum(demand.ready for demand in found))

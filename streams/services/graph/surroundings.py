@@ -31,8 +31,8 @@ def _no_health(name: str, ok: bool, detail: str) -> None:
     del name, ok, detail
 
 
-def _no_demand(demands: Sequence[Demand]) -> None:
-    del demands
+def _no_demand(demands: Sequence[Demand], unsent: int) -> None:
+    del demands, unsent
 
 
 def _no_drift(changes: Iterable[Change]) -> None:
@@ -52,7 +52,7 @@ class Surroundings:
     feed: Feed
     seal: Seal = inline
     health: Callable[[str, bool, str], None] = _no_health
-    observe: Callable[[Sequence[Demand]], None] = _no_demand  # what a sweep saw, for metrics
+    observe: Callable[[Sequence[Demand], int], None] = _no_demand  # what a sweep saw, for metrics
     drifted: Watch = _no_drift  # told what a transaction changed, for metrics
     tracing: Tracing = OFF
     changed: Callable[[], None] = _nothing  # called when `busy` of an owner may be another

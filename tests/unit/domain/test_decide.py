@@ -17,6 +17,7 @@ from streams.domain.rows import (
     BlockRow,
     BlockStatus,
     ComputationRow,
+    DigestRow,
     DivergenceRow,
     FactPartRow,
     HandleRow,
@@ -470,6 +471,49 @@ def test_our_own_commit_on_the_gateway_closes_the_item():
     log = commit_log(SUM, keccak256(ct64(SUM)), digest("ct128" + SUM.hex()))
     decide_fact(state, TENANT, gateway(0, 1, log), RULES)
     assert _item(state, items.ADD_MATERIAL, SUM).state is WorkState.DONE
+
+
+def _squash(state: State) -> None:
+    (result,) = answer(state, _item(state, "squash", SUM))
+    decide_result(state, TENANT, result, 0)
+
+
+def _is_sent(state: State) -> bool:
+    digests = state.get(DigestRow, TENANT, SUM)
+    return digests is not None and digests.txn_is_sent
+
+
+def _computed() -> State:
+    state = run([ANCHOR, KEY, block("b1", 1, "b0", _mint())])
+    for result in answer(state, _item(state, "compute", SUM)):
+        decide_result(state, TENANT, result, 0)
+    return state
+
+
+def _commit(state: State) -> None:
+    ct128 = digest("ct128" + SUM.hex())
+    run([gateway(0, 1, commit_log(SUM, keccak256(ct64(SUM)), ct128))], state)
+
+
+def test_digest_is_marked_when_its_commit_is_on_the_gateway():
+    state = _computed()
+    _squash(state)
+    assert not _is_sent(state)
+    _commit(state)
+    assert _is_sent(state)
+
+
+def test_digest_that_comes_after_its_commit_is_marked_from_the_start():
+    state = _computed()
+    _commit(state)
+    _squash(state)
+    assert _is_sent(state)
+
+
+def test_digest_is_marked_by_the_senders_own_word_too():
+    state = _computed()
+    settle(state)
+    assert _is_sent(state)
 
 
 def test_somebody_elses_commit_closes_nothing():

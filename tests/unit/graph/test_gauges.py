@@ -22,7 +22,7 @@ def demand(shard: int, work_class: str, ready: int, delayed: int, in_flight: int
 def test_the_queue_is_told_by_class_over_all_shards() -> None:
     metrics = Metrics()
     observer(metrics)(
-        [demand(0, "tfhe", 2, 1, 4, 1), demand(1, "tfhe", 3, 0, 1, 0), demand(1, "sns", 0, 0, 1, 0)]
+        [demand(0, "tfhe", 2, 1, 4, 1), demand(1, "tfhe", 3, 0, 1, 0), demand(1, "sns", 0, 0, 1, 0)], 0
     )
     lines = metrics.text().decode().splitlines()
     for line in (
@@ -39,9 +39,9 @@ def test_the_queue_is_told_by_class_over_all_shards() -> None:
 def test_a_proof_is_pending_until_its_verdict_also_between_two_attempts() -> None:
     metrics = Metrics()
     observe = observer(metrics)
-    observe([demand(0, "zkproof", 2, 0, 0, 0), demand(3, "zkproof", 0, 1, 1, 0)])
+    observe([demand(0, "zkproof", 2, 0, 0, 0), demand(3, "zkproof", 0, 1, 1, 0)], 0)
     assert "coprocessor_verify_proof_pending_gauge 4.0" in metrics.text().decode().splitlines()
-    observe([])
+    observe([], 0)
     lines = metrics.text().decode().splitlines()
     assert "coprocessor_verify_proof_pending_gauge 0.0" in lines
     assert 'cipherstream_work_delayed{work_class="zkproof"} 0.0' in lines
@@ -49,7 +49,8 @@ def test_a_proof_is_pending_until_its_verdict_also_between_two_attempts() -> Non
 
 def test_what_is_paused_is_told_and_a_paused_proof_is_pending() -> None:
     metrics = Metrics()
-    observer(metrics)([msgspec.structs.replace(demand(0, "zkproof", 1, 0, 0, 0), paused=3)])
+    observer(metrics)([msgspec.structs.replace(demand(0, "zkproof", 1, 0, 0, 0), paused=3)], 7)
     lines = metrics.text().decode().splitlines()
     assert 'cipherstream_work_paused{work_class="zkproof"} 3.0' in lines
     assert "coprocessor_verify_proof_pending_gauge 4.0" in lines
+    assert "cipherstream_digests_unsent 7.0" in lines

@@ -1,0 +1,78 @@
+"""The queries that the services run find their rows by the named indices, among a million."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import million_rows
+import pytest
+
+from streams.adapters.postgres import pool, queries
+from streams.settings import PostgresSettings
+
+pytestmark = pytest.mark.stack
+
+STORE, LIFE = queries.load("store.sql"), queries.load("life.sql")
+NOW_MS = 1000
+ALIVE = [f"w{at}" for at in range(7)]
+
+
+class Case(NamedTuple):
+    """A query as it is run, and the index that must answer it."""
+
+    sql: str
+    arguments: tuple[Any, ...]
+    index: str
+
+
+CASES = {
+    "ready": Case(STORE["ready"], (3, "publish", NOW_MS, 64, ["t4"]), "idx_schedule_order"),
+    "demand": Case(STORE["demand"], (NOW_MS, ALIVE, ["t4"]), "idx_pending_tasks"),
+    "in_flight": Case(STORE["in_flight"], (3, "publish"), "work_items_in_flight"),
+    "outstanding": Case(STORE["outstanding"], ("publish",), "work_items_in_flight"),
+    "late": Case(STORE["late"], (3, NOW_MS, ALIVE), "work_items_in_flight"),
+    "reclaim": Case(STORE["reclaim"], (3, 9), "work_items_in_flight"),
+    "unsent": Case(STORE["unsent"], (), "idx_ciphertext_digest_unsent"),
+    "digests": Case(LIFE["digests"], (million_rows.handle(77),), "idx_ciphertext_digest_handle"),
+    "uses": Case(LIFE["uses"], (million_rows.handle(80),), "idx_computations_dependencies"),
+}
+NOT_SORTED = ("ready", "demand")  # they come in the order of the index
+
+
+async def test_every_query_of_the_queue_has_its_index(postgres: PostgresSettings) -> None:
+    connections = await pool.open_pool(postgres, 1)
+    async with connections.acquire(timeout=None) as connection:
+        await million_rows.fill(connection)
+        plans = {name: await plan(connection, case) for name, case in CASES.items()}
+        ready = await connection.fetch(CASES["ready"].sql, *CASES["ready"].arguments)
+        uses = await connection.fetch(CASES["uses"].sql, *CASES["uses"].arguments)
+        unsent = await connection.fetchval(CASES["unsent"].sql)
+        await connection.execute(f"drop schema {postgres.schema_name} cascade")
+    await connections.close()
+    wrong = {name: plan for name, plan in plans.items() if CASES[name].index not in indices(plan)}
+    assert wrong == {}
+    scanned = {name: tables(plan) & set(million_rows.TABLES) for name, plan in plans.items()}
+    assert {name for name, found in scanned.items() if found} == set()
+    assert [name for name in NOT_SORTED if "Sort" in {node["Node Type"] for node in nodes(plans[name])}] == []
+    assert (len(ready), len(uses), unsent) == (64, 20, 2000)
+
+
+async def plan(connection: Any, case: Case) -> dict[str, Any]:
+    """What the planner does with the query and these arguments."""
+    found = await connection.fetchval(f"explain (format json) {case.sql}", *case.arguments)
+    return json.loads(found)[0]["Plan"]
+
+
+def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from nodes(child)
+
+
+def indices(plan: dict[str, Any]) -> set[str]:
+    return {node["Index Name"] for node in nodes(plan) if "Index Name" in node}
+
+
+def tables(plan: dict[str, Any]) -> set[str]:
+    """Tables that are read whole."""
+    return {node["Relation Name"] for node in nodes(plan) if node["Node Type"].endswith("Seq Scan")}
