@@ -225,6 +225,10 @@ class Transaction(Protocol):
         """Rows that answer each look-up."""
         ...
 
+    async def downstream(self, tenant: str, tokens: Sequence[bytes]) -> list[str]:
+        """Items that wait for these tokens, for what those items bring, and so on."""
+        ...
+
     async def write(self, changes: Changes) -> None:
         """Store what decisions changed."""
         ...

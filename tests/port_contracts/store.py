@@ -3,6 +3,7 @@
 import contextlib
 from typing import Any
 
+import msgspec
 import pytest
 
 from streams.domain import items as kinds
@@ -28,6 +29,7 @@ from streams.domain.rows import (
     ProofRow,
     Row,
     TenantRow,
+    WaitRow,
     WorkRow,
 )
 from streams.domain.state import Read, State, key_of
@@ -77,6 +79,10 @@ def member(item: str, handle: bytes, position: int, dependencies: tuple[bytes, .
         fhe_type=5,
         is_output=handle == C,
     )
+
+
+def output(item: str, handle: bytes) -> MemberRow:
+    return msgspec.structs.replace(member(item, handle, 0, ()), is_output=True)
 
 
 def ciphertext(handle: bytes, body: bytes = b"ct") -> CiphertextRow:
@@ -261,6 +267,29 @@ class StoreContract:
             ready = await tx.ready("tfhe", NOW, 2)
         assert sorted(item.id for item in ready.items) == ["a", "b", "d"]
         assert ready.in_flight == 2
+
+    async def test_downstream_is_everything_that_waits_however_far(self, store: Store) -> None:
+        waits = {"b": kinds.stored(A), "c": kinds.stored(B), "q": kinds.stored(C), "s": kinds.squashed(C)}
+        epoch = await self._write(
+            store,
+            *(work(name) for name in ("b", "c", "s", "other")),
+            work("q", kind=kinds.SQUASH, work_class="sns", subject=C),
+            output("b", B),
+            output("c", C),
+            output("other", A),
+            *(WaitRow(tenant=T, item=item, token=token) for item, token in waits.items()),
+            WaitRow(tenant="2.bb", item="b", token=kinds.stored(A)),
+        )
+        async with store.begin(0, epoch) as tx:
+            assert sorted(await tx.downstream(T, [kinds.stored(A)])) == ["b", "c", "q", "s"]
+            assert await tx.downstream(T, [kinds.squashed(C)]) == ["s"]
+            assert await tx.downstream(T, [kinds.stored(b"nobody")]) == []
+
+    async def test_downstream_of_a_circle_ends(self, store: Store) -> None:
+        waits = [WaitRow(tenant=T, item=name, token=kinds.stored(of)) for name, of in (("b", A), ("c", B))]
+        epoch = await self._write(store, work("b"), work("c"), output("b", B), output("c", A), *waits)
+        async with store.begin(0, epoch) as tx:
+            assert sorted(await tx.downstream(T, [kinds.stored(A)])) == ["b", "c"]
 
     async def test_nothing_of_a_paused_tenant_is_ready(self, store: Store) -> None:
         names = ("1.aa", "2.bb", "3.cc")

@@ -24,6 +24,7 @@ from streams.domain.rows import (
     MemberRow,
     ProofRow,
     Row,
+    WaitRow,
     WorkRow,
 )
 from streams.domain.state import Changes, Read, State
@@ -60,6 +61,20 @@ class MemoryTransaction:
     async def load(self, reads: Sequence[Read]) -> list[list[Row]]:
         """Rows that answer each look-up."""
         return [self._answer(read) for read in reads]
+
+    async def downstream(self, tenant: str, tokens: Sequence[bytes]) -> list[str]:
+        """Items that wait for these tokens, for what those items bring, and so on."""
+        found: dict[str, None] = {}
+        pending = list(tokens)
+        while pending:
+            waits = self._state.find(WaitRow, ("tenant", "token"), tenant, pending.pop())
+            fresh = [wait.item for wait in waits if wait.item not in found]
+            found.update(dict.fromkeys(fresh))
+            rows = (self._state.get(WorkRow, tenant, item) for item in fresh)
+            pending += [
+                token for row in rows if row is not None for token in kinds.products(self._state, row)
+            ]
+        return list(found)
 
     async def write(self, changes: Changes) -> None:
         """Store what decisions changed."""

@@ -40,6 +40,10 @@ class PostgresTransaction:
         """Rows that answer each look-up, by one query per table and index."""
         return await rows.load(self._connection, reads)
 
+    async def downstream(self, tenant: str, tokens: Sequence[bytes]) -> list[str]:
+        """Items that wait for these tokens, for what those items bring, and so on."""
+        return [record["item"] for record in await self._fetch("downstream", tenant, list(tokens))]
+
     async def write(self, changes: Changes) -> None:
         """Store what decisions changed."""
         await rows.write(self._connection, self._shard, changes)

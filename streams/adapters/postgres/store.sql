@@ -35,6 +35,27 @@ update consumer_offset set next_off = $4 where topic = $1 and part = $2 and next
 insert into consumer_offset (topic, part, topic_id, next_off) values ($1, $2, $3, $4)
 on conflict (topic, part) do update set topic_id = excluded.topic_id, next_off = excluded.next_off;
 
+-- name: downstream
+-- Items that wait for tokens, for what those items bring, and so on: a chain of any length in one query.
+with recursive down as (
+  select tenant, item from work_waits where tenant = $1 and token = any($2::bytea[])
+  union
+  select next.tenant, next.item
+  from down d
+  cross join lateral (
+    select w.tenant, w.item
+    from work_members m
+    join work_waits w on w.tenant = m.tenant and w.token = 'ct64:'::bytea || m.handle
+    where m.tenant = d.tenant and m.item = d.item and m.is_output
+    union all
+    select w.tenant, w.item
+    from work_items i
+    join work_waits w on w.tenant = i.tenant and w.token = 'ct128:'::bytea || i.subject
+    where i.tenant = d.tenant and i.id = d.item and i.kind = 'squash'
+  ) as next
+)
+select item from down;
+
 -- name: ready
 -- The first items of each contract that may be claimed, by priority, without paused tenants. It goes from one
 -- (tenant, contract) to the next by the index, so a contract with a million items costs what any other does.

@@ -1,0 +1,176 @@
+"""Chains of operations over transactions and blocks: right at every length, at a cost that is linear in it."""
+
+from collections.abc import Callable
+
+import pytest
+from port_contracts.store import TOPICS
+from unit.domain.worlds import KEY, RULES, TENANT, Logs, answer, block, h, run, settle
+
+from streams.adapters.memory.store import MemoryStore, MemoryTransaction
+from streams.domain import items
+from streams.domain.decide import decide_fact, decide_result
+from streams.domain.facts import HostBlock
+from streams.domain.lifecycle import WorkState
+from streams.domain.results import Failed
+from streams.domain.rows import WorkRow
+from streams.domain.state import Read, State
+from streams.services.graph.session import Session
+
+ANCHOR = block("0", 0, "-1", anchor=True)
+
+
+def link(at: int) -> bytes:
+    return h(f"x{at}")
+
+
+def chain(length: int) -> HostBlock:
+    """Each transaction uses what the one before made."""
+    logs = Logs().trivial(link(0), 0, "t0").allow(link(0), "t0")
+    for at in range(1, length):
+        logs.add(link(at - 1), 1, link(at), f"t{at}").allow(link(at), f"t{at}")
+    return block("1", 1, "0", logs)
+
+
+def chain_of_blocks(length: int) -> list[HostBlock]:
+    """The same, a block for each."""
+    blocks = [block("1", 1, "0", Logs().trivial(link(0), 0).allow(link(0)))]
+    for at in range(1, length):
+        logs = Logs().add(link(at - 1), 1, link(at)).allow(link(at))
+        blocks.append(block(str(at + 1), at + 1, str(at), logs))
+    return blocks
+
+
+def compute(state: State, at: int) -> WorkRow:
+    rows = state.rows(WorkRow)
+    return next(row for row in rows if row.kind == items.COMPUTE and row.subject == link(at))
+
+
+def failed(row: WorkRow) -> Failed:
+    base = {"item": row.id, "attempt": row.attempt, "worker": "w"}
+    return Failed(**base, category="irrecoverable", error="OperationError", message="no")
+
+
+class Counting(State):
+    """Counts what a decision asks and changes."""
+
+    def __init__(self) -> None:
+        super().__init__(complete=True)
+        self.steps = 0
+
+    def get(self, table, *key):
+        self.steps += 1
+        return super().get(table, *key)
+
+    def find(self, table, columns, *values):
+        found = super().find(table, columns, *values)
+        self.steps += 1 + len(found)
+        return found
+
+    def put(self, row) -> None:
+        self.steps += 1
+        super().put(row)
+
+
+@pytest.mark.parametrize("blocks", [[chain(30)], chain_of_blocks(30)])
+def test_links_become_ready_one_after_the_other(blocks: list[HostBlock]) -> None:
+    state = run([KEY, ANCHOR, *blocks])
+    computes = [row for row in state.rows(WorkRow) if row.kind == items.COMPUTE]
+    assert len(computes) == 30
+    assert [row.subject for row in computes if row.state is WorkState.READY] == [link(0)]
+    (result,) = answer(state, compute(state, 0))
+    decide_result(state, TENANT, result, 0)
+    assert compute(state, 1).state is WorkState.READY
+    assert compute(state, 2).state is WorkState.BLOCKED
+    settle(state)
+    assert {row.state for row in state.rows(WorkRow)} == {WorkState.DONE}
+
+
+def test_links_that_come_in_the_wrong_order_of_blocks_wait_for_each_other() -> None:
+    first = block("1", 1, "0", Logs().add(link(0), 1, link(1)).allow(link(1)))
+    second = block("2", 2, "1", Logs().trivial(link(0), 0).allow(link(0)))
+    state = run([KEY, ANCHOR, first, second])
+    assert compute(state, 1).state is WorkState.BLOCKED
+    settle(state)
+    assert {row.state for row in state.rows(WorkRow)} == {WorkState.DONE}
+
+
+def test_transactions_that_need_each_other_wait_and_spare_their_neighbours() -> None:
+    logs = Logs().add(link(1), 1, link(0), "t0").allow(link(0), "t0")
+    logs.add(link(0), 1, link(1), "t1").allow(link(1), "t1")
+    logs.trivial(link(2), 2, "t2").allow(link(2), "t2")
+    state = run([KEY, ANCHOR, block("1", 1, "0", logs)])
+    settle(state)
+    assert [compute(state, at).state for at in range(3)] == [
+        WorkState.BLOCKED,
+        WorkState.BLOCKED,
+        WorkState.DONE,
+    ]
+    decide_result(state, TENANT, failed(compute(state, 0)), 0)  # a circle of causes ends too
+    assert compute(state, 1).cause == "OperationError: no"
+
+
+def test_work_of_a_chain_grows_with_its_length_only() -> None:
+    def steps(length: int, act: Callable[[State], None]) -> int:
+        state = Counting()
+        run([KEY, ANCHOR], state)
+        decide_fact(state, TENANT, chain(length), RULES)
+        made, state.steps = state.steps, 0
+        act(state)
+        return made + state.steps
+
+    def fail_first(state: State) -> None:
+        decide_result(state, TENANT, failed(compute(state, 0)), 0)
+        assert compute(state, 99).cause == "OperationError: no"
+
+    assert steps(400, fail_first) <= 4.1 * steps(100, fail_first)
+
+
+async def test_a_cause_travels_down_a_chain_in_a_few_rounds_however_long_it_is() -> None:
+    loads = {length: [await fail_and_mend(length)] for length in (30, 120)}
+    assert loads[30] == loads[120]
+
+
+async def fail_and_mend(length: int) -> tuple[int, int]:
+    """Questions to the store when the first link fails, and when it is computed after all."""
+    store = MemoryStore()
+    epoch = (await store.claim(0, "me", TOPICS)).epoch
+    run([KEY, ANCHOR, chain(length)], store.state)
+    head = compute(store.state, 0)
+
+    async def decide(result: object) -> int:
+        async with store.begin(0, epoch) as tx:
+            counted = _Counted(tx)
+            session = Session(counted)  # type: ignore[arg-type]
+            decision = lambda state: decide_result(state, TENANT, result, 0)  # noqa: E731
+            await session.foresee([decision])
+            await session.decide(decision)
+            await tx.write(session.state.changes())
+        return counted.loads
+
+    first = await decide(failed(head))
+    assert {compute(store.state, at).cause for at in range(length)} == {"OperationError: no"}
+    (answered,) = answer(store.state, head)
+    second = await decide(answered)
+    assert {compute(store.state, at).cause for at in range(length)} == {""}
+    return first, second
+
+
+class _Counted:
+    """A transaction that counts how often it is asked for rows."""
+
+    def __init__(self, tx: MemoryTransaction) -> None:
+        self._tx = tx
+        self.loads = 0
+
+    async def load(self, reads: list[Read]) -> list[list]:
+        self.loads += 1
+        return await self._tx.load(reads)
+
+    async def downstream(self, tenant: str, tokens: list[bytes]) -> list[str]:
+        return await self._tx.downstream(tenant, tokens)
+
+
+def test_a_chain_of_ten_thousand_transactions_is_planned_and_told_its_cause() -> None:
+    state = run([KEY, ANCHOR, chain(10_000)])
+    decide_result(state, TENANT, failed(compute(state, 0)), 0)
+    assert compute(state, 9_999).cause == "OperationError: no"
