@@ -163,7 +163,8 @@ class EngineSettings(Section):
 
     name: Literal["tfhe-rs", "wave", "clear"] = "tfhe-rs"
     device: Literal["auto", "cpu", "cuda", "concrete", "reference"] = "auto"
-    workers: int = Field(default=0, ge=0)  # threads of a worker's child; 0 = all cores
+    workers: int = Field(default=0, ge=0)  # threads of a worker's child; 0 = as the next one says
+    coprocessor_fhe_threads: int = Field(default=32, ge=1)  # at most, and no more than there are cores
     memory_mib: int = Field(default=0, ge=0)  # bound of a worker's child; 0 = that of its class
     gpu_enabled: bool = False
     schedule: Literal["MAX_PARALLELISM", "MAX_LOCALITY"] = "MAX_PARALLELISM"
@@ -177,6 +178,13 @@ class SnsSettings(Section):
     enable_compression: bool = True  # objects of format 11; without it of format 10, which are larger
     s3_max_concurrent_uploads: int = Field(default=100, ge=1, le=1000)
     s3_recheck_duration_s: float = Field(default=2.0, gt=0)  # until an upload that failed is tried again
+
+
+class GraphSettings(Section):
+    """How the graph service goes about its queue; the names are those of the existing operators' flags."""
+
+    work_items_batch_size: int = Field(default=100, ge=1)  # items that one turn of a shard publishes
+    worker_polling_interval_ms: int = Field(default=1000, ge=10)  # what is new goes out without it
 
 
 class KeysSettings(Section):
@@ -231,6 +239,7 @@ class Settings(BaseSettings):
     signer: KeyFileSettings = KeyFileSettings()
     engine: EngineSettings = EngineSettings()
     sns: SnsSettings = SnsSettings()
+    graph: GraphSettings = GraphSettings()
     keys: KeysSettings = KeysSettings()
     devnet: DevnetSettings = DevnetSettings()
     service: ServiceSettings = ServiceSettings()

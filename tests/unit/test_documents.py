@@ -5,6 +5,7 @@ from pathlib import Path
 
 from streams import cli, settings
 from streams.commands import services
+from streams.domain.features import Feature
 from streams.services.crashpoints import POINTS
 
 ROOT = Path(__file__).parents[2]
@@ -42,3 +43,26 @@ def test_variables_of_the_operator_s_page_are_read() -> None:
     text = (ROOT / "docs" / "operations.md").read_text()
     sections = {name.upper() for name in settings.Settings.model_fields}
     assert set(re.findall(r"CIPHERSTREAM_([A-Z]+)__", text)) <= sections
+
+
+def _known_settings() -> list[tuple[str, str, str, str]]:
+    """Section, key, default and reader of each line of the table of settings with another name elsewhere."""
+    row = r"^\| `[^`]+` \| `(\w+)\.(\w+)` \| (\S+) \| `(\S+)` \| .+ \|$"
+    return re.findall(row, (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+
+
+def test_settings_of_the_existing_operators_have_the_defaults_of_the_table() -> None:
+    defaults = settings.Settings.model_construct()
+    told = {(section, key): default for section, key, default, _ in _known_settings()}
+    assert told == {(section, key): str(getattr(getattr(defaults, section), key)) for section, key in told}
+    assert {key for section, key in told if section == "graph"} == set(settings.GraphSettings.model_fields)
+
+
+def test_the_code_that_the_table_names_reads_the_setting() -> None:
+    unread = [key for _, key, _, path in _known_settings() if f".{key}" not in (ROOT / path).read_text()]
+    assert unread == []
+
+
+def test_every_feature_is_told_to_operators() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    assert [feature for feature in Feature if f"`{feature}` (on" not in text] == []

@@ -185,6 +185,14 @@ _GRAPH_METRICS: Final = (
         ("work_class",),
     ),
     Metric("cipherstream_work_in_flight", "gauge", _GRAPH, "Items claimed or dispatched.", ("work_class",)),
+    Metric(
+        "cipherstream_work_paused",
+        "gauge",
+        _GRAPH,
+        "Items of paused tenants and classes, not in flight.",
+        ("work_class",),
+    ),
+    Metric("cipherstream_digests_unsent", "gauge", _GRAPH, "Digests that are not on the gateway yet."),
     Metric("cipherstream_work_overdue", "gauge", _GRAPH, "Dispatched items that are late.", ("work_class",)),
     Metric(
         "cipherstream_consumer_position",

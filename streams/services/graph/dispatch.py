@@ -7,7 +7,6 @@ point leaves it claimed, and the next owner publishes it again.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
 
 import structlog
 
@@ -24,8 +23,6 @@ from streams.services.graph.spans import ItemSpans
 from streams.services.graph.surroundings import Surroundings
 from streams.services.graph.sweep import give_up, refuse
 
-CHUNK: Final = 64  # items of one turn; their messages are in memory together
-
 _log = structlog.get_logger(__name__)
 
 
@@ -39,6 +36,7 @@ class Dispatcher:
         self._clock = around.clock
         self._claims = claims
         self._seal = around.seal
+        self._batch = around.graph.work_items_batch_size  # their messages are in memory together
         self._signer = around.market.signer
         self._spans = ItemSpans(around.tracing)
         self._pending: deque[WorkRow] = deque()
@@ -57,7 +55,7 @@ class Dispatcher:
     async def turn(self, epoch: int) -> None:
         """Publish the oldest claimed items; raises BrokerError or BlobError when some have to wait."""
         since = self._spans.now()
-        items = [self._pending[at] for at in range(min(CHUNK, len(self._pending)))]
+        items = [self._pending[at] for at in range(min(self._batch, len(self._pending)))]
         crashpoint("dispatcher.claimed")
         ready = await self._messages(epoch, items)
         outcomes = await self._append([message for _, message in ready])

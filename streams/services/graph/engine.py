@@ -93,6 +93,7 @@ async def serving(
             limits=_limits(settings.gateway),
         ),
         feed=feed,
+        graph=settings.graph,
         seal=sealing(blobs, settings.object_store.work()),
         health=runtime.health.set,
         observe=observer(runtime.metrics),

@@ -19,8 +19,7 @@ def observer(metrics: Metrics) -> Callable[[Sequence[Demand], int], None]:
     paused = metrics.gauge("cipherstream_work_paused")
     overdue = metrics.gauge("cipherstream_work_overdue")
     proofs = metrics.gauge(_PROOFS)
-
-    digests = metrics.gauge("cipherstream_digests_unsent", "Digests that are not on the gateway yet.")
+    digests = metrics.gauge("cipherstream_digests_unsent")
 
     def observe(demands: Sequence[Demand], unsent: int) -> None:
         digests.set(unsent)

@@ -14,7 +14,6 @@ from streams.services.graph.inbox import Ack
 from streams.services.graph.owner import Owner
 from streams.services.graph.surroundings import Surroundings
 
-SWEEP_S: Final = 1.0
 CLOSE_S: Final = 10.0  # for the turns that are under way
 # A fenced owner that still believes to be assigned lost its connection to the broker; it will learn of the
 # rebalance. Claiming back at once would fence the owner after it, and so on.
@@ -84,7 +83,7 @@ class Shards:
         self._sweep_now.set()
 
     async def sweep_for_ever(self) -> None:
-        """Sweep every second, and at once when woken."""
+        """Sweep every so often (a second, unless set), and at once when woken."""
         while True:
             await self._sweep()
             await self._pause()
@@ -119,7 +118,9 @@ class Shards:
                 owner.sweep()
 
     async def _pause(self) -> None:
-        sleep = asyncio.ensure_future(self._around.clock.sleep(SWEEP_S))
+        sleep = asyncio.ensure_future(
+            self._around.clock.sleep(self._around.graph.worker_polling_interval_ms / 1000)
+        )
         wake = asyncio.ensure_future(self._sweep_now.wait())
         try:
             await asyncio.wait((sleep, wake), return_when=asyncio.FIRST_COMPLETED)

@@ -10,6 +10,7 @@ from streams.ports import Clock, Demand, Log, Store
 from streams.services.graph.claims import Market
 from streams.services.graph.drift_watch import Change, Watch
 from streams.services.graph.outgoing import Seal, inline
+from streams.settings import GraphSettings
 
 
 class Feed(Protocol):
@@ -50,6 +51,7 @@ class Surroundings:
     market: Market
     rules: Rules
     feed: Feed
+    graph: GraphSettings
     seal: Seal = inline
     health: Callable[[str, bool, str], None] = _no_health
     observe: Callable[[Sequence[Demand], int], None] = _no_demand  # what a sweep saw, for metrics

@@ -34,6 +34,7 @@ from streams.services.worker.material import Material
 from streams.services.worker.metrics import WorkerMetrics, worker_metrics
 from streams.services.worker.pool import OnState, Pool
 from streams.services.worker.results import Results
+from streams.settings import EngineSettings
 
 _ABANDON_S: Final = 0.1  # for a source whose items were cancelled
 _HTTP_TIMEOUT_S: Final = 30.0
@@ -95,6 +96,11 @@ async def run_worker(runtime: Runtime, kind: Kind, make_executor: MakeExecutor) 
         await _Worker(runtime, kind, make_executor, log, blobs, http).run()
 
 
+def threads_of(engine: EngineSettings, cores: int, threads_max: int) -> int:
+    """Threads of a worker's child; most workers have as many items in hand."""
+    return min(engine.workers or min(engine.coprocessor_fhe_threads, cores), threads_max)
+
+
 class _Worker:
     def __init__(
         self,
@@ -112,7 +118,7 @@ class _Worker:
         self._blobs = blobs
         self._metrics = worker_metrics(runtime.metrics, kind.name)
         self._id = settings.service.id or f"{kind.name}-{socket.gethostname()}-{os.getpid()}"
-        self._threads = min(settings.engine.workers or os.cpu_count() or 1, kind.threads_max)
+        self._threads = threads_of(settings.engine, os.cpu_count() or 1, kind.threads_max)
         self._slots = kind.slots or self._threads
         self._pool = self._make_pool()
         self._keys = self._make_keys(http)

@@ -1,4 +1,4 @@
-"""Chains of operations over transactions and blocks: right at every length, at a cost that is linear in it."""
+"""Chains of operations over transactions and blocks: right at every length, for a cost that is linear."""
 
 from collections.abc import Callable
 

@@ -1,0 +1,50 @@
+"""What `[graph]` sets is what the service does."""
+
+from graph_world import GraphWorld
+from unit.domain.worlds import CRS, KEY, Logs, block, h
+
+from streams.domain.lifecycle import WorkState
+from streams.settings import GraphSettings, Settings
+
+
+def waiting(world: GraphWorld) -> int:
+    return sum(row.work_class == "tfhe" and row.state is WorkState.CLAIMED for row in world.items())
+
+
+async def start(world: GraphWorld) -> None:
+    logs = Logs()
+    for at in range(5):
+        logs.trivial(h(f"i{at}"), at, tx=f"t{at}").allow(h(f"i{at}"), tx=f"t{at}")
+    await world.publish(block("0", 0, "-1", anchor=True), KEY, CRS, block("1", 1, "0", logs))
+
+
+async def test_a_turn_publishes_no_more_than_a_batch() -> None:
+    world = GraphWorld(settings=Settings(graph=GraphSettings(work_items_batch_size=2)))
+    async with world.process() as process:
+        await process.settle()
+        await world.beat("w")
+        for _ in range(5):
+            world.log.fail_next("work.tfhe.v1")  # a turn that met an error waits before the next
+        await start(world)
+        await process.settle()
+        assert waiting(world) == 5
+        assert len(world.log._topics["work.tfhe.v1"].failures) == 3
+        await process.live()
+    assert {row.state for row in world.items()} == {WorkState.DONE}
+
+
+async def test_the_sweep_comes_as_often_as_it_is_set() -> None:
+    world = GraphWorld(settings=Settings(graph=GraphSettings(worker_polling_interval_ms=5000)))
+    async with world.process() as process:
+        await process.settle()
+        sweeps: list[int] = []
+        found = world.store.demand
+
+        async def demand(*arguments: object) -> list:
+            sweeps.append(world.clock.now_ms())
+            return await found(*arguments)
+
+        world.store.demand = demand
+        for _ in range(11):
+            await world.clock.advance(1)
+        assert len(sweeps) == 2
