@@ -261,3 +261,22 @@ async def test_a_stored_ciphertext_is_read(database: Any) -> None:
     assert await progress.ciphertext(HANDLE) == b"bytes"
     with pytest.raises(StoreError, match="no ciphertext yet"):
         await progress.ciphertext(OTHER)
+
+
+async def test_who_uses_a_handle_is_part_of_its_life(database: Any) -> None:
+    await insert(
+        database,
+        "computations",
+        output_handle=HANDLE,
+        transaction_id=b"\x02" * 32,
+        block_hash=b"\x01" * 32,
+        log_index=3,
+        fhe_operation=0,
+        dependencies=[OTHER, INPUT],
+        is_scalar=False,
+        fhe_type=5,
+        caller=b"\x03" * 20,
+    )
+    for used in (OTHER, INPUT):
+        (step,) = (await life.read(database, used)).steps
+        assert (step.what, step.detail) == ("used", f"Add -> 0x{HANDLE.hex()}, block None (unknown)")
