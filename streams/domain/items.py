@@ -60,6 +60,7 @@ def create(state: State, row: WorkRow, tokens: Iterable[bytes], defect: str = ""
     for token in waiting:
         state.put(WaitRow(tenant=row.tenant, item=row.id, token=token))
     born = WorkState.BLOCKED if waiting else WorkState.READY
+    state.get(WorkRow, row.tenant, row.id)  # looked for and not there: then it is stored as new, for less
     made = _keyed(state, msgspec.structs.replace(row, state=born, missing=len(waiting)))
     state.put(made)
     _apply_early(state, row.tenant, row.id)

@@ -2,17 +2,19 @@
 
 Decisions are pure. One that touches a row that is not in the set raises `Missing`, naming what it wants;
 the caller rolls the decision back, loads those rows and decides again (the idea is that of Haxl: a
-computation that asks for data in rounds). A *complete* state, as the memory store and the tests have it,
-misses nothing.
+computation that asks for data in rounds). A *guessing* state takes such a row for absent instead, and tells
+what it guessed. A *complete* state, as the memory store and the tests have it, misses nothing.
 """
 
+import contextlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
+from operator import attrgetter
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from streams.domain.rows import Row
+from streams.domain.rows import TABLES, Row
 
 R = TypeVar("R", bound=Row)
 Key = tuple[Any, ...]
@@ -41,11 +43,28 @@ class Changes(msgspec.Struct, frozen=True):
 
     written: dict[type[Row], list[Row]]
     deleted: dict[type[Row], list[Key]]
+    created: dict[type[Row], list[Row]] = {}  # rows that the store was asked for and does not have
+
+    def rows(self, table: type[R]) -> list[R]:
+        """All rows of a table to write, new ones and others."""
+        return cast("list[R]", self.created.get(table, []) + self.written.get(table, []))
+
+
+def _reader(columns: tuple[str, ...]) -> Callable[[Row], Key]:
+    """Reads these columns of a row; the decisions' most frequent step, so it is made once per table."""
+    if len(columns) > 1:
+        return attrgetter(*columns)
+    only = attrgetter(*columns)
+    return lambda row: (only(row),)
+
+
+_KEYS: Final = {table: _reader(table.KEY) for table in TABLES}
+_INDEXES: Final = {table: tuple((columns, _reader(columns)) for columns in table.INDEXES) for table in TABLES}
 
 
 def key_of(row: Row) -> Key:
     """Primary key of a row."""
-    return tuple(getattr(row, column) for column in row.KEY)
+    return _KEYS[type(row)](row)
 
 
 class State:
@@ -58,25 +77,44 @@ class State:
             lambda: defaultdict(dict)
         )
         self._loaded: set[Read] = set()
-        self._dirty: dict[tuple[type[Row], Key], None] = {}
+        # Whether the store has no such row; None where nobody has looked for it by its key.
+        self._dirty: dict[tuple[type[Row], Key], bool | None] = {}
         self._undo: list[tuple[type[Row], Key, Any, bool]] = []
+        self._guessed: dict[Read, None] | None = None
 
     def get(self, table: type[R], *key: Any) -> R | None:
         """The row with this primary key; raises Missing when nobody has looked for it yet."""
         rows = self._rows[table]
-        if key not in rows:
-            if self._complete:
-                return None
-            raise Missing(Read(table, table.KEY, key))
-        return cast("R | None", rows[key])
+        if key not in rows and not self._complete:
+            self._miss(Read(table, table.KEY, key))
+            rows[key] = None
+        return cast("R | None", rows.get(key))
 
     def find(self, table: type[R], columns: tuple[str, ...], *values: Any) -> list[R]:
         """All rows with these values in an index's columns, ordered by primary key; raises Missing."""
         read = Read(table, columns, values)
         if not self._complete and read not in self._loaded:
-            raise Missing(read)
+            self._miss(read)
+            self._loaded.add(read)
         rows = self._rows[table]
         return [cast("R", rows[key]) for key in sorted(self._groups[table, columns][values])]
+
+    @contextlib.contextmanager
+    def guessing(self) -> Generator[dict[Read, None]]:
+        """Until the end of the context, what was never looked for is absent; gives what that was said of."""
+        self._guessed = guessed = {}
+        try:
+            yield guessed
+        finally:
+            self._guessed = None
+
+    def forget(self, guessed: Iterable[Read]) -> None:
+        """These guesses were wrong; what was decided over them has been rolled back before."""
+        for read in guessed:
+            if read.columns == read.table.KEY:
+                del self._rows[read.table][read.values]
+            else:
+                self._loaded.discard(read)
 
     def put(self, row: Row) -> None:
         """Insert or replace."""
@@ -96,8 +134,11 @@ class State:
         """Take the stored answer of a look-up; rows that the set holds already are newer and stay."""
         known = self._rows[read.table]
         for row in rows:
-            if key_of(row) not in known:
-                self._place(read.table, key_of(row), row)
+            key = key_of(row)
+            if key not in known:
+                self._place(read.table, key, row)
+            elif (read.table, key) in self._dirty:
+                self._dirty[read.table, key] = False
         if read.columns == read.table.KEY:
             known.setdefault(read.values, None)
         else:
@@ -120,14 +161,16 @@ class State:
     def changes(self) -> Changes:
         """Everything that was changed since the set was made."""
         written: dict[type[Row], list[Row]] = defaultdict(list)
+        created: dict[type[Row], list[Row]] = defaultdict(list)
         deleted: dict[type[Row], list[Key]] = defaultdict(list)
-        for table, key in self._dirty:
+        for (table, key), is_new in self._dirty.items():
             row = self._rows[table][key]
-            if row is None:
+            if row is not None:
+                is_new = self._is_covered(row) if is_new is None else is_new
+                (created if is_new else written)[table].append(row)
+            elif not is_new:
                 deleted[table].append(key)
-            else:
-                written[table].append(row)
-        return Changes(dict(written), dict(deleted))
+        return Changes(dict(written), dict(deleted), dict(created))
 
     def replaced(self, table: type[R]) -> list[tuple[R | None, R | None]]:
         """Rows of a table that were changed: as they were before, and as they are."""
@@ -141,21 +184,35 @@ class State:
         """All rows of a table that the set holds, by primary key."""
         return [cast("R", row) for _, row in sorted(self._rows[table].items()) if row is not None]
 
+    def _miss(self, read: Read) -> None:
+        if self._guessed is None:
+            raise Missing(read)
+        self._guessed[read] = None
+
+    def _is_covered(self, row: Row) -> bool:
+        """Whether the stored rows of one of its groups are all here, of which it is none."""
+        table = type(row)
+        return any(Read(table, columns, read(row)) in self._loaded for columns, read in _INDEXES[table])
+
     def _write(self, table: type[Row], key: Key, row: Row | None) -> None:
         old = self._rows[table].get(key, _ABSENT)
-        self._undo.append((table, key, old, (table, key) in self._dirty))
+        is_dirty = (table, key) in self._dirty
+        self._undo.append((table, key, old, is_dirty))
         self._place(table, key, row)
-        self._dirty[table, key] = None
+        if not is_dirty:
+            self._dirty[table, key] = None if old is _ABSENT else old is None
 
     def _place(self, table: type[Row], key: Key, row: Row | None) -> None:
-        old = self._rows[table].get(key)
-        for columns in table.INDEXES:
-            if old is not None:
-                self._groups[table, columns][_values(old, columns)].pop(key, None)
-            if row is not None:
-                self._groups[table, columns][_values(row, columns)][key] = None
-        self._rows[table][key] = row
-
-
-def _values(row: Row, columns: tuple[str, ...]) -> Key:
-    return tuple(getattr(row, column) for column in columns)
+        rows = self._rows[table]
+        old = rows.get(key)
+        for columns, read in _INDEXES[table]:
+            before = None if old is None else read(old)
+            after = None if row is None else read(row)
+            if before == after:
+                continue
+            groups = self._groups[table, columns]
+            if before is not None:
+                groups[before].pop(key, None)
+            if after is not None:
+                groups[after][key] = None
+        rows[key] = row

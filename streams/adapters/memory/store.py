@@ -83,7 +83,7 @@ class MemoryTransaction:
                 row = self._state.get(table, *key)
                 if row is not None:
                     self._state.delete(row)
-        for rows in changes.written.values():
+        for rows in (*changes.created.values(), *changes.written.values()):
             for row in rows:
                 self._state.put(row)
                 if isinstance(row, WorkRow):

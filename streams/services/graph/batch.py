@@ -147,9 +147,10 @@ class Applier:
         async with self._store.begin(self._shard, epoch) as tx:
             session = Session(tx)
             plans = [plan_of(record, self._rules, halted) for record in records]
-            await session.foresee([plan.decision for plan in plans if plan.decision is not None])
-            for plan in plans:
-                await self._carry_out(tx, session, plan)
+            await session.foresee(read for plan in plans for read in plan.reads)
+            if not await _at_once(session, plans):
+                for plan in plans:
+                    await self._carry_out(tx, session, plan)
             crashpoint("graph.decided")
             changes = session.state.changes()
             await tx.write(changes)
@@ -185,12 +186,18 @@ class Applier:
         _log.error("tenant halted", action="tenant_halted", exc_info=cause, tenant=tenant, **place)
 
 
+async def _at_once(session: Session, plans: Sequence[Plan]) -> bool:
+    """Carry out plans that are decisions and nothing else; False where that cannot be."""
+    decisions = [plan.decision for plan in plans if plan.decision is not None]
+    return len(decisions) == len(plans) and await session.decide_all(decisions)
+
+
 async def _drop_held(tx: Transaction, records: Sequence[Record]) -> None:
     await tx.drop_held(records)
 
 
 def _touched(changes: Changes) -> list[str]:
     """Classes in which something became ready or gave its credit back."""
-    rows = (row for row in changes.written.get(WorkRow, ()) if isinstance(row, WorkRow))
+    rows = changes.rows(WorkRow)
     classes = {row.work_class for row in rows if row.state is WorkState.READY or row.state in TERMINAL}
     return [work_class for work_class in CLASSES if work_class in classes]

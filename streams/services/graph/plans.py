@@ -7,7 +7,9 @@ import msgspec
 from streams.domain.decide import Rules, decide_fact, decide_result
 from streams.domain.errors import Undecodable
 from streams.domain.facts import decode_fact
+from streams.domain.foresight import reads_of_fact, reads_of_result
 from streams.domain.results import decode_result
+from streams.domain.state import Read
 from streams.messages.topics import EVENTS
 from streams.ports import Record
 from streams.services.graph.parking import tenant_of
@@ -20,6 +22,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     record: Record
     tenant: str
     decision: Decision | None = None
+    reads: tuple[Read, ...] = ()  # what the decision asks for in any case
     defect: Undecodable | None = None
 
 
@@ -27,17 +30,20 @@ def plan_of(record: Record, rules: Rules, halted: Collection[str]) -> Plan:
     """The plan for a record."""
     tenant = tenant_of(record)
     try:
-        decision = _decision(record, tenant, rules)
+        decision, reads = _decision(record, tenant, rules)
     except Undecodable as defect:
         return Plan(record=record, tenant=tenant, defect=defect)
-    return Plan(record=record, tenant=tenant, decision=None if tenant in halted else decision)
+    if tenant in halted:
+        return Plan(record=record, tenant=tenant)
+    return Plan(record=record, tenant=tenant, decision=decision, reads=reads)
 
 
-def _decision(record: Record, tenant: str, rules: Rules) -> Decision:
+def _decision(record: Record, tenant: str, rules: Rules) -> tuple[Decision, tuple[Read, ...]]:
     if not tenant or tenant.encode() != record.key:
         raise Undecodable("the key is not the name of a tenant")
     if record.topic == EVENTS:
         fact = decode_fact(record.value or b"")
-        return lambda state: decide_fact(state, tenant, fact, rules)
+        return lambda state: decide_fact(state, tenant, fact, rules), reads_of_fact(tenant, fact)
     result = decode_result(record.value or b"")
-    return lambda state: decide_result(state, tenant, result, record.timestamp_ms)
+    reads = reads_of_result(tenant, result)
+    return lambda state: decide_result(state, tenant, result, record.timestamp_ms), reads

@@ -1,63 +1,28 @@
 """Decisions of one transaction: rows are loaded when a decision asks for them.
 
-Most of what a decision will ask for is guessed first: it runs once against a state that answers an
-unknown row with "none" and writes down the question. A few rounds of queries then serve a whole batch.
+A decision runs against a state that takes a row it does not hold for absent and writes down the question.
+Most facts are about what nobody has seen yet: then the answers are that there is nothing, the guess was
+right, and what was decided stands. Otherwise it is rolled back and decided again over what was found. So a
+few rounds of queries serve a whole batch.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
 from streams.domain.items import products
-from streams.domain.rows import DigestRow, FailureRow, HandleRow, MemberRow, Row, WaitRow, WorkRow
-from streams.domain.state import Missing, Read, State
+from streams.domain.rows import DigestRow, FailureRow, HandleRow, MemberRow, WaitRow, WorkRow
+from streams.domain.state import Read, State
 from streams.ports import Transaction
 
 # Rows lead to rows: a block to its tip, the tip to handles, handles to items, items to what waits for them.
 _ROUNDS: Final = 6
-
 # A decision that still misses rows after so many rounds follows a chain of items: it is asked for whole.
 _DEEP: Final = 8
 _BY_TOKEN: Final = ("tenant", "token")
 _BY_ITEM: Final = ("tenant", "item")
 
-R = TypeVar("R", bound=Row)
 Decision = Callable[[State], None]
-
-
-class _Guess(State):
-    """Runs on another state, notes what that one misses, and goes on as if it did not exist."""
-
-    def __init__(self, behind: State) -> None:
-        super().__init__()
-        self._behind = behind
-        self.missed: dict[Read, None] = {}
-
-    def get(self, table: type[R], *key: Any) -> R | None:
-        try:
-            return self._behind.get(table, *key)
-        except Missing as missing:
-            self.missed[missing.read] = None
-            return None
-
-    def find(self, table: type[R], columns: tuple[str, ...], *values: Any) -> list[R]:
-        try:
-            return self._behind.find(table, columns, *values)
-        except Missing as missing:
-            self.missed[missing.read] = None
-            return []
-
-    def put(self, row: Row) -> None:
-        self._behind.put(row)
-
-    def delete(self, row: Row) -> None:
-        self._behind.delete(row)
-
-    def mark(self) -> int:
-        return self._behind.mark()
-
-    def rollback(self, mark: int) -> None:
-        self._behind.rollback(mark)
 
 
 def _about(place: tuple[str, str]) -> list[Read]:
@@ -75,42 +40,62 @@ class Session:
         self._tx = tx
         self.state = State()
 
-    async def foresee(self, decisions: list[Decision]) -> None:
-        """Load what these decisions, one after the other, will probably ask for."""
+    async def foresee(self, reads: Iterable[Read]) -> None:
+        """Load what decisions will surely ask for."""
+        await self._load(reads)
+
+    async def decide_all(self, decisions: Sequence[Decision]) -> bool:
+        """Apply decisions one after the other; False, and nothing is applied, where one of them raises."""
         for _ in range(_ROUNDS):
-            missed = self._guess(decisions)
-            if not missed:
-                return
-            await self._load(missed)
+            mark = self.state.mark()
+            failures, guessed = self._guess(decisions)
+            if await self._is_right(mark, guessed):
+                if failures:
+                    self.state.rollback(mark)
+                return not failures
+        return False
+
+    async def decide_each(self, decisions: Sequence[Decision]) -> None:
+        """Apply decisions one after the other, up to the first that raises; raises what it raises."""
+        if not await self.decide_all(decisions):
+            for decision in decisions:
+                await self.decide(decision)
 
     async def decide(self, decision: Decision) -> None:
         """Apply a decision whole or not at all; raises what it raises."""
         for rounds in itertools.count():
             mark = self.state.mark()
-            try:
-                decision(self.state)
-            except Missing as missing:
-                self.state.rollback(mark)
-                reads = [missing.read, *self._guess([decision])]
-                await self._load(reads)
+            failures, guessed = self._guess([decision])
+            if not await self._is_right(mark, guessed):
                 if rounds >= _DEEP:
-                    await self._load_downstream(reads)
-            except Exception:
-                self.state.rollback(mark)
-                raise
-            else:
-                return
-
-    def _guess(self, decisions: list[Decision]) -> list[Read]:
-        guess = _Guess(self.state)
-        mark = self.state.mark()
-        for decision in decisions:
-            try:
-                decision(guess)
-            except Exception:  # noqa: S112  # it went astray on a row that does exist: a guess proves nothing
+                    await self._load_downstream(guessed)
                 continue
+            for failure in failures:
+                self.state.rollback(mark)
+                raise failure
+            return
+
+    def _guess(self, decisions: Sequence[Decision]) -> tuple[list[Exception], list[Read]]:
+        """What they raise, which proves nothing if a guess is wrong, and the guesses."""
+        failures: list[Exception] = []
+        with self.state.guessing() as guessed:
+            for decision in decisions:
+                try:
+                    decision(self.state)
+                except Exception as failure:
+                    failures.append(failure)
+        return failures, list(guessed)
+
+    async def _is_right(self, mark: int, guessed: list[Read]) -> bool:
+        """Ask the store for what was guessed to be absent; rolls back to the mark where it is not."""
+        answers = await self._tx.load(guessed)
+        if not any(answers):
+            return True
         self.state.rollback(mark)
-        return list(guess.missed)
+        self.state.forget(guessed)
+        for read, rows in zip(guessed, answers, strict=True):
+            self.state.load(read, rows)
+        return False
 
     async def _load_downstream(self, reads: list[Read]) -> None:
         """Load what a word needs that travels from item to item, in two rounds however long the chain is."""
@@ -132,7 +117,7 @@ class Session:
             kind, _, subject = token.partition(b":")
             yield Read(HandleRow if kind == b"ct64" else DigestRow, HandleRow.KEY, (tenant, subject))
 
-    async def _load(self, reads: list[Read]) -> None:
+    async def _load(self, reads: Iterable[Read]) -> None:
         wanted = [read for read in dict.fromkeys(reads) if not self.state.is_loaded(read)]
         for read, rows in zip(wanted, await self._tx.load(wanted), strict=True):
             self.state.load(read, rows)

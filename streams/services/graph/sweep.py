@@ -33,10 +33,7 @@ async def give_up(tx: Transaction, items: Collection[WorkRow], error: str, now_m
     if not items:
         return
     session = Session(tx)
-    decisions = [_decision(row, error, now_ms) for row in items]
-    await session.foresee(decisions)
-    for decision in decisions:
-        await session.decide(decision)
+    await session.decide_each([_decision(row, error, now_ms) for row in items])
     await tx.write(session.state.changes())
 
 

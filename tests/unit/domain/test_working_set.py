@@ -32,7 +32,7 @@ def _decide_over_slice(whole: State, decide: Callable[[State], None]):
             part.rollback(mark)
             _load(part, whole, missing.read)
     changes = part.changes()
-    for rows in changes.written.values():
+    for rows in (*changes.created.values(), *changes.written.values()):
         for row in rows:
             whole.put(row)
     for table, keys in changes.deleted.items():

@@ -15,10 +15,15 @@ from streams.services.graph.session import Decision, Session
 class Counting(MemoryTransaction):
     """Counts the rounds of look-ups."""
 
-    rounds = 0
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(store.state, store.tables, 0, 1)
+        self.state = store.state
+        self.asked: list[Read] = []
+        self.rounds = 0
 
     async def load(self, reads: list[Read]) -> list[list[Row]]:
         self.rounds += 1
+        self.asked += reads
         return await super().load(reads)
 
 
@@ -26,7 +31,7 @@ class Counting(MemoryTransaction):
 async def tx() -> Counting:
     store = MemoryStore()
     await store.claim(0, "me", {})
-    return Counting(store.state, store.tables, 0, 1)
+    return Counting(store)
 
 
 def decisions() -> list[Decision]:
@@ -38,16 +43,56 @@ def decisions() -> list[Decision]:
     return [lambda state, fact=fact: decide_fact(state, TENANT, fact, worlds.RULES) for fact in facts]
 
 
-async def test_a_batch_needs_few_rounds(tx: Counting) -> None:
-    session = Session(tx)
-    await session.foresee(decisions())
-    for decision in decisions():
-        await session.decide(decision)
+async def test_a_batch_of_what_nobody_has_seen_is_decided_once(tx: Counting) -> None:
+    session, ran = Session(tx), list[int]()
+    assert await session.decide_all([_counted(decision, ran) for decision in decisions()])
+    assert session.state.changes() == _like(_whole(decisions()), session.state.changes())
+    assert not session.state.changes().written
+    assert (tx.rounds, len(ran)) == (1, len(decisions()))
+
+
+async def test_a_batch_over_what_the_store_has_is_decided_again(tx: Counting) -> None:
+    first, second = decisions(), [*decisions()[:1], *_next_block()]
+    for batch in (first, second):
+        session = Session(tx)
+        await session.decide_each(batch)
+        await tx.write(session.state.changes())
     complete = State(complete=True)
-    for decision in decisions():
+    for decision in [*first, *second]:
         decision(complete)
-    assert session.state.changes() == _sorted(complete.changes(), session.state.changes())
-    assert tx.rounds <= 8
+    assert worlds.settled(tx.state) == worlds.settled(complete)
+    assert tx.rounds <= 6
+
+
+async def test_what_was_preloaded_is_not_asked_for_again(tx: Counting) -> None:
+    session = Session(tx)
+    reads = [
+        Read(TenantRow, TenantRow.KEY, (TENANT,)),
+        Read(BlockRow, ("tenant", "parent_hash"), (TENANT, b"")),
+    ]
+    await session.foresee([*reads, *reads])
+    assert session.state.get(TenantRow, TENANT) is None
+    assert tx.asked == reads
+
+
+async def test_where_one_raises_nothing_of_the_batch_stays(tx: Counting) -> None:
+    session = Session(tx)
+    assert not await session.decide_all([*decisions(), _raising])
+    assert session.state.changes() == Changes({}, {})
+    with pytest.raises(Undecodable):
+        await session.decide_each([*decisions(), _raising])
+    assert session.state.changes() == _like(_whole(decisions()), session.state.changes())
+
+
+async def test_a_row_that_came_and_went_in_one_batch_is_not_written(tx: Counting) -> None:
+    def decision(state: State) -> None:
+        assert state.get(TenantRow, "t") is None
+        state.put(TenantRow(tenant="t"))
+        state.delete(TenantRow(tenant="t"))
+
+    session = Session(tx)
+    await session.decide(decision)
+    assert session.state.changes() == Changes({}, {})
 
 
 async def test_a_decision_that_raises_leaves_nothing(tx: Counting) -> None:
@@ -72,8 +117,7 @@ async def test_a_guess_that_goes_astray_does_no_harm(tx: Counting) -> None:
     before.put(TenantRow(tenant="t", chain_id=4))
     await tx.write(before.changes())
     session = Session(tx)
-    await session.foresee([decision])
-    await session.decide(decision)
+    await session.decide_each([decision])
     assert session.state.changes().written == {TenantRow: [TenantRow(tenant="t", chain_id=5)]}
 
 
@@ -104,7 +148,34 @@ async def test_what_was_replaced_is_told_with_what_was_there_before(tx: Counting
     assert session.state.replaced(BlockRow) == []
 
 
-def _sorted(found: Changes, like: Changes) -> Changes:
-    """The same changes in the order of others, which follows from the order of loading."""
-    written = {table: sorted(found.written[table], key=like.written[table].index) for table in like.written}
-    return Changes(written, found.deleted)
+def _next_block() -> list[Decision]:
+    logs = Logs().add(h("s1"), h("s2"), h("u"), tx="txu").allow(h("u"), tx="txu").allow(h("s1"), tx="txu")
+    fact = block("2", 2, "1", logs)
+    return [lambda state: decide_fact(state, TENANT, fact, worlds.RULES)]
+
+
+def _raising(state: State) -> None:
+    state.put(TenantRow(tenant="t"))
+    state.get(BlockRow, "t", b"")
+    raise Undecodable
+
+
+def _counted(decision: Decision, ran: list[int]) -> Decision:
+    def count(state: State) -> None:
+        ran.append(1)
+        decision(state)
+
+    return count
+
+
+def _whole(of: list[Decision]) -> Changes:
+    complete = State(complete=True)
+    for decision in of:
+        decision(complete)
+    return complete.changes()
+
+
+def _like(found: Changes, like: Changes) -> Changes:
+    """The same rows as those that are new in others, in their order, which follows from that of loading."""
+    created = {table: sorted(found.written[table], key=like.created[table].index) for table in like.created}
+    return Changes({}, found.deleted, created)
