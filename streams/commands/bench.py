@@ -1,26 +1,32 @@
-"""`bench counts`: what operations cost, from the algorithms themselves. `bench fhe`: what they take here.
+"""`bench`: what things take here. Several measurements may be named, each with its options behind its name.
 
 `bench catch-up`: how fast a listener reads a chain.
+
+`counts` is no measurement: it is what operations cost, from the algorithms themselves.
 """
 
+import asyncio
 import dataclasses
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from streams.commands import output
+from streams.commands import output, several
 from streams.commands.catch_up import catch_up
 from streams.commands.devnet import JsonOption
 from streams.domain.errors import ConfigurationError
 from streams.fhe.radix.forms import Form
 
 if TYPE_CHECKING:
+    from streams.bench.report import Report
+    from streams.commands.measured import Session
     from streams.fhe.radix.counts import Row
     from streams.fhe.wave.measure import Measurement
 
-app = typer.Typer(help="Measurements.", no_args_is_help=True)
+app = typer.Typer(help="Measurements.", no_args_is_help=True, cls=several.Several)
 
 _LINE = "{:22} {:>4}  {:9}  {:10}  {:>8}  {:>5}  {:>5}"
 _TRANSFERS_LINE: Final = "{:>9} {:>9} {:>12} {:>7} {:>9} {:>8} {:>6} {:>15}"
@@ -28,9 +34,83 @@ TRANSFERS: Final = (1, 8, 32)
 SEED: Final = b"bench fhe"  # of the keys and numbers: they protect nothing, and every run has the same
 
 
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", help="File for the results of all that is named, as JSON.", dir_okay=False),
+]
+
+
 @app.callback()
-def bench() -> None:
-    """Measurements."""
+def bench(context: typer.Context, to_file: OutputOption = None) -> None:
+    """Measurements; several names measure one after the other."""
+    from streams.commands.measured import Session
+
+    context.obj = Session(output=to_file)
+
+
+@app.command()
+def pipeline(
+    context: typer.Context,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long blocks are published.")] = 60.0,
+    to_file: OutputOption = None,
+) -> None:
+    """Milliseconds from a listener's produce call to the delivery report of the work that follows."""
+    from streams.bench.pipeline import measure
+
+    _measure(context, measure(seconds, time.perf_counter), to_file)
+
+
+@app.command()
+def graph(
+    context: typer.Context,
+    blocks: Annotated[int, typer.Option(min=1, help="Facts to apply.")] = 1_000,
+    transfers: Annotated[int, typer.Option(min=1, help="Of one block; 6 operations each.")] = 9,
+    to_file: OutputOption = None,
+) -> None:
+    """Operations per second from the first fact to the last committed row."""
+    from streams.bench.graph import measure
+
+    _measure(context, measure(blocks, transfers, time.perf_counter), to_file)
+
+
+@app.command()
+def state(
+    context: typer.Context,
+    rows: Annotated[int, typer.Option(min=1, help="Rows to store, at least.")] = 200_000,
+    to_file: OutputOption = None,
+) -> None:
+    """Rows per second into Postgres, new ones and changed ones."""
+    from streams.bench.state import measure
+
+    _measure(context, measure(rows, time.perf_counter), to_file)
+
+
+@app.command()
+def ingest(
+    context: typer.Context,
+    logs: Annotated[int, typer.Option(min=1, help="Logs to decode, at least.")] = 200_000,
+    transfers: Annotated[int, typer.Option(min=1, help="Of one answer; 15 logs each.")] = 60,
+    to_file: OutputOption = None,
+) -> None:
+    """Logs per second from a node's answer to events."""
+    from streams.bench.ingest import measure
+
+    _measure(context, measure(logs, transfers, time.perf_counter), to_file)
+
+
+def _measure(
+    context: typer.Context, measuring: "Coroutine[None, None, Report]", to_file: Path | None
+) -> None:
+    session = _session(context)
+    report = asyncio.run(measuring)
+    session.show(report)
+    session.keep(report, to_file)
+
+
+def _session(context: typer.Context) -> "Session":
+    session = context.obj
+    assert session is not None  # made by the callback of the group
+    return session
 
 
 @app.command()
@@ -61,10 +141,12 @@ def _show(found: Iterable["Row"]) -> None:
 
 @app.command()
 def fhe(
+    context: typer.Context,
     transfers: Annotated[list[int] | None, typer.Option(min=1, help="In one window; repeatable.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Of the device.")] = 1,
     form: Annotated[Form, typer.Option(help="In which all operations run.")] = Form.THROUGHPUT,
     as_json: JsonOption = False,
+    to_file: OutputOption = None,
 ) -> None:
     """Transfers per second of the wave executor on the device `cpu`, between blocks in memory.
 
@@ -85,6 +167,18 @@ def fhe(
         output.result([{**dataclasses.asdict(each), "per_second": each.per_second} for each in found])
     else:
         _show_transfers(found)
+    _session(context).keep(_report(found, threads, form), to_file)
+
+
+def _report(found: "list[Measurement]", threads: int, form: Form) -> "Report":
+    from streams.bench.report import Figure, Report
+
+    figures = tuple(
+        Figure(name=f"{each.transfers} at once", value=round(each.per_second, 3), unit="transfers/s")
+        for each in found
+    )
+    look_up = Figure(name="one look-up", value=round(found[-1].look_up_ms, 3), unit="ms of a core")
+    return Report(bench="fhe", setting={"threads": threads, "form": form}, figures=(*figures, look_up))
 
 
 app.command("catch-up")(catch_up)

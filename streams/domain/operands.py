@@ -4,11 +4,15 @@ Types are read from the handles (byte 30), so a check needs nothing but the even
 """
 
 import hashlib
+from functools import lru_cache
+from itertools import compress
+from typing import Final
 
 from streams.domain.operations import BY_CODE, TYPE_BITS, FheType, Kind, Operation
 from streams.domain.rules import check_shapes, computation, encrypted_operands
 
 Operands = tuple[bytes, ...]
+_RECENT: Final = 4096  # operations of a batch, each of which is asked several times
 
 
 def handle_type(handle: bytes) -> int:
@@ -16,6 +20,7 @@ def handle_type(handle: bytes) -> int:
     return handle[30]
 
 
+@lru_cache(_RECENT)
 def operation_digest(code: int, operands: Operands, is_scalar: bool, fhe_type: int) -> bytes:
     """Identity of what a handle means: the same operation on the same operands."""
     digest = hashlib.sha256(bytes((code, is_scalar, fhe_type)))
@@ -29,8 +34,7 @@ def handle_operands(code: int, operands: Operands, is_scalar: bool) -> Operands:
     operation = BY_CODE.get(code)
     if operation is None or operation.kind is Kind.INPUT:
         return ()
-    are_handles = encrypted_operands(operation, len(operands), is_scalar)
-    return tuple(operand for operand, is_handle in zip(operands, are_handles, strict=True) if is_handle)
+    return tuple(compress(operands, encrypted_operands(operation, len(operands), is_scalar)))
 
 
 def check_operands(

@@ -34,8 +34,11 @@ class DriftState(StrEnum):
     DRIFTED = "drifted"  # what was agreed on is not what we have
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of a table: `TABLE` and `KEY` say where it lives, INDEXES what else finds it."""
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A row of a table: `TABLE` and `KEY` say where it lives, INDEXES what else finds it.
+
+    A row holds no rows, so the collector of cycles need not look at it.
+    """
 
     TABLE: ClassVar[str]
     KEY: ClassVar[tuple[str, ...]]

@@ -22,7 +22,7 @@ Key = tuple[Any, ...]
 _ABSENT: Final = object()
 
 
-class Read(msgspec.Struct, frozen=True):
+class Read(msgspec.Struct, frozen=True, gc=False):
     """A look-up by key columns: the primary key's, or those of an index."""
 
     table: type[Row]

@@ -20,6 +20,7 @@ LAYERS = {
     "streams.services": 4,
     "streams.app": 4,
     "streams.devnet": 5,
+    "streams.bench": 5,
     "streams.commands": 6,
     "streams.cli": 7,
 }

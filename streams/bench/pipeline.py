@@ -1,0 +1,130 @@
+"""Event to dispatch: from the listener's produce call to the delivery report on work.tfhe.v1.
+
+One graph process and one tfhe-worker of the engine `clear`, blocks at a steady pace. The report's time is
+that at which the graph, having it, opens the transaction that says `dispatched`: both clocks are the
+machine's, and what lies between counts as part of the measured time.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from streams.adapters.kafka.log import KafkaLog
+from streams.adapters.postgres.store import PostgresStore
+from streams.bench import facts, traffic
+from streams.bench.deployment import Deployment, deployed, opened
+from streams.bench.report import Figure, Report, percentile
+from streams.domain.control import KeySetAnnouncement
+from streams.domain.errors import Fatal
+from streams.domain.facts import HostBlock
+from streams.domain.operands import handle_type
+from streams.domain.results import Ciphertext, Computed, encode_result
+from streams.fhe import clear
+from streams.fhe.keyset import CLEAR_MAGIC, KeyStore
+from streams.messages.codec import encode, key_of
+from streams.messages.topics import EVENTS, RESULTS
+
+BLOCKS_PER_MINUTE: Final = 200
+OPERATIONS_PER_BLOCK: Final = 50
+P50_MS: Final = 10.0
+P99_MS: Final = 100.0
+_WARM_BLOCKS: Final = 10
+_APPLIED: Final = "select 1 from consumer_offset where topic = $1 and next_off >= $2"
+_WORKER_IS_SEEN: Final = (
+    "select 1 where (select count(*) from work_items where state = 'done' and work_class = 'tfhe') >= $1"
+)
+_DISPATCHED: Final = """
+select event_id, (extract(epoch from dispatched_at) * 1000)::float8 as at_ms from work_items
+where work_class = 'tfhe' and dispatched_at is not null
+"""
+
+
+async def measure(seconds: float, clock: Callable[[], float]) -> Report:
+    """Publish blocks for so long, at 200 a minute."""
+    transfers = -(-OPERATIONS_PER_BLOCK // len(traffic.operations()))
+    blocks = max(1, round(seconds * BLOCKS_PER_MINUTE / 60))
+    total = (blocks + _WARM_BLOCKS) * transfers
+    async with deployed() as deployment, opened(deployment) as (store, log):
+        await _prepare(deployment, store, log, total)
+        warm = list(traffic.blocks(_WARM_BLOCKS, transfers))
+        await facts.publish(log, *warm)
+        await deployment.until(store, _WORKER_IS_SEEN, _WARM_BLOCKS * transfers)
+        measured = list(traffic.blocks(blocks, transfers, _WARM_BLOCKS))
+        produced = await _publish(log, measured, clock)
+        await deployment.until(store, _WORKER_IS_SEEN, total)
+        waits = await _waits(store, produced)
+        memory = deployment.memory()
+    if len(waits) != blocks * transfers:
+        raise Fatal(f"{len(waits)} items were dispatched, {blocks * transfers} were published")
+    return Report(
+        bench="pipeline",
+        setting={"blocks": blocks, "blocks/min": BLOCKS_PER_MINUTE, "items": len(waits)},
+        figures=(
+            Figure(name="event to dispatch, p50", value=_ms(waits, 50), unit="ms", at_most=P50_MS),
+            Figure(name="event to dispatch, p99", value=_ms(waits, 99), unit="ms", at_most=P99_MS),
+            Figure(name="event to dispatch, longest", value=round(max(waits), 1), unit="ms"),
+            *memory,
+        ),
+    )
+
+
+async def _prepare(deployment: Deployment, store: PostgresStore, log: KafkaLog, transfers: int) -> None:
+    """Keys, services, and the ciphertexts that the transfers need."""
+    keys = deployment.state.root / "bench-keys"
+    digest = await asyncio.to_thread(_make_keys, keys)
+    announcement = KeySetAnnouncement(
+        key_id=facts.KEY_ID, digest=digest, engine="clear", release="clear 1", urls=()
+    )
+    await log.append("keysets.v1", key=key_of(announcement), value=encode(announcement))
+    deployment.start("graph", {})
+    engine = {"engine": {"name": "clear", "workers": 2}, "devnet": {"chains": [traffic.CHAIN]}}
+    deployment.start("tfhe-worker", {"keys": {"directory": str(keys)}, **engine})
+    await facts.publish(log, facts.activation(digest))
+    await deployment.until(store, _APPLIED, EVENTS, 1)
+    for serial in range(transfers):
+        await log.append(RESULTS, key=traffic.TENANT.encode(), value=encode_result(_inputs(serial)))
+    await deployment.until(store, _APPLIED, RESULTS, transfers)
+
+
+def _make_keys(folder: Path) -> bytes:
+    folder.mkdir(parents=True)
+    source = folder / "clear"
+    source.write_bytes(CLEAR_MAGIC + bytes(32))
+    return KeyStore(folder).add_keyset(source)
+
+
+def _inputs(serial: int) -> Computed:
+    """Balances and amount of a transfer, as if an item before had computed them."""
+    ciphertexts = tuple(
+        Ciphertext(
+            handle=handle,
+            fhe_type=handle_type(handle),
+            ct64=clear.encode(clear.STORED, clear.ClearValue(handle_type(handle), serial)),
+        )
+        for handle in traffic.inputs(serial)
+    )
+    return Computed(
+        item=f"input/{serial}", attempt=0, worker="bench", key_id=facts.KEY_ID, ciphertexts=ciphertexts
+    )
+
+
+async def _publish(log: KafkaLog, blocks: list[HostBlock], clock: Callable[[], float]) -> dict[str, float]:
+    """When each block was handed to the producer, in ms of the wall clock."""
+    produced: dict[str, float] = {}
+    first_s = clock()
+    for number, block in enumerate(blocks):
+        await asyncio.sleep(max(0.0, first_s + number * 60 / BLOCKS_PER_MINUTE - clock()))
+        produced[facts.event_id(block)] = time.time() * 1000
+        await facts.publish(log, block)
+    return produced
+
+
+async def _waits(store: PostgresStore, produced: dict[str, float]) -> list[float]:
+    rows = await store.pool.fetch(_DISPATCHED)
+    return [row["at_ms"] - produced[row["event_id"]] for row in rows if row["event_id"] in produced]
+
+
+def _ms(waits: list[float], percent: int) -> float:
+    return round(percentile(waits, percent), 1)

@@ -1,0 +1,94 @@
+"""What a measurement found, beside what is aimed at, and on what machine."""
+
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+_CPU_INFO: Final = Path("/proc/cpuinfo")
+_STATUS: Final = "/proc/{pid}/status"
+_KIB: Final = 1024
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """One number. `at_least` and `at_most` are what is aimed at; a figure without them is only told."""
+
+    name: str
+    value: float
+    unit: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether the aim is met; None where there is none."""
+        if self.at_least is not None:
+            return self.value >= self.at_least
+        return None if self.at_most is None else self.value <= self.at_most
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """One measurement: what was done, and what came out."""
+
+    bench: str
+    setting: dict[str, int | float | str]  # sizes, as asked for
+    figures: tuple[Figure, ...]
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """What a figure depends on beside the code; it does not say whose machine it is."""
+
+    cpu: str
+    cores: int
+    memory_gib: float
+    python: str
+    load: float  # processes that ran or waited over the last minute, before the measurement
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of results."""
+
+    command: str
+    machine: Machine
+    reports: tuple[Report, ...]
+
+
+def machine() -> Machine:
+    """This machine."""
+    return Machine(
+        cpu=_cpu(_CPU_INFO.read_text() if _CPU_INFO.exists() else ""),
+        cores=len(os.sched_getaffinity(0)),
+        memory_gib=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        python=platform.python_version(),
+        load=round(os.getloadavg()[0], 1),
+    )
+
+
+def resident(name: str, pid: int) -> tuple[Figure, ...]:
+    """Memory of a process now and at its most."""
+    lines = Path(_STATUS.format(pid=pid)).read_text().splitlines()
+    sizes = {line.partition(":")[0]: line.split()[1] for line in lines if line.startswith(("VmRSS", "VmHWM"))}
+    return (
+        Figure(name=f"{name}: resident memory", value=_mib(sizes["VmRSS"]), unit="MiB"),
+        Figure(name=f"{name}: most resident memory", value=_mib(sizes["VmHWM"]), unit="MiB"),
+    )
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The value that so many of a hundred do not exceed."""
+    if len(values) == 1:
+        return values[0]
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def _mib(kib: str) -> float:
+    return round(int(kib) / _KIB, 1)
+
+
+def _cpu(info: str) -> str:
+    names = (line.partition(":")[2].strip() for line in info.splitlines() if line.startswith("model name"))
+    return next(names, platform.machine())
