@@ -15,7 +15,7 @@ from streams.adapters.kafka.declaration import load
 from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.postgres.migrate import migrate
 from streams.adapters.postgres.store import PostgresStore
-from streams.bench.report import Figure, resident
+from streams.bench.report import Figure, processor_s, resident
 from streams.devnet import kafka, postgres, stack
 from streams.devnet.processes import session_members
 from streams.devnet.stack import Stack
@@ -60,6 +60,11 @@ class Deployment:
     def memory(self) -> tuple[Figure, ...]:
         """Resident memory of each service, children apart."""
         return tuple(figure for service in self._services for figure in self._memory(service))
+
+    def processor_s(self, service: str) -> float:
+        """Processor time of a service so far, without children."""
+        process = self._supervisor.process(service)
+        return 0.0 if process is None else processor_s(process.pid)
 
     def require_alive(self) -> None:
         """Raises Fatal with the end of the log of a service that died."""

@@ -11,6 +11,8 @@ import msgspec
 
 _CPU_INFO: Final = Path("/proc/cpuinfo")
 _STATUS: Final = "/proc/{pid}/status"
+_STAT: Final = "/proc/{pid}/stat"
+_USER, _SYSTEM = 11, 12  # fields after the command
 _KIB: Final = 1024
 
 
@@ -76,6 +78,12 @@ def resident(name: str, pid: int) -> tuple[Figure, ...]:
         Figure(name=f"{name}: resident memory", value=_mib(sizes["VmRSS"]), unit="MiB"),
         Figure(name=f"{name}: most resident memory", value=_mib(sizes["VmHWM"]), unit="MiB"),
     )
+
+
+def processor_s(pid: int) -> float:
+    """Processor time of a process since its start: a busy neighbour disturbs it less than the wall's."""
+    fields = Path(_STAT.format(pid=pid)).read_text().rpartition(")")[2].split()
+    return (int(fields[_USER]) + int(fields[_SYSTEM])) / os.sysconf("SC_CLK_TCK")
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

@@ -58,7 +58,7 @@ def type_byte(value: bytes) -> bytes:
 
 def left_bytes(value: bytes, size_bytes: int) -> bytes:
     """A bytesN value: from the left, zeros behind."""
-    if any(value[size_bytes:]):
+    if value[size_bytes:].strip(b"\0"):
         raise UndecodableLog(f"more than {size_bytes} bytes in a bytes{size_bytes}")
     return value[:size_bytes]
 
@@ -113,6 +113,6 @@ def _count(data: bytes, at: int) -> int:
 
 
 def _right(value: bytes, size_bytes: int) -> bytes:
-    if any(value[:-size_bytes]):
+    if value[:-size_bytes].strip(b"\0"):
         raise UndecodableLog(f"more than {size_bytes} bytes in the word {value.hex()}")
     return value[-size_bytes:]

@@ -1,6 +1,8 @@
 """A chain as its node shows it: blocks, logs, views, accounts; typed, raw bytes throughout."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -71,10 +73,10 @@ class _WireLog(msgspec.Struct, frozen=True, rename="camel"):
 
     def read(self) -> Log:
         return Log(
-            address=unhex(self.address),
-            topics=tuple(unhex(topic) for topic in self.topics),
+            address=_unhex_known(self.address),
+            topics=tuple(map(_unhex_known, self.topics)),
             data=unhex(self.data),
-            transaction_hash=unhex(self.transaction_hash),
+            transaction_hash=_unhex_known(self.transaction_hash),
             log_index=quantity(self.log_index),
         )
 
@@ -91,6 +93,7 @@ class _WireReceipt(msgspec.Struct, frozen=True, rename="camel"):
 TEXT: Final = msgspec.json.Decoder(str)
 ANYTHING: Final[msgspec.json.Decoder[object]] = msgspec.json.Decoder(object)
 _HEAD: Final[msgspec.json.Decoder[WireHead | None]] = msgspec.json.Decoder(WireHead | None)
+_LOG_INDEX: Final = attrgetter("log_index")
 _LOGS: Final = msgspec.json.Decoder(list[_WireLog])
 _RECEIPT: Final[msgspec.json.Decoder[_WireReceipt | None]] = msgspec.json.Decoder(_WireReceipt | None)
 
@@ -105,6 +108,10 @@ def unhex(text: str) -> bytes:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError as error:
         raise RpcError(f"not hex: {text[:20]!r}") from error
+
+
+# Contracts, events, accounts and transactions come again and again in the logs of a block.
+_unhex_known: Final = lru_cache(1024)(unhex)
 
 
 def quantity(text: str) -> int:
@@ -168,11 +175,12 @@ class EthereumChain:
         """
         query = {"blockHash": hex_text(block_hash), **_addresses(addresses)}
         found = await self.rpc.call("eth_getLogs", (query,), _LOGS)
-        if any(unhex(log.block_hash) != block_hash or log.removed for log in found):
-            raise WrongLogs(f"logs of another block than {hex_text(block_hash)}")
+        expected = hex_text(block_hash)
+        if any(log.block_hash.lower() != expected or log.removed for log in found):
+            raise WrongLogs(f"logs of another block than {expected}")
         logs = {log.log_index: log for log in (log.read() for log in found)}
         if len(logs) < len(found):
-            raise WrongLogs(f"a log twice in block {hex_text(block_hash)}")
+            raise WrongLogs(f"a log twice in block {expected}")
         return tuple(logs[index] for index in sorted(logs))
 
     async def logs_in_range(

@@ -3,12 +3,14 @@
 import random
 from collections.abc import Callable
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.domain.decide import decide_fact, decide_result
 from streams.domain.rows import BlockRow
-from streams.domain.state import Missing, Read, State
+from streams.domain.state import Changes, Missing, Read, State
 from tests.unit.domain.test_law import make_world
 from tests.unit.domain.worlds import RULES, TENANT, block, interleave, settled, walk
 
@@ -78,3 +80,73 @@ def test_load_keeps_what_the_set_has_changed_already():
     part.put(stored)
     part.load(Read(BlockRow, BlockRow.KEY, (TENANT, stored.hash)), [])
     assert part.get(BlockRow, TENANT, stored.hash) == stored
+
+
+def test_a_guess_takes_what_was_never_looked_for_as_absent():
+    state = State()
+    with state.guessing() as guessed:
+        assert state.get(BlockRow, TENANT, b"h") is None
+        assert state.find(BlockRow, ("tenant", "parent_hash"), TENANT, b"h") == []
+    reads = [
+        Read(BlockRow, BlockRow.KEY, (TENANT, b"h")),
+        Read(BlockRow, ("tenant", "parent_hash"), (TENANT, b"h")),
+    ]
+    assert list(guessed) == reads
+    assert all(map(state.is_loaded, reads))
+
+
+def test_a_guess_that_is_forgotten_is_asked_for_again():
+    state = State()
+    with state.guessing() as guessed:
+        state.get(BlockRow, TENANT, b"h")
+        state.find(BlockRow, ("tenant", "parent_hash"), TENANT, b"h")
+    state.forget(guessed)
+    with pytest.raises(Missing):
+        state.get(BlockRow, TENANT, b"h")
+    with pytest.raises(Missing):
+        state.find(BlockRow, ("tenant", "parent_hash"), TENANT, b"h")
+
+
+def _block_row() -> BlockRow:
+    whole = State(complete=True)
+    decide_fact(whole, TENANT, block("b0", 0, "none", anchor=True), RULES)
+    return whole.rows(BlockRow)[0]
+
+
+@pytest.mark.parametrize("by", [BlockRow.KEY, ("tenant", "parent_hash")])
+def test_a_row_is_new_where_the_store_was_asked_and_has_none(by: tuple[str, ...]):
+    row, state = _block_row(), State()
+    state.put(row)
+    assert state.changes().written == {BlockRow: [row]}
+    state = State()
+    state.load(Read(BlockRow, by, tuple(getattr(row, column) for column in by)), [])
+    state.put(row)
+    assert (state.changes().written, state.changes().created) == ({}, {BlockRow: [row]})
+
+
+def test_a_row_that_the_store_had_is_not_new_though_it_was_put_first():
+    row, state = _block_row(), State()
+    state.put(row)
+    state.load(Read(BlockRow, ("tenant", "parent_hash"), (TENANT, row.parent_hash)), [row])
+    assert (state.changes().written, state.changes().created) == ({BlockRow: [row]}, {})
+
+
+def test_a_new_row_that_is_rolled_back_is_nobody_s_change():
+    row, state = _block_row(), State()
+    state.load(Read(BlockRow, BlockRow.KEY, (TENANT, row.hash)), [])
+    mark = state.mark()
+    state.put(row)
+    state.rollback(mark)
+    assert state.changes() == Changes({}, {})
+    state.put(row)
+    state.delete(row)
+    assert state.changes() == Changes({}, {})
+
+
+def test_a_group_follows_a_row_that_changes_its_place():
+    row, state = _block_row(), State(complete=True)
+    moved = msgspec.structs.replace(row, parent_hash=b"other")
+    state.put(row)
+    state.put(moved)
+    assert state.find(BlockRow, ("tenant", "parent_hash"), TENANT, row.parent_hash) == []
+    assert state.find(BlockRow, ("tenant", "parent_hash"), TENANT, b"other") == [moved]

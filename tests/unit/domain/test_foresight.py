@@ -1,0 +1,51 @@
+"""What is preloaded is what the decision asks for anyway."""
+
+import pytest
+from unit.domain.worlds import KEY, RULES, TENANT, Logs, block, h
+
+from streams.domain.decide import decide_fact, decide_result
+from streams.domain.facts import Fact
+from streams.domain.foresight import reads_of_fact, reads_of_result
+from streams.domain.results import Ciphertext, Computed, Result, Squashed, Started
+from streams.domain.rows import BlockRow, HandleRow, TenantRow, WorkRow
+from streams.domain.state import Read, State
+
+ONE = Ciphertext(handle=h("a"), fhe_type=5, ct64=b"ct")
+COMPUTED = Computed(item="i", attempt=0, worker="w", key_id=b"k", ciphertexts=(ONE,))
+SQUASHED = Squashed(
+    item="i", attempt=0, worker="w", handle=h("a"), key_id=b"k", ct64_digest=b"d", ct128_digest=b"e", format=10,
+    signer=b"s", attestation=b"t",
+)  # fmt: skip
+
+
+def asked(decide: object) -> set[Read]:
+    state = State()
+    with state.guessing() as guessed:
+        decide(state)
+    return set(guessed)
+
+
+@pytest.mark.parametrize("fact", [KEY, block("1", 1, "0", Logs().trivial(h("a"), 5).allow(h("a")))])
+def test_a_fact_s_reads_are_a_part_of_what_its_decision_asks_for(fact: Fact) -> None:
+    reads = reads_of_fact(TENANT, fact)
+    assert Read(TenantRow, TenantRow.KEY, (TENANT,)) in reads
+    assert set(reads) <= asked(lambda state: decide_fact(state, TENANT, fact, RULES))
+
+
+def test_a_block_s_reads_say_where_it_belongs() -> None:
+    fact = block("1", 1, "0")
+    places = {read.values for read in reads_of_fact(TENANT, fact) if read.table is BlockRow}
+    assert places == {(TENANT, fact.hash), (TENANT, fact.parent_hash)}
+
+
+@pytest.mark.parametrize("result", [COMPUTED, SQUASHED])
+def test_a_result_s_reads_name_its_item_and_handles(result: Result) -> None:
+    reads = reads_of_result(TENANT, result)
+    wanted = {Read(WorkRow, WorkRow.KEY, (TENANT, "i")), Read(HandleRow, HandleRow.KEY, (TENANT, h("a")))}
+    assert wanted <= set(reads)
+    assert wanted <= asked(lambda state: decide_result(state, TENANT, result, 0))
+
+
+def test_a_start_speaks_of_no_handle() -> None:
+    reads = reads_of_result(TENANT, Started(item="i", attempt=0, worker="w"))
+    assert not any(read.table is HandleRow for read in reads)
