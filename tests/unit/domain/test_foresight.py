@@ -13,9 +13,17 @@ from streams.domain.state import Read, State
 ONE = Ciphertext(handle=h("a"), fhe_type=5, ct64=b"ct")
 COMPUTED = Computed(item="i", attempt=0, worker="w", key_id=b"k", ciphertexts=(ONE,))
 SQUASHED = Squashed(
-    item="i", attempt=0, worker="w", handle=h("a"), key_id=b"k", ct64_digest=b"d", ct128_digest=b"e", format=10,
-    signer=b"s", attestation=b"t",
-)  # fmt: skip
+    item="i",
+    attempt=0,
+    worker="w",
+    handle=h("a"),
+    key_id=b"k",
+    ct64_digest=b"d",
+    ct128_digest=b"e",
+    format=10,
+    signer=b"s",
+    attestation=b"t",
+)
 
 
 def asked(decide: object) -> set[Read]:
