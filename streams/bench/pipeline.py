@@ -31,6 +31,7 @@ OPERATIONS_PER_BLOCK: Final = 50
 P50_MS: Final = 10.0
 P99_MS: Final = 100.0
 _WARM_BLOCKS: Final = 10
+_WORKERS: Final = 32  # slots: credit for several blocks, so that nothing waits for the worker
 _APPLIED: Final = "select 1 from consumer_offset where topic = $1 and next_off >= $2"
 _WORKER_IS_SEEN: Final = (
     "select 1 where (select count(*) from work_items where state = 'done' and work_class = 'tfhe') >= $1"
@@ -79,7 +80,7 @@ async def _prepare(deployment: Deployment, store: PostgresStore, log: KafkaLog, 
     )
     await log.append("keysets.v1", key=key_of(announcement), value=encode(announcement))
     deployment.start("graph", {})
-    engine = {"engine": {"name": "clear", "workers": 2}, "devnet": {"chains": [traffic.CHAIN]}}
+    engine = {"engine": {"name": "clear", "workers": _WORKERS}, "devnet": {"chains": [traffic.CHAIN]}}
     deployment.start("tfhe-worker", {"keys": {"directory": str(keys)}, **engine})
     await facts.publish(log, facts.activation(digest))
     await deployment.until(store, _APPLIED, EVENTS, 1)
