@@ -46,6 +46,8 @@ REFUSALS: Final = (
     Refusal("CoprocessorAlreadyVerified(uint256,address,address)", Reaction.DONE, "our vote is there"),
     Refusal("CoprocessorAlreadyRejected(uint256,address,address)", Reaction.DONE, "our vote is there"),
     Refusal("CoprocessorAlreadyAdded(bytes32,address)", Reaction.DONE, "our commit is there"),
+    Refusal("CoprocessorAlreadyAllowedAccount(bytes32,address,address)", Reaction.DONE, "the right is there"),
+    Refusal("CoprocessorAlreadyAllowedPublicDecrypt(bytes32,address)", Reaction.DONE, "the right is there"),
     # Others delete the answer. We know requests from events only, and an answer whose request a
     # reorganisation took is cancelled by the graph: what is left is a node that is behind.
     Refusal(

@@ -274,7 +274,18 @@ _WORKER_METRICS: Final = (
     ),
     Metric("coprocessor_sns_worker_uncomplete_aws_uploads_gauge", "gauge", _SNS, "Objects on their way."),
 )
-_WORKER_METRICS: Final = (
+_ALARM_METRICS: Final = (
+    Metric("cipherstream_sender_alarm", "gauge", _SENDER, "1 while this alarm stands.", ("alarm",)),
+    Metric(
+        "cipherstream_sender_alarms_raised",
+        "counter",
+        _SENDER,
+        "How often this alarm was raised.",
+        ("alarm",),
+    ),
+)
+
+_CACHE_METRICS: Final = (
     Metric(
         "cipherstream_worker_cache_hits",
         "counter",
@@ -400,8 +411,9 @@ METRICS: Final = (
     *_GATEWAY_METRICS,
     *_GRAPH_METRICS,
     *_WORKER_METRICS,
-    *_WORKER_METRICS,
+    *_CACHE_METRICS,
     *_SENDER_METRICS,
+    *_ALARM_METRICS,
     *_COMMON_METRICS,
 )
 BY_NAME: Final = {metric.name: metric for metric in METRICS}

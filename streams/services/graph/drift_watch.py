@@ -8,8 +8,6 @@ import structlog
 from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.rows import DriftRow, DriftState
 
-# Upstream's names; there its gw-listener holds the commits against each other.
-_PREFIX: Final = "coprocessor_gw_listener"
 _BLOCKS: Final = (0, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
 
 Change = tuple[DriftRow | None, DriftRow | None]  # before and after
@@ -19,12 +17,14 @@ _log = structlog.get_logger(__name__)
 
 
 def watch(metrics: Metrics) -> Watch:
-    """Counts and logs what is new in changed rows."""
-    detected = metrics.counter(f"{_PREFIX}_drift_detected_counter")
-    timeouts = metrics.counter(f"{_PREFIX}_consensus_timeout_counter")
-    absent = metrics.counter(f"{_PREFIX}_missing_submission_counter")
-    latency = metrics.histogram(f"{_PREFIX}_consensus_latency_blocks", buckets=_BLOCKS)
-    completion = metrics.histogram(f"{_PREFIX}_post_consensus_completion_blocks", buckets=_BLOCKS)
+    """Counts and logs what is new in changed rows, under the names that upstream's gw-listener has for it."""
+    detected = metrics.counter("coprocessor_gw_listener_drift_detected_counter")
+    timeouts = metrics.counter("coprocessor_gw_listener_consensus_timeout_counter")
+    absent = metrics.counter("coprocessor_gw_listener_missing_submission_counter")
+    latency = metrics.histogram("coprocessor_gw_listener_consensus_latency_blocks", buckets=_BLOCKS)
+    completion = metrics.histogram(
+        "coprocessor_gw_listener_post_consensus_completion_blocks", buckets=_BLOCKS
+    )
 
     def observe(changes: Iterable[Change]) -> None:
         for old, new in changes:

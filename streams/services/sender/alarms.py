@@ -32,8 +32,8 @@ class Alarms:
     def __init__(self, health: Health, metrics: Metrics) -> None:
         self._health = health
         self._standing: dict[Alarm, str] = {}
-        self._gauge = metrics.gauge(ALARM_GAUGE, "1 while this alarm stands.", ("alarm",))
-        self._raised = metrics.counter(ALARM_COUNTER, "How often this alarm was raised.", ("alarm",))
+        self._gauge = metrics.gauge(ALARM_GAUGE)
+        self._raised = metrics.counter(ALARM_COUNTER)
         for alarm in Alarm:
             self._gauge.labels(alarm).set(0)
 

@@ -9,7 +9,7 @@ from streams.domain.errors import ConfigurationError, Irrecoverable, Recoverable
 from streams.domain.refusals import Reaction, reaction
 from streams.domain.transactions import RefusedCall
 from streams.domain.work import Call, RejectResponse, SendWork, VerifyResponse
-from streams.services.sender.encode import ADD_MATERIAL, VERIFY_PROOF, Target
+from streams.services.sender.encode import ADD_MATERIAL, ALLOW_HANDLE, VERIFY_PROOF, Target
 from streams.services.sender.store import SenderStore
 from streams.settings import SenderSettings
 
@@ -38,6 +38,7 @@ class Refusals:
         self._limits = {
             ADD_MATERIAL: settings.add_material_retries_max,
             VERIFY_PROOF: settings.verify_proof_retries_max,
+            ALLOW_HANDLE: settings.add_material_retries_max,  # nobody can do without a right either
         }
 
     async def take(self, work: SendWork, target: Target, refusal: ContractReverted | RpcRefused) -> None:

@@ -9,7 +9,6 @@ from prometheus_client import Counter, Gauge, Histogram
 from streams.adapters.telemetry.metrics import Metrics
 from streams.services.worker.frames import Caches
 
-_CACHE: Final = "cipherstream_worker_cache"
 _LATENCY: Final = {
     "tfhe": "coprocessor_fhe_batch_latency_seconds",
     "zkproof": "coprocessor_zkverify_op_latency_seconds",
@@ -72,8 +71,8 @@ def worker_metrics(metrics: Metrics, kind: str, buckets: Sequence[float] | None 
         errors=metrics.counter(errors),
         latency=latency,
         child_deaths=metrics.counter("coprocessor_worker_errors"),
-        cache_hits=metrics.counter(f"{_CACHE}_hits"),
-        cache_misses=metrics.counter(f"{_CACHE}_misses"),
+        cache_hits=metrics.counter("cipherstream_worker_cache_hits"),
+        cache_misses=metrics.counter("cipherstream_worker_cache_misses"),
     )
 
 

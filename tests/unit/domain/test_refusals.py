@@ -17,6 +17,9 @@ TABLE = {
     "CoprocessorSignerDoesNotMatchTxSender": ("e134bf62", Reaction.FATAL),
     "HostChainDisabled": ("603668c4", Reaction.RETRY_LIMITED),
     "HostChainNotRegistered": ("b6679c3b", Reaction.RETRY_LIMITED),
+    # Of an old network's access list, whose errors the protocol's table has by signature only.
+    "CoprocessorAlreadyAllowedAccount": ("6637e32d", Reaction.DONE),
+    "CoprocessorAlreadyAllowedPublicDecrypt": ("a6f04d26", Reaction.DONE),
     "EnforcedPause": ("d93c0665", Reaction.RETRY_UNLIMITED),
 }
 

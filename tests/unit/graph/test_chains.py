@@ -142,7 +142,6 @@ async def fail_and_mend(length: int) -> tuple[int, int]:
             counted = _Counted(tx)
             session = Session(counted)  # type: ignore[arg-type]
             decision = lambda state: decide_result(state, TENANT, result, 0)  # noqa: E731
-            await session.foresee([decision])
             await session.decide(decision)
             await tx.write(session.state.changes())
         return counted.loads

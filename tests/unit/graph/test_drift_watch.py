@@ -52,7 +52,9 @@ def test_blocks_to_the_consensus_and_to_the_last_commit_are_told() -> None:
     watch(metrics)([(OPEN, agreed), (agreed, complete), (complete, None)])
     lines = metrics.text().decode().splitlines()
     assert "coprocessor_gw_listener_consensus_latency_blocks_sum 4.0" in lines
+    assert "coprocessor_gw_listener_consensus_latency_blocks_count 1.0" in lines
     assert "coprocessor_gw_listener_post_consensus_completion_blocks_sum 7.0" in lines
+    assert "coprocessor_gw_listener_post_consensus_completion_blocks_count 1.0" in lines
 
 
 def test_the_log_names_the_operators_and_says_when_it_is_over() -> None:

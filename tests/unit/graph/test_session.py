@@ -138,7 +138,6 @@ async def test_what_was_replaced_is_told_with_what_was_there_before(tx: Counting
             state.put(TenantRow(tenant="t", chain_id=chain_id))
         state.put(TenantRow(tenant="new"))
 
-    await session.foresee([decision])
     await session.decide(decision)
     assert sorted(session.state.replaced(TenantRow), key=str) == [
         (None, TenantRow(tenant="new")),

@@ -33,6 +33,9 @@ class DroppingLogs(FakeChain):
     async def logs_in_range(self, *asked: object) -> tuple[BlockLog, ...]:
         raise RpcError("too many logs")
 
+    async def logs_of_block(self, *asked: object) -> tuple[Log, ...]:
+        raise RpcError("too many logs")
+
 
 def lines(metrics: Metrics) -> list[str]:
     return metrics.text().decode().splitlines()

@@ -5,14 +5,16 @@ from trace_world import HANDLE, TraceWorld
 
 from streams.adapters.memory.blobs import MemoryBlobs
 from streams.adapters.telemetry.catalog import METRICS
+from streams.adapters.telemetry.health import Health
 from streams.adapters.telemetry.metrics import Metrics
 from streams.adapters.telemetry.tracing import OFF
 from streams.domain.attestation import Format, Statement, attest
 from streams.domain.errors import BlobError
-from streams.services.sender.encode import ADD_MATERIAL, VERIFY_PROOF
+from streams.services.sender.alarms import Alarm, Alarms
+from streams.services.sender.encode import ADD_MATERIAL, ALLOW_HANDLE, VERIFY_PROOF
 from streams.services.sender.metrics import SenderMetrics
 from streams.services.worker.metrics import upload_metrics
-from streams.services.worker.squash import Buckets, Uploads
+from streams.services.worker.uploads import Buckets, Uploads
 
 MOVED = {
     "host-listener": {"host_poller_blocks_processed"},
@@ -62,8 +64,13 @@ class WatchedBlobs(MemoryBlobs):
         self.is_away = False
         self.on_the_way: list[float | None] = []
 
-    async def put(self, bucket: str, key: str, body: bytes, metadata: object = None) -> None:
+    async def put_new(self, bucket: str, key: str, body: bytes, metadata: object = None) -> bool:
         self.on_the_way.append(self._metrics.value("coprocessor_sns_worker_uncomplete_aws_uploads_gauge"))
+        if self.is_away:
+            raise BlobError("away")
+        return await super().put_new(bucket, key, body, metadata)  # type: ignore[arg-type]
+
+    async def put(self, bucket: str, key: str, body: bytes, metadata: object = None) -> None:
         if self.is_away:
             raise BlobError("away")
         await super().put(bucket, key, body, metadata)  # type: ignore[arg-type]
@@ -114,6 +121,7 @@ def test_a_ciphertext_is_a_task_until_both_objects_are_there() -> None:
             "coprocessor_verify_proof_resp_unsent_txn_gauge",
             "coprocessor_txn_sender_verify_proof",
         ),
+        (ALLOW_HANDLE, "cipherstream_allow_handle_unsent_gauge", "cipherstream_allow_handle"),
     ],
 )
 def test_a_call_is_in_the_sender_s_hands_until_it_ends(kind: str, unsent: str, prefix: str) -> None:
@@ -125,3 +133,22 @@ def test_a_call_is_in_the_sender_s_hands_until_it_ends(kind: str, unsent: str, p
         raise ValueError("no")
     values = [metrics.value(name) for name in (unsent, f"{prefix}_success_counter", f"{prefix}_fail_counter")]
     assert values == [0, 1, 1]
+
+
+def test_repeated_rights_are_counted_and_timed() -> None:
+    metrics = Metrics()
+    with SenderMetrics(metrics).of(ALLOW_HANDLE):
+        assert metrics.value("cipherstream_allow_handle_fail_counter") == 0
+    assert metrics.value("cipherstream_allow_handle_success_counter") == 1
+    assert b"cipherstream_allow_handle_txn_latency_seconds_count 1.0" in metrics.text()
+
+
+def test_an_alarm_is_a_gauge_and_counted() -> None:
+    metrics = Metrics()
+    alarms = Alarms(Health(), metrics)
+    for _ in range(2):
+        alarms.sound(Alarm.NO_FUNDS, "empty")
+        assert metrics.value("cipherstream_sender_alarm", {"alarm": "no_funds"}) == 1
+        alarms.clear(Alarm.NO_FUNDS)
+    assert metrics.value("cipherstream_sender_alarm", {"alarm": "no_funds"}) == 0
+    assert metrics.value("cipherstream_sender_alarms_raised", {"alarm": "no_funds"}) == 2

@@ -10,6 +10,7 @@ from streams.adapters.ethereum.signer import Signer
 from streams.adapters.memory.blobs import MemoryBlobs
 from streams.adapters.memory.sender_store import MemorySenderStore, SenderTable
 from streams.adapters.memory.work_source import MemoryWorkSource
+from streams.adapters.telemetry.health import Health
 from streams.adapters.telemetry.metrics import Metrics
 from streams.adapters.telemetry.tracing import Tracing
 from streams.domain.attestation import Format
@@ -20,16 +21,19 @@ from streams.domain.work import Work
 from streams.messages import topics
 from streams.services.listener.host import HostFollower, tenant_of
 from streams.services.listener.key_facts import announce
+from streams.services.sender.alarms import Alarms
 from streams.services.sender.encode import Encoder
 from streams.services.sender.metrics import SenderMetrics, loop_metrics
 from streams.services.sender.steps import Sender
 from streams.services.worker import frames
+from streams.services.worker.backlog import Backlog
 from streams.services.worker.guard import Guard
 from streams.services.worker.loop import Emit, Executor, WorkerLoop
 from streams.services.worker.metrics import LoopMetrics, upload_metrics, worker_metrics
 from streams.services.worker.results import Results
-from streams.services.worker.squash import Buckets, SquashExecutor, Uploads
-from streams.settings import GatewaySettings, HostChainSettings
+from streams.services.worker.squash import Parts, SquashExecutor
+from streams.services.worker.uploads import Buckets, Uploads
+from streams.settings import GatewaySettings, HostChainSettings, Settings
 from tests.unit.graph.graph_world import TENANT, GraphWorld, honest
 from tests.unit.listener.fake_chain import FakeChain
 from tests.unit.sender.fake_gateway import FakeGateway
@@ -109,20 +113,30 @@ class TraceWorld:
     def _squasher(self) -> SquashExecutor:
         uploads = Uploads(self.blobs, Buckets("b", "b"), upload_metrics(self.metrics["sns-worker"]))
         signer, guard = Signer(bytes(31) + b"\1"), Guard("clear", [CHAIN], [CHAIN])
-        return SquashExecutor(SquashingChild(), KeysAreThere(), guard, uploads, signer, "sns")  # type: ignore[arg-type]
+        parts = Parts(SquashingChild(), KeysAreThere(), guard, uploads, signer, Backlog())  # type: ignore[arg-type]
+        return SquashExecutor(parts, "sns")
 
     def _sender(self) -> Sender:
         table = SenderTable()
-        settings = GatewaySettings(
+        gateway_settings = GatewaySettings(
             confirmations=0,
             input_verification_address="0x" + "aa" * 20,
             ciphertext_commits_address="0x" + "bb" * 20,
         )
+        settings = Settings(gateway=gateway_settings)
         key, votes = Signer(bytes(31) + b"\2"), Signer(bytes(31) + b"\3")
         metrics = SenderMetrics(self.metrics["transaction-sender"])
         store, gateway = MemorySenderStore(table), FakeGateway(table)
         return Sender(
-            store, gateway, key, Encoder(settings, votes), settings, self.graph.clock, metrics, "sender"
+            store,
+            gateway,
+            key,
+            Encoder(gateway_settings, votes),
+            settings,
+            self.graph.clock,
+            metrics,
+            Alarms(Health(), self.metrics["transaction-sender"]),
+            "sender",
         )
 
     def _counted(self, kind: str, service: str) -> LoopMetrics:
