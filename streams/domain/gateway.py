@@ -201,6 +201,7 @@ def _apply_log(
 def _committed(state: State, tenant: str, event: AddCiphertextMaterial) -> None:
     """Our own commit is on the gateway: that closes the item, whatever the sender knows."""
     items.finish(state, tenant, follower(WorkClass.SENDER, tenant, event.handle))
+    _forget_commit(state, tenant, event.handle)
     state.put(
         CommitRow(
             tenant=tenant,
@@ -213,14 +214,27 @@ def _committed(state: State, tenant: str, event: AddCiphertextMaterial) -> None:
     compare_commit(state, tenant, event.handle)
 
 
+def _forget_commit(state: State, tenant: str, handle: bytes) -> None:
+    # The newest commit counts, whether our digests came before the older one or after it.
+    old = state.get(CommitRow, tenant, handle)
+    if old is None:
+        return
+    divergence = state.get(DivergenceRow, tenant, "commit", handle, _digest_of(old))
+    if divergence is not None:
+        state.delete(divergence)
+
+
+def _digest_of(committed: CommitRow) -> bytes:
+    return hashlib.sha256(committed.ciphertext + committed.ciphertext128).digest()
+
+
 def compare_commit(state: State, tenant: str, handle: bytes) -> None:
     """Alarm when what we committed is not what we have."""
     own, committed = state.get(DigestRow, tenant, handle), state.get(CommitRow, tenant, handle)
     if own is None or committed is None:
         return
-    ours, theirs = own.ciphertext + own.ciphertext128, committed.ciphertext + committed.ciphertext128
-    if ours != theirs:
-        other = hashlib.sha256(theirs).digest()
+    if (own.ciphertext, own.ciphertext128) != (committed.ciphertext, committed.ciphertext128):
+        other = _digest_of(committed)
         state.put(DivergenceRow(tenant=tenant, kind="commit", subject=handle, other=other))
 
 
