@@ -9,7 +9,7 @@ from streams.commands import output
 
 if TYPE_CHECKING:
     from streams.devnet.client import Generated
-    from streams.fhe.keyset import KeyFiles
+    from streams.fhe.keyset import EngineName, KeyFiles
 
 
 def compare(file: Path, threads: int) -> int:
@@ -28,7 +28,7 @@ def compare(file: Path, threads: int) -> int:
     return 0 if report.total and report.equal == report.total else 1
 
 
-def continue_matrix(report: Path, threads: int) -> int:
+def continue_matrix(report: Path, threads: int, engine: "EngineName" = "tfhe-rs") -> int:
     """Computes what the report does not have as equal yet; the exit code is 0 when all cells are equal."""
     from streams.devnet import client, encrypted_matrix
     from streams.fhe import engines, matrix
@@ -36,7 +36,7 @@ def continue_matrix(report: Path, threads: int) -> int:
     answers = encrypted_matrix.load(report)
     generated, files = keys()
     samples = client.TfheSamples(generated.client_key.read_bytes(), files)
-    compute = engines.open_compute("tfhe-rs", files, threads)
+    compute = engines.open_compute(engine, files, threads)
     cells = matrix.cells()
     for answer in encrypted_matrix.run(report, cells, compute, samples):
         output.say(f"{'equal' if answer.equal else 'DIFFERENT':9}  {answer.cell:24} {answer.cpu_s:8.2f} s")

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import typer
 
 from streams.commands.devnet import DEFAULT_STATE, StateOption
+from streams.fhe.keyset import EngineName
 
 _INTERRUPTED: Final = 130  # as a shell says it
 
 
 def demo(
     transfers: Annotated[int, typer.Option(help="Honest transfers.")] = 5,
-    engine: Annotated[Literal["tfhe-rs", "clear"], typer.Option(help="What computes.")] = "tfhe-rs",
+    engine: Annotated[EngineName, typer.Option(help="What computes.")] = "tfhe-rs",
     until: Annotated[str | None, typer.Option(help="Last stage to do.", show_default="all")] = None,
     kill: Annotated[
         list[str] | None, typer.Option(help="Kill this service once while busy; repeatable.")

@@ -11,6 +11,7 @@ from streams.commands import answers, machine, output
 from streams.commands.devnet import JsonOption
 from streams.commands.machine import Need
 from streams.domain.errors import ConfigurationError
+from streams.fhe.keyset import EngineName
 
 
 def doctor(
@@ -23,6 +24,7 @@ def doctor(
             help="Report of every operation and type on real ciphertexts, to be begun or continued."
         ),
     ] = None,
+    engine: Annotated[EngineName, typer.Option(help="What computes the matrix.")] = "tfhe-rs",
     threads: Annotated[int, typer.Option(min=1, help="Threads of the computation.")] = 2,
     as_json: JsonOption = False,
 ) -> None:
@@ -37,7 +39,7 @@ def doctor(
     if known_answers is not None and has_engine:
         raise typer.Exit(answers.compare(known_answers, threads))
     if matrix is not None and has_engine:
-        raise typer.Exit(answers.continue_matrix(matrix, threads))
+        raise typer.Exit(answers.continue_matrix(matrix, threads, engine))
     found += deployment()
     if as_json:
         output.result(found)

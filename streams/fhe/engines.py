@@ -4,13 +4,10 @@ The engine `wave` computes; proofs and squashing are those of `tfhe-rs`, on the 
 """
 
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from streams.fhe import clear
-from streams.fhe.keyset import KeyFiles
+from streams.fhe.keyset import EngineName, KeyFiles
 from streams.fhe.suite import ComputeSuite, ProofSuite, SquashSuite
-
-EngineName: TypeAlias = Literal["tfhe-rs", "wave", "clear"]
 
 
 def open_compute(engine: EngineName, files: KeyFiles, threads: int = 1) -> ComputeSuite:

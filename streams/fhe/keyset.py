@@ -26,7 +26,8 @@ import msgspec
 
 from streams.domain.errors import KeyMaterialError, KeyMissing
 
-Engine = Literal["tfhe-rs", "clear"]
+Engine = Literal["tfhe-rs", "clear"]  # of a key set
+EngineName = Literal["tfhe-rs", "wave", "clear"]  # what computes; `wave` does on the key sets of `tfhe-rs`
 
 RELEASES: Final[Mapping[str, str]] = {"tfhe-rs": "tfhe 1.6.3", "clear": "clear 1"}
 KEY_DOMAIN: Final = b"PDAT_KEY"
@@ -79,6 +80,11 @@ def file_digest(domain: bytes, path: Path) -> bytes:
     except FileNotFoundError as error:
         raise KeyMissing(f"there is no {path.name} here") from error
     return shake.digest(_DIGEST_BYTES)
+
+
+def keys_of(engine: EngineName) -> Engine:
+    """Whose key sets an engine computes on."""
+    return "clear" if engine == "clear" else "tfhe-rs"
 
 
 def engine_of(keyset: Path) -> Engine:

@@ -4,10 +4,13 @@ Implementations: `tfhe_rs` (the crate, byte for byte what the network computes) 
 the same places). All of them block for as long as the computation takes: call them from a thread.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
+
+from streams.domain.results import Ciphertext
+from streams.domain.work import ComputeWork
 
 
 class Encrypted(msgspec.Struct, frozen=True):
@@ -61,6 +64,15 @@ class ComputeSuite(Timed, Protocol):
 
     def cache_counts(self) -> tuple[int, int]:
         """How often an operand was decompressed already, and how often it was not."""
+        ...
+
+
+@runtime_checkable
+class ComponentSuite(Protocol):
+    """Computes components whole, without storing what lies between their operations."""
+
+    def outputs(self, work: ComputeWork) -> Iterator[Ciphertext]:
+        """The wanted outputs, each once it is computed; raises OperationError."""
         ...
 
 

@@ -25,7 +25,7 @@ from streams.devnet.operators import Operator
 from streams.devnet.stack import Stack
 from streams.devnet.state import State
 from streams.domain.errors import Fatal, RpcError
-from streams.fhe.keyset import Engine, KeyStore
+from streams.fhe.keyset import EngineName, KeyStore, keys_of
 from streams.fhe.suite import Encryptor
 from streams.settings import PostgresSettings
 
@@ -96,13 +96,13 @@ class Network(msgspec.Struct, frozen=True):
 
 @contextlib.asynccontextmanager
 async def opened(
-    state: State, servers: Stack, operators: Sequence[Operator], engine: Engine
+    state: State, servers: Stack, operators: Sequence[Operator], engine: EngineName
 ) -> AsyncGenerator[Network]:
     """The network over servers that run: keys made and activated, no service started yet."""
     accounts = chain_client.dev_accounts(coprocessors=len(operators))
     store, entropy = KeyStore(), SystemEntropy()
     seed = activation.machine_seed(entropy)
-    await asyncio.to_thread(activation.generate, state, engine, seed, store)
+    await asyncio.to_thread(activation.generate, state, keys_of(engine), seed, store)
     keys = await activation.activate(state, servers, store)
     files = await asyncio.to_thread(store.derive, keys.keyset_digest)
     async with (
@@ -119,7 +119,7 @@ async def opened(
             accounts=accounts,
             traffic=Traffic(chains, accounts),
             keys=keys,
-            encryptor=open_encryptor(engine, files, store.crs(keys.crs_digest), entropy),
+            encryptor=open_encryptor(keys_of(engine), files, store.crs(keys.crs_digest), entropy),
         )
 
 

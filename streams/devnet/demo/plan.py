@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from streams.domain.errors import ConfigurationError
-from streams.fhe.keyset import Engine
+from streams.fhe.keyset import EngineName
 
 
 class Stage(StrEnum):
@@ -35,7 +35,11 @@ KILLABLE: Final = ("graph", "tfhe-worker", "sns-worker", "transaction-sender")
 TRANSFERS_MAX: Final = 1_000
 
 # Measured on two cores of 2 GHz: seconds for the start of everything with the mint, and for one transfer.
-_ESTIMATE_S: Final[dict[Engine, tuple[float, float]]] = {"tfhe-rs": (28.0, 22.0), "clear": (14.0, 1.0)}
+_ESTIMATE_S: Final[dict[EngineName, tuple[float, float]]] = {
+    "tfhe-rs": (28.0, 22.0),
+    "wave": (28.0, 14.0),
+    "clear": (14.0, 1.0),
+}
 _KILL_S: Final = 8.0
 
 
@@ -44,7 +48,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     state_dir: Path
     transfers: int = 5
-    engine: Engine = "tfhe-rs"
+    engine: EngineName = "tfhe-rs"
     until: Stage = MAIN_JOB
     kills: tuple[str, ...] = ()
     keep: bool = False
@@ -62,7 +66,7 @@ def make(
     *,
     state_dir: Path,
     transfers: int,
-    engine: Engine,
+    engine: EngineName,
     until: Stage | None,
     kills: tuple[str, ...],
     keep: bool,

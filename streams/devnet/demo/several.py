@@ -16,7 +16,7 @@ from streams.devnet.demo.network import Network
 from streams.devnet.demo.run import end_on_signals, prepare
 from streams.devnet.state import State
 from streams.domain.errors import ConfigurationError
-from streams.fhe.keyset import Engine
+from streams.fhe.keyset import EngineName
 
 _COUNTERS: Final = {
     "differ": "coprocessor_gw_listener_drift_detected_counter",
@@ -31,13 +31,13 @@ class SeveralPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     state_dir: Path
     coprocessors: int
-    engine: Engine = "clear"
+    engine: EngineName = "clear"
     faults: tuple[Fault, ...] = ()
     keep: bool = False
 
 
 def make(
-    *, state_dir: Path, coprocessors: int, engine: Engine, chosen: tuple[str, ...], keep: bool
+    *, state_dir: Path, coprocessors: int, engine: EngineName, chosen: tuple[str, ...], keep: bool
 ) -> SeveralPlan:
     """A run as asked for, its faults in the order in which they can follow each other.
 

@@ -22,7 +22,7 @@ from streams.devnet.up import bucket_url
 from streams.domain.attestation import object_key_ct64, object_key_ct128
 from streams.domain.digest import keccak256
 from streams.domain.errors import Fatal, RpcError
-from streams.fhe.keyset import KeyStore
+from streams.fhe.keyset import KeyStore, keys_of
 from streams.fhe.suite import Encryptor
 from streams.ports import Entropy
 
@@ -70,7 +70,7 @@ async def check_devnet(world: World) -> None:
 async def check_keys(world: World) -> None:
     """The key set is made and activated, and the bytes in the bucket are those that were activated."""
     seed = activation.machine_seed(world.entropy)
-    await asyncio.to_thread(activation.generate, world.state, world.plan.engine, seed, world.keys)
+    await asyncio.to_thread(activation.generate, world.state, keys_of(world.plan.engine), seed, world.keys)
     keys = await activation.activate(world.state, world.servers, world.keys)
     url = f"{bucket_url(world.servers)}/PUB/CRS/{keys.crs_id.hex()}"
     response = await world.http.get(url)
@@ -108,7 +108,7 @@ async def squash(world: World) -> None:
     await _until(world, lambda: _squashed(world, handles))
     supply = (await world.traffic.balance_handles())[-1]
     body, _ = await kms.fetch(f"{bucket_url(world.servers)}/{object_key_ct128(supply)}", world.http)
-    decryptor = open_decryptor(world.plan.engine, activation.client_key_file(world.state))
+    decryptor = open_decryptor(keys_of(world.plan.engine), activation.client_key_file(world.state))
     value = await asyncio.to_thread(decryptor.decrypt, body, supply[30])
     _require_supply(world, "squashed", value)
 

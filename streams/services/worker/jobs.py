@@ -11,7 +11,7 @@ from streams.domain.results import Ciphertext
 from streams.domain.work import ComputeWork, ProofWork, SquashWork
 from streams.fhe.component import component_outputs
 from streams.fhe.engines import open_compute, open_proof, open_squash
-from streams.fhe.keyset import Engine, KeyFiles
+from streams.fhe.keyset import EngineName, KeyFiles
 from streams.fhe.suite import ComputeSuite, Expanded, ProofSuite, SquashSuite, Timed
 from streams.services.worker import frames
 from streams.services.worker.child import Jobs
@@ -19,7 +19,7 @@ from streams.services.worker.proof import VALUES_MAX, auxiliary_data, check_size
 from streams.services.worker.shelf import Counts, Shelf
 
 _Suite = TypeVar("_Suite", bound=Timed)
-_Opens = Callable[[Engine, KeyFiles, int], _Suite]
+_Opens = Callable[[EngineName, KeyFiles, int], _Suite]
 
 
 def _place(places: dict[bytes, Path], identity: bytes) -> Path:
@@ -35,13 +35,13 @@ class _KeyJobs(Generic[_Suite]):
     def __init__(
         self,
         opener: _Opens[_Suite],
-        engine: Engine,
+        engine: EngineName,
         threads: int,
         memory_bytes_max: int,
         counts: Callable[[_Suite], Counts] = lambda _: (0, 0),
     ) -> None:
         self._opener = opener
-        self._engine: Engine = engine
+        self._engine: EngineName = engine
         self._threads = threads
         self._places: dict[bytes, Path] = {}
         self.lookup_s = 0.0
@@ -75,7 +75,7 @@ class _KeyJobs(Generic[_Suite]):
 class ComputeJobs(_KeyJobs[ComputeSuite]):
     """Executes components."""
 
-    def __init__(self, engine: Engine, threads: int, memory_bytes_max: int = 0) -> None:
+    def __init__(self, engine: EngineName, threads: int, memory_bytes_max: int = 0) -> None:
         super().__init__(
             open_compute, engine, threads, memory_bytes_max, counts=lambda suite: suite.cache_counts()
         )
@@ -94,7 +94,7 @@ class SquashJobs(_KeyJobs[SquashSuite]):
     """Squashes stored ciphertexts."""
 
     def __init__(
-        self, engine: Engine, threads: int, memory_bytes_max: int = 0, *, compressed: bool = True
+        self, engine: EngineName, threads: int, memory_bytes_max: int = 0, *, compressed: bool = True
     ) -> None:
         super().__init__(open_squash, engine, threads, memory_bytes_max)
         self._format = Format.COMPRESSED_ON_CPU if compressed else Format.UNCOMPRESSED_ON_CPU
@@ -112,8 +112,8 @@ class SquashJobs(_KeyJobs[SquashSuite]):
 class ProofJobs:
     """Judges encrypted inputs; a suite needs key set and reference string, so each pair is one."""
 
-    def __init__(self, engine: Engine, threads: int, memory_bytes_max: int = 0) -> None:
-        self._engine: Engine = engine
+    def __init__(self, engine: EngineName, threads: int, memory_bytes_max: int = 0) -> None:
+        self._engine: EngineName = engine
         self._threads = threads
         self._keys: dict[bytes, Path] = {}
         self._crs: dict[bytes, Path] = {}
@@ -197,10 +197,10 @@ def jobs_of(
             raise ConfigurationError(f"there is no worker of the class {kind}")
 
 
-def known_engine(name: str) -> Engine:
+def known_engine(name: str) -> EngineName:
     """The engine of that name; raises ConfigurationError when workers do not have it."""
     match name:
-        case "tfhe-rs" | "clear":
+        case "tfhe-rs" | "wave" | "clear":
             return name
         case _:
-            raise ConfigurationError(f"workers have the engines tfhe-rs and clear, not {name}")
+            raise ConfigurationError(f"workers have the engines tfhe-rs, wave and clear, not {name}")

@@ -19,7 +19,7 @@ from streams.adapters.key_store import key_directory
 from streams.adapters.object_store.s3 import REQUESTS_MAX
 from streams.domain.control import WorkerHeartbeat
 from streams.domain.work import WorkClass
-from streams.fhe.keyset import KeyStore
+from streams.fhe.keyset import KeyStore, keys_of
 from streams.messages import claim_check
 from streams.messages.topics import GROUPS, WORK
 from streams.ports import Blobs, Record
@@ -150,7 +150,7 @@ class _Worker:
             Material(Downloads(root, http, settings.keys.url), KeyStore(root)),
             self._pool,
             self._runtime.clock,
-            engine=settings.engine.name,
+            engine=keys_of(known_engine(settings.engine.name)),
             needs_crs=self._kind.needs_crs,
             on_state=self._state("keys"),
         )

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from streams.adapters.system import SystemClock, SystemEntropy
@@ -53,10 +54,11 @@ async def child(
     keys: Keys,
     flags: tuple[str, ...] = (),
     on_caches: Callable[[frames.Caches], None] = lambda _: None,
+    engine: str = "tfhe-rs",
 ) -> AsyncGenerator[Pool]:
     command = (
         *(sys.executable, "-m", "streams.services.worker.child", "--kind", kind.name),
-        *("--engine", "tfhe-rs", "--threads", "2", "--memory-bytes", str(kind.memory_bytes_max)),
+        *("--engine", engine, "--threads", "2", "--memory-bytes", str(kind.memory_bytes_max)),
         *flags,
     )
     pool = Pool(command, SystemClock(), memory_bytes_max=kind.memory_bytes_max, on_caches=on_caches)
@@ -152,3 +154,19 @@ async def test_an_input_with_its_proof_is_verified(keys: Keys) -> None:
     assert isinstance(verdict, frames.Verdict)
     assert verdict.verified
     assert [ciphertext.fhe_type for ciphertext in verdict.ciphertexts] == [UINT64]
+
+
+async def test_the_wave_engine_computes_a_component_in_a_worker_s_child(keys: Keys) -> None:
+    samples = client.TfheSamples(keys.generated.client_key.read_bytes(), keys.files)
+    numbers = {handle("a"): 40, handle("b"): 2}
+    given = tuple(
+        Ciphertext(handle=name, fhe_type=UINT64, ct64=samples.encrypt(ClearValue(UINT64, number)))
+        for name, number in numbers.items()
+    )
+    work = msgspec.structs.replace(addition(), steps=addition().steps[-1:], inputs=given)
+    async with child(tfhe_worker.KIND, keys, engine="wave") as pool:
+        outputs: list[Ciphertext] = []
+        await pool.execute(work, outputs.append)
+        assert [samples.decrypt(each.ct64) for each in outputs] == [ClearValue(UINT64, 42)]
+        # The keys are mapped files: a fraction of what the other engine loads.
+        assert peak_bytes(pool) < tfhe_worker.KIND.memory_bytes_max // 2

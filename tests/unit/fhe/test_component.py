@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -67,6 +67,18 @@ def test_steps_feed_each_other_and_only_outputs_come_back() -> None:
     )
     (output,) = tuple(component_outputs(Formula(), component))
     assert output == Ciphertext(handle=CHOSEN, fhe_type=U64, ct64=b"IfThenElse(Ge(a,b),Add(a,#),a)")
+
+
+def test_a_suite_that_computes_whole_components_gets_them_whole_and_checked() -> None:
+    class Whole(Formula):
+        def outputs(self, work: ComputeWork) -> Iterator[Ciphertext]:
+            yield Ciphertext(handle=work.outputs[0], fhe_type=U64, ct64=b"whole")
+
+    added = step("Add", A, B, result=SUM)
+    component = work(added, inputs=(given("a"), given("b")), outputs=(SUM,))
+    assert [each.ct64 for each in component_outputs(Whole(), component)] == [b"whole"]
+    with pytest.raises(OperationError, match="no step computes"):
+        tuple(component_outputs(Whole(), work(inputs=(given("a"),), outputs=(SUM,))))
 
 
 def test_an_output_is_there_before_the_next_step_runs() -> None:
