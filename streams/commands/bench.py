@@ -1,7 +1,5 @@
 """`bench`: what things take here. Several measurements may be named, each with its options behind its name.
 
-`bench catch-up`: how fast a listener reads a chain.
-
 `counts` is no measurement: it is what operations cost, from the algorithms themselves.
 """
 

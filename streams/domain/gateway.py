@@ -184,18 +184,25 @@ def _apply_log(
     if isinstance(event, drift.Watched):
         place = drift.Place(block=log.block_number, range_end=fact.to_block)
         drift.observe(state, tenant, event, place, limits)
-    if isinstance(event, VerifyProofRequest):
-        _request(state, tenant, fact, log, event)
-    elif isinstance(event, AddCiphertextMaterial) and event.tx_sender == sender_address:
-        _committed(state, tenant, event)
-    elif isinstance(event, AccountAllowed) and event.tx_sender == sender_address:
-        items.finish(state, tenant, allow_item(tenant, event.handle, event.account))
-    elif isinstance(event, PublicDecryptAllowed) and event.tx_sender == sender_address:
-        items.finish(state, tenant, allow_item(tenant, event.handle, b""))
-    elif isinstance(event, VerifyProofResponseCall) and event.tx_sender == sender_address:
-        proof = state.get(ProofRow, tenant, event.zk_proof_id)
-        if proof is not None:
-            items.finish(state, tenant, response_item(proof))
+    match event:
+        case VerifyProofRequest():
+            _request(state, tenant, fact, log, event)
+        case AddCiphertextMaterial() if event.tx_sender == sender_address:
+            _committed(state, tenant, event)
+        case AccountAllowed() if event.tx_sender == sender_address:
+            items.finish(state, tenant, allow_item(tenant, event.handle, event.account))
+        case PublicDecryptAllowed() if event.tx_sender == sender_address:
+            items.finish(state, tenant, allow_item(tenant, event.handle, b""))
+        case VerifyProofResponseCall() if event.tx_sender == sender_address:
+            _answered(state, tenant, event)
+        case _:
+            pass
+
+
+def _answered(state: State, tenant: str, event: VerifyProofResponseCall) -> None:
+    proof = state.get(ProofRow, tenant, event.zk_proof_id)
+    if proof is not None:
+        items.finish(state, tenant, response_item(proof))
 
 
 def _committed(state: State, tenant: str, event: AddCiphertextMaterial) -> None:

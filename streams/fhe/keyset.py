@@ -20,7 +20,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -35,8 +35,11 @@ CRS_DOMAIN: Final = b"PDAT_CRS"
 CLEAR_MAGIC: Final = b"CLRK"
 PURPOSES: Final = ("public", "compute", "squash")
 
+_MANIFEST: Final = "manifest.json"
 _CHUNK_BYTES: Final = 1 << 20
 _DIGEST_BYTES: Final = 32
+
+_M = TypeVar("_M", bound=msgspec.Struct)
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,12 +133,9 @@ class KeyStore:
     def ready(self, digest: bytes) -> KeyFiles | None:
         """The files by purpose, if they have been derived here for this release."""
         folder = self.root / digest.hex() / "derived"
-        try:
-            manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
-        except FileNotFoundError:
+        manifest = manifest_of(folder, Manifest)
+        if manifest is None:
             return None
-        except msgspec.MsgspecError as error:
-            raise KeyMaterialError(f"the manifest in {folder} does not decode") from error
         if manifest.release != RELEASES[manifest.engine]:
             raise KeyMaterialError(f"{folder} is of {manifest.release}, this is {RELEASES[manifest.engine]}")
         return KeyFiles(folder)
@@ -158,16 +158,10 @@ class KeyStore:
 
     def _derive_into(self, keyset: Path, digest: bytes) -> KeyFiles:
         target = keyset.with_name("derived")
-        draft = Path(tempfile.mkdtemp(prefix=".derived.", dir=keyset.parent))
-        try:
-            engine = engine_of(keyset)
+        engine = engine_of(keyset)
+        manifest = Manifest(engine=engine, release=RELEASES[engine], digest=digest.hex())
+        with drafted(target, manifest) as draft:
             _derive_in_process(engine, keyset, draft)
-            manifest = Manifest(engine=engine, release=RELEASES[engine], digest=digest.hex())
-            (draft / "manifest.json").write_bytes(msgspec.json.encode(manifest))
-            draft.chmod(0o755)
-            draft.rename(target)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
         return KeyFiles(target)
 
 
@@ -189,6 +183,29 @@ def _copy(source: Path, target: Path) -> None:
         path.rename(target)  # complete or absent
     finally:
         path.unlink(missing_ok=True)
+
+
+def manifest_of(folder: Path, kind: type[_M]) -> _M | None:
+    """What a folder of derived files says of itself, None where it is not whole; raises KeyMaterialError."""
+    try:
+        return msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except msgspec.MsgspecError as error:
+        raise KeyMaterialError(f"the manifest in {folder} does not decode") from error
+
+
+@contextlib.contextmanager
+def drafted(target: Path, manifest: msgspec.Struct) -> Generator[Path]:
+    """A folder to write derived files into; it becomes the target whole, with its manifest, or not at all."""
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield draft
+        (draft / _MANIFEST).write_bytes(msgspec.json.encode(manifest))
+        draft.chmod(0o755)
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 @contextlib.contextmanager

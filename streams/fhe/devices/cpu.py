@@ -12,7 +12,7 @@ import numpy as np
 from streams.domain.errors import ConfigurationError
 from streams.fhe.devices.keys import ServerKey
 from streams.fhe.devices.port import Bootstraps
-from streams.fhe.devices.words import Words
+from streams.fhe.devices.words import Words, flat
 from streams.fhe.parameters import PINNED, Parameters
 
 CHUNK: Final = 32  # ciphertexts that a thread of the kernel turns together (`native/kernel/src/batch.rs`)
@@ -54,8 +54,8 @@ class CpuDevice:
         parameters = key.parameters
         check_shape(parameters)
         dimension = parameters.lwe_dimension
-        switching = kernel.KeyswitchKey.prepare(_flat(key.key_switch.rows), dimension, parameters.ks.level)
-        rotation = kernel.BootstrapKey.prepare(_flat(key.bootstrap.bits), dimension, path)
+        switching = kernel.KeyswitchKey.prepare(flat(key.key_switch.rows), dimension, parameters.ks.level)
+        rotation = kernel.BootstrapKey.prepare(flat(key.bootstrap.bits), dimension, path)
         return cls(parameters, switching, rotation, threads, path)
 
     @property
@@ -71,7 +71,7 @@ class CpuDevice:
     def bootstrap(self, batch: Bootstraps) -> list[Words]:
         """For each ciphertext its results, shape (boxes of it, 2049)."""
         results = kernel.keyswitch_bootstrap(
-            _flat(batch.ciphertexts),
+            flat(batch.ciphertexts),
             _tables(batch),
             np.array(batch.tables, np.uint32).data,
             self._reads(batch),
@@ -84,7 +84,7 @@ class CpuDevice:
 
     def rotate(self, batch: Bootstraps) -> list[Words]:
         """The same for ciphertexts (batch, n + 1) of random numbers, which are under a small key already."""
-        amounts = kernel.modulus_switch(_flat(batch.ciphertexts), self._parameters.lwe_dimension)
+        amounts = kernel.modulus_switch(flat(batch.ciphertexts), self._parameters.lwe_dimension)
         results = self._random.bootstrap(
             np.frombuffer(amounts, np.uint16).data,
             _tables(batch),
@@ -116,8 +116,4 @@ def check_shape(parameters: Parameters) -> None:
 def _tables(batch: Bootstraps) -> memoryview:
     if (batch.polynomials % np.uint64(TABLE_UNIT)).any():
         raise ConfigurationError("a test polynomial has bits below the kernel's unit of 2^32")
-    return _flat(batch.polynomials)
-
-
-def _flat(words: Words) -> memoryview:
-    return np.ascontiguousarray(words).reshape(-1).data
+    return flat(batch.polynomials)

@@ -8,7 +8,7 @@ import numpy as np
 
 from streams.fhe.devices import packing
 from streams.fhe.devices.packing import Rounded
-from streams.fhe.devices.words import Words
+from streams.fhe.devices.words import Words, flat
 from streams.fhe.parameters import COMPRESSION, Parameters
 
 
@@ -28,7 +28,7 @@ class CpuStorage:
         self._unpack = unpack
         self._threads = threads
         self._path = path
-        self._table = np.ascontiguousarray(packing.digit_polynomial(parameters)).reshape(-1).data
+        self._table = flat(packing.digit_polynomial(parameters))
 
     def compress(self, blocks: Words) -> tuple[Rounded, ...]:
         """The stored words of a number's blocks (count, k N + 1), all fresh and below 4."""
@@ -41,7 +41,7 @@ class CpuStorage:
         amounts = np.concatenate(rows)
         count = len(amounts)
         results = self._unpack.bootstrap(
-            np.ascontiguousarray(amounts).reshape(-1).data,
+            flat(amounts),
             self._table,
             np.zeros(count, np.uint32).data,
             _constant_terms(count),
@@ -52,7 +52,7 @@ class CpuStorage:
         return np.split(words, list(accumulate(map(len, rows)))[:-1])
 
     def _packed(self, blocks: Words) -> Rounded:
-        ready = np.ascontiguousarray(packing.scaled(blocks)).reshape(-1).data
+        ready = flat(packing.scaled(blocks))
         packed = np.frombuffer(self._pack.pack(ready, self._threads, self._path), np.uint64)
         return packing.rounded(packed, len(blocks))
 
@@ -60,4 +60,4 @@ class CpuStorage:
 def _constant_terms(count: int) -> memoryview:
     reads = np.zeros((count, 2), np.uint32)  # (ciphertext, coefficient)
     reads[:, 0] = np.arange(count)
-    return reads.reshape(-1).data
+    return flat(reads)

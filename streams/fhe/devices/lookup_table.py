@@ -13,8 +13,14 @@ def test_polynomial(parameters: Parameters, entries: Digits) -> Words:
     Each entry fills a box of N / p coefficients. The boxes are moved by half a box to the left, so that noise
     of either sign stays inside; what leaves at the left comes back negated at the right, as X^N = -1 wants.
     """
-    half = parameters.box // 2
-    boxes = np.repeat(encode_halves(parameters, entries), parameters.box, axis=-1)
+    return boxed(encode_halves(parameters, entries), parameters.polynomial_size)
+
+
+def boxed(values: Words, size: int) -> Words:
+    """Polynomials (tables, size) of torus elements (tables, m), each in a box of size / m coefficients."""
+    box = size // values.shape[-1]
+    half = box // 2
+    boxes = np.repeat(values, box, axis=-1)
     turned = np.roll(boxes, -half, axis=-1)
     turned[..., -half:] = -turned[..., -half:]
     return turned

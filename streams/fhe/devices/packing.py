@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from streams.fhe.devices.encoding import encode
 from streams.fhe.devices.glwe import sample_extract
+from streams.fhe.devices.lookup_table import boxed
 from streams.fhe.devices.words import Word, Words
 from streams.fhe.parameters import COMPRESSION, WORD_BITS, Parameters
 
@@ -51,8 +52,5 @@ def exponents(stored: Rounded) -> Rounded:
 
 def digit_polynomial(parameters: Parameters) -> Words:
     """The test polynomial (1, N) that maps a stored digit to itself at the scale of blocks."""
-    box = parameters.polynomial_size // DIGITS
-    boxes = np.repeat(encode(parameters, np.arange(DIGITS, dtype=np.int64)), box)
-    turned = np.roll(boxes, -(box // 2))
-    turned[-(box // 2) :] = -turned[-(box // 2) :]
-    return turned[None]
+    digits = np.arange(DIGITS, dtype=np.int64)
+    return boxed(encode(parameters, digits[None]), parameters.polynomial_size)

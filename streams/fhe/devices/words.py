@@ -1,6 +1,6 @@
 """Arrays of torus elements: 64-bit words in units of 2^-64 of a turn, on which all arithmetic wraps."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,3 +23,8 @@ def as_signed(words: Words) -> Digits:
 def dot(words: Words, bits: Words) -> Words:
     """Inner products over the last axis, modulo 2^64; shapes (..., d) and (d,) give (...)."""
     return (words * bits).sum(-1, dtype=np.uint64)
+
+
+def flat(array: NDArray[Any]) -> memoryview:
+    """Elements in a row, as native code takes them."""
+    return np.ascontiguousarray(array).reshape(-1).data

@@ -16,11 +16,12 @@ from streams.fhe.devices.packing import Rounded
 from streams.fhe.formats.cursor import Cursor
 from streams.fhe.formats.seeded import native_modulus
 from streams.fhe.parameters import COMPRESSION, WORD_BITS
+from streams.fhe.radix.block import MESSAGE_BITS
+from streams.fhe.radix.operations import blocks_of
 
 _NAME: Final = "high_level_api::CompressedCiphertextList"
 _MODULUS: Final = 4
 _UNSIGNED, _BOOLEAN = 0, 2  # variants of the element's kind
-_BLOCK_BITS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,8 @@ class PackedNumber:
     def require(self, fhe_type: FheType) -> None:
         """Refuse a number of another type; raises OperationError."""
         if self.is_bool != (fhe_type == FheType.BOOL) or self.blocks != blocks_of(fhe_type):
-            kind = "a flag" if self.is_bool else f"a number of {self.blocks * _BLOCK_BITS} bits"
+            kind = "a flag" if self.is_bool else f"a number of {self.blocks * MESSAGE_BITS} bits"
             raise OperationError(f"the ct64 is {kind}, expected is {fhe_type.name}")
-
-
-def blocks_of(fhe_type: FheType) -> int:
-    """Blocks of a number; a Bool is one."""
-    return max(1, fhe_type.bits // _BLOCK_BITS)
 
 
 def read_number(ct64: bytes) -> PackedNumber:

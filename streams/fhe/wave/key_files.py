@@ -8,8 +8,6 @@
 """
 
 import mmap
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,10 +20,10 @@ from streams.domain.errors import KeyMaterialError, KeyMissing
 from streams.fhe.devices.cpu import CpuDevice
 from streams.fhe.devices.cpu_storage import CpuStorage
 from streams.fhe.devices.re_randomisation import PublicKey, ReRandomiser
-from streams.fhe.devices.words import Words
+from streams.fhe.devices.words import flat
 from streams.fhe.formats import xof_key_set
 from streams.fhe.formats.xof_key_set import ActivatedKeys
-from streams.fhe.keyset import locked
+from streams.fhe.keyset import drafted, locked, manifest_of
 from streams.fhe.parameters import COMPRESSION, PINNED
 
 RELEASE: Final = "wave 1"  # of these files' layout
@@ -90,12 +88,9 @@ def opened(folder: Path, threads: int = 1, path: str | None = None) -> WaveKeys:
 
 
 def _is_ready(folder: Path) -> bool:
-    try:
-        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
-    except FileNotFoundError:
+    manifest = manifest_of(folder, Manifest)
+    if manifest is None:
         return False
-    except msgspec.MsgspecError as error:
-        raise KeyMaterialError(f"the manifest in {folder} does not decode") from error
     if manifest.release != RELEASE:
         raise KeyMaterialError(f"{folder} is of {manifest.release}, this is {RELEASE}")
     return True
@@ -103,30 +98,23 @@ def _is_ready(folder: Path) -> bool:
 
 def _derive(keyset: Path, folder: Path) -> None:
     keys = xof_key_set.read(keyset)
-    draft = Path(tempfile.mkdtemp(prefix=".wave.", dir=keyset.parent))
-    try:
+    with drafted(folder, Manifest(release=RELEASE)) as draft:
         _write(keys, draft)
-        manifest = Manifest(release=RELEASE)
-        (draft / "manifest.json").write_bytes(msgspec.json.encode(manifest))
-        draft.chmod(0o755)
-        draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _write(keys: ActivatedKeys, folder: Path) -> None:
     small, packed = PINNED.lwe_dimension, COMPRESSION
-    switch = kernel.KeyswitchKey.prepare(_flat(keys.switch.expanded()), small, PINNED.ks.level)
+    switch = kernel.KeyswitchKey.prepare(flat(keys.switch.expanded()), small, PINNED.ks.level)
     (folder / "switch").write_bytes(switch.to_bytes())
     for name, rows, dimension in (
         ("rotate", keys.rotate, small),
         ("random", keys.random, small),
         ("unpack", keys.unpack, packed.dimension),
     ):
-        key = kernel.BootstrapKey.prepare(_flat(rows.expanded()), dimension)
+        key = kernel.BootstrapKey.prepare(flat(rows.expanded()), dimension)
         (folder / name).write_bytes(key.to_bytes())
     pack = kernel.PackingKey.prepare(
-        _flat(keys.pack.expanded()), packed.glwe_dimension, packed.polynomial_size, packed.packing.level
+        flat(keys.pack.expanded()), packed.glwe_dimension, packed.polynomial_size, packed.packing.level
     )
     (folder / "pack").write_bytes(pack.to_bytes())
     public = keys.public.expanded().reshape(-1)
@@ -140,10 +128,6 @@ def _re_randomiser(path: Path) -> ReRandomiser:
         raise KeyMaterialError(f"{path} has {len(words)} words, {size * (size + 3)} are due")
     mask, body, rows = np.split(words, [size, 2 * size])
     return ReRandomiser(PublicKey(mask, body), rows.reshape(size, size + 1))
-
-
-def _flat(words: Words) -> memoryview:
-    return np.ascontiguousarray(words).reshape(-1).data
 
 
 def _mapped(path: Path) -> memoryview:

@@ -34,7 +34,7 @@ async def got(settings: ObjectStoreSettings, bucket: str) -> tuple[bytes, str]:
         return httpx.Response(200, content=b"body")
 
     async with HttpReader(FakeClock(), httpx.MockTransport(answer)) as reader:
-        blob = await PublicBlobs(settings, reader).get(bucket, "work/k", size_bytes_max=9)
+        blob = await PublicBlobs(settings, reader).get(bucket, "body/k", size_bytes_max=9)
     assert blob is not None
     assert "authorization" not in asked[0].headers
     return blob.body, str(asked[0].url)
@@ -43,10 +43,10 @@ async def got(settings: ObjectStoreSettings, bucket: str) -> tuple[bytes, str]:
 @pytest.mark.parametrize(
     ("settings", "bucket", "url"),
     [
-        (LOCAL, "w", "http://store.test:9000/w/work/k"),
-        (BEHIND_URL, "b", "http://outside.test/b/work/k"),
-        (BEHIND_URL, "other", "http://inside.test/other/work/k"),
-        (REMOTE, "b", "https://b.s3.eu-1.amazonaws.com/work/k"),
+        (LOCAL, "w", "http://store.test:9000/w/body/k"),
+        (BEHIND_URL, "b", "http://outside.test/b/body/k"),
+        (BEHIND_URL, "other", "http://inside.test/other/body/k"),
+        (REMOTE, "b", "https://b.s3.eu-1.amazonaws.com/body/k"),
     ],
 )
 async def test_an_object_is_read_by_its_public_url(

@@ -12,7 +12,6 @@ from streams.domain.errors import OperationError
 from streams.domain.operations import FheType
 from streams.fhe.formats.ciphertext_list import (
     PackedNumber,
-    blocks_of,
     pack_bits,
     read_number,
     unpack_bits,
@@ -20,6 +19,7 @@ from streams.fhe.formats.ciphertext_list import (
 )
 from streams.fhe.known_answers import KnownAnswers, load
 from streams.fhe.parameters import COMPRESSION
+from streams.fhe.radix.operations import blocks_of
 
 FIXTURES = Path(__file__).parents[3] / "fixtures/tfhe"
 KNOWN: KnownAnswers = load(FIXTURES / "known_answers.json")
