@@ -165,6 +165,7 @@ class EngineSettings(Section):
     device: Literal["auto", "cpu", "cuda", "concrete", "reference"] = "auto"
     workers: int = Field(default=0, ge=0)  # threads of a worker's child; 0 = as the next one says
     coprocessor_fhe_threads: int = Field(default=32, ge=1)  # at most, and no more than there are cores
+    window: int = Field(default=0, ge=0, le=1024)  # items of a tfhe-worker with `wave`; 0 = 8 a thread
     memory_mib: int = Field(default=0, ge=0)  # bound of a worker's child; 0 = that of its class
     gpu_enabled: bool = False
     schedule: Literal["MAX_PARALLELISM", "MAX_LOCALITY"] = "MAX_PARALLELISM"

@@ -20,7 +20,7 @@ from streams.domain.errors import InvalidInput, KeyMaterialError, OperationError
 from streams.domain.operations import TYPE_BITS, FheType
 from streams.fhe import arithmetic, coverage
 from streams.fhe.keyset import CLEAR_MAGIC, KeyFiles
-from streams.fhe.suite import ClearValue, Encrypted, Expanded, Operand
+from streams.fhe.suite import ClearValue, Encrypted, Expanded, Operand, Tally
 
 STORED: Final = b"CLR1"
 PROVEN: Final = b"CLRP"
@@ -94,9 +94,9 @@ class ClearCompute(_Timed):
         value = arithmetic.result(row, numbers, fhe_type, FheType(out_type))
         return encode(STORED, ClearValue(out_type, value))
 
-    def cache_counts(self) -> tuple[int, int]:
-        """Nothing is compressed here."""
-        return 0, 0
+    def tally(self) -> Tally:
+        """Nothing is compressed here, and there are no look-ups."""
+        return Tally()
 
 
 def _number(operand: Operand) -> arithmetic.Number:

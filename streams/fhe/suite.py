@@ -4,6 +4,7 @@ Implementations: `tfhe_rs` (the crate, byte for byte what the network computes) 
 the same places). All of them block for as long as the computation takes: call them from a thread.
 """
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -43,6 +44,25 @@ class ClearValue(msgspec.Struct, frozen=True):
     value: int
 
 
+class Tally(msgspec.Struct, frozen=True):
+    """Counts that only grow."""
+
+    hits: int = 0  # operands that had been decompressed already
+    misses: int = 0
+    look_ups: int = 0  # in batches of the engine `wave`
+    places: int = 0  # that these batches had
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(*map(operator.add, _fields(self), _fields(other)))
+
+    def __sub__(self, other: "Tally") -> "Tally":
+        return Tally(*map(operator.sub, _fields(self), _fields(other)))
+
+
+def _fields(tally: Tally) -> tuple[int, ...]:
+    return msgspec.structs.astuple(tally)
+
+
 class Timed(Protocol):
     """Tells how slow this machine is."""
 
@@ -62,8 +82,8 @@ class ComputeSuite(Timed, Protocol):
         """
         ...
 
-    def cache_counts(self) -> tuple[int, int]:
-        """How often an operand was decompressed already, and how often it was not."""
+    def tally(self) -> Tally:
+        """What it has counted since it was opened."""
         ...
 
 

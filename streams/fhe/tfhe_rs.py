@@ -10,7 +10,7 @@ import cipherstream_tfhe as native
 from streams.domain.errors import InvalidInput, KeyMaterialError, OperationError, WorkerCrashed
 from streams.fhe import coverage
 from streams.fhe.keyset import KeyFiles
-from streams.fhe.suite import Encrypted, Expanded, Operand
+from streams.fhe.suite import Encrypted, Expanded, Operand, Tally
 
 FASTEST_INSTRUCTION_SET = "avx512"  # the known answers were recorded on it
 
@@ -83,9 +83,9 @@ class TfheCompute(_Suite[native.ComputeKey]):
         with _computing():
             return self._key.execute(operation, _crossing(operands), out_type)
 
-    def cache_counts(self) -> tuple[int, int]:
+    def tally(self) -> Tally:
         """Hits and misses of the decompressed operands, which are kept by their bytes."""
-        return self._key.cache_counts
+        return Tally(*self._key.cache_counts)
 
     def evaluate(self, operation: int, operands: Sequence[Operand], out_type: int) -> int:
         """The operation's result on clear numbers, computed by the same code but without bootstraps.

@@ -301,6 +301,13 @@ _CACHE_METRICS: Final = (
         ("cache",),
     ),
     Metric(
+        "cipherstream_wave_look_ups",
+        "counter",
+        _COMPUTE,
+        "Look-ups that ran in batches of the engine `wave`; divided by the next one: how full they were.",
+    ),
+    Metric("cipherstream_wave_places", "counter", _COMPUTE, "Places that those batches had."),
+    Metric(
         "cipherstream_sns_backlog",
         "gauge",
         _SNS,

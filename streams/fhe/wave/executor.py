@@ -94,6 +94,12 @@ class WaveExecutor:
         self._submitted += 1
         self._ready += [(progress, step) for step in progress.ready]
 
+    def withdraw(self, name: str) -> None:
+        """Takes a component out: nobody wants its results any more."""
+        self._ready = [each for each in self._ready if each[0].name != name]
+        self._running = {each: None for each in self._running if each.progress.name != name}
+        self._results = [each for each in self._results if each.component != name]
+
     def advance(self) -> list[Result]:
         """Runs one batch, if anything waits; gives the wanted handles that were settled since the last call.
 

@@ -2,53 +2,117 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Protocol, Self
 
 import numpy as np
 
 from streams.domain.operations import FheType
-from streams.fhe.devices.cpu_storage import CpuStorage
-from streams.fhe.devices.re_randomisation import ReRandomiser
+from streams.fhe.devices.packing import Rounded
+from streams.fhe.devices.words import Words
 from streams.fhe.formats.ciphertext_list import PackedNumber, read_number, write_number
 from streams.fhe.radix.block import DIGIT_MAX, Block, Wire
 from streams.fhe.radix.device_executor import DeviceExecutor
 from streams.fhe.radix.steps import LookUp
 from streams.fhe.suite import Encrypted
 from streams.fhe.wave.component import Value
+from streams.fhe.wave.decompressed import CACHE_BYTES_MAX, Decompressed
 
 _SEED_DOMAIN: Final = b"wave re-randomisation"
 _SEED_BYTES: Final = 32
 
 
-class Storage:
-    """Loads and stores numbers of one key set."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Stored numbers that are computed with together."""
 
-    def __init__(self, storage: CpuStorage, re_randomise: ReRandomiser, executor: DeviceExecutor) -> None:
-        self._storage = storage
-        self._re_randomise = re_randomise
-        self._executor = executor
+    numbers: tuple["StoredNumber", ...]
+    context: bytes  # what is computed with them; with the ct64s it decides how they are re-randomised
 
-    def load(self, stored: Sequence[Encrypted], context: bytes) -> list[Value]:
-        """Numbers ready to compute with, decompressed in one batch and re-randomised.
+    @classmethod
+    def of(cls, stored: Sequence[Encrypted], context: bytes) -> Self:
+        """Reads ct64s.
 
         Args:
-            stored: ct64s with the types that they should have.
-            context: what is computed with them; with the ct64s it decides what is added.
+            stored: with the types that they should have.
+            context: as above.
 
         Raises:
             OperationError: bytes that are no stored number of that type.
         """
-        numbers = [_checked(each) for each in stored]
-        glwes = [glwe for number in numbers for glwe in number.glwes]
+        return cls(tuple(StoredNumber.of(each) for each in stored), context)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNumber:
+    """A ct64 that was read."""
+
+    fhe_type: FheType
+    digest: bytes  # of the ct64
+    packed: PackedNumber
+
+    @classmethod
+    def of(cls, stored: Encrypted) -> Self:
+        """Raises OperationError when these are not the bytes of such a number."""
+        packed = read_number(stored.ct64)
+        packed.require(FheType(stored.fhe_type))
+        return cls(FheType(stored.fhe_type), hashlib.sha256(stored.ct64).digest(), packed)
+
+
+class Packs(Protocol):
+    """A device's part of storing."""
+
+    def compress(self, blocks: Words) -> tuple[Rounded, ...]: ...
+
+    def decompress(self, glwes: Sequence[Rounded]) -> list[Words]: ...
+
+
+class ReRandomises(Protocol):
+    """Adds encryptions of zero to numbers, by their seeds."""
+
+    def __call__(self, numbers: Sequence[tuple[Words, bytes]]) -> list[Words]: ...
+
+
+class Storage:
+    """Loads and stores numbers of one key set. Not for several threads at once."""
+
+    def __init__(
+        self,
+        storage: Packs,
+        re_randomise: ReRandomises,
+        executor: DeviceExecutor,
+        cache_bytes_max: int = CACHE_BYTES_MAX,
+    ) -> None:
+        self._storage = storage
+        self._re_randomise = re_randomise
+        self._executor = executor
+        self.cache = Decompressed(cache_bytes_max)
+
+    def load(self, given: Sequence[Given]) -> list[list[Value]]:
+        """Numbers ready to compute with, all of them decompressed in one batch and re-randomised."""
+        blocks = self._decompressed([number for each in given for number in each.numbers])
+        seeds = [
+            _seed(each.context, index, number.digest)
+            for each in given
+            for index, number in enumerate(each.numbers)
+        ]
+        fresh = iter(self._re_randomise(list(zip(blocks, seeds, strict=True))))
+        return [[_value(number, next(fresh)) for number in each.numbers] for each in given]
+
+    def _decompressed(self, numbers: Sequence[StoredNumber]) -> list[Words]:
+        # What several ask for is decompressed once, and what was asked for lately not at all.
+        found = {number.digest: self.cache.get(number.digest) for number in numbers}
+        missing = {number.digest: number for number in numbers if found[number.digest] is None}
+        glwes = [glwe for number in missing.values() for glwe in number.packed.glwes]
         rows = iter(self._storage.decompress(glwes) if glwes else ())
-        values = list[Value]()
-        for index, (each, number) in enumerate(zip(stored, numbers, strict=True)):
-            blocks = np.concatenate([next(rows) for _ in number.glwes])
-            fresh = self._re_randomise(blocks, _seed(context, index, each.ct64))
-            high = 1 if number.is_bool else DIGIT_MAX
-            wires = tuple(Block.of(Wire(0, 2 * high, 1, row)) for row in fresh)
-            values.append(Value(FheType(each.fhe_type), wires))
-        return values
+        made = {
+            digest: np.concatenate([next(rows) for _ in number.packed.glwes])
+            for digest, number in missing.items()
+        }
+        for digest, blocks in made.items():
+            self.cache.put(digest, blocks)
+        known = {digest: blocks for digest, blocks in found.items() if blocks is not None} | made
+        return [known[number.digest] for number in numbers]
 
     def store(self, values: Sequence[Value]) -> list[bytes]:
         """The ct64s of numbers; a block that is not fresh is bootstrapped once more, all in one batch."""
@@ -63,15 +127,14 @@ class Storage:
         return write_number(PackedNumber(value.fhe_type == FheType.BOOL, len(blocks), packed))
 
 
-def _checked(stored: Encrypted) -> PackedNumber:
-    number = read_number(stored.ct64)
-    number.require(FheType(stored.fhe_type))
-    return number
+def _value(number: StoredNumber, blocks: Words) -> Value:
+    high = 1 if number.packed.is_bool else DIGIT_MAX
+    return Value(number.fhe_type, tuple(Block.of(Wire(0, 2 * high, 1, row)) for row in blocks))
 
 
-def _seed(context: bytes, index: int, ct64: bytes) -> bytes:
+def _seed(context: bytes, index: int, ct64_digest: bytes) -> bytes:
     digest = hashlib.shake_256(_SEED_DOMAIN)
-    for part in (context, index.to_bytes(8, "big"), ct64):
+    for part in (context, index.to_bytes(8, "big"), ct64_digest):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest(_SEED_BYTES)
 

@@ -7,7 +7,6 @@ from typing import Final, Self
 
 import msgspec
 
-from streams.domain.errors import OperationError
 from streams.domain.handle import COMPUTED_INDEX, stamp
 from streams.domain.operations import FheType
 from streams.domain.results import Ciphertext
@@ -18,23 +17,25 @@ from streams.fhe.keyset import KeyFiles
 from streams.fhe.radix.block import Block
 from streams.fhe.radix.device_executor import DeviceExecutor
 from streams.fhe.radix.steps import LookUp
-from streams.fhe.suite import Encrypted, Operand
-from streams.fhe.wave.component import Component, Computed, Failed, Value
+from streams.fhe.suite import Encrypted, Operand, Tally
 from streams.fhe.wave.executor import WaveExecutor
 from streams.fhe.wave.key_files import WaveKeys, derived, opened
-from streams.fhe.wave.storage import Storage
+from streams.fhe.wave.storage import Given, Storage
+from streams.fhe.wave.window import Item, Window
 
 _ATTEMPTS: Final = 3  # of the measurement of a look-up
-_SINGLE: Final = "single operation"
 
 
 class WaveCompute:
-    """Computes components of one key set: intermediate values stay on the device and are never compressed."""
+    """Computes components of one key set: intermediate values stay on the device and are never compressed.
+
+    The components of all threads share a window.
+    """
 
     def __init__(self, keys: WaveKeys) -> None:
-        self._device = keys.device
         self._executor = DeviceExecutor(keys.device)
         self._storage = Storage(keys.storage, keys.re_randomise, self._executor)
+        self._window = Window(lambda: WaveExecutor.on(b"", keys.device), self._storage)
 
     @classmethod
     def open(cls, files: KeyFiles, threads: int = 1) -> Self:
@@ -66,38 +67,26 @@ class WaveCompute:
         }
         return next(self._computed((step,), inputs, (result,))).ct64
 
-    def cache_counts(self) -> tuple[int, int]:
-        """No operand is kept from one component to the next."""
-        return 0, 0
+    def tally(self) -> Tally:
+        """Of decompressed operands, and how full the batches were."""
+        cache = self._storage.cache
+        return Tally(cache.hits, cache.misses, *self._window.fill)
 
     def outputs(self, work: ComputeWork) -> Iterator[Ciphertext]:
-        """The wanted outputs of a component, those of one batch together; raises OperationError."""
+        """The wanted outputs of a component; items of other threads run beside it. Raises OperationError."""
         inputs = {given.handle: Encrypted(given.fhe_type, given.ct64) for given in work.inputs}
-        return self._computed(work.steps, inputs, work.outputs)
+        return self._computed(work.steps, inputs, work.outputs, work.tenant)
 
     def _computed(
-        self, steps: tuple[Step, ...], inputs: dict[bytes, Encrypted], outputs: tuple[bytes, ...]
+        self,
+        steps: tuple[Step, ...],
+        inputs: dict[bytes, Encrypted],
+        outputs: tuple[bytes, ...],
+        tenant: str = "",
     ) -> Iterator[Ciphertext]:
-        window = WaveExecutor.on(b"", self._device)
-        values = self._storage.load(list(inputs.values()), msgspec.msgpack.encode(steps))
-        component = Component(
-            name=_SINGLE,
-            tenant="",
-            key_id=b"",
-            steps=steps,
-            inputs=dict(zip(inputs, values, strict=True)),
-            outputs=outputs,
-        )
-        window.submit(component)
-        while not window.is_idle:
-            yield from self._stored([_value(result) for result in window.advance()])
-
-    def _stored(self, computed: list[tuple[bytes, Value]]) -> Iterator[Ciphertext]:
-        if not computed:
-            return
-        ct64s = self._storage.store([value for _, value in computed])
-        for (handle, value), ct64 in zip(computed, ct64s, strict=True):
-            yield Ciphertext(handle=handle, fhe_type=value.fhe_type, ct64=ct64)
+        given = Given.of(tuple(inputs.values()), msgspec.msgpack.encode(steps))
+        item = Item(tenant=tenant, steps=steps, handles=tuple(inputs), given=given, outputs=outputs)
+        return self._window.outputs(item)
 
     def _seconds(self, block: Block) -> float:
         started = time.perf_counter()
@@ -111,12 +100,6 @@ def _name(index: int, operand: Operand) -> bytes:
             hashlib.sha256(index.to_bytes(4, "big")).digest(), COMPUTED_INDEX, 1, FheType(operand.fhe_type)
         )
     return operand.value
-
-
-def _value(result: Computed | Failed) -> tuple[bytes, Value]:
-    if isinstance(result, Failed):
-        raise OperationError(str(result.error)) from result.error
-    return result.handle, result.value
 
 
 def _zero(value: int) -> int:

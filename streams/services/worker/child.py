@@ -44,8 +44,8 @@ class Jobs(Protocol):
         ...
 
     @property
-    def caches(self) -> frames.Caches:
-        """Hits and misses so far."""
+    def counts(self) -> frames.Counts:
+        """So far."""
         ...
 
     def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None: ...
@@ -71,7 +71,7 @@ class _Line:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._lock = threading.Lock()
-        self._told = frames.Caches()
+        self._told = frames.Counts()
 
     def send(self, reply: frames.Reply, jobs: Jobs | None = None) -> None:
         """Send it, after the counts of those jobs if they are news: whoever has an answer has counted."""
@@ -80,10 +80,10 @@ class _Line:
 
     def _news(self, jobs: Jobs | None) -> bytes:
         # Under the lock, so that counts never go back.
-        if jobs is None or (caches := jobs.caches) == self._told:
+        if jobs is None or (counts := jobs.counts) == self._told:
             return b""
-        self._told = caches
-        return frames.frame(caches)
+        self._told = counts
+        return frames.frame(counts)
 
     def _put(self, message: bytes) -> None:
         try:

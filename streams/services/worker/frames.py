@@ -10,6 +10,7 @@ import msgspec
 from streams.domain.errors import Undecodable
 from streams.domain.results import Ciphertext
 from streams.domain.work import ComputeWork, ProofWork, SquashWork
+from streams.fhe.suite import Tally
 
 FRAME_BYTES_MAX: Final = 160 * 1024 * 1024  # a squashed object (66 MiB) beside its ct64, with room
 _LENGTH_BYTES: Final = 4
@@ -60,21 +61,19 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     """The child is up."""
 
 
-class Caches(msgspec.Struct, frozen=True, tag="caches"):
-    """How often something was at hand and how often not, since the child began."""
+class Counts(msgspec.Struct, frozen=True, tag="counts"):
+    """What a child has counted since it began."""
 
-    key_hits: int = 0
+    key_hits: int = 0  # a key set was open when it was asked for
     key_misses: int = 0
-    ciphertext_hits: int = 0
-    ciphertext_misses: int = 0
+    suites: Tally = Tally()
 
-    def since(self, before: "Caches") -> "Caches":
+    def since(self, before: "Counts") -> "Counts":
         """What came to these counts."""
-        return Caches(
+        return Counts(
             self.key_hits - before.key_hits,
             self.key_misses - before.key_misses,
-            self.ciphertext_hits - before.ciphertext_hits,
-            self.ciphertext_misses - before.ciphertext_misses,
+            self.suites - before.suites,
         )
 
 
@@ -135,7 +134,7 @@ class Broken(msgspec.Struct, frozen=True, tag="broken"):
 
 Request = OpenKeys | OpenCrs | Prepare | Batch
 Answer = Output | Opened | Finished | Verdict | Squashing | Broken
-Reply = Ready | Caches | Begun | Answer
+Reply = Ready | Counts | Begun | Answer
 Final_ = Opened | Finished | Verdict | Squashing | Broken  # what ends a request
 
 _request_decoder = msgspec.msgpack.Decoder(Request, dec_hook=lambda kind, value: kind(value))

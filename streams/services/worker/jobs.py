@@ -12,11 +12,11 @@ from streams.domain.work import ComputeWork, ProofWork, SquashWork
 from streams.fhe.component import component_outputs
 from streams.fhe.engines import open_compute, open_proof, open_squash
 from streams.fhe.keyset import EngineName, KeyFiles
-from streams.fhe.suite import ComputeSuite, Expanded, ProofSuite, SquashSuite, Timed
+from streams.fhe.suite import ComputeSuite, Expanded, ProofSuite, SquashSuite, Tally, Timed
 from streams.services.worker import frames
 from streams.services.worker.child import Jobs
 from streams.services.worker.proof import VALUES_MAX, auxiliary_data, check_size
-from streams.services.worker.shelf import Counts, Shelf
+from streams.services.worker.shelf import Shelf
 
 _Suite = TypeVar("_Suite", bound=Timed)
 _Opens = Callable[[EngineName, KeyFiles, int], _Suite]
@@ -38,19 +38,19 @@ class _KeyJobs(Generic[_Suite]):
         engine: EngineName,
         threads: int,
         memory_bytes_max: int,
-        counts: Callable[[_Suite], Counts] = lambda _: (0, 0),
+        tally: Callable[[_Suite], Tally] = lambda _: Tally(),
     ) -> None:
         self._opener = opener
         self._engine: EngineName = engine
         self._threads = threads
         self._places: dict[bytes, Path] = {}
         self.lookup_s = 0.0
-        self._suites = Shelf(self._open, memory_bytes_max, counts=counts)
+        self._suites = Shelf(self._open, memory_bytes_max, tally=tally)
 
     @property
-    def caches(self) -> frames.Caches:
-        """Of key sets, and of what those that are or were open have decompressed."""
-        return frames.Caches(*self._suites.lookups(), *self._suites.tallied())
+    def counts(self) -> frames.Counts:
+        """Of key sets, and what those that are or were open have counted."""
+        return frames.Counts(*self._suites.lookups(), self._suites.tallied())
 
     def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None:
         """Remember where it is, and load it if it is the newest."""
@@ -76,9 +76,7 @@ class ComputeJobs(_KeyJobs[ComputeSuite]):
     """Executes components."""
 
     def __init__(self, engine: EngineName, threads: int, memory_bytes_max: int = 0) -> None:
-        super().__init__(
-            open_compute, engine, threads, memory_bytes_max, counts=lambda suite: suite.cache_counts()
-        )
+        super().__init__(open_compute, engine, threads, memory_bytes_max, tally=lambda suite: suite.tally())
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
         """Outputs one by one."""
@@ -123,9 +121,9 @@ class ProofJobs:
         self._suites: Shelf[tuple[bytes, bytes], ProofSuite] = Shelf(self._open, memory_bytes_max)
 
     @property
-    def caches(self) -> frames.Caches:
+    def counts(self) -> frames.Counts:
         """Of pairs."""
-        return frames.Caches(*self._suites.lookups())
+        return frames.Counts(*self._suites.lookups())
 
     def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None:
         """Remember where it is, and load the newest when it has a reference string to go with."""

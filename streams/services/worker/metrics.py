@@ -7,7 +7,7 @@ import msgspec
 from prometheus_client import Counter, Gauge, Histogram
 
 from streams.adapters.telemetry.metrics import Metrics
-from streams.services.worker.frames import Caches
+from streams.services.worker.frames import Counts
 
 _LATENCY: Final = {
     "tfhe": "coprocessor_fhe_batch_latency_seconds",
@@ -40,13 +40,17 @@ class WorkerMetrics(LoopMetrics, frozen=True):
     child_deaths: Counter
     cache_hits: Counter  # by cache
     cache_misses: Counter
+    look_ups: Counter
+    places: Counter
 
-    def count(self, came: Caches) -> None:
+    def count(self, came: Counts) -> None:
         """Add what a child told."""
         self.cache_hits.labels(cache="keys").inc(came.key_hits)
         self.cache_misses.labels(cache="keys").inc(came.key_misses)
-        self.cache_hits.labels(cache="ciphertexts").inc(came.ciphertext_hits)
-        self.cache_misses.labels(cache="ciphertexts").inc(came.ciphertext_misses)
+        self.cache_hits.labels(cache="ciphertexts").inc(came.suites.hits)
+        self.cache_misses.labels(cache="ciphertexts").inc(came.suites.misses)
+        self.look_ups.inc(came.suites.look_ups)
+        self.places.inc(came.suites.places)
 
 
 class UploadMetrics(msgspec.Struct, frozen=True):
@@ -73,6 +77,8 @@ def worker_metrics(metrics: Metrics, kind: str, buckets: Sequence[float] | None 
         child_deaths=metrics.counter("coprocessor_worker_errors"),
         cache_hits=metrics.counter("cipherstream_worker_cache_hits"),
         cache_misses=metrics.counter("cipherstream_worker_cache_misses"),
+        look_ups=metrics.counter("cipherstream_wave_look_ups"),
+        places=metrics.counter("cipherstream_wave_places"),
     )
 
 

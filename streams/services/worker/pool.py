@@ -13,7 +13,7 @@ from streams.domain.errors import CipherstreamError, Fatal, WorkerCrashed
 from streams.domain.work import ProofWork
 from streams.ports import Clock
 from streams.services.worker import frames
-from streams.services.worker.process import Blame, Child, ChildLost, OnCaches, OnOutput, start_child
+from streams.services.worker.process import Blame, Child, ChildLost, OnCounts, OnOutput, start_child
 
 _log = structlog.get_logger(__name__)
 
@@ -67,9 +67,9 @@ class Pool:
         *,
         memory_bytes_max: int,
         on_state: OnState = lambda _ok, _detail: None,
-        on_caches: OnCaches = lambda _: None,
+        on_counts: OnCounts = lambda _: None,
     ) -> None:
-        self._on_caches = on_caches
+        self._on_counts = on_counts
         self._command = tuple(command)
         self._clock = clock
         self._memory_bytes_max = memory_bytes_max
@@ -152,7 +152,7 @@ class Pool:
             await self._child.stop()
 
     async def _start(self) -> Child:
-        return await start_child(self._command, self._memory_bytes_max, self._on_caches)
+        return await start_child(self._command, self._memory_bytes_max, self._on_counts)
 
     async def _live(self, child: Child) -> None:
         await child.ready(START_TIMEOUT_S)

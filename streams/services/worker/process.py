@@ -56,7 +56,7 @@ class _Preparation(msgspec.Struct):
     items: int = 0  # that wait for it
 
 
-OnCaches = Callable[[frames.Caches], None]
+OnCounts = Callable[[frames.Counts], None]
 
 
 class Child:
@@ -66,12 +66,12 @@ class Child:
         self,
         process: asyncio.subprocess.Process,
         memory_bytes_max: int,
-        on_caches: OnCaches = lambda _: None,
+        on_counts: OnCounts = lambda _: None,
     ) -> None:
         self._process = process
         self._memory_bytes_max = memory_bytes_max
-        self._on_caches = on_caches
-        self._caches = frames.Caches()
+        self._on_counts = on_counts
+        self._counts = frames.Counts()
         self._outbox = Outbox(self._write)
         self._preparing: dict[tuple[bytes, bytes], _Preparation] = {}
         self._questions: dict[int, _Question] = {}
@@ -223,9 +223,9 @@ class Child:
             case frames.Begun():
                 for number in self._questions.keys() & set(reply.numbers):
                     self._questions[number].begun.set()
-            case frames.Caches():
-                self._on_caches(reply.since(self._caches))
-                self._caches = reply
+            case frames.Counts():
+                self._on_counts(reply.since(self._counts))
+                self._counts = reply
             case _:
                 self._take_answer(reply)
 
@@ -275,7 +275,7 @@ def resident_bytes(pid: int) -> int:
 
 
 async def start_child(
-    command: Sequence[str], memory_bytes_max: int, on_caches: OnCaches = lambda _: None
+    command: Sequence[str], memory_bytes_max: int, on_counts: OnCounts = lambda _: None
 ) -> Child:
     """Start a child with its end of a socket pair."""
     ours, theirs = socket.socketpair()
@@ -284,7 +284,7 @@ async def start_child(
         process = await asyncio.create_subprocess_exec(
             *command, *ending, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL
         )
-    child = Child(process, memory_bytes_max, on_caches)
+    child = Child(process, memory_bytes_max, on_counts)
     await child.attach(ours)
     _log.info("child started", action="child_started", pid=process.pid)
     return child

@@ -36,6 +36,10 @@ from streams.services.worker.pool import OnState, Pool
 from streams.services.worker.results import Results
 from streams.settings import EngineSettings
 
+# Carries ripple: most operations have one look-up at a time, and the kernel is at its best from 16 on. An
+# item of the window takes longer for its neighbours; its timeout, ten times what it takes alone with
+# `tfhe-rs`, has room for that.
+WINDOW_PER_THREAD: Final = 8
 _ABANDON_S: Final = 0.1  # for a source whose items were cancelled
 _HTTP_TIMEOUT_S: Final = 30.0
 
@@ -46,7 +50,8 @@ class Kind(msgspec.Struct, frozen=True):
     name: str  # tfhe | zkproof | sns
     memory_bytes_max: int  # of the child; the parent takes less than 100 MB
     threads_max: int = 64
-    slots: int = 0  # items at a time; 0 = one for each thread
+    slots: int = 0  # items at a time; 0 = as many as its engine likes
+    computes: bool = False  # operations, which is what the engine `wave` batches across items
     requests_max: int = REQUESTS_MAX  # of the object store at a time
     child_flags: tuple[str, ...] = ()
     needs_crs: bool = False
@@ -101,6 +106,15 @@ def threads_of(engine: EngineSettings, cores: int, threads_max: int) -> int:
     return min(engine.workers or min(engine.coprocessor_fhe_threads, cores), threads_max)
 
 
+def slots_of(kind: Kind, engine: EngineSettings, threads: int) -> int:
+    """Items that a worker has in hand at a time."""
+    if kind.slots:
+        return kind.slots
+    if kind.computes and engine.name == "wave":
+        return engine.window or WINDOW_PER_THREAD * threads
+    return threads
+
+
 class _Worker:
     def __init__(
         self,
@@ -119,7 +133,7 @@ class _Worker:
         self._metrics = worker_metrics(runtime.metrics, kind.name)
         self._id = settings.service.id or f"{kind.name}-{socket.gethostname()}-{os.getpid()}"
         self._threads = threads_of(settings.engine, os.cpu_count() or 1, kind.threads_max)
-        self._slots = kind.slots or self._threads
+        self._slots = slots_of(kind, settings.engine, self._threads)
         self._pool = self._make_pool()
         self._keys = self._make_keys(http)
         tools = Tools(self._pool, self._keys, guard_of(settings), self._id, blobs, runtime)
@@ -139,7 +153,7 @@ class _Worker:
             self._runtime.clock,
             memory_bytes_max=bound,
             on_state=self._child_state(self._metrics),
-            on_caches=self._metrics.count,
+            on_counts=self._metrics.count,
         )
 
     def _make_keys(self, http: httpx.AsyncClient) -> Keys:

@@ -10,10 +10,11 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
+from streams.fhe.suite import Tally
+
 _ITEMS_SHARE: Final = 8  # one part in eight of the memory is for the items themselves
 _KIB: Final = 1024
 
-Counts = tuple[int, int]  # hits, misses
 _Key = TypeVar("_Key")
 _Suite = TypeVar("_Suite")
 _log = structlog.get_logger(__name__)
@@ -70,12 +71,12 @@ class Shelf(Generic[_Key, _Suite]):
         open_suite: Callable[[_Key], _Suite],
         memory_bytes_max: int = 0,
         memory: Memory | None = None,
-        counts: Callable[[_Suite], Counts] = lambda _: (0, 0),
+        tally: Callable[[_Suite], Tally] = lambda _: Tally(),
     ) -> None:
         self._open_suite = open_suite
         self._bytes_max = memory_bytes_max - memory_bytes_max // _ITEMS_SHARE  # 0 = no bound
         self._memory = memory or ProcessMemory()
-        self._counts = counts
+        self._tally = tally
         self._entries: dict[_Key, _Entry[_Suite]] = {}  # the least used first
         self._changed = threading.Condition()
         self._opening = threading.Lock()  # one at a time: together they would exceed the bound
@@ -83,7 +84,7 @@ class Shelf(Generic[_Key, _Suite]):
         self._cost_bytes = 0
         self._hits = 0
         self._misses = 0
-        self._closed_counts: Counts = (0, 0)
+        self._closed = Tally()
 
     @contextlib.contextmanager
     def use(self, key: _Key) -> Generator[_Suite]:
@@ -109,16 +110,15 @@ class Shelf(Generic[_Key, _Suite]):
         """Whether somebody waits until a suite is no longer used."""
         return self._is_room_wanted
 
-    def lookups(self) -> Counts:
+    def lookups(self) -> tuple[int, int]:
         """How often a suite was open when it was asked for, and how often not."""
         with self._changed:
             return self._hits, self._misses
 
-    def tallied(self) -> Counts:
+    def tallied(self) -> Tally:
         """The suites' own counts, those of closed ones included."""
         with self._changed:
-            every = [self._closed_counts, *(self._counts(entry.suite) for entry in self._entries.values())]
-        return sum(first for first, _ in every), sum(second for _, second in every)
+            return sum((self._tally(entry.suite) for entry in self._entries.values()), self._closed)
 
     def _taken(self, key: _Key) -> _Entry[_Suite] | None:
         with self._changed:
@@ -159,14 +159,10 @@ class Shelf(Generic[_Key, _Suite]):
             self._is_room_wanted = True
             self._changed.wait()
             return
-        self._closed_counts = _sum(self._closed_counts, self._counts(self._entries[idle].suite))
+        self._closed += self._tally(self._entries[idle].suite)
         del self._entries[idle]
         self._memory.give_back()
         _log.info("a suite was closed", action="suite_closed", open=len(self._entries))
-
-
-def _sum(left: Counts, right: Counts) -> Counts:
-    return left[0] + right[0], left[1] + right[1]
 
 
 def _status_bytes(name: str) -> int:

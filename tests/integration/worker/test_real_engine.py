@@ -53,7 +53,7 @@ async def child(
     kind: Kind,
     keys: Keys,
     flags: tuple[str, ...] = (),
-    on_caches: Callable[[frames.Caches], None] = lambda _: None,
+    on_counts: Callable[[frames.Counts], None] = lambda _: None,
     engine: str = "tfhe-rs",
 ) -> AsyncGenerator[Pool]:
     command = (
@@ -61,7 +61,7 @@ async def child(
         *("--engine", engine, "--threads", "2", "--memory-bytes", str(kind.memory_bytes_max)),
         *flags,
     )
-    pool = Pool(command, SystemClock(), memory_bytes_max=kind.memory_bytes_max, on_caches=on_caches)
+    pool = Pool(command, SystemClock(), memory_bytes_max=kind.memory_bytes_max, on_counts=on_counts)
     running = asyncio.create_task(pool.run())
     try:
         await pool.open_keys(KEY, keys.files.folder)
@@ -113,7 +113,7 @@ async def computed(pool: Pool) -> Ciphertext:
 
 async def test_a_sum_is_squashed_and_decrypts(keys: Keys) -> None:
     counted = worker_metrics(metrics := Metrics(), "tfhe")
-    async with child(tfhe_worker.KIND, keys, on_caches=counted.count) as pool:
+    async with child(tfhe_worker.KIND, keys, on_counts=counted.count) as pool:
         total, *others = await asyncio.gather(*(computed(pool) for _ in range(3)))
         assert peak_bytes(pool) <= tfhe_worker.KIND.memory_bytes_max
     assert others == [total, total]

@@ -31,8 +31,8 @@ class OddJobs:
         self._inside = 0
 
     @property
-    def caches(self) -> frames.Caches:
-        return frames.Caches(key_hits=self.prepared, key_misses=len(self._told) - self.prepared)
+    def counts(self) -> frames.Counts:
+        return frames.Counts(key_hits=self.prepared, key_misses=len(self._told) - self.prepared)
 
     def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None:
         if directory.name == "cut":

@@ -8,6 +8,7 @@ import pytest
 from streams.domain.errors import Undecodable
 from streams.domain.results import Ciphertext
 from streams.domain.work import ComputeWork, ProofWork, SquashWork, Step
+from streams.fhe.suite import Tally
 from streams.services.worker import frames
 
 CIPHERTEXT = Ciphertext(handle=b"h" * 32, fhe_type=5, ct64=bytes(range(256)))
@@ -48,7 +49,7 @@ REQUESTS = (
 REPLIES = (
     frames.Ready(),
     frames.Opened(1),
-    frames.Caches(1, 2, 3, 4),
+    frames.Counts(1, 2, Tally(3, 4, 5, 6)),
     frames.Begun((2, 3)),
     frames.Output(2, CIPHERTEXT),
     frames.Finished(2),
@@ -112,4 +113,5 @@ async def test_a_size_is_refused_before_its_bytes_are_read(pair: Pair) -> None:
 
 
 def test_counts_are_told_apart_from_what_was_told_before() -> None:
-    assert frames.Caches(5, 6, 7, 8).since(frames.Caches(1, 1, 2, 3)) == frames.Caches(4, 5, 5, 5)
+    before = frames.Counts(1, 1, Tally(2, 3, 4, 5))
+    assert frames.Counts(5, 6, Tally(7, 8, 9, 11)).since(before) == frames.Counts(4, 5, Tally(5, 5, 5, 6))

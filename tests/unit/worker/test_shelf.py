@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from streams.fhe.suite import Tally
 from streams.services.worker.shelf import ProcessMemory, Shelf
 
 BOUND = 800  # of which 700 are for suites
@@ -119,11 +120,11 @@ def test_lookups_are_counted(memory: PretendMemory) -> None:
 
 
 def test_the_counts_of_a_closed_suite_are_not_lost(memory: PretendMemory) -> None:
-    shelf = Shelf(memory.open, SUITE, memory, counts=lambda suite: (len(suite.name), 10))
+    shelf = Shelf(memory.open, SUITE, memory, tally=lambda suite: Tally(len(suite.name), 10))
     shelf.load("a")
-    assert shelf.tallied() == (1, 10)
+    assert shelf.tallied() == Tally(1, 10)
     shelf.load("bc")
-    assert shelf.tallied() == (3, 20)
+    assert shelf.tallied() == Tally(3, 20)
 
 
 def test_without_a_bound_all_stay(memory: PretendMemory) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from streams.adapters.telemetry.metrics import Metrics
-from streams.services.worker.frames import Caches
+from streams.fhe.suite import Tally
+from streams.services.worker.frames import Counts
 from streams.services.worker.metrics import upload_metrics, worker_metrics
 
 
@@ -65,13 +66,15 @@ def test_uploads_are_counted_as_upstream_counts_them() -> None:
 def test_what_was_at_hand_is_counted_by_cache() -> None:
     metrics = Metrics()
     counted = worker_metrics(metrics, "tfhe")
-    counted.count(Caches(key_hits=3, key_misses=1))
-    counted.count(Caches(key_hits=1, ciphertext_hits=5, ciphertext_misses=7))
+    counted.count(Counts(key_hits=3, key_misses=1))
+    counted.count(Counts(key_hits=1, suites=Tally(5, 7, 64, 128)))
     lines = metrics.text().decode().splitlines()
     for line in (
         'cipherstream_worker_cache_hits{cache="keys"} 4.0',
         'cipherstream_worker_cache_misses{cache="keys"} 1.0',
         'cipherstream_worker_cache_hits{cache="ciphertexts"} 5.0',
         'cipherstream_worker_cache_misses{cache="ciphertexts"} 7.0',
+        "cipherstream_wave_look_ups 64.0",
+        "cipherstream_wave_places 128.0",
     ):
         assert line in lines

@@ -40,10 +40,10 @@ async def answer(pool: Pool, verb: str, timeout_s: float = 60.0) -> bytes:
 async def running(
     memory_bytes_max: int = MEMORY_BYTES_MAX,
     flags: tuple[str, ...] = (),
-    on_caches: Callable[[frames.Caches], None] = lambda _: None,
+    on_counts: Callable[[frames.Counts], None] = lambda _: None,
 ) -> AsyncIterator[Pool]:
     command = (*COMMAND, "--memory-bytes", str(memory_bytes_max), *flags)
-    pool = Pool(command, SystemClock(), memory_bytes_max=memory_bytes_max, on_caches=on_caches)
+    pool = Pool(command, SystemClock(), memory_bytes_max=memory_bytes_max, on_counts=on_counts)
     task = asyncio.create_task(pool.run())
     try:
         yield pool
@@ -234,13 +234,13 @@ async def test_a_child_that_takes_nothing_up_is_replaced(monkeypatch: pytest.Mon
 
 
 async def test_what_is_at_hand_is_counted_over_all_children() -> None:
-    told: list[frames.Caches] = []
-    async with running(on_caches=told.append) as pool:
+    told: list[frames.Counts] = []
+    async with running(on_counts=told.append) as pool:
         await answer(pool, "echo")
         with pytest.raises(WorkerCrashed):
             await answer(pool, "crash")
         await answer(pool, "echo")
-    assert sum(caches.key_hits for caches in told) == 3
+    assert sum(counts.key_hits for counts in told) == 3
 
 
 async def test_an_asker_that_goes_away_leaves_the_others_their_answer() -> None:

@@ -38,16 +38,23 @@ def test_zeros_are_encryptions_of_zero_each_with_a_mask_of_its_own() -> None:
 
 
 def test_messages_stay_and_everything_else_changes() -> None:
-    fresh = RE_RANDOMISE(GIVEN, b"seed")
+    fresh = RE_RANDOMISE([(GIVEN, b"seed")])[0]
     # digits of 24 bits times noise of 17: far below a bootstrap's noise of 2^49
     assert noise_of(fresh, BIG, MESSAGES) < 1 << 46
     assert (fresh != GIVEN).all(axis=0).mean() > 0.99
 
 
 def test_a_seed_decides_the_words() -> None:
-    first, same, other = (RE_RANDOMISE(GIVEN, seed) for seed in (b"a", b"a", b"b"))
+    first, same, other = (RE_RANDOMISE([(GIVEN, seed)])[0] for seed in (b"a", b"a", b"b"))
     assert (first == same).all()
     assert (first != other).any()
+
+
+def test_words_do_not_depend_on_what_is_re_randomised_beside_them() -> None:
+    numbers = [(GIVEN[:5], b"a"), (GIVEN, b"b"), (GIVEN[3:4], b"a")]
+    for number, found in zip(numbers, RE_RANDOMISE(numbers), strict=True):
+        assert (found == RE_RANDOMISE([number])[0]).all()
+    assert RE_RANDOMISE([]) == []
 
 
 def test_a_word_does_not_depend_on_how_many_follow() -> None:
@@ -58,7 +65,7 @@ def test_a_word_does_not_depend_on_how_many_follow() -> None:
 @pytest.mark.parametrize("bits", [16, 31, 48, 64])
 def test_the_product_is_exact_for_words_of_any_size(bits: int) -> None:
     rows = SeededSource(b"rows").uniform((SIZE, SIZE + 1)) >> np.uint64(64 - bits)
-    made = ReRandomiser(PUBLIC, rows)(np.zeros((2, SIZE + 1), np.uint64), b"seed")
+    (made,) = ReRandomiser(PUBLIC, rows)([(np.zeros((2, SIZE + 1), np.uint64), b"seed")])
     given = zeros(PUBLIC, b"seed", 2)
     expected = -(as_words(decompose(given[:, :-1], GADGET)[..., 0]) @ rows)
     expected[:, -1] += given[:, -1]

@@ -1,0 +1,43 @@
+"""What was decompressed lately: a token's balance is loaded by every transfer that touches it.
+
+Blocks are kept as they come out of the decompression, before they are re-randomised: that part depends on
+the ct64 alone, so a hit gives the words that a miss would have given.
+"""
+
+from collections import OrderedDict
+from typing import Final
+
+from streams.fhe.devices.words import Words
+
+CACHE_BYTES_MAX: Final = 64 << 20  # 120 numbers of 64 bits
+
+
+class Decompressed:
+    """The most recently used blocks, by the digest of their ct64."""
+
+    def __init__(self, bytes_max: int = CACHE_BYTES_MAX) -> None:
+        self._bytes_max = bytes_max
+        self._blocks: OrderedDict[bytes, Words] = OrderedDict()
+        self._bytes = 0
+        self.hits = 0
+        self.misses = 0
+
+    def get(self, digest: bytes) -> Words | None:
+        """The blocks, if they are there."""
+        blocks = self._blocks.get(digest)
+        if blocks is None:
+            self.misses += 1
+            return None
+        self._blocks.move_to_end(digest)
+        self.hits += 1
+        return blocks
+
+    def put(self, digest: bytes, blocks: Words) -> None:
+        """Keep them for as long as newer ones leave room; what exceeds the bound alone is not kept."""
+        if digest in self._blocks or blocks.nbytes > self._bytes_max:
+            return
+        self._blocks[digest] = blocks
+        self._bytes += blocks.nbytes
+        while self._bytes > self._bytes_max:
+            _, oldest = self._blocks.popitem(last=False)
+            self._bytes -= oldest.nbytes
