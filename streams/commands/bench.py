@@ -29,6 +29,7 @@ app = typer.Typer(help="Measurements.", no_args_is_help=True, cls=several.Severa
 _LINE = "{:22} {:>4}  {:9}  {:10}  {:>8}  {:>5}  {:>5}"
 _TRANSFERS_LINE: Final = "{:>9} {:>9} {:>12} {:>7} {:>9} {:>8} {:>6} {:>15}"
 TRANSFERS: Final = (1, 8, 32)
+COMPARED: Final = (16,)  # transfers of each engine
 SEED: Final = b"bench fhe"  # of the keys and numbers: they protect nothing, and every run has the same
 
 
@@ -143,13 +144,21 @@ def fhe(
     transfers: Annotated[list[int] | None, typer.Option(min=1, help="In one window; repeatable.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Of the device.")] = 1,
     form: Annotated[Form, typer.Option(help="In which all operations run.")] = Form.THROUGHPUT,
+    compare: Annotated[str, typer.Option(help="Engines, with commas: on stored ciphertexts.")] = "",
+    operations: Annotated[str, typer.Option(help="That are compared too; by default all.")] = "all",
     as_json: JsonOption = False,
     to_file: OutputOption = None,
 ) -> None:
     """Transfers per second of the wave executor on the device `cpu`, between blocks in memory.
 
     A transfer is le, select, sub, add on 64 bits. Decompression and compression are not part of it.
+
+    With --compare: transfers in the whitepaper's form and single operations, from stored ciphertexts to
+    stored ciphertexts, by each engine in one run.
     """
+    if compare:
+        _compare(context, compare, (transfers or COMPARED)[0], threads, operations, to_file)
+        return
     from streams.fhe.devices.cpu import CpuDevice
     from streams.fhe.devices.keys import generate_client, generate_server
     from streams.fhe.devices.randomness import SeededSource
@@ -166,6 +175,18 @@ def fhe(
     else:
         _show_transfers(found)
     _session(context).keep(_report(found, threads, form), to_file)
+
+
+def _compare(
+    context: typer.Context, engines: str, transfers: int, threads: int, operations: str, to_file: Path | None
+) -> None:
+    from streams.bench.engines import OPERATIONS, measure
+
+    chosen = OPERATIONS if operations == "all" else tuple(filter(None, operations.split(",")))
+    session = _session(context)
+    report = measure(engines.split(","), transfers, threads, chosen)
+    session.show(report)
+    session.keep(report, to_file)
 
 
 def _report(found: "list[Measurement]", threads: int, form: Form) -> "Report":

@@ -1,5 +1,6 @@
 """The engine `wave` on activated keys: what it reads, what it computes, who can read its results."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 
@@ -170,6 +171,19 @@ def test_bytes_do_not_depend_on_threads_paths_or_processes_before(
     for path in kernel.instruction_sets()[:2]:  # the portable one takes minutes
         other = WaveCompute(opened(derived(keyset), threads=1, path=path))
         assert {each.handle: each.ct64 for each in other.outputs(work)} == first, path
+
+
+def test_bytes_do_not_depend_on_what_is_computed_beside(
+    wave: WaveCompute, samples: client.TfheSamples
+) -> None:
+    works = [transfer(samples, balance, 45) for balance in (20, 45, 200)]
+    alone = [{each.handle: each.ct64 for each in wave.outputs(work)} for work in works]
+    misses = wave.tally().misses
+    with ThreadPoolExecutor(3) as threads:
+        together = list(threads.map(lambda work: {e.handle: e.ct64 for e in wave.outputs(work)}, works))
+    assert together == alone
+    # The inputs are the same ct64s: they were decompressed before.
+    assert wave.tally().misses == misses
 
 
 def test_what_cannot_be_computed_is_an_operation_error(

@@ -2,8 +2,10 @@
 
 import pytest
 
-from streams.services.worker.service import threads_of
-from streams.settings import EngineSettings
+from streams.services.sns_worker import kind_of
+from streams.services.tfhe_worker import KIND as COMPUTES
+from streams.services.worker.service import Kind, slots_of, threads_of
+from streams.settings import EngineSettings, SnsSettings
 
 
 @pytest.mark.parametrize(
@@ -18,3 +20,18 @@ from streams.settings import EngineSettings
 )
 def test_threads_of_a_worker(engine: EngineSettings, cores: int, slots: int) -> None:
     assert threads_of(engine, cores, 64) == slots
+
+
+@pytest.mark.parametrize(
+    ("kind", "engine", "slots"),
+    [
+        (COMPUTES, EngineSettings(), 2),
+        (COMPUTES, EngineSettings(name="wave"), 16),
+        (COMPUTES, EngineSettings(name="wave", window=5), 5),
+        (COMPUTES, EngineSettings(name="clear", window=5), 2),
+        (Kind("zkproof", memory_bytes_max=1), EngineSettings(name="wave"), 2),
+        (kind_of(SnsSettings(work_items_batch_size=7)), EngineSettings(name="wave"), 7),
+    ],
+)
+def test_items_at_a_time(kind: Kind, engine: EngineSettings, slots: int) -> None:
+    assert slots_of(kind, engine, threads=2) == slots
