@@ -12,6 +12,8 @@ from streams.domain.digest import keccak256
 from streams.domain.errors import Undecodable
 
 SELECTOR_BYTES: Final = 4
+# Of the codec: besides its own error, for text that is none and for offsets beyond any memory.
+_UNDECODABLE: Final = (DecodingError, UnicodeDecodeError, OverflowError)
 
 
 class Function(msgspec.Struct, frozen=True):
@@ -85,7 +87,7 @@ def decode_result(called: Function, data: bytes) -> tuple[object, ...]:
     """
     try:
         values = decode(list(called.outputs), data)
-    except DecodingError as cause:
+    except _UNDECODABLE as cause:
         raise Undecodable(f"{called.signature} returned {len(data)} bytes that do not decode") from cause
     return tuple(_raw_addresses(kind, value) for kind, value in zip(called.outputs, values, strict=True))
 
@@ -98,7 +100,7 @@ def decode_error(data: bytes, words: str = "") -> ContractReverted:
         return ContractReverted("Unknown", (data,) if data else said, data)
     try:
         values = decode(list(shape.inputs), data[SELECTOR_BYTES:])
-    except DecodingError:
+    except _UNDECODABLE:
         return ContractReverted(shape.name, (), data)
     arguments = tuple(_raw_addresses(kind, value) for kind, value in zip(shape.inputs, values, strict=True))
     return ContractReverted(shape.name, arguments, data)

@@ -51,14 +51,15 @@ class WireHead(msgspec.Struct, frozen=True, rename="camel"):
     hash: str
     parent_hash: str
     timestamp: str
-    logs_bloom: str = ""
+    logs_bloom: str | None = None  # not of every chain
 
     def read(self) -> Head:
         """In bytes and numbers; raises RpcError."""
-        number, timestamp, bloom = quantity(self.number), quantity(self.timestamp), unhex(self.logs_bloom)
+        number, timestamp = quantity(self.number), quantity(self.timestamp)
+        bloom = unhex(self.logs_bloom or "")
         if len(bloom) not in (0, BLOOM_BYTES):
             raise RpcError(f"a logs bloom of {len(bloom)} bytes")
-        return Head(number, unhex(self.hash), unhex(self.parent_hash), timestamp, bloom)
+        return Head(number, _word(self.hash), _word(self.parent_hash), timestamp, bloom)
 
 
 class _WireLog(msgspec.Struct, frozen=True, rename="camel"):
@@ -72,12 +73,15 @@ class _WireLog(msgspec.Struct, frozen=True, rename="camel"):
     removed: bool = False
 
     def read(self) -> Log:
+        index = quantity(self.log_index)
+        if index > _LOG_INDEX_MAX:
+            raise RpcError(f"a log with index {index}")
         return Log(
-            address=_unhex_known(self.address),
-            topics=tuple(map(_unhex_known, self.topics)),
+            address=_address(self.address),
+            topics=tuple(map(_word, self.topics)),
             data=unhex(self.data),
-            transaction_hash=_unhex_known(self.transaction_hash),
-            log_index=quantity(self.log_index),
+            transaction_hash=_word(self.transaction_hash),
+            log_index=index,
         )
 
 
@@ -90,6 +94,10 @@ class _WireReceipt(msgspec.Struct, frozen=True, rename="camel"):
     logs: tuple[_WireLog, ...]
 
 
+_WORD_BYTES: Final = 32
+_ADDRESS_BYTES: Final = 20
+_QUANTITY_MAX: Final = 2**63 - 1
+_LOG_INDEX_MAX: Final = 2**32 - 1  # four bytes of the subject of an alarm
 TEXT: Final = msgspec.json.Decoder(str)
 ANYTHING: Final[msgspec.json.Decoder[object]] = msgspec.json.Decoder(object)
 _HEAD: Final[msgspec.json.Decoder[WireHead | None]] = msgspec.json.Decoder(WireHead | None)
@@ -111,19 +119,36 @@ def unhex(text: str) -> bytes:
 
 
 # Contracts, events, accounts and transactions come again and again in the logs of a block.
-_unhex_known: Final = lru_cache(1024)(unhex)
+@lru_cache(1024)
+def _word(text: str) -> bytes:
+    return _sized(text, _WORD_BYTES)
+
+
+@lru_cache(256)
+def _address(text: str) -> bytes:
+    return _sized(text, _ADDRESS_BYTES)
+
+
+def _sized(text: str, size_bytes: int) -> bytes:
+    value = unhex(text)
+    if len(value) != size_bytes:
+        raise RpcError(f"{len(value)} bytes instead of {size_bytes}: {text[:20]!r}")
+    return value
 
 
 def quantity(text: str) -> int:
-    """Number of a node's hex text.
+    """Number of a node's hex text; none that a chain counts or a column holds is larger than 63 bits.
 
     Raises:
         RpcError: it is none.
     """
     try:
-        return int(text, 16)
+        number = int(text, 16)
     except ValueError as error:
         raise RpcError(f"not a number: {text[:20]!r}") from error
+    if not 0 <= number <= _QUANTITY_MAX:
+        raise RpcError(f"not a number of a chain: {text[:20]!r}")
+    return number
 
 
 def hex_text(value: bytes) -> str:
@@ -154,26 +179,31 @@ class EthereumChain:
     async def block(self, number: int) -> Head | None:
         """The canonical block of that number, or None beyond the head."""
         found = await self.rpc.call("eth_getBlockByNumber", (hex(number), False), _HEAD)
-        return self._head(found)
+        return _of_number(number, self._head(found))
 
     async def blocks(self, numbers: Sequence[int]) -> list[Head | None]:
         """The canonical blocks of those numbers in one request."""
         calls = [("eth_getBlockByNumber", (hex(number), False)) for number in numbers]
-        return [self._head(found) for found in await self.rpc.batch(calls, _HEAD)]
+        found = await self.rpc.batch(calls, _HEAD)
+        return [_of_number(number, self._head(head)) for number, head in zip(numbers, found, strict=True)]
 
     async def block_by_hash(self, block_hash: bytes) -> Head | None:
         """That block, or None where it was reorganised away or never seen."""
         found = await self.rpc.call("eth_getBlockByHash", (hex_text(block_hash), False), _HEAD)
-        return self._head(found)
+        head = self._head(found)
+        if head is not None and head.hash != block_hash:
+            raise RpcError(f"another block than {hex_text(block_hash)}, which was asked for")
+        return head
 
     async def logs_of_block(self, block_hash: bytes, addresses: Iterable[bytes] = ()) -> tuple[Log, ...]:
         """Logs of exactly that block in order; all addresses where none is given.
 
         Raises:
             BlockUnknown: the node does not have the block (any more).
-            WrongLogs: the answer holds a log of another block, or one twice.
+            WrongLogs: the answer holds a log of another block or contract, or one twice.
         """
-        query = {"blockHash": hex_text(block_hash), **_addresses(addresses)}
+        wanted = tuple(addresses)
+        query = {"blockHash": hex_text(block_hash), **_addresses(wanted)}
         found = await self.rpc.call("eth_getLogs", (query,), _LOGS)
         expected = hex_text(block_hash)
         if any(log.block_hash.lower() != expected or log.removed for log in found):
@@ -181,6 +211,7 @@ class EthereumChain:
         logs = {log.log_index: log for log in (log.read() for log in found)}
         if len(logs) < len(found):
             raise WrongLogs(f"a log twice in block {expected}")
+        _require_of(wanted, logs.values())
         return tuple(logs[index] for index in sorted(logs))
 
     async def logs_in_range(
@@ -190,9 +221,11 @@ class EthereumChain:
 
         Raises:
             RpcRefused: the range is too long for the node, or ends beyond its head.
-            WrongLogs: the answer holds a log of a block outside of the range, or one twice.
+            WrongLogs: the answer holds a log of a block outside of the range, of another contract, or one
+                twice.
         """
-        query = {"fromBlock": hex(first), "toBlock": hex(last), **_addresses(addresses)}
+        wanted = tuple(addresses)
+        query = {"fromBlock": hex(first), "toBlock": hex(last), **_addresses(wanted)}
         found = await self.rpc.call("eth_getLogs", (query,), _LOGS)
         logs = [BlockLog(quantity(log.block_number), unhex(log.block_hash), log.read()) for log in found]
         removed = any(log.removed for log in found)
@@ -200,6 +233,7 @@ class EthereumChain:
             raise WrongLogs(f"logs of blocks outside of {first} to {last}")
         if len({(entry.block_hash, entry.log.log_index) for entry in logs}) < len(logs):
             raise WrongLogs(f"a log twice in blocks {first} to {last}")
+        _require_of(wanted, (entry.log for entry in logs))
         return tuple(sorted(logs, key=lambda item: (item.block_number, item.log.log_index)))
 
     def _head(self, found: WireHead | None) -> Head | None:
@@ -247,14 +281,28 @@ class EthereumChain:
         found = await self.rpc.call("eth_getTransactionReceipt", (hex_text(transaction_hash),), _RECEIPT)
         if found is None:
             return None
+        if _word(found.transaction_hash) != transaction_hash:
+            raise RpcError(f"the receipt of another transaction than {hex_text(transaction_hash)}")
         return Receipt(
-            transaction_hash=unhex(found.transaction_hash),
+            transaction_hash=transaction_hash,
             block_number=quantity(found.block_number),
-            block_hash=unhex(found.block_hash),
+            block_hash=_word(found.block_hash),
             is_success=quantity(found.status) == 1,
             gas_used=quantity(found.gas_used),
             logs=tuple(log.read() for log in found.logs),
         )
+
+
+def _of_number(number: int, head: Head | None) -> Head | None:
+    if head is not None and head.number != number:
+        raise RpcError(f"block {head.number} instead of {number}, which was asked for")
+    return head
+
+
+def _require_of(contracts: Sequence[bytes], logs: Iterable[Log]) -> None:
+    """Anybody can emit an event that looks like one of ours: what counts is by whom."""
+    if contracts and not all(log.address in contracts for log in logs):
+        raise WrongLogs("a log of a contract that was not asked for")
 
 
 def _addresses(addresses: Iterable[bytes]) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from streams.adapters.ethereum.chain import EthereumChain, Head, WireHead
+from streams.adapters.ethereum.rpc import UNREADABLE
 from streams.domain.errors import RpcError
 from streams.ports import Clock
 
@@ -110,7 +111,7 @@ def _read(message: str | bytes) -> Head | None:
     """The head in a notification; None for the answer to the subscription itself."""
     try:
         notification = _NOTIFICATION.decode(message)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise RpcError("the node's notification has another shape") from error
     if notification.error is not None:
         raise RpcError("the node refused the subscription")

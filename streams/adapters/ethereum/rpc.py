@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Final, Self, TypeVar, cast
+from typing import Final, Self, TypeVar
 
 import httpx
 import msgspec
@@ -13,8 +13,8 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from tenacity.wait import wait_exponential_jitter
 
 from streams.adapters.breaker import Breaker
-from streams.adapters.ethereum import abi
-from streams.adapters.ethereum.errors import BlockUnknown, RpcRefused, TooMuch
+from streams.adapters.ethereum.errors import TooMuch
+from streams.adapters.ethereum.refusal import problem_of, refusal
 from streams.adapters.ethereum.span import Span
 from streams.adapters.system import SystemClock
 from streams.domain.errors import RpcError
@@ -30,21 +30,17 @@ BATCH_MAX: Final = 256  # requests in one
 _BUSY: Final = frozenset({429, 500, 502, 503, 504})
 _TOO_LARGE: Final = 413
 _WHOLE_ANSWER_TIMES: Final = 6  # of the time without a byte: a node must not trickle for ever
-_UNKNOWN_BLOCK: Final = ("unknown block", "header not found", "block not found")
+_REFUSAL_BYTES_MAX: Final = 64 * 1024  # of an error page
+# What an answer may be instead of the JSON that was asked for: nesting without end is no JSON of a node.
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _log = structlog.get_logger(__name__)
-
-
-class _Problem(msgspec.Struct, frozen=True):
-    code: int = 0
-    message: str = ""
-    data: object = None
 
 
 class _Answer(msgspec.Struct, frozen=True):
     id: int | None = None
     result: msgspec.Raw = msgspec.Raw(b"null")
-    error: _Problem | None = None
+    error: object = None
 
 
 class _Unavailable(RpcError):
@@ -131,7 +127,8 @@ class RpcClient:
         body = msgspec.json.encode([_request(number, *call) for number, call in asked])
         answers = _read(_ANSWERS, await self._post("batch", body))
         if isinstance(answers, _Answer):  # one for all: it does not take batches, or not of this size
-            raise TooMuch(f"a batch of {len(calls)} was refused: {answers.error and answers.error.message}")
+            words = problem_of(answers.error).message if answers.error is not None else "one answer to it"
+            raise TooMuch(f"a batch of {len(calls)} was refused: {words}")
         by_id = {answer.id: answer for answer in answers}
         if by_id.keys() != set(numbers):
             raise RpcError(f"{len(by_id)} answers to a batch of {len(calls)}, or to other requests")
@@ -160,7 +157,7 @@ class RpcClient:
                 if response.status_code == _TOO_LARGE:
                     raise TooMuch(f"{method}: HTTP status {response.status_code}")
                 if response.status_code >= 400:
-                    raise RpcError(f"{method}: HTTP status {response.status_code}")
+                    return await _read_refusal(method, response)
                 return await _read_body(method, response)
         except (httpx.HTTPError, TimeoutError) as error:
             raise _Unavailable(f"{method}: {type(error).__name__}") from error
@@ -173,13 +170,25 @@ def _note(method: str) -> Callable[[RetryCallState], None]:
     return note
 
 
-async def _read_body(method: str, response: httpx.Response) -> bytes:
-    body = bytearray()
+async def _read_body(method: str, response: httpx.Response, size_bytes_max: int = 0) -> bytes:
+    body, most = bytearray(), size_bytes_max or ANSWER_BYTES_MAX
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > ANSWER_BYTES_MAX:
-            raise TooMuch(f"{method}: the answer has more than {ANSWER_BYTES_MAX} bytes")
+        if len(body) > most:
+            raise TooMuch(f"{method}: the answer has more than {most} bytes")
     return bytes(body)
+
+
+async def _read_refusal(method: str, response: httpx.Response) -> bytes:
+    """The body of an error status where it says why: those of some nodes' refusals do."""
+    body = await _read_body(method, response, _REFUSAL_BYTES_MAX)
+    try:
+        answer = _ANSWER.decode(body)
+    except UNREADABLE:
+        answer = _Answer()
+    if answer.error is None:
+        raise RpcError(f"{method}: HTTP status {response.status_code}")
+    return body
 
 
 def _request(number: int, method: str, params: Sequence[object]) -> dict[str, object]:
@@ -189,36 +198,14 @@ def _request(number: int, method: str, params: Sequence[object]) -> dict[str, ob
 def _read(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise RpcError("the node's answer is not JSON-RPC") from error
 
 
 def _result(method: str, answer: _Answer, decoder: msgspec.json.Decoder[T]) -> T:
     if answer.error is not None:
-        raise _refusal(method, answer.error)
+        raise refusal(method, problem_of(answer.error))
     try:
         return decoder.decode(answer.result)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise RpcError(f"{method}: the result has another shape: {error}") from error
-
-
-def _refusal(method: str, problem: _Problem) -> Exception:
-    data = problem.data if isinstance(problem.data, str) else None
-    text = problem.message.lower()
-    if any(phrase in text for phrase in _UNKNOWN_BLOCK):
-        return BlockUnknown(method, problem.code, problem.message, data)
-    if problem.code == 3 or "revert" in text:
-        return abi.decode_error(_revert_data(problem.data), problem.message)
-    return RpcRefused(method, problem.code, problem.message, data)
-
-
-def _revert_data(data: object) -> bytes:
-    """What the contract returned: nodes give hex, words before the hex, or an object around it."""
-    if isinstance(data, dict):
-        found = cast(dict[str, object], data)
-        return _revert_data(found.get("data", found.get("result")))
-    words = data.split() if isinstance(data, str) else []
-    try:
-        return bytes.fromhex(words[-1].removeprefix("0x")) if words else b""
-    except ValueError:
-        return b""

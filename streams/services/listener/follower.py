@@ -177,7 +177,7 @@ async def _back_to_known(chain: Chain, window: Window, branch: list[Head], depth
         if branch[0].number <= lowest:
             raise _too_deep(top, depth_max)
         parent = await chain.block_by_hash(branch[0].parent_hash)
-        if parent is None:
+        if parent is None or parent.number + 1 != branch[0].number:
             raise Moved
         branch.insert(0, parent)
     return branch

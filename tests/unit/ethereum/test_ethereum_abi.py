@@ -134,3 +134,15 @@ def test_an_error_cut_short_keeps_its_name() -> None:
     refused = abi.decode_error(shape.selector + b"\0")
     assert refused.name == "NotCoprocessorSigner"
     assert refused.arguments == ()
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [(32, 2, b"\xff\xff".ljust(32, b"\0")), (2**256 - 1,), (32, 2**256 - 1)],
+    ids=["no text", "offset beyond memory", "length beyond memory"],
+)
+def test_what_a_contract_makes_up_is_undecodable(tail: tuple[int | bytes, ...]) -> None:
+    data = b"".join(part if isinstance(part, bytes) else part.to_bytes(32, "big") for part in tail)
+    assert str(abi.decode_error(abi.selector("Error(string)") + data)) == "Error()"
+    with pytest.raises(Undecodable):
+        abi.decode_result(abi.function("getVersion()", "(string)"), data)

@@ -157,6 +157,82 @@ async def test_a_receipt_tells_success_and_logs() -> None:
     assert not failed.is_success
 
 
+async def test_the_receipt_of_another_transaction_is_none_of_ours() -> None:
+    wire = {
+        "transactionHash": hex_text(OTHER),
+        "blockNumber": "0x7",
+        "blockHash": hex_text(HASH),
+        "status": "0x1",
+        "gasUsed": "0x10",
+        "logs": [],
+    }
+    with pytest.raises(RpcError, match="another transaction"):
+        await chain_of(FakeNode(eth_getTransactionReceipt=wire)).receipt(TX)
+
+
+async def test_a_block_that_was_not_asked_for_is_not_taken() -> None:
+    chain = chain_of(FakeNode(eth_getBlockByNumber=WIRE_HEAD, eth_getBlockByHash=WIRE_HEAD))
+    with pytest.raises(RpcError, match="block 7 instead of 8"):
+        await chain.block(8)
+    with pytest.raises(RpcError, match="block 7 instead of 6"):
+        await chain.blocks([7, 6])
+    with pytest.raises(RpcError, match="another block"):
+        await chain.block_by_hash(OTHER)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hash": "0x"},
+        {"hash": None},
+        {"parentHash": "0xaa"},
+        {"number": "-0x7"},
+        {"number": hex(2**63)},
+        {"timestamp": hex(2**200)},
+        {"logsBloom": "0x00"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+async def test_a_header_that_no_chain_has_is_the_nodes_fault(changes: dict[str, Any]) -> None:
+    with pytest.raises(RpcError):
+        await chain_of(FakeNode(eth_getBlockByNumber={**WIRE_HEAD, **changes})).head()
+
+
+async def test_a_header_without_a_bloom_is_one_of_a_chain_without_blooms() -> None:
+    assert await chain_of(FakeNode(eth_getBlockByNumber={**WIRE_HEAD, "logsBloom": None})).head() == HEAD
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"address": "0x50"},
+        {"topics": ["0x01"]},
+        {"transactionHash": "0x"},
+        {"logIndex": "-0x1"},
+        {"logIndex": hex(2**32)},
+        {"blockNumber": None},
+        {"data": None},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+async def test_a_log_that_no_chain_has_is_the_nodes_fault(changes: dict[str, Any]) -> None:
+    chain = chain_of(FakeNode(eth_getLogs=[{**wire_log(1), **changes}]))
+    with pytest.raises(RpcError):
+        await chain.logs_of_block(HASH)
+    with pytest.raises(RpcError):
+        await chain.logs_in_range(7, 7)
+
+
+async def test_a_log_of_a_contract_that_was_not_asked_for_is_not_taken() -> None:
+    """A node that does not know the filter would let anybody allow handles in the access list's name."""
+    chain = chain_of(FakeNode(eth_getLogs=[wire_log(0), wire_log(1, address=f"0x{'66' * 20}")]))
+    assert len(await chain.logs_of_block(HASH)) == 2
+    with pytest.raises(WrongLogs, match="not asked for"):
+        await chain.logs_of_block(HASH, [ACL])
+    with pytest.raises(WrongLogs, match="not asked for"):
+        await chain.logs_in_range(7, 7, iter([ACL]))
+
+
 @pytest.mark.parametrize("read", [unhex, quantity])
 def test_text_that_is_not_hex_is_the_nodes_fault(read: Any) -> None:
     with pytest.raises(RpcError):

@@ -79,6 +79,72 @@ async def test_a_status_that_stays_is_not_repeated(status: int) -> None:
     assert node.posts == 1
 
 
+def error_page(error: object) -> httpx.Response:
+    return httpx.Response(400, json={"jsonrpc": "2.0", "id": 0, "error": error})
+
+
+async def test_an_error_status_that_says_why_is_an_answer() -> None:
+    node, selector = FakeNode(), f"0x{keccak256(b'EnforcedPause()')[:4].hex()}"
+    node.faults = [error_page({"code": -32602, "message": "Log response size exceeded"})]
+    node.faults += [error_page({"code": 3, "message": "execution reverted", "data": selector})]
+    async with node.client() as client:
+        with pytest.raises(RpcRefused, match="size exceeded"):
+            await client.call("eth_getLogs", ({},), TEXT)
+        with pytest.raises(ContractReverted, match="EnforcedPause"):
+            await client.call("eth_call", ({},), TEXT)
+    assert node.posts == 2
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"id":0,"result":"0x1"}', b"\xff", b"0" * 70_000])
+async def test_an_error_status_that_does_not_say_why_is_no_answer(body: bytes) -> None:
+    node = FakeNode()
+    node.faults = [httpx.Response(400, content=body)]
+    async with node.client() as client:
+        with pytest.raises(RpcError) as raised:
+            await client.call("eth_chainId", (), TEXT)
+    assert not isinstance(raised.value, RpcRefused)
+
+
+async def test_a_batch_that_an_error_status_refuses_is_asked_for_in_parts() -> None:
+    node = FakeNode(eth_chainId="0x1")
+    node.faults = [error_page({"code": -32600, "message": "batch too large"})]
+    async with node.client() as client:
+        assert await client.batch([("eth_chainId", ())] * 4, TEXT) == ["0x1"] * 4
+    assert node.posts == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "code"),
+    [
+        ("too many blocks", "too many blocks", 0),
+        ({"code": "-32005", "message": "limit exceeded"}, "limit exceeded", -32005),
+        ({"code": "LIMIT", "message": None}, "without words", 0),
+        ({}, "without words", 0),
+        (["odd"], "without words", 0),
+        ({"code": -32000, "message": "a" * 5_000}, "a" * 1_000, -32000),
+    ],
+    ids=["words", "text for a code", "no words", "empty", "list", "long"],
+)
+async def test_an_error_of_another_shape_is_a_refusal_too(error: object, words: str, code: int) -> None:
+    node = FakeNode()
+    node.faults = [httpx.Response(200, json={"jsonrpc": "2.0", "id": 0, "error": error})]
+    async with node.client() as client:
+        with pytest.raises(RpcRefused, match=words) as raised:
+            await client.call("eth_getLogs", ({},), TEXT)
+    assert raised.value.code == code
+    assert len(raised.value.text) <= 1_000
+
+
+@pytest.mark.parametrize("problem", [(3, "invalid argument"), (-32000, "the state was reverted")])
+@pytest.mark.parametrize("method", ["eth_getLogs", "eth_getBlockByNumber", "eth_getTransactionCount"])
+async def test_what_runs_no_contract_is_reverted_by_none(method: str, problem: tuple[int, str]) -> None:
+    """A revert is final: it would end a listener, or the item of whoever asked for a nonce."""
+    node = FakeNode(**{method: refuse(*problem)})
+    async with node.client() as client:
+        with pytest.raises(RpcRefused):
+            await client.call(method, (), TEXT)
+
+
 @pytest.mark.parametrize("words", ["unknown block", "header not found", "Block not found"])
 async def test_a_block_that_is_gone_has_its_own_error(words: str) -> None:
     node = FakeNode(eth_getLogs=refuse(-32000, words))
@@ -133,7 +199,16 @@ async def test_a_revert_without_data_is_one_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b'{"id":0,"result":7}'], ids=["empty", "page", "list", "other type"]
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b'{"id":0,"result":7}',
+        b'{"id":0,"result":"\xff"}',
+        b'{"id":0,"error":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+    ],
+    ids=["empty", "page", "list", "other type", "no text", "nested without end"],
 )
 async def test_an_answer_of_another_shape_is_recoverable(body: bytes) -> None:
     node = FakeNode()
