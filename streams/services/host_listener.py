@@ -84,8 +84,9 @@ async def _fetch_keys(runtime: Runtime, log: Log, host: HostChainSettings, troub
         httpx.AsyncClient(timeout=_DOWNLOAD_TIMEOUT_S, trust_env=False) as http,
     ):
         store = KeyStore(key_directory(settings.keys), http, settings.keys.url)
+        chain = EthereumChain(rpc, has_blooms=host.logs_bloom)
         fetcher = KeyFetcher(
-            EthereumChain(rpc),
+            chain,
             log,
             store,
             host,
@@ -93,7 +94,8 @@ async def _fetch_keys(runtime: Runtime, log: Log, host: HostChainSettings, troub
             runtime.metrics,
             runtime.tracing,
         )
-        await repeat(runtime, "keys", fetcher.step, lambda: runtime.idle(_KEYS_POLL_S), troubles)
+        step = once_checked(chain, host.id, fetcher.step)
+        await repeat(runtime, "keys", step, lambda: runtime.idle(_KEYS_POLL_S), troubles)
 
 
 def all_tenants(chains: Sequence[HostChainSettings]) -> list[str]:

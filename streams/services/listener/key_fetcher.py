@@ -4,28 +4,32 @@ Its place is the chain itself: from the first block on it looks at final activat
 skips those that `keysets.v1` has, and then compares each tenant's log. So a crash anywhere is repaired.
 """
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
 
-from streams.adapters.ethereum.chain import BlockLog, Head
+from streams.adapters.ethereum.chain import Head
 from streams.adapters.key_store import KEYSET_FILE, DigestMismatch, KeyStore, Material, first_bytes
 from streams.adapters.telemetry.metrics import Metrics
 from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
 from streams.domain.errors import KeyMissing, UndecodableLog
 from streams.domain.events import ActivateCrs, ActivateKey, decode_host_log
+from streams.domain.facts import Log as ChainLog
 from streams.fhe.keyset import RELEASES, Engine
 from streams.ports import Log
 from streams.services.crashpoints import crashpoint
 from streams.services.listener.key_facts import announce, announced, tell
-from streams.services.listener.reading import LogReader, LogSource
+from streams.services.listener.reading import BlockSource, LogReader, LogSource, linked
 from streams.settings import HostChainSettings
 
 _CLEAR_PREFIX: Final = b"CLRK"
 COMPRESSED_KEYSET: Final = 3  # key type of the set that is activated and digested
+RECENT_BLOCKS: Final = 1_000  # below the head: of these a node may have the block and not find its logs yet
+_HEADERS_MAX: Final = 100  # asked for at once
 _RANGE_BLOCKS: Final = 10_000
 _UNDECODABLE: Final = "coprocessor_host_listener_kms_event_decode_fail_counter"
 _SUCCESS: Final = {
@@ -45,7 +49,7 @@ _log = structlog.get_logger(__name__)
 Activation = ActivateKey | ActivateCrs
 
 
-class ActivationChain(LogSource, Protocol):
+class ActivationChain(LogSource, BlockSource, Protocol):
     """What the fetcher asks of a node; raises RpcError."""
 
     async def head(self) -> Head:
@@ -84,20 +88,36 @@ class KeyFetcher:
     async def step(self) -> int:
         """Announce what became final and can be had; how many there were.
 
-        Raises: RpcError, BrokerError, KeyMissing; then what can be had is announced, and the step is to be
-            repeated.
+        Raises: RpcError, Moved, BrokerError, KeyMissing; then what can be had is announced, and the step is
+            to be repeated.
         """
         if self._announced is None:
             await self._resume()
-        final = (await self._chain.head()).number - self._lag
+        head = (await self._chain.head()).number
+        final, settled = head - self._lag, head - RECENT_BLOCKS
         while self._next <= final:
-            last = min(final, self._next + _RANGE_BLOCKS - 1)
-            for entry in await self._reader.of_range(self._next, last):
-                activation = self._decode(entry)
-                if activation is not None:
-                    self._note(activation)
+            if self._next <= settled:
+                last = min(final, settled, self._next + _RANGE_BLOCKS - 1)
+                logs = await self._settled(last)
+            else:
+                last = min(final, self._next + _HEADERS_MAX - 1)
+                logs = await self._recent(last)
+            for activation in filter(None, map(self._decode, logs)):
+                self._note(activation)
             self._next = last + 1
         return await self._activate_open()
+
+    async def _settled(self, last: int) -> list[ChainLog]:
+        """Logs from the next block on, in one range. Of a head that is not true the blocks are missing."""
+        await linked(self._chain, last, last)
+        return [entry.log for entry in await self._reader.of_range(self._next, last)]
+
+    async def _recent(self, last: int) -> list[ChainLog]:
+        """The same, each block's against its header."""
+        headers = await linked(self._chain, self._next, last)
+        together = await self._reader.of_blocks(headers)
+        found = [await self._reader.of_block(header, together.get(header.hash)) for header in headers]
+        return list(itertools.chain.from_iterable(found))
 
     def _note(self, activation: Activation) -> None:
         assert self._announced is not None
@@ -139,12 +159,13 @@ class KeyFetcher:
         known = await announced(self._log)
         self._announced = {_ident(announcement): announcement for announcement in known}
 
-    def _decode(self, entry: BlockLog) -> Activation | None:
+    def _decode(self, log: ChainLog) -> Activation | None:
         try:
-            event = decode_host_log(entry.log.topics, entry.log.data)
+            event = decode_host_log(log.topics, log.data)
         except UndecodableLog as error:
             self._metrics.counter(_UNDECODABLE).inc()
-            _log.error(str(error), action="undecodable_activation", block=entry.block_number)
+            transaction = f"0x{log.transaction_hash.hex()}"
+            _log.error(str(error), action="undecodable_activation", transaction=transaction)
             return None
         if isinstance(event, ActivateKey) and not _keyset_digest(event):
             _log.error("a key without a compressed set", action="key_ignored", key_id=event.key_id.hex())

@@ -2,25 +2,28 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 from eth_abi.abi import encode
 from fake_chain import FakeChain, a_log, facts_of
 from key_urls import CRS, KEYSET, URL, Storage, digest_of
 
+from streams.adapters.ethereum.chain import Head
 from streams.adapters.key_store import KeyStore, Material
 from streams.adapters.memory.clock import FakeClock
 from streams.adapters.memory.log import MemoryLog
 from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.control import CrsAnnouncement, KeySetAnnouncement
 from streams.domain.digest import event_topic
-from streams.domain.errors import BrokerError, KeyMissing
+from streams.domain.errors import BrokerError, KeyMissing, RpcError
 from streams.domain.facts import CrsActivated, HostBlock, KeyActivated, Log
 from streams.fhe.keyset import RELEASES
 from streams.messages.topics import EVENTS
 from streams.services.listener.host import HostFollower
 from streams.services.listener.key_facts import KEYSETS, announce, announced
-from streams.services.listener.key_fetcher import KeyFetcher
+from streams.services.listener.key_fetcher import RECENT_BLOCKS, KeyFetcher
+from streams.services.listener.reading import Moved
 from streams.settings import HostChainSettings
 
 CONTRACT = b"\xcc" * 20
@@ -192,6 +195,45 @@ async def test_an_old_key_that_cannot_be_had_does_not_hide_the_active_one(rig: R
     for _ in range(2):
         assert await fetcher.step() == 0
     assert rig.ids("ours") == [3], "the old one, told later, would be taken as the active one"
+
+
+async def test_an_activation_that_the_node_does_not_find_yet_is_waited_for(rig: Rig) -> None:
+    """Its index of logs is behind its blocks, which a range alone does not show."""
+    rig.chain.mine(1, [key_log(1, KEYSET)])
+    at = rig.chain.mine(1, [crs_log(2)]).hash
+    rig.chain.mine(LAG)
+    found = rig.chain.logs.pop(at)
+    fetcher = rig.fetcher()
+    for _ in range(2):
+        with pytest.raises(RpcError, match="lacks logs"):
+            await fetcher.step()
+    rig.chain.logs[at] = found
+    await fetcher.step()
+    assert rig.ids("ours") == [1, 2]
+
+
+@pytest.mark.parametrize("false_number", [100, 1_000_000])
+async def test_a_head_that_is_not_there_hides_no_activation(rig: Rig, false_number: int) -> None:
+    fetcher, true_head = rig.fetcher(), rig.chain.head
+    false_head = Head(false_number, b"\xff" * 32, bytes(32), 0)
+    rig.chain.head = AsyncMock(return_value=false_head)  # type: ignore[method-assign]
+    with pytest.raises(Moved):
+        await fetcher.step()
+    rig.chain.head = true_head  # type: ignore[method-assign]
+    rig.chain.mine(1, [key_log(1, KEYSET)])
+    rig.chain.mine(LAG)
+    assert await fetcher.step() == 1
+
+
+async def test_what_lies_deep_is_read_in_ranges(rig: Rig) -> None:
+    rig.chain.mine(1, [key_log(1, KEYSET)])
+    rig.chain.mine(3 * RECENT_BLOCKS)
+    rig.chain.mine(1, [crs_log(2)])
+    rig.chain.mine(LAG)
+    asked = AsyncMock(side_effect=rig.chain.blocks)
+    rig.chain.blocks = asked  # type: ignore[method-assign]
+    assert await rig.fetcher().step() == 2
+    assert sum(len(call.args[0]) for call in asked.await_args_list) <= RECENT_BLOCKS + 1
 
 
 async def test_events_that_cannot_be_used_are_passed_over(rig: Rig) -> None:
