@@ -3,7 +3,7 @@
 Each has an in-memory twin under `adapters/memory`, which the simulator and the unit tests use.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -91,7 +91,7 @@ class Log(Protocol):
         """First offset that is still there, and the one after the last."""
         ...
 
-    def read(self, topic: str, partition: int, start: int, end: int | None = None) -> AsyncIterator[Record]:
+    def read(self, topic: str, partition: int, start: int, end: int | None = None) -> AsyncGenerator[Record]:
         """Records from `start`, up to `end` (exclusive) or for ever; assigned, without a group."""
         ...
 

@@ -47,8 +47,8 @@ def _contradicts(ends: Iterable[End], other: End) -> bool:
 async def read_ends(log: Log, tenant: str, chain_id: int) -> list[End]:
     """Ends that the newest ranges in a tenant's log add up to; none in a new log."""
 
-    def is_ours(fact: Fact) -> bool:
-        return isinstance(fact, GatewayRange) and fact.chain_id == chain_id
+    def pick(fact: Fact) -> GatewayRange | None:
+        is_ours = isinstance(fact, GatewayRange) and fact.chain_id == chain_id
+        return msgspec.structs.replace(fact, logs=()) if is_ours else None
 
-    found = await newest_facts(log, tenant, is_ours, _RANGES)
-    return fold(fact for fact in found if isinstance(fact, GatewayRange))
+    return fold(await newest_facts(log, tenant, pick, _RANGES))

@@ -10,6 +10,7 @@ After a delivery error the window is forgotten and read back before the next blo
 
 from typing import Final
 
+import msgspec
 import structlog
 
 from streams.adapters.telemetry.metrics import Metrics
@@ -110,20 +111,21 @@ class HostFollower:
         return self._window
 
     async def _read_window(self) -> Window:
-        found = await newest_facts(self._log, self.tenant, self._is_block, 2 * self._depth)
+        found = await newest_facts(self._log, self.tenant, self._header, 2 * self._depth)
         if not self._has_keys:
             # Also what other chains' listeners announced before this tenant was; it comes before the anchor.
             await tell(self._log, [self.tenant], self._tracing)
             self._has_keys = True
         window = Window(self._depth)
-        for block in connected([fact for fact in found if isinstance(fact, facts.HostBlock)]):
+        for block in connected(found):
             window.add(block.number, block.hash, block.parent_hash)
         tip = window.tip.number if window.tip else None
         _log.info("position read", action="position", tenant=self.tenant, tip=tip, blocks=len(window))
         return window
 
-    def _is_block(self, fact: facts.Fact) -> bool:
-        return isinstance(fact, facts.HostBlock) and fact.chain_id == self._host.id
+    def _header(self, fact: facts.Fact) -> facts.HostBlock | None:
+        is_ours = isinstance(fact, facts.HostBlock) and fact.chain_id == self._host.id
+        return msgspec.structs.replace(fact, logs=()) if is_ours else None
 
     def _log_reorganisation(self, window: Window, parent_hash: bytes) -> None:
         if window.tip is None or not parent_hash or parent_hash == window.tip.hash:

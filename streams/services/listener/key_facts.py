@@ -86,15 +86,10 @@ async def tell(log: Log, tenants: Iterable[str], tracing: Tracing = OFF) -> None
 
 
 async def _known(log: Log, tenant: str) -> set[str]:
-    found = await newest_facts(log, tenant, _is_key_fact, _RECORDS_MAX, _RECORDS_MAX)
-    return {_fact_key(fact) for fact in found}
+    return set(await newest_facts(log, tenant, _fact_key, _RECORDS_MAX, _RECORDS_MAX))
 
 
-def _is_key_fact(fact: facts.Fact) -> bool:
-    return isinstance(fact, facts.KeyActivated | facts.CrsActivated)
-
-
-def _fact_key(fact: facts.Fact) -> str:
+def _fact_key(fact: facts.Fact) -> str | None:
     if isinstance(fact, facts.KeyActivated):
         return f"keyset/{fact.key_id.hex()}"
-    return f"crs/{fact.crs_id.hex()}" if isinstance(fact, facts.CrsActivated) else ""
+    return f"crs/{fact.crs_id.hex()}" if isinstance(fact, facts.CrsActivated) else None

@@ -5,7 +5,8 @@ does not count, so its block is published again whole.
 """
 
 from collections.abc import Callable
-from typing import Final
+from contextlib import aclosing
+from typing import Final, TypeVar
 
 from streams.domain import facts
 from streams.domain.errors import Undecodable
@@ -14,6 +15,9 @@ from streams.ports import Log, Record
 
 _CHUNK_RECORDS: Final = 500  # of the first step back; each further one is twice as long
 _CHUNK_RECORDS_MAX: Final = 20_000
+CHUNK_BYTES_MAX: Final = 32 * 1024 * 1024  # of a tenant's records in memory; a step with more is shortened
+
+T = TypeVar("T")
 
 
 class _Parts:
@@ -36,34 +40,52 @@ class _Parts:
 
 
 async def newest_facts(
-    log: Log, tenant: str, wanted: Callable[[facts.Fact], bool], count: int, records_max: int | None = None
-) -> list[facts.Fact]:
-    """The newest facts of a tenant that are wanted, oldest first; at least `count` where the log has them.
+    log: Log, tenant: str, pick: Callable[[facts.Fact], T | None], count: int, records_max: int | None = None
+) -> list[T]:
+    """What is picked of the newest facts of a tenant, oldest first; at least `count` where the log has them.
 
     Args:
+        pick: what is needed of a fact, and no more: it is held, the fact is not; None of one to leave out.
         records_max: give up after that many records of the partition.
     """
     partition = log.partition_of(EVENTS, tenant.encode())
     first, end = await log.bounds(EVENTS, partition)
     stop = first if records_max is None else max(first, end - records_max)
-    found: list[tuple[int, facts.Fact]] = []
+    found: list[tuple[int, T]] = []
     parts, step = _Parts(), _CHUNK_RECORDS
     while end > stop and len(found) < count:
         begin = max(stop, end - step)
-        chunk = [record async for record in log.read(EVENTS, partition, begin, end)]
-        for record in reversed(chunk):
-            placed = _decode(record, tenant, parts)
-            if placed is not None and wanted(placed[1]):
-                found.append(placed)
+        chunk = await _records(log, partition, begin, end, tenant.encode())
+        if chunk is None:
+            step = (end - begin) // 2
+            continue
+        while chunk:  # from its end, and let go of as it is read
+            placed = _decode(chunk.pop(), parts)
+            picked = None if placed is None else pick(placed[1])
+            if placed is not None and picked is not None:
+                found.append((placed[0], picked))
         end, step = begin, min(2 * step, _CHUNK_RECORDS_MAX)
-    return [fact for _, fact in sorted(found, key=lambda placed: placed[0])]
+    return [picked for _, picked in sorted(found, key=lambda placed: placed[0])]
 
 
-def _decode(record: Record, tenant: str, parts: _Parts) -> tuple[int, facts.Fact] | None:
-    if record.key != tenant.encode() or record.value is None:
-        return None
+async def _records(log: Log, partition: int, begin: int, end: int, key: bytes) -> list[Record] | None:
+    """A tenant's records there, None where they are too much to hold at once."""
+    kept: list[Record] = []
+    size_bytes = 0
+    async with aclosing(log.read(EVENTS, partition, begin, end)) as records:
+        async for record in records:
+            if record.key != key or record.value is None:
+                continue
+            size_bytes += len(record.value)
+            if size_bytes > CHUNK_BYTES_MAX and end - begin > 1:
+                return None
+            kept.append(record)
+    return kept
+
+
+def _decode(record: Record, parts: _Parts) -> tuple[int, facts.Fact] | None:
     try:
-        fact = facts.decode_fact(record.value)
+        fact = facts.decode_fact(record.value or b"")
         if isinstance(fact, facts.FactPart):
             return parts.add(fact, record.offset)
     except Undecodable:

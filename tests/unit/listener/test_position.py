@@ -1,11 +1,16 @@
 """The position is read from the end of a partition that other tenants share."""
 
+import tracemalloc
+from collections.abc import AsyncGenerator
+
 import pytest
 from fake_chain import FakeChain
 
 from streams.adapters.memory.log import MemoryLog
 from streams.domain import facts
 from streams.messages.topics import EVENTS
+from streams.ports import Record
+from streams.services.listener import position
 from streams.services.listener.follower import connected
 from streams.services.listener.position import newest_facts
 from streams.services.listener.publish import Publisher
@@ -28,13 +33,12 @@ def block(number: int, size: int = 0) -> facts.HostBlock:
     )
 
 
-def is_block(fact: facts.Fact) -> bool:
-    return isinstance(fact, facts.HostBlock)
+def number_of(fact: facts.Fact) -> int | None:
+    return fact.number if isinstance(fact, facts.HostBlock) else None
 
 
 async def numbers(log: MemoryLog, count: int, records_max: int | None = None) -> list[int]:
-    found = await newest_facts(log, "ours", is_block, count, records_max)
-    return [fact.number for fact in found if isinstance(fact, facts.HostBlock)]
+    return await newest_facts(log, "ours", number_of, count, records_max)
 
 
 @pytest.fixture
@@ -90,6 +94,45 @@ async def test_what_retention_deleted_is_not_asked_for(log: MemoryLog) -> None:
         await publisher.publish("ours", block(number), "id")
     log.expire(EVENTS, 0, 4)
     assert await numbers(log, 9) == [4, 5]
+
+
+async def test_what_was_read_is_not_held(log: MemoryLog) -> None:
+    """Bodies of a busy tenant's blocks are gigabytes; the position is in their headers."""
+    for number in range(100):
+        await Publisher(log, "listener").publish("ours", block(number, size=100_000), "id")
+    tracemalloc.start()
+    try:
+        assert await numbers(log, 100) == list(range(100))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 2_000_000
+
+
+async def test_no_more_is_read_at_once_than_memory_may_hold(
+    log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(position, "CHUNK_BYTES_MAX", 600_000)
+    for number in range(12):
+        await log.append(EVENTS, key=b"other", value=bytes(200_000))
+        await Publisher(log, "listener").publish("ours", block(number, size=300_000), "id")
+    spans: list[int] = []
+    read = log.read
+
+    def noted(topic: str, partition: int, start: int, end: int | None = None) -> AsyncGenerator[Record]:
+        spans.append((end or 0) - start)
+        return read(topic, partition, start, end)
+
+    log.read = noted  # type: ignore[method-assign]
+    assert await numbers(log, 12) == list(range(12))
+    assert min(spans) < 6, "records that are 600,000 bytes together"
+
+
+async def test_one_record_is_read_however_large(log: MemoryLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(position, "CHUNK_BYTES_MAX", 1)
+    for number in range(3):
+        await Publisher(log, "listener").publish("ours", block(number), "id")
+    assert await numbers(log, 3) == [0, 1, 2]
 
 
 def test_blocks_behind_a_lost_one_are_not_known() -> None:
