@@ -32,6 +32,8 @@ from streams.settings import GatewaySettings
 
 BLOCKS_MAX: Final = 100  # of one range
 EVENTS_MAX: Final = 255  # of one range, unless one block has more
+# Of one range, unless one block has more: far below FACT_WHOLE_BYTES_MAX, also in base64.
+RANGE_BYTES_MAX: Final = 8 * 1024 * 1024
 QUIET_S: Final = 1.0  # between two empty ranges of a tenant
 _log = structlog.get_logger(__name__)
 
@@ -214,9 +216,10 @@ class GatewayFollower:
         if to is None or to.number <= cursor.at.number:
             return
         logs = _logs_of(cursor, reading, to.number)
-        if cursor.orphaned is None and len(logs) > EVENTS_MAX:
-            to = _cut(logs)
-            logs = [log for log in logs if log.block_number <= to.number]
+        beyond = _beyond(logs) if cursor.orphaned is None else None
+        if beyond is not None:
+            logs = _before(logs, beyond)
+            to = End(logs[-1].block_number, logs[-1].block_hash)
         is_full = to.number - cursor.at.number >= BLOCKS_MAX
         now_s = self._clock.monotonic_s()
         if not logs and not is_full and now_s - cursor.published_s < QUIET_S:
@@ -269,10 +272,17 @@ def _logs_of(cursor: _Cursor, reading: _Reading, last: int) -> list[GatewayLog]:
     ]
 
 
-def _cut(logs: list[GatewayLog]) -> End:
-    """The last whole block within EVENTS_MAX events, the first block where it alone has more."""
-    beyond = logs[EVENTS_MAX].block_number
-    whole = [log for log in logs if log.block_number < beyond] or [
-        log for log in logs if log.block_number == beyond
-    ]
-    return End(whole[-1].block_number, whole[-1].block_hash)
+def _beyond(logs: Sequence[GatewayLog]) -> int | None:
+    """Number of the first block that a range with these events has no room for; None when it has."""
+    size_bytes = 0
+    for index, log in enumerate(logs):
+        size_bytes += len(log.log.data)
+        if index >= EVENTS_MAX or size_bytes > RANGE_BYTES_MAX:
+            return log.block_number
+    return None
+
+
+def _before(logs: Sequence[GatewayLog], beyond: int) -> list[GatewayLog]:
+    """Events of the blocks before that one; of the block itself where it is the first."""
+    whole = [log for log in logs if log.block_number < beyond]
+    return whole or [log for log in logs if log.block_number == beyond]

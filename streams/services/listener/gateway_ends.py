@@ -48,7 +48,8 @@ async def read_ends(log: Log, tenant: str, chain_id: int) -> list[End]:
     """Ends that the newest ranges in a tenant's log add up to; none in a new log."""
 
     def pick(fact: Fact) -> GatewayRange | None:
-        is_ours = isinstance(fact, GatewayRange) and fact.chain_id == chain_id
-        return msgspec.structs.replace(fact, logs=()) if is_ours else None
+        if not isinstance(fact, GatewayRange) or fact.chain_id != chain_id:
+            return None
+        return msgspec.structs.replace(fact, logs=())
 
     return fold(await newest_facts(log, tenant, pick, _RANGES))

@@ -124,8 +124,9 @@ class HostFollower:
         return window
 
     def _header(self, fact: facts.Fact) -> facts.HostBlock | None:
-        is_ours = isinstance(fact, facts.HostBlock) and fact.chain_id == self._host.id
-        return msgspec.structs.replace(fact, logs=()) if is_ours else None
+        if not isinstance(fact, facts.HostBlock) or fact.chain_id != self._host.id:
+            return None
+        return msgspec.structs.replace(fact, logs=())
 
     def _log_reorganisation(self, window: Window, parent_hash: bytes) -> None:
         if window.tip is None or not parent_hash or parent_hash == window.tip.hash:

@@ -12,13 +12,14 @@ from streams.adapters.memory.log import MemoryLog
 from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.digest import event_topic
 from streams.domain.errors import BrokerError
-from streams.domain.facts import GATEWAY_TENANT, GatewayRange, Log
+from streams.domain.facts import FACT_WHOLE_BYTES_MAX, GATEWAY_TENANT, GatewayRange, Log
 from streams.messages.topics import EVENTS
 from streams.services.listener.follower import Moved, TooDeep
 from streams.services.listener.gateway import (
     BLOCKS_MAX,
     EVENTS_MAX,
     QUIET_S,
+    RANGE_BYTES_MAX,
     GatewayFollower,
     contracts_of,
 )
@@ -37,10 +38,10 @@ def word(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
-def request(zk_proof_id: int, chain_id: int, index: int = 0) -> Log:
+def request(zk_proof_id: int, chain_id: int, index: int = 0, extra_data: bytes = b"\0") -> Log:
     topic = event_topic("VerifyProofRequest(uint256,uint256,address,address,bytes,bytes)")
     types = ["address", "address", "bytes", "bytes"]
-    data = encode(types, ["0x" + "11" * 20, "0x" + "22" * 20, b"list", b"\0"])
+    data = encode(types, ["0x" + "11" * 20, "0x" + "22" * 20, b"list", extra_data])
     return a_log(CONTRACT, index, data, (topic, word(zk_proof_id), word(chain_id)))
 
 
@@ -260,6 +261,20 @@ async def test_a_range_has_at_most_so_many_events_cut_at_whole_blocks(rig: Rig) 
     ]
     assert found == [(6, 200), (7, 200), (8, EVENTS_MAX + 5)]
     assert len(rig.topics("ours")) == 400 + EVENTS_MAX + 5
+
+
+async def test_a_range_has_at_most_so_many_bytes_cut_at_whole_blocks(rig: Rig) -> None:
+    """Anybody may ask the gateway with calldata of any length: a fact that is too large halts its tenant."""
+    assert RANGE_BYTES_MAX * 4 // 3 + EVENTS_MAX * 1_000 < FACT_WHOLE_BYTES_MAX / 2
+    large = RANGE_BYTES_MAX // 3
+    for count in (2, 2, 1, 4):
+        first = len(rig.chain.branch) * 10
+        rig.chain.mine(1, [request(first + i, OURS, i, bytes(large)) for i in range(count)])
+    follower = await rig.drain()
+    for _ in range(3):
+        await rig.later(follower)
+    told = [(found.to_block, len(found.logs)) for found in ranges_of(rig.log, "ours")]
+    assert told == [(6, 2), (7, 2), (8, 1), (9, 4)]
 
 
 async def test_a_restarted_listener_goes_on_where_each_tenants_log_ends(rig: Rig) -> None:
