@@ -64,9 +64,9 @@ class MemorySenderStore:
         self._table.rows[call.address, call.nonce] = call
 
     async def replace(self, epoch: int, call: StoredCall, signed: Signed) -> StoredCall:
-        """Other bytes for the same nonce and call; the old hash is kept."""
+        """Other bytes, with that gas, for the same nonce and call; the old hash is kept."""
         row = self._signed_row(epoch, call)
-        changed = msgspec.structs.replace(row, signed=signed, earlier=row.hashes)
+        changed = msgspec.structs.replace(row, gas=call.gas, signed=signed, earlier=row.hashes)
         self._table.rows[call.address, call.nonce] = changed
         return changed
 

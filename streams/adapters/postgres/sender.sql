@@ -39,9 +39,10 @@ select $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '{}', 'signed' from h
 returning nonce;
 
 -- name: replace
--- Other bytes for the same nonce and call.
+-- Other bytes, with that gas, for the same nonce and call.
 with holder as (select 1 from sender_epochs where address = $2 and epoch = $1 for share)
-update transactions set raw = $4, hash = $5, max_fee = $6, priority_fee = $7, earlier = hash || earlier
+update transactions set raw = $4, hash = $5, max_fee = $6, priority_fee = $7, gas = $8,
+  earlier = hash || earlier
 from holder where address = $2 and nonce = $3 and state = 'signed'
 returning nonce;
 

@@ -85,8 +85,8 @@ class PostgresSenderStore:
             raise Fenced(f"nonce {call.nonce} or its call is taken") from error
 
     async def replace(self, epoch: int, call: StoredCall, signed: Signed) -> StoredCall:
-        """Other bytes for the same nonce and call; the old hash is kept."""
-        await self._write("replace", epoch, call.address, call.nonce, *_signature(signed))
+        """Other bytes, with that gas, for the same nonce and call; the old hash is kept."""
+        await self._write("replace", epoch, call.address, call.nonce, *_signature(signed), call.gas)
         return msgspec.structs.replace(call, signed=signed, earlier=call.hashes)
 
     async def settle(

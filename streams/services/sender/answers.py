@@ -25,6 +25,7 @@ ANSWERS: Final[tuple[tuple[str, Answer], ...]] = (
     ("already imported", Answer.TAKEN),
     ("already known", Answer.TAKEN),
     ("alreadyknown", Answer.TAKEN),
+    ("unknown transaction", Answer.REFUSED),  # of a type that the node does not take
     ("known transaction", Answer.TAKEN),
     ("already exists", Answer.TAKEN),
     ("nonce too low", Answer.USED),

@@ -6,6 +6,8 @@ Whoever waits for a call looks after the whole line, at most every few seconds a
 - a nonce that nobody fills any more is filled, since nothing behind it can be mined: with the bytes that
   once lost it where there are any (the contract refuses a call that was made since), else with an empty
   transaction;
+- what has too little gas for now is signed anew with what it takes: on a rollup that follows the price of
+  data while bytes wait;
 - what offers too little is replaced by the same call under the same nonce with higher fees, stored before
   they are broadcast: at once where the node says so, and for the first in line when so many blocks went by.
 """
@@ -16,6 +18,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from streams.adapters.ethereum.errors import ContractReverted, RpcRefused
 from streams.adapters.ethereum.signer import Signer
 from streams.domain.digest import keccak256
 from streams.domain.transactions import CallState, StoredCall
@@ -23,7 +26,7 @@ from streams.ports import Clock
 from streams.services.sender.alarms import Alarm, Alarms
 from streams.services.sender.answers import Answer
 from streams.services.sender.broadcast import broadcast, sign
-from streams.services.sender.fees import FeePolicy
+from streams.services.sender.fees import FeePolicy, Fees
 from streams.services.sender.node import Node
 from streams.services.sender.store import SenderStore
 from streams.settings import Settings
@@ -33,7 +36,9 @@ _log = structlog.get_logger(__name__)
 LOOK_AGAIN_S: Final = 3.0
 NOT_MINED_S: Final = 120.0  # the first in line: then somebody should look
 FILLER: Final = "filler"  # item of a transaction that only uses its nonce
-_TOO_LOW: Final = frozenset({Answer.CHEAP, Answer.OUTBID})
+_TO_REPLACE: Final = frozenset({Answer.CHEAP, Answer.OUTBID, Answer.GAS})
+GAS_MAX: Final = 50_000_000  # of a call that the contract refuses by now; no block of a gateway has more
+_FILLER_GAS: Final = 100_000  # where the sender's own account has code that refuses the estimate
 _PASSING: Final = (Alarm.FEE_CAP, Alarm.NO_FUNDS, Alarm.NODE_REFUSES, Alarm.NOT_MINED)
 _FILLER_DATA: Final = b"cipherstream fills nonce "
 
@@ -71,7 +76,7 @@ class Line:
         """Broadcast a call that is new here; raises RpcError, StoreError, Fenced, ConfigurationError."""
         answer, _ = await broadcast(self._node, call)
         if answer is not Answer.TAKEN:
-            await self.tend(epoch, now=answer in _TOO_LOW)
+            await self.tend(epoch, now=answer in _TO_REPLACE)
 
     def leave(self) -> None:
         """A call was mined: what held the line up is over, or is seen again at the next look."""
@@ -110,6 +115,9 @@ class Line:
         answers = [(row, *await broadcast(self._node, row)) for row in rows]
         self._tell(answers)
         for row, answer, _ in answers:
+            if row.state is CallState.SIGNED and answer is Answer.GAS:
+                await self._give_gas(row, price, epoch)
+                continue
             is_left = is_stuck and (row is rows[0] or row.signed.max_fee < price)
             is_low = answer is Answer.CHEAP or (answer is Answer.OUTBID and bool(row.earlier))
             if row.state is CallState.SIGNED and (is_left or is_low):
@@ -127,7 +135,7 @@ class Line:
         """A transaction to ourselves that does nothing, so that those behind it can be mined."""
         address = self._signer.address
         data = _FILLER_DATA + str(nonce).encode()
-        gas = await self._node.estimate_gas(address, address, data) * self._gas_percent // 100
+        gas = await self._gas(address, data) or _FILLER_GAS
         fees = self.policy.first(await self._node.gas_price())
         call = StoredCall(
             address=address,
@@ -171,6 +179,25 @@ class Line:
             "somebody else signs with this key",
         )
 
+    async def _gas(self, to: bytes, data: bytes) -> int | None:
+        """What a call takes now, with the margin; None where the contract refuses it."""
+        try:
+            estimate = await self._node.estimate_gas(self._signer.address, to, data)
+        except ContractReverted:
+            return None
+        return estimate * self._gas_percent // 100
+
+    async def _give_gas(self, row: StoredCall, price: int, epoch: int) -> None:
+        """The nonce has to be used, whether the contract still takes the call or not."""
+        try:
+            gas = await self._gas(row.to, row.data) or min(2 * row.gas, GAS_MAX)
+        except RpcRefused as error:
+            _log.info(str(error), action="gas_unknown", nonce=row.nonce)
+            return
+        if gas != row.gas:  # else more of the same would be refused as well: the alarm stands
+            fees = self.policy.raised(row.signed, price) or Fees(row.signed.max_fee, row.signed.priority_fee)
+            await self._sign_anew(msgspec.structs.replace(row, gas=gas), fees, epoch)
+
     async def _replace(self, row: StoredCall, price: int, epoch: int) -> None:
         fees = self.policy.raised(row.signed, price)
         if fees is None:
@@ -179,9 +206,17 @@ class Line:
                 Alarm.FEE_CAP, f"nonce {row.nonce} needs more than {cap} wei per gas, the cap of the settings"
             )
             return
+        await self._sign_anew(row, fees, epoch)
+
+    async def _sign_anew(self, row: StoredCall, fees: Fees, epoch: int) -> None:
         signed = sign(self._signer, self._chain_id, row.nonce, row.gas, row.to, row.data, fees)
         replaced = await self._store.replace(epoch, row, signed)
         _log.warning(
-            "call replaced", action="call_replaced", nonce=row.nonce, max_fee=fees.max_fee, tip=fees.tip
+            "call replaced",
+            action="call_replaced",
+            nonce=row.nonce,
+            max_fee=fees.max_fee,
+            tip=fees.tip,
+            gas=row.gas,
         )
         await broadcast(self._node, replaced)

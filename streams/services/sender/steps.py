@@ -191,6 +191,8 @@ class Sender:
             await self._refusals.count(work, target, str(refusal))
         if meaning is Answer.NO_FUNDS:
             self._alarms.sound(Alarm.NO_FUNDS, refusal.text)
+        if meaning is Answer.REFUSED:
+            self._alarms.sound(Alarm.NODE_REFUSES, refusal.text)
 
     async def _commit(self, work: SendWork, target: Target, gas: int, epoch: int, turn: Turn) -> StoredCall:
         address = self._key.address

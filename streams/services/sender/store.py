@@ -43,7 +43,7 @@ class SenderStore(Protocol):
         ...
 
     async def replace(self, epoch: int, call: StoredCall, signed: Signed) -> StoredCall:
-        """Other bytes for the same nonce and call; the old hash is kept."""
+        """Other bytes, with that gas, for the same nonce and call; the old hash is kept."""
         ...
 
     async def settle(

@@ -121,8 +121,9 @@ async def test_a_replacement_keeps_nonce_and_call_and_remembers_the_old_hash(con
     epoch = await holder(store)
     await store.insert(epoch, a_call(0))
     other = Signed(raw=b"other", hash=b"\x0a" * 32, max_fee=2**71, priority_fee=2)
-    replaced = await store.replace(epoch, a_call(0), other)
-    assert replaced == msgspec.structs.replace(a_call(0), signed=other, earlier=(a_call(0).signed.hash,))
+    more_gas = msgspec.structs.replace(a_call(0), gas=84_000)
+    replaced = await store.replace(epoch, more_gas, other)
+    assert replaced == msgspec.structs.replace(more_gas, signed=other, earlier=(a_call(0).signed.hash,))
     assert await store.signed(ADDRESS) == [replaced]
 
 

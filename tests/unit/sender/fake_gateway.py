@@ -39,6 +39,7 @@ class FakeGateway:
         self.says = ""  # to every broadcast
         self.estimates: dict[bytes, RpcRefused] = {}  # by call data
         self.gas_used = 1
+        self.gas = 100_000  # that any call takes now
         self.hidden: set[int] = set()  # nonces of the pool that the node does not count as pending
         self.refuses: dict[bytes, ContractReverted] = {}  # by call data
         self.reverts: set[bytes] = set()  # call data of what is mined and fails
@@ -76,7 +77,7 @@ class FakeGateway:
             raise self.refuses[data]
         if data in self.made:
             raise refusal("CoprocessorAlreadyAdded")
-        return 100_000
+        return self.gas
 
     async def send_raw(self, transaction: bytes) -> bytes:
         self._answer()
@@ -89,6 +90,8 @@ class FakeGateway:
             raise _refused("nonce too low")
         if self.pool.get(call.nonce) == call.signed.hash:
             raise _refused("transaction already imported")
+        if call.gas < self.gas:
+            raise _refused("intrinsic gas too low: have less, want more")
         if call.signed.max_fee < self.minimum_fee:
             raise _refused("max fee per gas less than block base fee")
         if call.nonce in self.pool and not self._outbids(call):

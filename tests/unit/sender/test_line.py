@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
-from fake_gateway import PRICE
+from fake_gateway import PRICE, refusal
 from sender_rig import KEY, Rig, commit_of
 
+from streams.adapters.ethereum.errors import RpcRefused
 from streams.adapters.memory.sender_store import MemorySenderStore
 from streams.domain.transactions import CallState, StoredCall
 from streams.services.sender.alarms import ALARM_COUNTER, ALARM_GAUGE, Alarm
-from streams.services.sender.line import FILLER, LOOK_AGAIN_S, NOT_MINED_S
+from streams.services.sender.line import FILLER, GAS_MAX, LOOK_AGAIN_S, NOT_MINED_S
 from streams.services.sender.steps import Sender
 from streams.settings import SenderSettings
 
@@ -226,3 +227,60 @@ async def test_two_senders_of_one_table_share_the_line(rig: Rig) -> None:
     await second
     assert rig.states() == [(0, CallState.CONFIRMED), (1, CallState.CONFIRMED)]
     assert rig.alarms.standing == {}
+
+
+async def test_bytes_with_too_little_gas_for_now_are_signed_anew_with_more(rig: Rig) -> None:
+    """On a rollup a call's gas follows the price of its data: bytes that waited may have too little of it."""
+    sending = await at_work(rig, None, 1, 2)
+    signed = row_of(rig).gas
+    rig.node.pool.clear()
+    rig.node.gas = 3 * signed
+    await rig.clock.advance(2 * LOOK_AGAIN_S)
+    assert [row_of(rig, nonce).gas for nonce in (0, 1)] == [3 * signed * 12 // 10] * 2
+    assert rig.node.pool == {nonce: row_of(rig, nonce).signed.hash for nonce in (0, 1)}
+    await rig.clock.advance(2 * LOOK_AGAIN_S)
+    assert [len(row_of(rig, nonce).earlier) for nonce in (0, 1)] == [1, 1], "once"
+    await ended(rig, sending)
+    assert rig.states() == [(0, CallState.CONFIRMED), (1, CallState.CONFIRMED)]
+    assert rig.alarms.standing == {}
+
+
+async def test_a_nonce_is_used_with_enough_gas_also_when_the_contract_has_the_call_by_now(rig: Rig) -> None:
+    sending = await at_work(rig, None, 1, 2)
+    data, gas = row_of(rig).data, row_of(rig).gas
+    rig.node.pool.clear()
+    rig.node.gas = 2 * gas
+    rig.node.refuses[data] = refusal("CoprocessorAlreadyAdded")
+    rig.node.reverts.add(data)
+    await rig.clock.advance(2 * LOOK_AGAIN_S)
+    assert row_of(rig).gas == 2 * gas
+    rig.node.gas = 10**18  # a node that takes nothing: more and more gas would not help either
+    rig.node.pool.clear()
+    await rig.clock.advance(60 * LOOK_AGAIN_S)
+    assert row_of(rig).gas == GAS_MAX
+    rig.node.gas = gas
+    await ended(rig, sending)
+    assert rig.states() == [(0, CallState.REVERTED), (1, CallState.CONFIRMED)]
+
+
+async def test_gas_that_no_estimate_explains_is_an_alarm_and_not_a_race_of_fees(rig: Rig) -> None:
+    rig.node.says = "exceeds block gas limit"
+    sending = await at_work(rig)
+    await rig.clock.advance(10 * LOOK_AGAIN_S)
+    assert rig.alarms.standing == {Alarm.NODE_REFUSES: "nonce 0: exceeds block gas limit"}
+    rig.node.estimates[row_of(rig).data] = RpcRefused("eth_estimateGas", -32000, "try later")
+    await rig.clock.advance(2 * LOOK_AGAIN_S)
+    assert row_of(rig).earlier == ()
+    rig.node.says = ""
+    await ended(rig, sending)
+
+
+async def test_a_gap_is_filled_also_where_the_sender_has_code_that_refuses(rig: Rig) -> None:
+    rig.node.pool[0] = FOREIGN
+    sending = await at_work(rig)
+    del rig.node.pool[0]
+    rig.node.refuses[b"cipherstream fills nonce 0"] = refusal("EnforcedPause")
+    await rig.clock.advance(4 * LOOK_AGAIN_S)
+    assert row_of(rig, 0).item == FILLER
+    await ended(rig, sending)
+    assert rig.data(commit_of(1)) in rig.node.made

@@ -17,6 +17,7 @@ WORDS = [
     ("already known", Answer.TAKEN),
     ("AlreadyKnown", Answer.TAKEN),
     ("known transaction: 0xabcd", Answer.TAKEN),
+    ("unknown transaction type: 2", Answer.REFUSED),
     ("transaction already exists in the pool", Answer.TAKEN),
     ("nonce too low: next nonce 5, tx nonce 4", Answer.USED),
     ("Transaction nonce is too low. Try incrementing the nonce.", Answer.USED),

@@ -103,12 +103,20 @@ async def test_a_call_that_ran_out_of_gas_says_which_setting_helps(rig: Rig) -> 
     assert rig.states() == [(0, CallState.REVERTED)]
 
 
-async def test_an_account_without_funds_is_an_alarm_and_the_call_waits(rig: Rig) -> None:
-    words = "insufficient funds for gas * price + value"
+@pytest.mark.parametrize(
+    ("words", "alarm"),
+    [
+        ("insufficient funds for gas * price + value", Alarm.NO_FUNDS),
+        ("the method eth_estimateGas is not available", Alarm.NODE_REFUSES),
+    ],
+)
+async def test_an_estimate_that_the_node_refuses_is_an_alarm_and_the_call_waits(
+    rig: Rig, words: str, alarm: Alarm
+) -> None:
     rig.node.estimates[rig.data(commit_of(1))] = RpcRefused("eth_estimateGas", -32000, words)
     async with rig.sending(commit_of(1)) as sending:
         await rig.clock.advance(100)
-        assert rig.alarms.standing == {Alarm.NO_FUNDS: words}
+        assert rig.alarms.standing == {alarm: words}
         assert not rig.table.refusals
         rig.node.estimates.clear()
         await rig.clock.advance(20)
