@@ -67,8 +67,7 @@ def apply_block(state: State, tenant: str, fact: HostBlock, *, repeats_rights: b
     for log in fact.logs:
         _store_log(state, block, log)
     if not connected:
-        detail = f"block {fact.number} has an unknown parent"
-        state.put(AlarmRow(tenant=tenant, kind="pending_parent", subject=fact.hash, detail=detail))
+        state.put(_orphan_alarm(block))
         return
     _choose(state, tenant, _adopt(state, block), repeats_rights)
 
@@ -83,8 +82,14 @@ def _adopt(state: State, block: BlockRow) -> list[BlockRow]:
             if child.status is BlockStatus.PENDING_PARENT and child.number == parent.number + 1:
                 side = msgspec.structs.replace(child, status=BlockStatus.SIDE)
                 state.put(side)
+                state.delete(_orphan_alarm(side))
                 connected.append(side)
     return connected
+
+
+def _orphan_alarm(block: BlockRow) -> AlarmRow:
+    detail = f"block {block.number} has an unknown parent"
+    return AlarmRow(tenant=block.tenant, kind="pending_parent", subject=block.hash, detail=detail)
 
 
 def _choose(state: State, tenant: str, connected: Iterable[BlockRow], repeats_rights: bool) -> None:

@@ -121,8 +121,9 @@ class KeyFetcher:
 
     def _note(self, activation: Activation) -> None:
         assert self._announced is not None
-        self._open[_activated(activation)] = activation
-        if _activated(activation) in self._announced:
+        ident = _activated(activation)
+        self._open[ident] = activation
+        if ident in self._announced:
             self._close(activation)
 
     async def _activate_open(self) -> int:
@@ -130,16 +131,15 @@ class KeyFetcher:
         handled = 0
         missing: dict[bytes, KeyMissing] = {}
         for ident, activation in tuple(self._open.items()):
+            if ident not in self._open:
+                continue  # somebody else has, or a newer one
             try:
-                await self._activate(activation)
+                handled += await self._activate(activation)
             except DigestMismatch as error:  # the same bytes again would be as wrong; a restart asks again
                 _log.error(str(error), action="key_refused", key_id=ident.hex())
                 del self._open[ident]
             except KeyMissing as error:
                 missing[ident] = error
-            else:
-                handled += 1
-                self._close(activation)
         for ident in missing.keys() & self._open.keys():
             raise missing[ident]
         return handled
@@ -154,10 +154,16 @@ class KeyFetcher:
                 return
             _log.error("an older key could not be had", action="key_superseded", key_id=ident.hex())
 
+    async def _learn(self) -> None:
+        """What other listeners announced meanwhile."""
+        self._announced = {_ident(announcement): announcement for announcement in await announced(self._log)}
+        for ident, activation in tuple(self._open.items()):
+            if ident in self._announced:
+                self._close(activation)
+
     async def _resume(self) -> None:
         await tell(self._log, self._tenants, self._tracing)
-        known = await announced(self._log)
-        self._announced = {_ident(announcement): announcement for announcement in known}
+        await self._learn()
 
     def _decode(self, log: ChainLog) -> Activation | None:
         try:
@@ -172,8 +178,10 @@ class KeyFetcher:
             return None
         return event if isinstance(event, ActivateKey | ActivateCrs) else None
 
-    async def _activate(self, activation: Activation) -> None:
+    async def _activate(self, activation: Activation) -> bool:
+        """Download, announce and tell; whether nobody else had, nor a newer one."""
         assert self._announced is not None
+        ident = _activated(activation)
         kind = "key" if isinstance(activation, ActivateKey) else "crs"
         try:
             announcement = await self._fetch(activation)
@@ -183,10 +191,16 @@ class KeyFetcher:
                 self._metrics.counter(_MISMATCH[kind]).inc()
             raise
         crashpoint("keys.downloaded")
-        await announce(self._log, announcement)
+        await self._learn()  # a download takes minutes
+        is_due = ident in self._open
+        if is_due:
+            await announce(self._log, announcement)
         await tell(self._log, self._tenants, self._tracing)
-        self._announced[_activated(activation)] = announcement
-        self._metrics.counter(_SUCCESS[kind]).inc()
+        if is_due:
+            self._announced[ident] = announcement
+            self._close(activation)
+            self._metrics.counter(_SUCCESS[kind]).inc()
+        return is_due
 
     async def _fetch(self, activation: Activation) -> Announcement:
         if isinstance(activation, ActivateCrs):

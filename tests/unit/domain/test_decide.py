@@ -296,6 +296,7 @@ def test_block_with_unknown_parent_waits_and_alarms_until_the_parent_comes():
     decide_fact(state, TENANT, block("b1", 1, "b0"), RULES)
     assert _tip(state).tip_number == 2
     assert _item(state, items.COMPUTE, SUM).state is WorkState.READY
+    assert not state.rows(AlarmRow)
 
 
 def test_block_whose_number_does_not_follow_its_parent_is_refused():

@@ -30,6 +30,7 @@ CONTRACT = b"\xcc" * 20
 TENANTS = ("ours", "other", "gateway")
 LAG = 2
 KeyActivation = KeyActivated | CrsActivated
+CRS_KEY = f"crs/{2:064x}".encode()
 KillAt = Callable[[str], type[BaseException]]
 OBJECTS: dict[str, bytes | int] = {
     f"{URL}/PUB/CompressedXofKeySet/{1:064x}": KEYSET,
@@ -195,6 +196,38 @@ async def test_an_old_key_that_cannot_be_had_does_not_hide_the_active_one(rig: R
     for _ in range(2):
         assert await fetcher.step() == 0
     assert rig.ids("ours") == [3], "the old one, told later, would be taken as the active one"
+
+
+async def test_what_another_listener_announced_meanwhile_is_not_announced_again(rig: Rig) -> None:
+    ours, other = rig.fetcher(), rig.fetcher()
+    await ours.step()
+    rig.chain.mine(1, [key_log(1, KEYSET), crs_log(2)])
+    rig.chain.mine(LAG)
+    await other.step()
+    await ours.step()
+    assert [record.key for record in rig.log.records(KEYSETS)] == [f"keyset/{1:064x}".encode(), CRS_KEY]
+    assert rig.ids("ours") == [1, 2]
+
+
+async def test_an_old_key_that_another_listener_went_past_is_not_told_after_the_newer_one(rig: Rig) -> None:
+    """Told then, it would be the active key of everybody."""
+    url, body = next(iter(OBJECTS.items()))
+    slow, other = rig.fetcher(), rig.fetcher()
+    await slow.step()
+    rig.chain.mine(1, [key_log(1, KEYSET)])
+    rig.chain.mine(1, [key_log(3, KEYSET[4:])])
+    rig.chain.mine(LAG)
+    del rig.storage.objects[url]
+    assert await other.step() == 1
+    rig.storage.objects[url] = body
+    for _ in range(2):
+        await slow.step()
+    assert rig.ids("ours") == [3]
+    rig.chain.mine(1, [key_log(4, KEYSET)])
+    rig.chain.mine(LAG)
+    rig.storage.objects[f"{URL}/PUB/CompressedXofKeySet/{4:064x}"] = KEYSET
+    assert await slow.step() == 1
+    assert rig.ids("ours") == [3, 4]
 
 
 async def test_an_activation_that_the_node_does_not_find_yet_is_waited_for(rig: Rig) -> None:
