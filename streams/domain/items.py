@@ -147,10 +147,26 @@ def cancel(state: State, tenant: str, item: str) -> None:
 
 
 def revive(state: State, tenant: str, item: str) -> None:
-    """It is wanted again."""
-    row = state.get(WorkRow, tenant, item)
-    if row is not None and row.state is WorkState.CANCELLED:
-        state.put(_moved(row, WorkState.BLOCKED if row.missing else WorkState.READY))
+    """It is wanted again, and so is what it waits for."""
+    pending = [item]
+    while pending:
+        row = state.get(WorkRow, tenant, pending.pop())
+        if row is not None and row.state is WorkState.CANCELLED:
+            state.put(_moved(row, WorkState.BLOCKED if row.missing else WorkState.READY))
+            pending.extend(producers(state, tenant, row.id))
+
+
+def producers(state: State, tenant: str, compute_item: str) -> list[str]:
+    """Compute items that make the inputs of one; none for an item of another kind."""
+    handles = dict.fromkeys(_inputs(state, tenant, compute_item))
+    rows = (state.get(HandleRow, tenant, handle) for handle in handles)
+    return [row.compute_item for row in rows if row is not None and row.compute_item]
+
+
+def is_awaited(state: State, tenant: str, token: bytes) -> bool:
+    """Whether an item that is wanted waits for this token."""
+    waits = state.find(WaitRow, ("tenant", "token"), tenant, token)
+    return any(_item(state, tenant, wait.item).state is WorkState.BLOCKED for wait in waits)
 
 
 def outputs_stored(state: State, tenant: str, item: str) -> bool:
@@ -228,7 +244,12 @@ def _told_by(state: State, row: WorkRow, token: bytes) -> list[bytes]:
     """Inputs of an item about which a token says something new; its own first key is news about them all."""
     if row.kind != COMPUTE or token != KEY_TOKEN:
         return [_handle_of(token)]
-    members = state.find(MemberRow, ("tenant", "item"), row.tenant, row.id)
+    return _inputs(state, row.tenant, row.id)
+
+
+def _inputs(state: State, tenant: str, compute_item: str) -> list[bytes]:
+    """The handles that a compute item takes from the store, as often as it uses them."""
+    members = state.find(MemberRow, ("tenant", "item"), tenant, compute_item)
     inside = {member.handle for member in members}
     used = (handle_operands(m.fhe_operation, m.dependencies, m.is_scalar) for m in members)
     return [handle for handles in used for handle in handles if handle not in inside]

@@ -51,19 +51,35 @@ def join(state: State, block: BlockRow) -> None:
 
 def leave(state: State, block: BlockRow) -> None:
     """The block is canonical no more: work that only it wanted and nobody claimed is cancelled."""
+    unwanted: list[str] = []
     for handle in _allowed(state, block):
         row = handle_row(state, block.tenant, handle)
         state.put(msgspec.structs.replace(row, reasons=row.reasons - 1))
         if row.reasons == 1:
             _unfollow(state, block.tenant, handle)
-            if row.compute_item and not is_wanted(state, block.tenant, row.compute_item):
-                items.cancel(state, block.tenant, row.compute_item)
+            if row.compute_item:
+                unwanted.append(row.compute_item)
+    _cancel(state, block.tenant, unwanted)
 
 
 def is_wanted(state: State, tenant: str, compute_item: str) -> bool:
-    """Whether an output of a compute item is a goal."""
+    """Whether an output of a compute item is a goal, or what another wanted item waits for."""
     members = state.find(MemberRow, ("tenant", "item"), tenant, compute_item)
-    return any(handle_row(state, tenant, m.handle).reasons > 0 for m in members if m.is_output)
+    outputs = [member.handle for member in members if member.is_output]
+    if any(handle_row(state, tenant, handle).reasons > 0 for handle in outputs):
+        return True
+    return any(items.is_awaited(state, tenant, items.stored(handle)) for handle in outputs)
+
+
+def _cancel(state: State, tenant: str, unwanted: list[str]) -> None:
+    """Cancel the compute items that nothing wants, then what only they waited for."""
+    gone: set[str] = set()
+    while unwanted:
+        item = unwanted.pop()
+        if item not in gone and not is_wanted(state, tenant, item):
+            gone.add(item)
+            items.cancel(state, tenant, item)
+            unwanted.extend(items.producers(state, tenant, item))
 
 
 def follower(work_class: WorkClass, tenant: str, handle: bytes) -> str:
@@ -126,7 +142,9 @@ def _make_components(
     own = [row for row in rows if _means_the_same(state, row)]
 
     def is_external(handle: bytes) -> bool:
-        return bool(handle_row(state, tenant, handle).compute_item)
+        # The item of what is no goal (any more) may be cancelled, and what it stores depends on lost branches.
+        known = handle_row(state, tenant, handle)
+        return known.reasons > 0 and bool(known.compute_item)
 
     for component in components(own, frozenset(goals), is_external):
         _make_item(state, tenant, component, event_id)
@@ -172,6 +190,9 @@ def _make_item(state: State, tenant: str, component: Component, event_id: str) -
     )
     tokens = itertools.chain((items.KEY_TOKEN,), map(items.stored, component.inputs))
     items.create(state, work, tokens, component.defect)
+    for known in [handle_row(state, tenant, handle) for handle in component.inputs]:
+        if known.compute_item and not known.reasons:
+            items.revive(state, tenant, known.compute_item)
 
 
 def _follow(state: State, tenant: str, handle: bytes, event_id: str) -> None:

@@ -1,0 +1,93 @@
+"""What a goal is made of is computed as long as the goal is one, whatever becomes of the branches in between."""
+
+import msgspec
+import pytest
+
+from streams.domain import items
+from streams.domain.decide import decide_result
+from streams.domain.lifecycle import WorkState
+from streams.domain.results import Failed
+from streams.domain.rows import WorkRow
+from streams.domain.state import State
+from tests.unit.domain.worlds import KEY, TENANT, Logs, block, h, ready, run, settle
+
+ANCHOR = block("b0", 0, "none", anchor=True)
+ONE, INNER, GOAL = h("one"), h("inner"), h("goal")
+
+
+def inner(tx: str = "t") -> Logs:
+    return Logs().trivial(ONE, 1, tx).add(ONE, ONE, INNER, tx)
+
+
+def both(tx: str = "u") -> Logs:
+    """One transaction that needs the inner value and allows only what it makes of it."""
+    return inner(tx).add(INNER, 3, GOAL, tx).allow(GOAL, tx)
+
+
+def compute(state: State, handle: bytes) -> WorkRow:
+    (row,) = (r for r in state.rows(WorkRow) if r.kind == items.COMPUTE and r.subject == handle)
+    return row
+
+
+def revived() -> State:
+    """Two items, one after the other; then a branch on which only the second one's result is allowed."""
+    two_items = [
+        block("a1", 1, "b0", inner().allow(INNER, "t")),
+        block("a2", 2, "a1", Logs().add(INNER, 3, GOAL, "u").allow(GOAL, "u")),
+    ]
+    state = run([KEY, ANCHOR, *two_items, block("x1", 1, "b0"), block("x2", 2, "x1"), block("x3", 3, "x2")])
+    assert {row.state for row in state.rows(WorkRow)} == {WorkState.CANCELLED}
+    return run([block("x4", 4, "x3", both())], state)
+
+
+def test_what_was_a_goal_on_a_lost_branch_is_computed_as_a_part_of_a_goal() -> None:
+    state = run([KEY, ANCHOR, block("a1", 1, "b0", inner().allow(INNER, "t"))])
+    run([block("x1", 1, "b0", both()), block("x2", 2, "x1")], state)
+    settle(state)
+    assert compute(state, GOAL).state is WorkState.DONE
+    assert compute(state, INNER).state is WorkState.CANCELLED
+
+
+def test_the_components_of_a_branch_do_not_depend_on_branches_seen_before() -> None:
+    branch = [block("x1", 1, "b0", both()), block("x2", 2, "x1")]
+    after_another = run([KEY, ANCHOR, block("a1", 1, "b0", inner().allow(INNER, "t")), *branch])
+    alone = run([KEY, ANCHOR, *branch])
+    assert compute(after_another, GOAL).cost_ms == compute(alone, GOAL).cost_ms
+    assert compute(after_another, GOAL).missing == compute(alone, GOAL).missing == 0
+
+
+def test_an_item_that_is_wanted_again_wants_its_inputs_again() -> None:
+    state = revived()
+    assert [row.subject for row in ready(state)] == [INNER]
+    settle(state)
+    assert compute(state, GOAL).state is WorkState.DONE
+
+
+def test_an_input_that_a_goal_waits_for_is_kept_when_it_ceases_to_be_a_goal_itself() -> None:
+    state = revived()
+    run([block("x5", 5, "x4", Logs().allow(INNER, "v")), block("y5", 5, "x4"), block("y6", 6, "y5")], state)
+    assert [row.subject for row in ready(state)] == [INNER]
+
+
+def test_an_input_that_a_goal_waits_for_is_tried_again() -> None:
+    state = revived()
+    (row,) = ready(state)
+    state.put(msgspec.structs.replace(row, state=WorkState.DISPATCHED))
+    failed = Failed(
+        item=row.id, attempt=0, worker="w", category="recoverable", error="WorkerCrashed", message=""
+    )
+    decide_result(state, TENANT, failed, 0)
+    assert compute(state, INNER).state is WorkState.READY
+
+
+@pytest.mark.parametrize("length", [2, 50])
+def test_a_chain_of_items_that_nothing_wants_is_cancelled_whole(length: int) -> None:
+    names = [h(f"v{n}") for n in range(length)]
+    logs = inner("t0").allow(INNER, "t0").add(INNER, 1, names[0], "t1").allow(names[0], "t1")
+    for n in range(1, length):
+        logs.add(names[n - 1], 1, names[n], f"t{n + 1}").allow(names[n], f"t{n + 1}")
+    state = run([KEY, ANCHOR, block("a1", 1, "b0", logs), block("x1", 1, "b0"), block("x2", 2, "x1")])
+    assert {row.state for row in state.rows(WorkRow)} == {WorkState.CANCELLED}
+    run([block("a2", 2, "a1"), block("a3", 3, "a2")], state)
+    settle(state)
+    assert {row.state for row in state.rows(WorkRow)} == {WorkState.DONE}
