@@ -142,7 +142,7 @@ def _make_components(
     own = [row for row in rows if _means_the_same(state, row)]
 
     def is_external(handle: bytes) -> bool:
-        # The item of what is no goal (any more) may be cancelled, and what it stores depends on lost branches.
+        # The item of what is no goal any more may be cancelled, and its cut depends on lost branches.
         known = handle_row(state, tenant, handle)
         return known.reasons > 0 and bool(known.compute_item)
 

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from streams.domain.errors import Undecodable
+from streams.domain.handle import HANDLE_BYTES
 
 
 class Ciphertext(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +88,7 @@ _decoder = msgspec.json.Decoder(Result)
 # The state's text columns hold no NUL, and what a worker says about its failure may come from anywhere.
 _NUL: Final = rb"\u0000"
 _REPLACEMENT: Final = rb"\ufffd"
+_NUMBER_MAX: Final = (1 << 53) - 1  # added to a time it still is a number of the store
 
 
 def encode_result(result: Result) -> bytes:
@@ -97,6 +99,42 @@ def encode_result(result: Result) -> bytes:
 def decode_result(value: bytes) -> Result:
     """The result in a record's value; raises Undecodable."""
     try:
-        return _decoder.decode(value.replace(_NUL, _REPLACEMENT))
+        result = _decoder.decode(value.replace(_NUL, _REPLACEMENT))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Undecodable(f"not a result: {error}") from error
+    _check(result)
+    return result
+
+
+def _check(result: Result) -> None:
+    """Refuse what no row can hold: it would halt the tenant, and one worker's defect is no reason for that."""
+    for handle in _handles(result):
+        if len(handle) != HANDLE_BYTES:
+            raise Undecodable(f"not a result: a handle of {len(handle)} bytes")
+    for number in (result.attempt, *_numbers(result)):
+        if not 0 <= number <= _NUMBER_MAX:
+            raise Undecodable(f"not a result: the number {number}")
+
+
+def _handles(result: Result) -> tuple[bytes, ...]:
+    match result:
+        case Computed():
+            return tuple(ciphertext.handle for ciphertext in result.ciphertexts)
+        case Proven():
+            return (*result.handles, *(ciphertext.handle for ciphertext in result.ciphertexts))
+        case Squashed():
+            return (result.handle,)
+        case _:
+            return ()
+
+
+def _numbers(result: Result) -> tuple[int, ...]:
+    match result:
+        case Started():
+            return (result.timeout_ms,)
+        case Computed() | Proven():
+            return tuple(ciphertext.fhe_type for ciphertext in result.ciphertexts)
+        case Squashed():
+            return (result.format,)
+        case _:
+            return ()

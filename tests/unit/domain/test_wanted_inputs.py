@@ -1,4 +1,4 @@
-"""What a goal is made of is computed as long as the goal is one, whatever becomes of the branches in between."""
+"""What a goal is made of is computed as long as it is one, whatever becomes of the branches in between."""
 
 import msgspec
 import pytest

@@ -13,6 +13,7 @@ from streams.domain import decide
 from streams.domain.errors import LogTruncated, StoreError
 from streams.domain.facts import Fact, HostBlock
 from streams.domain.lifecycle import WorkState
+from streams.domain.results import Ciphertext, Computed, Failed, Proven, Result, Squashed, Started
 from streams.domain.rows import AlarmRow, BlockRow
 from streams.messages import topics
 from streams.services.graph import plans
@@ -69,6 +70,36 @@ async def test_a_result_that_does_not_decode_is_parked_too(world: GraphWorld) ->
         await process.live()
     (letter,) = world.log.records(topics.DLQ)
     assert dict(letter.headers)["origin"] == f"results.v1/{world.shard}/0".encode()
+
+
+def _malformed() -> list[Result]:
+    base = {"item": "0" * 32, "attempt": 0, "worker": "w"}
+    short = Ciphertext(handle=b"short", fhe_type=5, ct64=b"ct")
+    squashed = {"key_id": b"", "ct64_digest": b"", "ct128_digest": b"", "signer": b"", "attestation": b""}
+    return [
+        Computed(**base, key_id=b"", ciphertexts=(short,)),
+        Proven(**base, verified=True, key_id=b"", handles=(b"short",)),
+        Proven(**base, verified=True, key_id=b"", ciphertexts=(short,)),
+        Squashed(**base, **squashed, handle=b"short", format=11),
+        Squashed(**base, **squashed, handle=h("v"), format=1 << 63),
+        Started(**base, timeout_ms=1 << 63),
+        Failed(**base | {"attempt": -1}, category="recoverable", error="E", message=""),
+    ]
+
+
+@pytest.mark.parametrize("result", _malformed(), ids=lambda result: type(result).__name__)
+async def test_a_result_that_no_row_can_hold_is_parked_and_halts_nobody(
+    world: GraphWorld, result: Result
+) -> None:
+    async with world.process() as process:
+        await world.answer(result)
+        for _ in range(FAILURES_MAX + 1):
+            await process.live()
+        await world.publish(*chain(2))
+        await process.live()
+    assert not world.store.tables.halted
+    assert [dict(letter.headers)["error-class"] for letter in world.log.records(topics.DLQ)] == [b"Undecodable"]
+    assert world.items(WorkState.DONE) == world.items()
 
 
 @pytest.mark.parametrize("key", [b"", b"\xff\xfe", b"a\0b", b"t" * 500])
