@@ -107,7 +107,7 @@ def decode_result(value: bytes) -> Result:
 
 
 def _check(result: Result) -> None:
-    """Refuse what no row can hold: it would halt the tenant, and one worker's defect is no reason for that."""
+    """Refuse what no row can hold: it would halt the tenant for the defect of one worker."""
     for handle in _handles(result):
         if len(handle) != HANDLE_BYTES:
             raise Undecodable(f"not a result: a handle of {len(handle)} bytes")

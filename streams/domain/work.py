@@ -25,6 +25,7 @@ class WorkClass(StrEnum):
 
 
 _TIMEOUT_MS_MIN: Final = 60_000
+_TIMEOUT_S_MAX: Final = 1e9  # decades: nothing that an estimate gives
 _TIMEOUT_FACTOR: Final = 10  # of the estimated cost on a fast core: a worker scales this to its own machine
 
 
@@ -150,6 +151,9 @@ def encode_work(work: Work) -> bytes:
 def decode_work(value: bytes) -> Work:
     """The work in a record's value; raises Undecodable."""
     try:
-        return _decoder.decode(value)
+        work = _decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Undecodable(f"not a work message: {error}") from error
+    if not 0 < work.timeout_s <= _TIMEOUT_S_MAX:
+        raise Undecodable(f"not a work message: a timeout of {work.timeout_s} s")
+    return work

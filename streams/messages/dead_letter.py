@@ -1,11 +1,18 @@
 """Records of `dlq.v1`: original key, value and headers untouched, the failure in headers of its own."""
 
+from typing import Final
+
 import msgspec
 
-from streams.domain.errors import CipherstreamError
+from streams.domain.errors import CipherstreamError, Undecodable
 from streams.messages import headers
 from streams.messages.topics import DLQ
 from streams.ports import Headers, Log, Position, Record
+
+# Clients refuse records above 1,000,000 bytes, and others than ours may have sent larger ones.
+LETTER_BYTES_MAX: Final = 900_000
+_HEADERS_BYTES_MAX: Final = 64 * 1024
+_KEY_BYTES_MAX: Final = 1024
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,8 +26,29 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 def origin_of(record: Record) -> str:
     """Where a record was delivered first; kept when it was moved before."""
-    found = headers.get(record.headers, headers.ORIGIN)
-    return found or f"{record.topic}/{record.partition}/{record.offset}"
+    here = f"{record.topic}/{record.partition}/{record.offset}"
+    try:
+        return headers.get(record.headers, headers.ORIGIN) or here
+    except Undecodable:  # a header of whoever sent it; nothing that is wrong with a record keeps it from here
+        return here
+
+
+def shortened(record: Record) -> Record:
+    """The record as far as `dlq.v1` takes it: above LETTER_BYTES_MAX it is cut, and a header tells its size.
+
+    The whole record stays where it came from; one that the broker refuses would be sent for ever.
+    """
+    key, value = record.key or b"", record.value or b""
+    beside = sum(len(name.encode()) + len(content) for name, content in record.headers)
+    if len(key) + len(value) + beside <= LETTER_BYTES_MAX:
+        return record
+    kept = record.headers if beside <= _HEADERS_BYTES_MAX else ()
+    return msgspec.structs.replace(
+        record,
+        key=key[:_KEY_BYTES_MAX],
+        value=value[: LETTER_BYTES_MAX - _HEADERS_BYTES_MAX - _KEY_BYTES_MAX],
+        headers=headers.replace(kept, value_bytes=str(len(value))),
+    )
 
 
 def failure_of(record: Record, error: BaseException, service: str) -> Failure:
@@ -52,5 +80,6 @@ def read(record: Record) -> Failure:
 
 async def park(log: Log, record: Record, error: CipherstreamError, service: str) -> Position:
     """Send a record to `dlq.v1` and wait for the acknowledgement; raises BrokerError."""
+    record = shortened(record)
     found = dead_letter(record, failure_of(record, error, service))
     return await log.append(DLQ, key=record.key or b"", value=record.value, headers=found)

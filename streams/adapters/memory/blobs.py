@@ -54,6 +54,10 @@ class MemoryBlobs:
         """The next requests raise BlobError."""
         self._failures += count
 
+    def recover(self) -> None:
+        """No request raises BlobError any more."""
+        self._failures = 0
+
     def delete(self, bucket: str, key: str) -> None:
         """Lose an object."""
         del self._objects[bucket, key]

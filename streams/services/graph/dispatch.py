@@ -11,17 +11,17 @@ from collections.abc import Sequence
 import structlog
 
 from streams.adapters.kafka.delivery import when_stored
-from streams.domain.errors import BrokerError, Irrecoverable
+from streams.domain.errors import BlobError, BrokerError, Irrecoverable
 from streams.domain.rows import WorkRow
 from streams.domain.schedule import PIPE_WAIT_MS_MIN
 from streams.domain.work import WorkClass
 from streams.ports import Position
 from streams.services.crashpoints import crashpoint
 from streams.services.graph.claims import Claims
-from streams.services.graph.outgoing import Publication, publication
+from streams.services.graph.outgoing import Publication, is_large, publication
 from streams.services.graph.spans import ItemSpans
 from streams.services.graph.surroundings import Surroundings
-from streams.services.graph.sweep import give_up, refuse
+from streams.services.graph.sweep import give_up, put_off, refuse
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +36,7 @@ class Dispatcher:
         self._clock = around.clock
         self._claims = claims
         self._seal = around.seal
+        self._health = around.health
         self._batch = around.graph.work_items_batch_size  # their messages are in memory together
         self._signer = around.market.signer
         self._spans = ItemSpans(around.tracing)
@@ -53,7 +54,7 @@ class Dispatcher:
         self._pending.clear()
 
     async def turn(self, epoch: int) -> None:
-        """Publish the oldest claimed items; raises BrokerError or BlobError when some have to wait."""
+        """Publish the oldest claimed items; raises BrokerError when some have to wait."""
         since = self._spans.now()
         items = [self._pending[at] for at in range(min(self._batch, len(self._pending)))]
         crashpoint("dispatcher.claimed")
@@ -89,15 +90,41 @@ class Dispatcher:
         async with self._store.begin(self._shard, epoch) as tx:
             messages = await tx.messages(items)
         ready: list[tuple[WorkRow, Publication]] = []
+        kept: list[WorkRow] = []
         for item, message in zip(items, messages, strict=True):
             if message is None:
                 await self._give_up(epoch, item)
                 continue
             try:
-                ready.append((item, await self._seal(publication(item, message, self._signer))))
+                sealed = await self._sealed(publication(item, message, self._signer), is_away=bool(kept))
+                ready.append((item, sealed))
+            except BlobError:
+                kept.append(item)
             except Irrecoverable as error:
                 await self._refuse(epoch, item, error)
+        if kept:
+            await self._put_off(epoch, kept)
         return ready
+
+    async def _sealed(self, open_: Publication, *, is_away: bool) -> Publication:
+        """What may be published; an object store that is known to be away is not asked once more."""
+        if not is_large(open_):
+            return await self._seal(open_)
+        if is_away:
+            raise BlobError
+        try:
+            sealed = await self._seal(open_)
+        except BlobError as error:
+            self._health("object_store", False, str(error))
+            raise
+        self._health("object_store", True, "")
+        return sealed
+
+    async def _put_off(self, epoch: int, items: list[WorkRow]) -> None:
+        """Their bodies have no place now: they give their credit to what needs none."""
+        _log.warning("object store is away", action="sealing_put_off", items=len(items))
+        async with self._store.begin(self._shard, epoch) as tx:
+            await put_off(tx, items, self._clock.now_ms())
 
     async def _give_up(self, epoch: int, item: WorkRow) -> None:
         """What it is about is not stored (any more): try again later, unless nothing wants it."""

@@ -33,6 +33,12 @@ async def inline(publication: Publication) -> Publication:
     return publication
 
 
+def is_large(publication: Publication) -> bool:
+    """Whether its body goes into the object store."""
+    size_bytes = len(publication.value or b"")
+    return publication.topic in topics.WORK.values() and size_bytes > claim_check.INLINE_BYTES_MAX
+
+
 def sealing(blobs: Blobs, bucket: str) -> Seal:
     """Claim checks for `work.*` in this bucket."""
 
@@ -71,7 +77,7 @@ def _announcement(item: WorkRow, message: CiphertextAnnouncement) -> Publication
 
 
 def _letter(letter: DeadLetter) -> Publication:
-    record = letter.record
+    record = dead_letter.shortened(letter.record)
     failure = dead_letter.Failure(
         error=letter.error,
         error_class=letter.error_class,

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from streams.domain.control import TenantControl
-from streams.domain.errors import BlobError, BrokerError, StoreError
+from streams.domain.errors import BrokerError, StoreError
 from streams.messages.topics import EVENTS, RESULTS
 from streams.ports import Offset, Record
 from streams.services.graph import truncation
@@ -149,7 +149,7 @@ class Owner:
                 if failures:
                     self._around.health("kafka", True, "")
                 failures = 0
-            except (BrokerError, BlobError) as error:
+            except BrokerError as error:
                 failures = await self._wait_out(error, failures)
             self._around.changed()
 

@@ -19,6 +19,7 @@ from streams.services.graph.session import Session
 
 # A lost worker's items are ready again at once; one that keeps taking its worker along has to wait.
 _AT_ONCE: Final = 3
+_POSTPONED_MS: Final = 5_000  # until an object store that was away is asked again
 
 
 async def take_back(tx: Transaction, now_ms: int, live: Collection[str]) -> list[str]:
@@ -34,6 +35,13 @@ async def give_up(tx: Transaction, items: Collection[WorkRow], error: str, now_m
         return
     session = Session(tx)
     await session.decide_each([_decision(row, error, now_ms) for row in items])
+    await tx.write(session.state.changes())
+
+
+async def put_off(tx: Transaction, items: Collection[WorkRow], now_ms: int) -> None:
+    """End an attempt that could not begin: it does not count, and the next one is soon."""
+    session = Session(tx)
+    await session.decide_each([_postponement(row, now_ms) for row in items])
     await tx.write(session.state.changes())
 
 
@@ -54,6 +62,17 @@ def _decision(row: WorkRow, error: str, now_ms: int) -> Callable[[State], None]:
         found = state.get(WorkRow, row.tenant, row.id)
         if found is not None and found.state is WorkState.READY and found.uncomputable_counter <= _AT_ONCE:
             state.put(msgspec.structs.replace(found, not_before_ms=0))
+
+    return decide
+
+
+def _postponement(row: WorkRow, now_ms: int) -> Callable[[State], None]:
+    def decide(state: State) -> None:
+        decide_result(state, row.tenant, _failed(row, "BlobError", "", "recoverable"), now_ms)
+        found = state.get(WorkRow, row.tenant, row.id)
+        if found is not None and found.state is WorkState.READY:
+            counter, soon_ms = row.uncomputable_counter, now_ms + _POSTPONED_MS
+            state.put(msgspec.structs.replace(found, uncomputable_counter=counter, not_before_ms=soon_ms))
 
     return decide
 

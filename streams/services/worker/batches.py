@@ -4,19 +4,24 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from streams.domain.errors import Undecodable
 from streams.domain.work import ComputeWork, ProofWork
 from streams.services.worker import frames
 
 ITEMS_MAX: Final = 64
 BYTES_MAX: Final = 8 << 20  # one item may be larger; it goes alone
 _STEP_BYTES: Final = 512  # handles, operands and names of an operation
+_UNSENDABLE: Final = (Undecodable, OverflowError, TypeError, ValueError)  # what encoding a frame raises
+
+Refused = Callable[[frames.Run, Exception], None]
 
 
 class Outbox:
-    """Collects what is posted within one turn of the loop."""
+    """Collects what is posted within one turn of the loop; `refused` is told what cannot be sent."""
 
-    def __init__(self, send: Callable[[frames.Batch], None]) -> None:
+    def __init__(self, send: Callable[[frames.Batch], None], refused: Refused) -> None:
         self._send = send
+        self._refused = refused
         self._waiting: list[frames.Run] = []
 
     def post(self, run: frames.Run) -> None:
@@ -28,7 +33,17 @@ class Outbox:
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
         for batch in cut(waiting):
+            self._send_whole_or_each(batch)
+
+    def _send_whole_or_each(self, batch: frames.Batch) -> None:
+        try:
             self._send(batch)
+        except _UNSENDABLE as error:
+            if len(batch.runs) == 1:
+                self._refused(batch.runs[0], error)
+                return
+            for run in batch.runs:
+                self._send_whole_or_each(frames.Batch((run,)))
 
 
 def cut(runs: Sequence[frames.Run]) -> Iterator[frames.Batch]:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from streams.domain import errors
-from streams.domain.errors import CipherstreamError, Fatal, WorkerCrashed
+from streams.domain.errors import CipherstreamError, Fatal, Irrecoverable, WorkerCrashed
 from streams.domain.work import ProofWork
 from streams.ports import Clock
 from streams.services.worker import frames
@@ -21,6 +21,8 @@ START_TIMEOUT_S: Final = 120.0  # the native library on a busy machine
 LOOKUP_S: Final = 0.007  # on the machine on which the costs of operations were measured
 OPEN_TIMEOUT_S: Final = 600.0  # loading keys takes 11-16 s on a quiet one
 _BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 10.0)  # after a death, by deaths without an answer between
+# An engine has finer errors than the tree; what is to be done about them is the same.
+_BY_CATEGORY: Final = {kind.category: kind for kind in (Irrecoverable, Fatal)}
 
 OnState = Callable[[bool, str], None]
 _Opening = Callable[[int, bool], frames.Request]  # of a number, and whether to load at once
@@ -66,9 +68,12 @@ class Pool:
         clock: Clock,
         *,
         memory_bytes_max: int,
+        crowd: float = 1.0,
         on_state: OnState = lambda _ok, _detail: None,
         on_counts: OnCounts = lambda _: None,
     ) -> None:
+        """`crowd` is how many items share a thread when all slots are taken."""
+        self._crowd = max(1.0, crowd)
         self._on_counts = on_counts
         self._command = tuple(command)
         self._clock = clock
@@ -127,8 +132,8 @@ class Pool:
         return await child.run(work, self.limit_s(work.timeout_s), on_output)
 
     def limit_s(self, timeout_s: float) -> float:
-        """The time that an item may take here: its own, which is for a fast machine, scaled to this one."""
-        return timeout_s * max(1.0, self._lookup_s / LOOKUP_S)
+        """The time that an item may take here; its own is for a fast machine and a thread for itself."""
+        return timeout_s * self._crowd * max(1.0, self._lookup_s / LOOKUP_S)
 
     async def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool = True) -> None:
         """Make that key set known to this child and to all later ones, which load the newest at once.
@@ -220,5 +225,5 @@ def _crs_id(work: frames.ChildWork) -> bytes:
 def _checked(answer: frames.Final_) -> frames.Final_:
     if not isinstance(answer, frames.Broken):
         return answer
-    kind = getattr(errors, answer.error, WorkerCrashed)
+    kind = getattr(errors, answer.error, None) or _BY_CATEGORY.get(answer.category, WorkerCrashed)
     raise kind(answer.message)

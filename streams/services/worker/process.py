@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ _log = structlog.get_logger(__name__)
 _MEMORY_WATCH_S: Final = 0.2  # a native allocation of 1 GB takes longer
 BEGIN_TIMEOUT_S: Final = 120.0  # from its turn on; only a child that is stuck takes so long
 _GOODBYE_S: Final = 2.0  # for a child that was told to end
+_SETTING: Final = re.compile(r"CIPHERSTREAM_.+__.+|AWS_.+|PG.+|DATABASE_URL")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 OnOutput = Callable[[Ciphertext], None]
@@ -72,7 +74,7 @@ class Child:
         self._memory_bytes_max = memory_bytes_max
         self._on_counts = on_counts
         self._counts = frames.Counts()
-        self._outbox = Outbox(self._write)
+        self._outbox = Outbox(self._write, self._refuse)
         self._preparing: dict[tuple[bytes, bytes], _Preparation] = {}
         self._questions: dict[int, _Question] = {}
         self._numbers = 0
@@ -161,7 +163,7 @@ class Child:
 
     async def stop(self) -> None:
         """Tell it to end, and see to it that it does."""
-        self._reason = "it was stopped"
+        self._reason = self._reason or "it was stopped"
         if self._writer is not None:
             self._writer.close()
         try:
@@ -187,6 +189,11 @@ class Child:
             self._guilty = number
             self.kill(f"no answer within {question.limit_s:g} s")
         return await question.answer
+
+    def _refuse(self, run: frames.Run, error: Exception) -> None:
+        question = self._questions.get(run.number)
+        if question is not None and not question.answer.done():
+            question.answer.set_exception(Undecodable(f"no message for the child: {error}"))
 
     def _prepared(self, needs: tuple[bytes, bytes], answer: "asyncio.Task[frames.Final_]") -> None:
         self._preparing.pop(needs)
@@ -282,12 +289,21 @@ async def start_child(
     with theirs:
         ending = ("--fd", str(theirs.fileno()), "--parent", str(os.getpid()))
         process = await asyncio.create_subprocess_exec(
-            *command, *ending, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL
+            *command,
+            *ending,
+            pass_fds=(theirs.fileno(),),
+            stdin=asyncio.subprocess.DEVNULL,
+            env=_without_secrets(os.environ),
         )
     child = Child(process, memory_bytes_max, on_counts)
     await child.attach(ours)
     _log.info("child started", action="child_started", pid=process.pid)
     return child
+
+
+def _without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
+    """An environment for who computes on strangers' bytes: no settings, among which a signer's key may be."""
+    return {name: value for name, value in variables.items() if not _SETTING.fullmatch(name)}
 
 
 async def _is_set(event: asyncio.Event, timeout_s: float) -> bool:

@@ -13,6 +13,7 @@ from streams.services.worker.parts import split
 from streams.services.worker.pool import Computes
 
 INPUT_BYTES_MAX: Final = 16 * 1024 * 1024
+_REASON_CHARS_MAX: Final = 2000  # a record that the broker refuses would be tried for ever
 VALUES_MAX: Final = 255  # the index in a handle is a byte, and 0xff marks computed values
 
 
@@ -34,7 +35,7 @@ class ProofExecutor:
             check_size(work.ciphertext_with_proof)
             verdict = await self._judge(work)
         except InvalidInput as error:
-            verdict = frames.Verdict(0, False, reason=str(error))
+            verdict = frames.Verdict(0, False, reason=str(error)[:_REASON_CHARS_MAX])
         except Irrecoverable as error:  # would end the request without a vote, for ever
             raise WorkerCrashed(f"{type(error).__name__}: {error}") from error
         for proven in self._results(work, verdict):

@@ -7,7 +7,7 @@ import structlog
 from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.errors import BrokerError
 from streams.domain.results import Result, encode_result
-from streams.messages.dead_letter import dead_letter, failure_of
+from streams.messages.dead_letter import dead_letter, failure_of, shortened
 from streams.messages.topics import DLQ, RESULTS
 from streams.ports import Clock, Headers, Log, Record
 from streams.services.worker.envelope import result_headers
@@ -35,6 +35,7 @@ class Results:
 
     async def bury(self, record: Record, error: Exception) -> None:
         """Append a record that cannot be used to the dead letters, with its original bytes."""
+        record = shortened(record)
         headers = dead_letter(record, failure_of(record, error, self._worker))
         await self._append(DLQ, record.key or b"", record.value or b"", headers)
 

@@ -152,6 +152,7 @@ class _Worker:
             self._command(bound),
             self._runtime.clock,
             memory_bytes_max=bound,
+            crowd=self._slots / self._threads,
             on_state=self._child_state(self._metrics),
             on_counts=self._metrics.count,
         )

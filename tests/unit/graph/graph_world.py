@@ -124,6 +124,7 @@ class GraphWorld:
     store: MemoryStore = field(default_factory=MemoryStore)
     settings: Settings = field(default_factory=Settings)
     tracing: Tracing = OFF
+    blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
 
     def __post_init__(self) -> None:
         self.log = MemoryLog(COUNTS | WORK, self.clock)
@@ -136,7 +137,7 @@ class GraphWorld:
         """A process that owns these shards, by default that of the tenant."""
         feed = MemoryFeed(self.log)
         runtime = Runtime(name="graph", settings=self.settings, clock=self.clock, tracing=self.tracing)
-        async with engine.serving(runtime, feed, self.store, self.log, MemoryBlobs()) as owned:
+        async with engine.serving(runtime, feed, self.store, self.log, self.blobs) as owned:
             feed.shards = owned
             process = Process(self, owned, feed, runtime)
             await process.assign([self.shard] if shards is None else shards)

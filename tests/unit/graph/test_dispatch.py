@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 from graph_world import TENANT, GraphWorld, Process, honest
-from unit.domain.worlds import CRS, KEY, Logs, block, h
+from unit.domain.worlds import CRS, KEY, Logs, block, gateway, h, request_log
 
 from streams.domain.errors import Irrecoverable
 from streams.domain.facts import Fact
@@ -156,6 +156,33 @@ async def test_a_message_that_no_reader_takes_fails_its_item(
         (row,) = tfhe(world)
     assert (row.state, row.cause) == (WorkState.FAILED, "Irrecoverable: a work message of 99 GB")
     assert len(world.log.records(topics.DLQ)) == 1
+
+
+async def test_an_object_store_that_is_away_holds_up_only_what_needs_it(world: GraphWorld) -> None:
+    large = gateway(0, 5, *(request_log(number, bytes(300_000) + bytes((number,))) for number in range(1, 4)))
+    world.blobs.fail_next(1_000_000)
+    async with world.process() as process:
+        await world.beat_all()
+        await process.settle()
+        await world.publish(*items(1)[:3], large)
+        await process.settle()
+        await world.publish(*items(3)[3:])
+        await process.settle()  # no time passes: nothing waits for the store
+        assert len(world.take_work("tfhe")) == 3
+        assert {row.state for row in world.items() if row.work_class == "zkproof"} == {WorkState.READY}
+        assert process.runtime.health.snapshot().dependencies["object_store"] == "fail"
+        for _ in range(30):
+            await world.clock.advance(1)
+            await world.beat_all()
+        world.blobs.recover()
+        for _ in range(7):
+            await world.clock.advance(1)
+            await world.beat_all()
+        await process.settle()
+        assert sum(len(world.log.records("work.zkproof.v1", place)) for place in range(8)) == 3
+        proofs = [row for row in world.items() if row.work_class == "zkproof"]
+        assert {(row.state, row.uncomputable_counter) for row in proofs} == {(WorkState.DISPATCHED, 0)}
+        assert process.runtime.health.snapshot().dependencies["object_store"] == "ok"
 
 
 async def test_a_missing_message_frees_the_credit_and_is_tried_again(world: GraphWorld) -> None:

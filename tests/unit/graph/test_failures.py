@@ -98,7 +98,9 @@ async def test_a_result_that_no_row_can_hold_is_parked_and_halts_nobody(
         await world.publish(*chain(2))
         await process.live()
     assert not world.store.tables.halted
-    assert [dict(letter.headers)["error-class"] for letter in world.log.records(topics.DLQ)] == [b"Undecodable"]
+    assert [dict(letter.headers)["error-class"] for letter in world.log.records(topics.DLQ)] == [
+        b"Undecodable"
+    ]
     assert world.items(WorkState.DONE) == world.items()
 
 

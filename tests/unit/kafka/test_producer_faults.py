@@ -1,6 +1,7 @@
 """What the producer does when the broker misbehaves."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -10,8 +11,9 @@ from mock_broker import MockBroker, mock_broker
 
 from streams.adapters.kafka.delivery import when_stored
 from streams.adapters.kafka.producer import KafkaProducer
-from streams.domain.errors import BrokerError
-from streams.ports import Position
+from streams.domain.errors import BrokerError, Undecodable
+from streams.messages import dead_letter
+from streams.ports import Position, Record
 from streams.settings import KafkaSettings
 
 TOPIC = "t.v1"
@@ -33,6 +35,18 @@ async def producer(broker: MockBroker) -> AsyncIterator[KafkaProducer]:
 
 async def append(producer: KafkaProducer) -> Position:
     return await producer.append(TOPIC, b"k", b"v", (), None)
+
+
+async def test_a_dead_letter_that_was_cut_is_taken_and_the_whole_one_never_is(
+    producer: KafkaProducer,
+) -> None:
+    record = Record(topic=TOPIC, partition=0, offset=0, key=b"k" * 999, value=bytes(999_000))
+    failure = dead_letter.failure_of(record, Undecodable("no"), "graph@1")
+    for letter, is_taken in ((record, False), (dead_letter.shortened(record), True)):
+        found = dead_letter.dead_letter(letter, failure)
+        sent = producer.append(TOPIC, letter.key or b"", letter.value, found, None)
+        with contextlib.nullcontext() if is_taken else pytest.raises(BrokerError, match="too large"):
+            await sent
 
 
 async def test_passing_errors_are_waited_out(broker: MockBroker, producer: KafkaProducer) -> None:

@@ -19,6 +19,14 @@ class Panic(BaseException):
     """As the native library raises it."""
 
 
+class FinerError(errors.OperationError):
+    """As an engine has it, which the tree does not know."""
+
+
+class FinerFatal(errors.Fatal):
+    """The same."""
+
+
 class OddJobs:
     """Its reply to `keys` is what it was told, in order: lower case when that was only to be known."""
 
@@ -115,6 +123,15 @@ class OddJobs:
     def fail(self, argument: str) -> bytes:
         kind, _, text = argument.partition(" ")
         raise getattr(errors, kind)(text)
+
+    def refuse(self, argument: str) -> bytes:
+        raise FinerError(argument)
+
+    def finer_fatal(self, argument: str) -> bytes:
+        raise FinerFatal(argument)
+
+    def environ(self, argument: str) -> bytes:
+        return os.environ.get(argument, "").encode()
 
     def panic(self, argument: str) -> bytes:
         raise Panic("index out of bounds")

@@ -18,9 +18,29 @@ def numbers(batch: frames.Batch) -> list[int]:
     return [each.number for each in batch.runs]
 
 
+def refuse(run: frames.Run, error: Exception) -> None:
+    raise AssertionError(f"{run.number} was refused") from error
+
+
+async def test_of_a_batch_only_what_cannot_be_sent_is_refused() -> None:
+    sent: list[list[int]] = []
+    refused: list[tuple[int, str]] = []
+
+    def send(batch: frames.Batch) -> None:
+        if 1 in numbers(batch):
+            raise OverflowError("too large")
+        sent.append(numbers(batch))
+
+    outbox = Outbox(send, lambda run, error: refused.append((run.number, str(error))))
+    for number in range(3):
+        outbox.post(run(number))
+    await asyncio.sleep(0)
+    assert (sent, refused) == ([[0], [2]], [(1, "too large")])
+
+
 async def test_what_is_posted_in_one_turn_goes_together() -> None:
     sent: list[list[int]] = []
-    outbox = Outbox(lambda batch: sent.append(numbers(batch)))
+    outbox = Outbox(lambda batch: sent.append(numbers(batch)), refuse)
     for number in range(3):
         outbox.post(run(number))
     assert sent == []

@@ -11,7 +11,7 @@ from streams.domain.errors import (
     OperationError,
 )
 from streams.domain.results import Computed, Failed, Started
-from streams.domain.work import ComputeWork, Work
+from streams.domain.work import ComputeWork, Work, encode_work
 from streams.messages import headers, trace
 from streams.ports import Record
 from streams.services.worker.envelope import trace_of
@@ -155,6 +155,27 @@ async def test_bytes_that_do_not_decode_are_dead_letters_as_they_came(bench: Ben
     assert header(letter, "error-class") == "Undecodable"
     assert bench.committed == {0: 1}
     assert bench.results() == ()
+
+
+@pytest.mark.parametrize("name", ["origin", "traceparent", "tracestate", "claim-check"])
+async def test_no_header_of_a_record_stops_a_worker(bench: Bench, name: str) -> None:
+    await bench.send(b"nonsense", ((name, b"\xff"),))
+    await bench.send(item())
+    async with bench.worker(Called(done)):
+        await bench.answered(2)
+        while not bench.log.records("dlq.v1"):
+            await bench.log.grown()
+    assert bench.committed == {0: 2}
+
+
+@pytest.mark.parametrize("timeout_s", ["1e306", "-1", "0"])
+async def test_no_timeout_stops_a_worker(bench: Bench, timeout_s: str) -> None:
+    await bench.send(encode_work(item("odd")).replace(b"60", timeout_s.encode()))
+    await bench.send(item())
+    async with bench.worker(Called(done)):
+        results = await bench.answered(3)
+    assert {result.item for result in results if isinstance(result, Failed)} == {"odd"}
+    assert bench.committed == {0: 2}
 
 
 async def test_an_item_that_can_be_named_fails_besides(bench: Bench) -> None:

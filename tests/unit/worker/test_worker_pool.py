@@ -12,9 +12,18 @@ import pytest
 
 from streams.adapters.system import SystemClock
 from streams.devnet.processes import identify
-from streams.domain.errors import InvalidInput, KeyMaterialError, KeyMissing, OperationError, WorkerCrashed
+from streams.domain.errors import (
+    Fatal,
+    InvalidInput,
+    Irrecoverable,
+    KeyMaterialError,
+    KeyMissing,
+    OperationError,
+    Undecodable,
+    WorkerCrashed,
+)
 from streams.domain.results import Ciphertext
-from streams.domain.work import SquashWork
+from streams.domain.work import ProofWork, SquashWork
 from streams.services.worker import frames, process
 from streams.services.worker.pool import START_TIMEOUT_S, Pool
 from tests.unit.worker.odd_child import NEVER_KEY
@@ -41,9 +50,18 @@ async def running(
     memory_bytes_max: int = MEMORY_BYTES_MAX,
     flags: tuple[str, ...] = (),
     on_counts: Callable[[frames.Counts], None] = lambda _: None,
+    on_state: Callable[[bool, str], None] = lambda _ok, _detail: None,
+    crowd: float = 1.0,
 ) -> AsyncIterator[Pool]:
     command = (*COMMAND, "--memory-bytes", str(memory_bytes_max), *flags)
-    pool = Pool(command, SystemClock(), memory_bytes_max=memory_bytes_max, on_counts=on_counts)
+    pool = Pool(
+        command,
+        SystemClock(),
+        memory_bytes_max=memory_bytes_max,
+        crowd=crowd,
+        on_counts=on_counts,
+        on_state=on_state,
+    )
     task = asyncio.create_task(pool.run())
     try:
         yield pool
@@ -87,6 +105,50 @@ async def test_on_a_slow_machine_an_item_has_more_time(tmp_path: Path) -> None:
             await answer(pool, "hang", timeout_s=0.1)
 
 
+async def test_items_that_share_threads_have_the_time_of_all_of_them() -> None:
+    async with running(crowd=16) as pool:
+        assert pool.limit_s(60) == 960
+    async with running(crowd=0.5) as pool:
+        assert pool.limit_s(60) == 60
+
+
+async def test_health_says_why_a_child_died() -> None:
+    told: list[tuple[bool, str]] = []
+    async with running(on_state=lambda is_ok, detail: told.append((is_ok, detail))) as pool:
+        with pytest.raises(WorkerCrashed):
+            await answer(pool, "crash")
+        await answer(pool, "echo after")
+    assert [detail for is_ok, detail in told if not is_ok] == ["it ended with signal 6"]
+
+
+@pytest.mark.parametrize(
+    "name", ["CIPHERSTREAM_SIGNER__PRIVATE_KEY", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL"]
+)
+async def test_a_child_inherits_no_secret(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("ODD_VARIABLE", "harmless")
+    async with running() as pool:
+        assert await answer(pool, f"environ {name}") == b""
+        assert await answer(pool, "environ ODD_VARIABLE") == b"harmless"
+
+
+async def test_an_item_that_no_frame_can_hold_fails_alone() -> None:
+    endless = ProofWork(
+        item="p", tenant="t", attempt=0, timeout_s=60, key_id=bytes(32), crs_id=bytes(32),
+        zk_proof_id=1 << 70, chain_id=1, acl_address=b"", contract_address=b"", user_address=b"",
+        ciphertext_with_proof=b"x",
+    )  # fmt: skip
+    async with running() as pool:
+        outcomes = await asyncio.gather(
+            answer(pool, "echo a"),
+            pool.execute(endless, lambda _: None),
+            answer(pool, "echo b"),
+            return_exceptions=True,
+        )
+    assert (outcomes[0], outcomes[2]) == (b"a", b"b")
+    assert isinstance(outcomes[1], Undecodable)
+
+
 async def test_nobody_knows_who_crashed_so_each_runs_alone_and_only_the_culprit_fails(tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     async with running() as pool:
@@ -108,6 +170,8 @@ async def test_a_child_that_takes_too_much_memory_is_killed() -> None:
     [
         ("fail InvalidInput not a proof", InvalidInput, "not a proof"),
         ("fail OperationError unknown", OperationError, "unknown"),
+        ("refuse too much noise", Irrecoverable, "too much noise"),
+        ("finer_fatal away with it", Fatal, "away with it"),
         ("panic", WorkerCrashed, "Panic: index out of bounds"),
         ("starve", WorkerCrashed, "MemoryError"),
         ("nonsense", WorkerCrashed, "AttributeError"),
