@@ -9,7 +9,7 @@ import typer
 
 from streams.commands import output
 from streams.commands.devnet import JsonOption
-from streams.domain.control import FeatureSwitch, Pause
+from streams.domain.control import RESUME, FeatureSwitch, Pause
 from streams.domain.errors import CipherstreamError, ConfigurationError
 from streams.domain.features import MEANINGS, Feature
 from streams.domain.work import WorkClass
@@ -57,7 +57,7 @@ def resume(tenant: TenantArgument = None, work_class: ClassOption = None) -> Non
         output.say(f"{word.scope} {word.name} goes on")
         return
     request = SystemEntropy().bytes(16).hex()
-    command = TenantControl(tenant=tenant, action="resume", request=request)
+    command = TenantControl(tenant=tenant, action=RESUME, request=request)
 
     async def send() -> None:
         await _warn_unless_halted(load_settings().postgres, tenant)

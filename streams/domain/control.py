@@ -1,6 +1,6 @@
 """What travels on `keysets.v1`, `ciphertexts.v1` and `control.v1`: announcements, never key material."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -25,6 +25,7 @@ class CrsAnnouncement(msgspec.Struct, frozen=True, kw_only=True, tag="crs"):
     version: int = 1
 
 
+RESUME: Final = "resume"  # what an operator may say of a tenant
 Announcement = KeySetAnnouncement | CrsAnnouncement
 
 
@@ -45,7 +46,7 @@ class TenantControl(msgspec.Struct, frozen=True, kw_only=True, tag="tenant"):
     """An operator's word about a tenant; key `tenant/<tenant>`."""
 
     tenant: str
-    action: str  # resume
+    action: str  # RESUME
     request: str  # unique, so that a repeated command is told from a repeated read
     version: int = 1
 

@@ -6,6 +6,7 @@ import msgspec
 
 from streams.domain import drift, gateway, items, planning, rights
 from streams.domain.digest import keccak256
+from streams.domain.errors import Irrecoverable
 from streams.domain.lifecycle import IN_FLIGHT, ProofState, WorkState
 from streams.domain.results import Ciphertext, Computed, Failed, Proven, Sent, Squashed, Started
 from streams.domain.rows import (
@@ -101,7 +102,7 @@ def apply_sent(state: State, tenant: str, result: Sent) -> None:
 
 def apply_failed(state: State, tenant: str, result: Failed, at_ms: int) -> None:
     """Recoverable: the attempt is over, try later. Irrecoverable: the item fails."""
-    if result.category != "recoverable":
+    if result.category == Irrecoverable.category:  # a category that nobody here knows is no verdict
         items.fail(state, tenant, result.item, f"{result.error}: {result.message}")
         return
     row = state.get(WorkRow, tenant, result.item)

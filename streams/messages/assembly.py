@@ -8,6 +8,7 @@ import msgspec
 from streams.domain.control import CiphertextAnnouncement
 from streams.domain.gateway import is_about
 from streams.domain.handle import HANDLE_BYTES
+from streams.domain.operands import handle_operands
 from streams.domain.results import Ciphertext
 from streams.domain.rows import CiphertextRow, DigestRow, MemberRow, ProofRow, WorkRow
 from streams.domain.work import (
@@ -39,9 +40,19 @@ def stored(row: CiphertextRow) -> Ciphertext:
     return Ciphertext(handle=row.handle, fhe_type=row.fhe_type, ct64=row.ciphertext)
 
 
-def compute(item: WorkRow, members: Sequence[MemberRow], inputs: Iterable[Ciphertext]) -> ComputeWork:
-    """A component in the order of its steps."""
+def compute(item: WorkRow, members: Sequence[MemberRow], found: Iterable[Ciphertext]) -> ComputeWork | None:
+    """A component in the order of its steps; None when an input is not stored (any more).
+
+    Of what is stored it takes the inputs only: a plaintext may have the bytes of a handle, and whether that
+    one is stored must not show in the result.
+    """
     ordered = sorted(members, key=lambda member: member.position)
+    inside = {member.handle for member in ordered}
+    used = (handle_operands(m.fhe_operation, m.dependencies, m.is_scalar) for m in ordered)
+    needed = {handle for handles in used for handle in handles} - inside
+    inputs = [ciphertext for ciphertext in found if ciphertext.handle in needed]
+    if len(inputs) < len(needed):
+        return None
     return ComputeWork(
         item=item.id,
         tenant=item.tenant,

@@ -54,8 +54,13 @@ def parse(traceparent: str) -> TraceContext | None:
 
 def of(found: Headers, event_id: str) -> TraceContext:
     """The context that a record brings along, else the root of its event."""
+    return told(found) or new_trace(event_id)
+
+
+def told(found: Headers) -> TraceContext | None:
+    """The context that a record brings along, whatever bytes its header has."""
     raw = next((value for name, value in found if name == headers.TRACEPARENT), b"")
-    return parse(raw.decode("ascii", "replace")) or new_trace(event_id)
+    return parse(raw.decode("ascii", "replace"))
 
 
 def _digest(text: str, size: int) -> str:

@@ -384,7 +384,8 @@ class StoreContract:
 
     async def test_compute_message_has_the_steps_and_the_inputs_from_outside(self, store: Store) -> None:
         item = work("i", key_id=b"\x04" * 32)
-        rows = (member("i", C, 1, (B, A)), member("i", B, 0, (A, b"\x05")), ciphertext(A), ciphertext(B))
+        scalar = msgspec.structs.replace(member("i", B, 0, (A, b"\x05")), is_scalar=True)
+        rows = (member("i", C, 1, (B, A)), scalar, ciphertext(A), ciphertext(B))
         epoch = await self._write(store, item, *rows)
         async with store.begin(0, epoch) as tx:
             (message,) = await tx.messages([item])

@@ -88,9 +88,14 @@ def as_record(message: Any) -> Record:
         offset=message.offset,
         key=message.key,
         value=message.value,
-        headers=tuple((str(name), bytes(value)) for name, value in pairs),
+        headers=tuple((_text(name), bytes(value or b"")) for name, value in pairs),
         timestamp_ms=int((message.timestamp or 0) * 1000),
     )
+
+
+def _text(name: str) -> str:
+    """A header's name as the store can hold it, should the record have to be kept."""
+    return name.replace("\0", "\ufffd")
 
 
 class FaustFeed:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from streams.adapters.telemetry.tracing import Moment, Tracing
 from streams.domain.rows import WorkRow
-from streams.messages import headers, trace
+from streams.messages import trace
 from streams.messages.topics import EVENTS
 from streams.ports import Record
 from streams.services.graph.outgoing import root_of, span_of
@@ -32,8 +32,7 @@ class RecordSpans(_Spans):
                 self._tell(record, since)
 
     def _tell(self, record: Record, since: Moment) -> None:
-        found = headers.get(record.headers, headers.TRACEPARENT)
-        parent = trace.parse(found or "")
+        parent = trace.told(record.headers)
         if parent is None:  # whoever published it belongs to no trace
             return
         name = "apply fact" if record.topic == EVENTS else "apply result"

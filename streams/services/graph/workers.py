@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from streams.domain.control import Control, TenantControl, WorkerHeartbeat
+from streams.domain.control import RESUME, Control, TenantControl, WorkerHeartbeat
 from streams.domain.errors import BrokerError, LogTruncated
 from streams.domain.schedule import LiveWorker
 from streams.messages.topics import CONTROL
@@ -68,11 +68,17 @@ class WorkerView:
             _log.warning("undecodable control record", action="control_skipped", key=key, error=str(error))
             return
         if isinstance(control, TenantControl):
-            self._on_command(control)
+            self._obey(control)
         elif isinstance(control, WorkerHeartbeat):
             self._beat(control, record.timestamp_ms)
         elif self._hear(key, control):
             self._on_change()
+
+    def _obey(self, command: TenantControl) -> None:
+        if command.action == RESUME:
+            self._on_command(command)
+        else:  # of a newer release: whatever it means, it is not this
+            _log.warning("unknown command", action="control_skipped", command=command.action)
 
     def live(self, work_class: str) -> list[LiveWorker]:
         """Workers of a class that were heard of lately, by id."""

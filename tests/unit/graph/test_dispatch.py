@@ -211,13 +211,14 @@ async def test_a_missing_message_frees_the_credit_and_is_tried_again(world: Grap
         assert world.take_work("tfhe") == []
 
 
-async def test_a_recoverable_failure_waits_its_pause(world: GraphWorld) -> None:
+@pytest.mark.parametrize("category", ["recoverable", "of a newer release"])
+async def test_a_recoverable_failure_waits_its_pause(world: GraphWorld, category: str) -> None:
     async with world.process() as process:
         await world.beat("w")
         await publish(world, process, 1)
         ((_, work),) = world.take_work("tfhe")
         base = {"item": work.item, "attempt": 0, "worker": "w"}
-        await world.answer(Failed(**base, category="recoverable", error="KeyMissing", message=""))
+        await world.answer(Failed(**base, category=category, error="KeyMissing", message=""))
         await process.settle()
         assert [row.state for row in tfhe(world)] == [WorkState.READY]
         assert world.take_work("tfhe") == []

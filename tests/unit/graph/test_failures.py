@@ -8,10 +8,13 @@ from graph_world import TENANT, GraphWorld
 from unit.domain import worlds
 from unit.domain.worlds import CRS, KEY, Logs, block, h
 
+from streams.adapters.memory.clock import FakeClock
+from streams.adapters.memory.spans import MemorySpans
 from streams.adapters.memory.store import MemoryStore, MemoryTransaction
+from streams.adapters.telemetry.tracing import Tracing
 from streams.domain import decide
 from streams.domain.errors import LogTruncated, StoreError
-from streams.domain.facts import Fact, HostBlock
+from streams.domain.facts import Fact, HostBlock, encode_fact
 from streams.domain.lifecycle import WorkState
 from streams.domain.results import Ciphertext, Computed, Failed, Proven, Result, Squashed, Started
 from streams.domain.rows import AlarmRow, BlockRow
@@ -62,6 +65,19 @@ async def test_bytes_that_do_not_decode_are_parked_and_published(world: GraphWor
     assert [row.kind for row in world.store.state.rows(AlarmRow)] == ["undecodable"]
     assert len(world.store.state.rows(BlockRow)) == 3
     assert world.items(WorkState.DONE) == world.items()
+
+
+async def test_a_trace_that_is_no_text_holds_up_nobody() -> None:
+    clock, sink = FakeClock(), MemorySpans()
+    world = GraphWorld(clock=clock, tracing=Tracing(clock, sink))
+    async with world.process() as process:
+        (value,) = encode_fact(KEY)
+        odd = (("traceparent", b"\xff"),)
+        await world.log.append(topics.EVENTS, key=TENANT.encode(), value=value, headers=odd)
+        await world.publish(*chain(2))
+        await process.settle()  # no time passes: who is fenced pauses
+        assert world.next_off() == 1 + len(chain(2))
+        assert process.shards.owned == [world.shard]
 
 
 async def test_a_result_that_does_not_decode_is_parked_too(world: GraphWorld) -> None:

@@ -1,8 +1,10 @@
 """What Faust is told about the broker's group."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from streams.services.graph.faust_app import make_app
+from streams.services.graph.faust_app import as_record, make_app
 from streams.settings import KafkaSettings
 
 
@@ -11,3 +13,9 @@ async def test_a_session_has_room_for_several_heartbeats(session_s: float, heart
     conf = make_app(KafkaSettings(session_timeout_s=session_s)).conf
     assert conf.broker_session_timeout == session_s
     assert conf.broker_heartbeat_interval == heartbeat_s
+
+
+def test_headers_that_faust_passes_on_are_bytes_under_names_that_the_store_can_hold() -> None:
+    headers = [("empty", None), ("a\0b", b"x"), ("plain", b"y")]
+    message = SimpleNamespace(partition=1, offset=2, key=b"t", value=None, headers=headers, timestamp=None)
+    assert as_record(message).headers == (("empty", b""), ("a\ufffdb", b"x"), ("plain", b"y"))

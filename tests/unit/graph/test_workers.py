@@ -55,6 +55,13 @@ def heard() -> Heard:
     return Heard()
 
 
+def test_a_command_that_is_not_known_here_is_not_carried_out(heard: Heard) -> None:
+    for action in ("resume", "erase"):
+        command = TenantControl(tenant="t", action=action, request=action)
+        heard.view.take(record("tenant/t", codec.encode(command), 0))
+    assert [command.action for command in heard.commands] == ["resume"]
+
+
 def test_live_workers_of_a_class_by_name(heard: Heard) -> None:
     for worker, work_class in (("b", "tfhe"), ("a", "tfhe"), ("s", "sns")):
         heard.hear(worker, beat(worker, work_class=work_class))
