@@ -17,6 +17,7 @@ from streams.domain.schedule import PIPE_WAIT_MS_MIN
 from streams.domain.work import WorkClass
 from streams.ports import Position
 from streams.services.crashpoints import crashpoint
+from streams.services.graph.batch import PASSED_ON
 from streams.services.graph.claims import Claims
 from streams.services.graph.outgoing import Publication, is_large, publication
 from streams.services.graph.spans import ItemSpans
@@ -87,16 +88,14 @@ class Dispatcher:
         return sent, failure
 
     async def _messages(self, epoch: int, items: list[WorkRow]) -> list[tuple[WorkRow, Publication]]:
-        async with self._store.begin(self._shard, epoch) as tx:
-            messages = await tx.messages(items)
         ready: list[tuple[WorkRow, Publication]] = []
         kept: list[WorkRow] = []
-        for item, message in zip(items, messages, strict=True):
-            if message is None:
+        for item, made in zip(items, await self._made(epoch, items), strict=True):
+            if made is None:
                 await self._give_up(epoch, item)
                 continue
             try:
-                sealed = await self._sealed(publication(item, message, self._signer), is_away=bool(kept))
+                sealed = await self._sealed(made, is_away=bool(kept))
                 ready.append((item, sealed))
             except BlobError:
                 kept.append(item)
@@ -105,6 +104,24 @@ class Dispatcher:
         if kept:
             await self._put_off(epoch, kept)
         return ready
+
+    async def _made(self, epoch: int, items: list[WorkRow]) -> list[Publication | None]:
+        """Their records; one that cannot be made must not keep the others, and the shard, from going on."""
+        try:
+            return await self._assembled(epoch, items)
+        except PASSED_ON:
+            raise
+        except Exception:
+            _log.exception("a message cannot be made", action="message_defect", items=len(items))
+        if len(items) == 1:
+            return [None]
+        return [made for item in items for made in await self._made(epoch, [item])]
+
+    async def _assembled(self, epoch: int, items: list[WorkRow]) -> list[Publication | None]:
+        async with self._store.begin(self._shard, epoch) as tx:
+            messages = await tx.messages(items)
+        pairs = zip(items, messages, strict=True)
+        return [None if told is None else publication(item, told, self._signer) for item, told in pairs]
 
     async def _sealed(self, open_: Publication, *, is_away: bool) -> Publication:
         """What may be published; an object store that is known to be away is not asked once more."""
@@ -127,7 +144,7 @@ class Dispatcher:
             await put_off(tx, items, self._clock.now_ms())
 
     async def _give_up(self, epoch: int, item: WorkRow) -> None:
-        """What it is about is not stored (any more): try again later, unless nothing wants it."""
+        """There is no message, because something is not stored: try again later, unless nothing wants it."""
         _log.error("nothing to send", action="message_missing", tenant=item.tenant, item=item.id)
         async with self._store.begin(self._shard, epoch) as tx:
             await give_up(tx, [item], "MessageMissing", self._clock.now_ms())

@@ -185,6 +185,21 @@ async def test_an_object_store_that_is_away_holds_up_only_what_needs_it(world: G
         assert process.runtime.health.snapshot().dependencies["object_store"] == "ok"
 
 
+async def test_an_item_of_which_no_message_can_be_made_keeps_nobody(world: GraphWorld) -> None:
+    odd = next(
+        f"{n}.not-an-address" for n in range(99) if _shard(world, f"{n}.not-an-address") == world.shard
+    )
+    async with world.process() as process:
+        await world.publish(KEY, CRS, gateway(0, 5, request_log(1)), tenant=odd)
+        await world.publish(*items(3), gateway(0, 5, request_log(1)))
+        await world.beat_all()
+        await process.settle()
+        assert Counter(work.tenant for _, work in world.take_work()) == {TENANT: 4}
+        assert process.shards.owned == [world.shard]
+        (proof,) = (row for row in world.items() if row.tenant == odd and row.kind == "proof")
+        assert (proof.state, proof.attempt > 0) == (WorkState.READY, True)
+
+
 async def test_a_missing_message_frees_the_credit_and_is_tried_again(world: GraphWorld) -> None:
     async with world.process() as process:
         await world.beat("w")
