@@ -3,6 +3,7 @@
 Each has an in-memory twin under `adapters/memory`, which the simulator and the unit tests use.
 """
 
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -238,9 +239,18 @@ class Transaction(Protocol):
         ...
 
     async def ready(
-        self, work_class: str, now_ms: int, per_contract: int, paused: Collection[str] = ()
+        self,
+        work_class: str,
+        now_ms: int,
+        per_contract: int,
+        paused: Collection[str] = (),
+        *,
+        most: int = sys.maxsize,
     ) -> Ready:
-        """Items of a class that may be claimed now, by priority within each contract; none that is paused."""
+        """Items of a class that may be claimed now, by priority within each contract; none that is paused.
+
+        None at all while `most` are in flight: with many contracts the list is long, and nobody could use it.
+        """
         ...
 
     async def outstanding(self, work_class: str) -> dict[str, int]:

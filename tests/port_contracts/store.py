@@ -265,8 +265,12 @@ class StoreContract:
         )
         async with store.begin(0, epoch) as tx:
             ready = await tx.ready("tfhe", NOW, 2)
+            last = await tx.ready("tfhe", NOW, 2, most=3)
+            none = await tx.ready("tfhe", NOW, 2, most=2)
         assert sorted(item.id for item in ready.items) == ["a", "b", "d"]
-        assert ready.in_flight == 2
+        assert sorted(item.id for item in last.items) == ["b", "d"]
+        assert none.items == ()
+        assert ready.in_flight == last.in_flight == none.in_flight == 2
 
     async def test_downstream_is_everything_that_waits_however_far(self, store: Store) -> None:
         waits = {"b": kinds.stored(A), "c": kinds.stored(B), "q": kinds.stored(C), "s": kinds.squashed(C)}

@@ -5,6 +5,7 @@ Transactions of different shards do not interleave, as if each row were locked f
 
 import asyncio
 import contextlib
+import sys
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Final
@@ -97,18 +98,28 @@ class MemoryTransaction:
         self._tables.offsets[topic, partition] = Offset(topic, known.topic_id, next_off)
 
     async def ready(
-        self, work_class: str, now_ms: int, per_contract: int, paused: Collection[str] = ()
+        self,
+        work_class: str,
+        now_ms: int,
+        per_contract: int,
+        paused: Collection[str] = (),
+        *,
+        most: int = sys.maxsize,
     ) -> Ready:
-        """Items of a class that may be claimed now, by priority within each contract; none that is paused."""
+        """Items of a class that may be claimed now, by priority within each contract; none that is paused.
+
+        None at all while `most` are in flight: with many contracts the list is long, and nobody could use it.
+        """
+        in_flight = sum(row.state in IN_FLIGHT for row in self._of_class(work_class))
+        if in_flight >= most:
+            return Ready((), in_flight)
+        limit = min(per_contract, most - in_flight)
         flows: dict[tuple[str, bytes], list[WorkRow]] = defaultdict(list)
         for row in self._of_class(work_class):
             is_due = row.state is WorkState.READY and row.not_before_ms <= now_ms
             if is_due and row.tenant not in paused:
                 flows[row.tenant, row.contract].append(row)
-        best = (
-            sorted(flow, key=lambda row: (-row.priority, row.id))[:per_contract] for flow in flows.values()
-        )
-        in_flight = sum(row.state in IN_FLIGHT for row in self._of_class(work_class))
+        best = (sorted(flow, key=lambda row: (-row.priority, row.id))[:limit] for flow in flows.values())
         return Ready(tuple(row for flow in best for row in flow), in_flight)
 
     async def outstanding(self, work_class: str) -> dict[str, int]:

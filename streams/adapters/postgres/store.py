@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -54,12 +55,23 @@ class PostgresTransaction:
             raise Fenced(f"{topic}/{partition} is not at {start} any more")
 
     async def ready(
-        self, work_class: str, now_ms: int, per_contract: int, paused: Collection[str] = ()
+        self,
+        work_class: str,
+        now_ms: int,
+        per_contract: int,
+        paused: Collection[str] = (),
+        *,
+        most: int = sys.maxsize,
     ) -> Ready:
-        """Items of a class that may be claimed now, by priority within each contract; none that is paused."""
-        place = (self._shard, work_class, now_ms, per_contract)
-        found = await self._fetch("ready", *place, sorted(paused))
+        """Items of a class that may be claimed now, by priority within each contract; none that is paused.
+
+        None at all while `most` are in flight: with many contracts the list is long, and nobody could use it.
+        """
         in_flight = await self._fetchval("in_flight", self._shard, work_class)
+        if in_flight >= most:
+            return Ready((), in_flight)
+        place = (self._shard, work_class, now_ms, min(per_contract, most - in_flight))
+        found = await self._fetch("ready", *place, sorted(paused))
         return Ready(tuple(_work(record) for record in found), in_flight)
 
     async def outstanding(self, work_class: str) -> dict[str, int]:

@@ -64,15 +64,21 @@ class Market:
         return self.workers.standing.is_on(feature, default)
 
     def credit(self, work_class: str, shard: int, own_cost_ms: int) -> int:
-        """How many items of a class this shard may have in flight; none before operators' words are known."""
+        """How many items of a class this shard may have in flight."""
+        capacity = self.most(work_class)
+        if work_class in _FIXED:
+            return capacity
+        known = self._costs.get(work_class, {})
+        others = (cost for other, cost in known.items() if other != shard)
+        return share(capacity, max(own_cost_ms, known.get(shard, 0)), others)
+
+    def most(self, work_class: str) -> int:
+        """What no shard's credit for a class is above; nothing before operators' words are known."""
         if not self.workers.is_known or work_class in self.workers.standing.classes:
             return 0
         if work_class in _FIXED:
             return _FIXED[work_class]
-        capacity = PIPE_ROUNDS * sum(worker.slots for worker in self.workers.live(work_class))
-        known = self._costs.get(work_class, {})
-        others = (cost for other, cost in known.items() if other != shard)
-        return share(capacity, max(own_cost_ms, known.get(shard, 0)), others)
+        return PIPE_ROUNDS * sum(worker.slots for worker in self.workers.live(work_class))
 
 
 class Claims:
@@ -96,9 +102,11 @@ class Claims:
 
     async def _claim_class(self, tx: Transaction, epoch: int, work_class: str) -> list[WorkRow]:
         now_ms = self._clock.now_ms()
-        if self._market.credit(work_class, self._shard, 1) <= 0:
+        most = self._market.most(work_class)
+        if most <= 0:
             return []  # nobody is there to do it
-        ready = await tx.ready(work_class, now_ms, _PER_CONTRACT_MAX, self._market.workers.standing.tenants)
+        paused = self._market.workers.standing.tenants
+        ready = await tx.ready(work_class, now_ms, min(most, _PER_CONTRACT_MAX), paused, most=most)
         own_cost_ms = sum(row.cost_ms for row in ready.items)
         credit = self._market.credit(work_class, self._shard, own_cost_ms) - ready.in_flight
         by_contract = self._market.is_fair_to_contracts

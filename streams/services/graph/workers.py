@@ -51,11 +51,11 @@ class WorkerView:
         self._reading = Standing()  # and not on top of the last reading: a tombstone may be compacted away
         self._set_known(start >= end)
         async for record in log.read(CONTROL, 0, start):
-            self.take(record)
+            self.take(record, is_past=record.offset < end)
             self._set_known(record.offset + 1 >= end)
 
-    def take(self, record: Record) -> None:
-        """Apply one record of the log."""
+    def take(self, record: Record, *, is_past: bool = True) -> None:
+        """Apply one record of the log; what comes while it is followed is heard now, whatever its time."""
         key = (record.key or b"").decode(errors="replace")
         if record.value is None:
             is_gone = self._beats.pop(key.removeprefix("worker/"), None) is not None
@@ -70,7 +70,7 @@ class WorkerView:
         if isinstance(control, TenantControl):
             self._obey(control)
         elif isinstance(control, WorkerHeartbeat):
-            self._beat(control, record.timestamp_ms)
+            self._beat(control, record.timestamp_ms if is_past else self._clock.now_ms())
         elif self._hear(key, control):
             self._on_change()
 
@@ -96,7 +96,7 @@ class WorkerView:
         return [beat for beat, heard_s in self._beats.values() if now_s - heard_s < SILENCE_S]
 
     def _beat(self, beat: WorkerHeartbeat, written_ms: int) -> None:
-        # A record that waited in the log is as old as the log says; clocks that disagree make it no younger.
+        # A record that waited in the log is as old as the log says; a clock ahead of ours makes it no younger.
         age_s = max(self._clock.now_ms() - written_ms, 0) / 1000
         known = self._beats.get(beat.worker)
         self._beats[beat.worker] = (beat, self._clock.monotonic_s() - age_s)

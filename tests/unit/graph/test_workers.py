@@ -55,6 +55,22 @@ def heard() -> Heard:
     return Heard()
 
 
+async def test_a_worker_whose_clock_is_behind_is_alive_as_long_as_it_beats() -> None:
+    clock, workers_clock = FakeClock(), FakeClock()
+    await clock.advance(60)
+    log = MemoryLog({"control.v1": 1}, workers_clock)
+    view = WorkerView(clock)
+    await log.append("control.v1", key=b"worker/gone", value=beat("gone"))
+    following = asyncio.create_task(view.follow(log))
+    await settle()
+    await log.append("control.v1", key=b"worker/w", value=beat("w"))
+    await settle()
+    assert view.ids() == {"w"}
+    await clock.advance(15)
+    assert view.ids() == set()
+    following.cancel()
+
+
 def test_a_command_that_is_not_known_here_is_not_carried_out(heard: Heard) -> None:
     for action in ("resume", "erase"):
         command = TenantControl(tenant="t", action=action, request=action)
