@@ -96,7 +96,7 @@ class WorkerView:
         return [beat for beat, heard_s in self._beats.values() if now_s - heard_s < SILENCE_S]
 
     def _beat(self, beat: WorkerHeartbeat, written_ms: int) -> None:
-        # A record that waited in the log is as old as the log says; a clock ahead of ours makes it no younger.
+        # A record that waited in the log is as old as the log says; a clock ahead of ours changes nothing.
         age_s = max(self._clock.now_ms() - written_ms, 0) / 1000
         known = self._beats.get(beat.worker)
         self._beats[beat.worker] = (beat, self._clock.monotonic_s() - age_s)
