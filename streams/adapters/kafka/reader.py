@@ -143,6 +143,9 @@ class KafkaReader:
         except KafkaException as error:
             _log.error("reading ended", action="broker_reader_failed", error=str(error))
             self._fail(broker_error("read", error))
+        except Exception as error:  # a thread that ends unseen would look like idle topics
+            _log.exception("reading ended", action="broker_reader_failed")
+            self._fail(BrokerError(f"read: {type(error).__name__}: {error}"))
         finally:
             self._consumer.close()
 

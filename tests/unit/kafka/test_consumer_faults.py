@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import KafkaError
 from mock_broker import MockBroker, mock_broker
 
+from streams.adapters.kafka import reader
 from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.kafka.work_source import KafkaWorkSource
 from streams.domain.errors import BrokerError
@@ -31,6 +32,25 @@ async def test_a_reader_that_is_refused_ends(broker: MockBroker) -> None:
     async with asyncio.timeout(LIMIT_S):
         with pytest.raises(BrokerError, match=r"read t\.v1"):
             _ = [record async for record in log.read(TOPIC, 0, 0)]
+    await log.close()
+
+
+async def test_a_record_that_cannot_be_told_ends_its_reader_and_the_next_one_reads_on(
+    broker: MockBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = KafkaLog(KafkaSettings(bootstrap=broker.bootstrap))
+    await log.append(TOPIC, key=b"k", value=b"v")
+
+    def refuse(*_: object) -> None:
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "a header's name")
+
+    with monkeypatch.context() as spoiled:
+        spoiled.setattr(reader, "as_record", refuse)
+        async with asyncio.timeout(LIMIT_S):
+            with pytest.raises(BrokerError, match="UnicodeDecodeError"):
+                _ = [record async for record in log.read(TOPIC, 0, 0, 1)]
+    async with asyncio.timeout(LIMIT_S):
+        assert [record.value async for record in log.read(TOPIC, 0, 0, 1)] == [b"v"]
     await log.close()
 
 
