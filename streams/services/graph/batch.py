@@ -55,7 +55,15 @@ class Applier:
         self._rules = around.rules
         self._clock = around.clock
         self._drifted = around.drifted
-        self.halted: set[str] = set()
+
+    @property
+    def halted(self) -> set[str]:
+        """Tenants whose records are kept."""
+        return self._claims.halted
+
+    @halted.setter
+    def halted(self, tenants: set[str]) -> None:
+        self._claims.halted = tenants
 
     async def apply(
         self, epoch: int, records: Sequence[Record], on_applied: Callable[[int], None]

@@ -90,6 +90,7 @@ class Claims:
         self._clock = clock
         self._fair: dict[str, Fair] = defaultdict(Fair)
         self._turns = itertools.count(shard)
+        self.halted: set[str] = set()  # tenants whose results are kept, not applied
 
     async def claim(self, tx: Transaction, epoch: int, classes: Iterable[str]) -> list[WorkRow]:
         """Claim what credit allows of these classes, in this transaction."""
@@ -106,6 +107,9 @@ class Claims:
         if most <= 0:
             return []  # nobody is there to do it
         paused = self._market.workers.standing.tenants
+        if work_class not in _FIXED:
+            # No result would end their items, so workers would compute them again and again.
+            paused |= self.halted
         ready = await tx.ready(work_class, now_ms, min(most, _PER_CONTRACT_MAX), paused, most=most)
         own_cost_ms = sum(row.cost_ms for row in ready.items)
         credit = self._market.credit(work_class, self._shard, own_cost_ms) - ready.in_flight

@@ -149,6 +149,35 @@ async def test_a_defect_halts_its_tenant_and_nobody_else(
         assert [row.kind for row in world.store.state.rows(AlarmRow)] == ["halted"]
 
 
+async def test_workers_do_not_compute_for_a_halted_tenant_until_it_is_resumed(
+    world: GraphWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned = Poisoned(monkeypatch)
+    computing = ("tfhe", "zkproof", "sns")
+    async with world.process() as process:
+        await world.publish(*chain(POISON + 1))
+        await process.settle()
+        await world.beat_all(slots=1)
+        for _ in range(FAILURES_MAX + 1):
+            await process.settle()
+            await world.clock.advance(1)
+        assert TENANT in world.store.tables.halted
+        world.take_work(*computing)
+        for _ in range(20):
+            await world.clock.advance(10)
+            await world.beat_all(slots=1)
+            await process.settle()
+        assert world.take_work(*computing) == []
+        assert world.items(WorkState.READY)
+        poisoned.is_there = False
+        await world.command("request-1")
+        await process.settle()
+        await world.clock.advance(1.1)
+        await world.beat_all()
+        await process.settle()
+        assert world.take_work(*computing)
+
+
 async def test_resume_applies_what_was_kept_before_anything_newer(
     world: GraphWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
