@@ -121,15 +121,13 @@ async def test_health_says_why_a_child_died() -> None:
     assert [detail for is_ok, detail in told if not is_ok] == ["it ended with signal 6"]
 
 
-@pytest.mark.parametrize(
-    "name", ["CIPHERSTREAM_SIGNER__PRIVATE_KEY", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL"]
-)
-async def test_a_child_inherits_no_secret(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(name, "secret")
-    monkeypatch.setenv("ODD_VARIABLE", "harmless")
+async def test_a_child_inherits_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = ("CIPHERSTREAM_SIGNER__PRIVATE_KEY", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL")
+    for name in (*secrets, "ODD_VARIABLE"):
+        monkeypatch.setenv(name, "told")
     async with running() as pool:
-        assert await answer(pool, f"environ {name}") == b""
-        assert await answer(pool, "environ ODD_VARIABLE") == b"harmless"
+        found = {name: await answer(pool, f"environ {name}") for name in (*secrets, "ODD_VARIABLE")}
+    assert found == dict.fromkeys(secrets, b"") | {"ODD_VARIABLE": b"told"}
 
 
 async def test_an_item_that_no_frame_can_hold_fails_alone() -> None:
