@@ -64,6 +64,8 @@ def apply_block(state: State, tenant: str, fact: HostBlock, *, repeats_rights: b
     seen = owner.blocks_seen + 1
     state.put(msgspec.structs.replace(owner, chain_id=fact.chain_id, blocks_seen=seen))
     state.put(block)
+    for table in (ComputationRow, AllowedRow):  # stored with their block or not at all
+        state.presume(table, ("tenant", "block_hash"), tenant, block.hash)
     for log in fact.logs:
         _store_log(state, block, log)
     if not connected:

@@ -25,6 +25,7 @@ from streams.domain.rows import (
 from streams.domain.state import State
 from streams.domain.work import WorkClass, item_id
 
+_BY_ITEM: Final = ("tenant", "item")
 KEY_TOKEN: Final = b"key"
 CRS_TOKEN: Final = b"crs"
 
@@ -55,19 +56,30 @@ def verdict(proof_item: str) -> bytes:
 
 def create(state: State, row: WorkRow, tokens: Iterable[bytes], defect: str = "") -> None:
     """Make an item that waits for the tokens which have not come; one with a defect is born failed."""
-    wanted = tuple(tokens)
-    waiting = [token for token in wanted if not _has_come(state, row.tenant, token)]
+    tenant, wanted = row.tenant, tuple(tokens)
+    waiting = [token for token in wanted if not _has_come(state, tenant, token)]
+    if state.get(WorkRow, tenant, row.id) is None:
+        state.presume(WaitRow, _BY_ITEM, tenant, row.id)  # they are made with their item
     for token in waiting:
-        state.put(WaitRow(tenant=row.tenant, item=row.id, token=token))
+        state.put(WaitRow(tenant=tenant, item=row.id, token=token))
     born = WorkState.BLOCKED if waiting else WorkState.READY
-    state.get(WorkRow, row.tenant, row.id)  # looked for and not there: then it is stored as new, for less
-    made = _keyed(state, msgspec.structs.replace(row, state=born, missing=len(waiting)))
+    key_id = _key_id(state, row)
+    made = msgspec.structs.replace(row, state=born, missing=len(waiting), key_id=key_id)
     state.put(made)
-    _apply_early(state, row.tenant, row.id)
+    _apply_early(state, made)
     cause = defect or _key_defect(state, made, map(_handle_of, wanted))
     if cause:
-        fail(state, row.tenant, row.id, cause)
-    _refresh(state, row.tenant, row.id)
+        fail(state, tenant, row.id, cause)
+    if any(state.get(FailureRow, tenant, token) is not None for token in waiting):
+        _refresh(state, tenant, row.id)
+
+
+def presume_new(state: State, tenant: str, item: str, tokens: Iterable[bytes]) -> None:
+    """No fact has made this item yet, and these tokens come from it alone: nothing of them is stored."""
+    state.presume(WorkRow, WorkRow.KEY, tenant, item)
+    state.presume(MemberRow, _BY_ITEM, tenant, item)
+    for token in tokens:
+        state.presume(FailureRow, FailureRow.KEY, tenant, token)
 
 
 def come(state: State, tenant: str, token: bytes) -> None:
@@ -78,7 +90,7 @@ def come(state: State, tenant: str, token: bytes) -> None:
     for wait in state.find(WaitRow, ("tenant", "token"), tenant, token):
         state.delete(wait)
         item = _item(state, tenant, wait.item)
-        item = _keyed(state, msgspec.structs.replace(item, missing=item.missing - 1))
+        item = msgspec.structs.replace(item, missing=item.missing - 1, key_id=_key_id(state, item))
         if item.missing == 0 and item.state is WorkState.BLOCKED:
             item = _moved(item, WorkState.READY)
         state.put(item)
@@ -171,7 +183,7 @@ def is_awaited(state: State, tenant: str, token: bytes) -> bool:
 
 def outputs_stored(state: State, tenant: str, item: str) -> bool:
     """Whether every output of a compute item is stored."""
-    members = state.find(MemberRow, ("tenant", "item"), tenant, item)
+    members = state.find(MemberRow, _BY_ITEM, tenant, item)
     return all(is_stored(state, tenant, m.handle) for m in members if m.is_output)
 
 
@@ -204,26 +216,31 @@ def _has_come(state: State, tenant: str, token: bytes) -> bool:
     if kind == b"ct64":
         return is_stored(state, tenant, subject)
     if kind == b"ct128":
-        return state.get(DigestRow, tenant, subject) is not None
+        return _digest(state, tenant, subject) is not None
     if kind == b"proof":
         return False  # its item is made together with who waits for it
     row = state.get(TenantRow, tenant)
     return row is not None and bool(row.key_id if token == KEY_TOKEN else row.crs_id)
 
 
-def _keyed(state: State, row: WorkRow) -> WorkRow:
+def _digest(state: State, tenant: str, handle: bytes) -> DigestRow | None:
+    """Both digests of a handle; its own row tells whether there are any, and is at hand."""
+    row = state.get(HandleRow, tenant, handle)
+    return None if row is None or not row.ct128_digest else state.get(DigestRow, tenant, handle)
+
+
+def _key_id(state: State, row: WorkRow) -> bytes:
     """An item's key: that of the ciphertext it follows, else the tenant's at the first moment it has one."""
     if row.key_id or row.kind in (PROOF_RESPONSE, DEAD_LETTER, ALLOW):
-        return row
+        return row.key_id
     source: HandleRow | DigestRow | TenantRow | None
     if row.kind == SQUASH:
         source = state.get(HandleRow, row.tenant, row.subject)
     elif row.kind in (ADD_MATERIAL, CIPHERTEXT):
-        source = state.get(DigestRow, row.tenant, row.subject)
+        source = _digest(state, row.tenant, row.subject)
     else:
         source = state.get(TenantRow, row.tenant)
-    key_id = b"" if source is None else source.key_id
-    return msgspec.structs.replace(row, key_id=key_id)
+    return b"" if source is None else source.key_id
 
 
 def _key_defect(state: State, row: WorkRow, inputs: Iterable[bytes]) -> str:
@@ -249,7 +266,7 @@ def _told_by(state: State, row: WorkRow, token: bytes) -> list[bytes]:
 
 def _inputs(state: State, tenant: str, compute_item: str) -> list[bytes]:
     """The handles that a compute item takes from the store, as often as it uses them."""
-    members = state.find(MemberRow, ("tenant", "item"), tenant, compute_item)
+    members = state.find(MemberRow, _BY_ITEM, tenant, compute_item)
     inside = {member.handle for member in members}
     used = (handle_operands(m.fhe_operation, m.dependencies, m.is_scalar) for m in members)
     return [handle for handles in used for handle in handles if handle not in inside]
@@ -260,9 +277,9 @@ def _handle_of(token: bytes) -> bytes:
     return token.removeprefix(stored(b"")) if token.startswith(stored(b"")) else b""
 
 
-def _apply_early(state: State, tenant: str, item: str) -> None:
+def _apply_early(state: State, row: WorkRow) -> None:
+    tenant, item = row.tenant, row.id
     early = state.get(EarlyRow, tenant, item)
-    row = _item(state, tenant, item)
     if early is not None:
         state.delete(early)
         if early.failure:
@@ -275,7 +292,7 @@ def _product_exists(state: State, row: WorkRow) -> bool:
     if row.kind == COMPUTE:
         return outputs_stored(state, row.tenant, row.id)
     if row.kind == SQUASH:
-        return state.get(DigestRow, row.tenant, row.subject) is not None
+        return _digest(state, row.tenant, row.subject) is not None
     return False
 
 
@@ -303,7 +320,7 @@ def _dead_letter(state: State, row: WorkRow) -> None:
 def products(state: State, row: WorkRow) -> list[bytes]:
     """Tokens that this item brings."""
     if row.kind == COMPUTE:
-        members = state.find(MemberRow, ("tenant", "item"), row.tenant, row.id)
+        members = state.find(MemberRow, _BY_ITEM, row.tenant, row.id)
         return [stored(member.handle) for member in members if member.is_output]
     if row.kind == SQUASH:
         return [squashed(row.subject)]
@@ -342,7 +359,7 @@ def _set_cause(state: State, tenant: str, item: str) -> bool:
     row = _item(state, tenant, item)
     if row.state in (WorkState.DONE, WorkState.FAILED):
         return False
-    waits = state.find(WaitRow, ("tenant", "item"), tenant, item)
+    waits = state.find(WaitRow, _BY_ITEM, tenant, item)
     failures = (state.get(FailureRow, tenant, wait.token) for wait in waits)
     cause = min((failure.cause for failure in failures if failure is not None), default="")
     if cause == row.cause:

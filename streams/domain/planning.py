@@ -159,6 +159,7 @@ def _means_the_same(state: State, row: ComputationRow) -> bool:
 def _make_item(state: State, tenant: str, component: Component, event_id: str) -> None:
     item = item_id(WorkClass.TFHE, tenant, component.root)
     outputs = frozenset(component.outputs)
+    items.presume_new(state, tenant, item, map(items.stored, component.outputs))
     for position, step in enumerate(component.steps):
         state.put(
             MemberRow(
@@ -203,9 +204,11 @@ def _follow(state: State, tenant: str, handle: bytes, event_id: str) -> None:
         return
     state.put(msgspec.structs.replace(row, followed=True))
     for work_class, kind, token, cost_ms in _FOLLOWERS:
+        item = follower(work_class, tenant, handle)
+        items.presume_new(state, tenant, item, _brought(kind, handle))
         work = WorkRow(
             tenant=tenant,
-            id=follower(work_class, tenant, handle),
+            id=item,
             work_class=work_class,
             kind=kind,
             subject=handle,
@@ -216,6 +219,11 @@ def _follow(state: State, tenant: str, handle: bytes, event_id: str) -> None:
             event_id=event_id,
         )
         items.create(state, work, (token(handle),))
+
+
+def _brought(kind: str, handle: bytes) -> tuple[bytes, ...]:
+    """Tokens that a follower brings."""
+    return (items.squashed(handle),) if kind == items.SQUASH else ()
 
 
 def _unfollow(state: State, tenant: str, handle: bytes) -> None:

@@ -4,12 +4,14 @@ Decisions are pure. One that touches a row that is not in the set raises `Missin
 the caller rolls the decision back, loads those rows and decides again (the idea is that of Haxl: a
 computation that asks for data in rounds). A *guessing* state takes such a row for absent instead, and tells
 what it guessed. A *complete* state, as the memory store and the tests have it, misses nothing.
+
+What the rows at hand prove to be absent is not asked for: `presume` says so.
 """
 
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
@@ -20,6 +22,7 @@ R = TypeVar("R", bound=Row)
 Key = tuple[Any, ...]
 
 _ABSENT: Final = object()
+_PRESUMED: Final = object()
 
 
 class Read(msgspec.Struct, frozen=True, gc=False):
@@ -58,8 +61,14 @@ def _reader(columns: tuple[str, ...]) -> Callable[[Row], Key]:
     return lambda row: (only(row),)
 
 
+def _reader_of_key(table: type[Row], columns: tuple[str, ...]) -> Callable[[Key], Key] | None:
+    """Reads these columns of a row's key; None where they are not all in it."""
+    if len(columns) < 2 or not set(columns) <= set(table.KEY):
+        return None
+    return itemgetter(*(table.KEY.index(name) for name in columns))
+
+
 _KEYS: Final = {table: _reader(table.KEY) for table in TABLES}
-_INDEXES: Final = {table: tuple((columns, _reader(columns)) for columns in table.INDEXES) for table in TABLES}
 
 
 def key_of(row: Row) -> Key:
@@ -67,37 +76,117 @@ def key_of(row: Row) -> Key:
     return _KEYS[type(row)](row)
 
 
+class _Index:
+    """Keys of a table's rows by the values in other columns, and the values that were looked for."""
+
+    __slots__ = ("groups", "loaded", "of_key", "of_row")
+
+    def __init__(self, table: type[Row], columns: tuple[str, ...]) -> None:
+        self.of_row = _reader(columns)
+        self.of_key = _reader_of_key(table, columns)
+        self.groups: dict[Key, dict[Key, None]] = defaultdict(dict)
+        self.loaded: set[Key] = set()
+
+    def move(self, key: Key, old: Row | None, row: Row | None) -> None:
+        """Another row is under the key."""
+        if self.of_key is not None and old is not None and row is not None:
+            return  # it is found under the same values
+        before = None if old is None else self.of_row(old)
+        after = None if row is None else self.of_row(row)
+        if before == after:
+            return
+        if before is not None:
+            self.groups[before].pop(key, None)
+        if after is not None:
+            self.groups[after][key] = None
+
+
+class _Table:
+    """The rows of one table; a key without a row is known to be absent, or deleted."""
+
+    __slots__ = ("changed", "groupings", "indexes", "key_of", "rows")
+
+    def __init__(self, table: type[Row]) -> None:
+        self.key_of = _KEYS[table]
+        self.rows: dict[Key, Any] = {}
+        # Keys of changed rows: whether the store has none; None where nobody has looked for it by its key.
+        self.changed: dict[Key, bool | None] = {}
+        self.indexes = {columns: _Index(table, columns) for columns in table.INDEXES}
+        self.groupings = [(i.of_key, i.loaded) for i in self.indexes.values() if i.of_key is not None]
+
+    def place(self, key: Key, row: Row | None) -> None:
+        """Put a row, or its absence, under its key."""
+        old = self.rows.get(key)
+        self.rows[key] = row
+        for index in self.indexes.values():
+            index.move(key, old, row)
+
+    def is_covered(self, key: Key, row: Row) -> bool:
+        """Whether the stored rows of one of its groups are all here, of which it is none."""
+        if self.is_proven_absent(key):
+            return True
+        return any(index.of_row(row) in index.loaded for index in self.indexes.values() if index.loaded)
+
+    def is_proven_absent(self, key: Key) -> bool:
+        """The same of a key that is not here."""
+        for of_key, loaded in self.groupings:  # noqa: SIM110 - asked so often that a generator would cost more
+            if loaded and of_key(key) in loaded:
+                return True
+        return False
+
+
+class _Tables(dict[type[Row], _Table]):
+    def __missing__(self, table: type[Row]) -> _Table:
+        made = self[table] = _Table(table)
+        return made
+
+
 class State:
     """Identity map over rows with secondary indexes, change tracking and undo."""
 
     def __init__(self, *, complete: bool = False) -> None:
         self._complete = complete
-        self._rows: dict[type[Row], dict[Key, Row | None]] = defaultdict(dict)
-        self._groups: dict[tuple[type[Row], tuple[str, ...]], dict[Key, dict[Key, None]]] = defaultdict(
-            lambda: defaultdict(dict)
-        )
-        self._loaded: set[Read] = set()
-        # Whether the store has no such row; None where nobody has looked for it by its key.
-        self._dirty: dict[tuple[type[Row], Key], bool | None] = {}
-        self._undo: list[tuple[type[Row], Key, Any, bool]] = []
+        self._tables = _Tables()
+        self._undo: list[tuple[Any, Key, Any, bool]] = []
         self._guessed: dict[Read, None] | None = None
 
     def get(self, table: type[R], *key: Any) -> R | None:
         """The row with this primary key; raises Missing when nobody has looked for it yet."""
-        rows = self._rows[table]
-        if key not in rows and not self._complete:
-            self._miss(Read(table, table.KEY, key))
-            rows[key] = None
-        return cast("R | None", rows.get(key))
+        row = self._tables[table].rows.get(key, _ABSENT)
+        if row is not _ABSENT:
+            return row
+        self._look_for(table, key)
+        return None
 
     def find(self, table: type[R], columns: tuple[str, ...], *values: Any) -> list[R]:
         """All rows with these values in an index's columns, ordered by primary key; raises Missing."""
-        read = Read(table, columns, values)
-        if not self._complete and read not in self._loaded:
-            self._miss(read)
-            self._loaded.add(read)
-        rows = self._rows[table]
-        return [cast("R", rows[key]) for key in sorted(self._groups[table, columns][values])]
+        known = self._tables[table]
+        index = known.indexes[columns]
+        if values not in index.loaded and not self._complete:
+            self._miss(Read(table, columns, values))
+            index.loaded.add(values)
+        group = index.groups.get(values)
+        if not group:
+            return []
+        rows = known.rows
+        return [rows[key] for key in sorted(group)]
+
+    def presume(self, table: type[Row], columns: tuple[str, ...], *values: Any) -> None:
+        """What is not in the set and would answer this look-up does not exist: rows at hand prove it.
+
+        It is taken back with the decision, so the proof may rest on a guess.
+        """
+        if self._complete:
+            return
+        known = self._tables[table]
+        if columns != table.KEY:
+            index = known.indexes[columns]
+            if values not in index.loaded:
+                index.loaded.add(values)
+                self._undo.append((index, values, _PRESUMED, False))
+        elif values not in known.rows:
+            known.rows[values] = None
+            self._undo.append((known, values, _ABSENT, False))
 
     @contextlib.contextmanager
     def guessing(self) -> Generator[dict[Read, None]]:
@@ -111,38 +200,42 @@ class State:
     def forget(self, guessed: Iterable[Read]) -> None:
         """These guesses were wrong; what was decided over them has been rolled back before."""
         for read in guessed:
+            known = self._tables[read.table]
             if read.columns == read.table.KEY:
-                del self._rows[read.table][read.values]
+                del known.rows[read.values]
             else:
-                self._loaded.discard(read)
+                known.indexes[read.columns].loaded.discard(read.values)
 
     def put(self, row: Row) -> None:
         """Insert or replace."""
-        self._write(type(row), key_of(row), row)
+        table = self._tables[type(row)]
+        self._write(table, table.key_of(row), row)
 
     def delete(self, row: Row) -> None:
         """Remove."""
-        self._write(type(row), key_of(row), None)
+        table = self._tables[type(row)]
+        self._write(table, table.key_of(row), None)
 
     def is_loaded(self, read: Read) -> bool:
         """Whether the working set has the answer already."""
+        known = self._tables[read.table]
         if read.columns == read.table.KEY:
-            return read.values in self._rows[read.table]
-        return read in self._loaded
+            return read.values in known.rows
+        return read.values in known.indexes[read.columns].loaded
 
     def load(self, read: Read, rows: Iterable[Row]) -> None:
         """Take the stored answer of a look-up; rows that the set holds already are newer and stay."""
-        known = self._rows[read.table]
+        known = self._tables[read.table]
         for row in rows:
-            key = key_of(row)
-            if key not in known:
-                self._place(read.table, key, row)
-            elif (read.table, key) in self._dirty:
-                self._dirty[read.table, key] = False
+            key = known.key_of(row)
+            if key not in known.rows:
+                known.place(key, row)
+            elif key in known.changed:
+                known.changed[key] = False
         if read.columns == read.table.KEY:
-            known.setdefault(read.values, None)
+            known.rows.setdefault(read.values, None)
         else:
-            self._loaded.add(read)
+            known.indexes[read.columns].loaded.add(read.values)
 
     def mark(self) -> int:
         """A point to roll back to."""
@@ -151,68 +244,76 @@ class State:
     def rollback(self, mark: int) -> None:
         """Take back every change since the mark."""
         while len(self._undo) > mark:
-            table, key, old, was_dirty = self._undo.pop()
-            self._place(table, key, None if old is _ABSENT else cast("Row | None", old))
+            place, key, old, was_changed = self._undo.pop()
+            if old is _PRESUMED:
+                place.loaded.discard(key)
+                continue
+            place.place(key, None if old is _ABSENT else old)
             if old is _ABSENT:
-                del self._rows[table][key]
-            if not was_dirty:
-                self._dirty.pop((table, key), None)
+                del place.rows[key]
+            if not was_changed:
+                place.changed.pop(key, None)
 
     def changes(self) -> Changes:
         """Everything that was changed since the set was made."""
-        written: dict[type[Row], list[Row]] = defaultdict(list)
-        created: dict[type[Row], list[Row]] = defaultdict(list)
-        deleted: dict[type[Row], list[Key]] = defaultdict(list)
-        for (table, key), is_new in self._dirty.items():
-            row = self._rows[table][key]
-            if row is not None:
-                is_new = self._is_covered(row) if is_new is None else is_new
-                (created if is_new else written)[table].append(row)
-            elif not is_new:
-                deleted[table].append(key)
-        return Changes(dict(written), dict(deleted), dict(created))
+        made = Changes({}, {}, {})
+        for table, known in self._tables.items():
+            created: list[Row] = []
+            written: list[Row] = []
+            deleted: list[Key] = []
+            for key, is_new in known.changed.items():
+                row = known.rows[key]
+                if row is None:
+                    if not is_new:
+                        deleted.append(key)
+                elif is_new or (is_new is None and known.is_covered(key, row)):
+                    created.append(row)
+                else:
+                    written.append(row)
+            if created:
+                made.created[table] = created
+            if written:
+                made.written[table] = written
+            if deleted:
+                made.deleted[table] = deleted
+        return made
 
     def replaced(self, table: type[R]) -> list[tuple[R | None, R | None]]:
         """Rows of a table that were changed: as they were before, and as they are."""
+        known = self._tables[table]
         before: dict[Key, R | None] = {}
         for changed, key, old, _ in self._undo:
-            if changed is table:
-                before.setdefault(key, None if old is _ABSENT else cast("R | None", old))
-        return [(old, cast("R | None", self._rows[table][key])) for key, old in before.items()]
+            if changed is known and key in known.changed:
+                before.setdefault(key, None if old is _ABSENT else old)
+        return [(old, known.rows[key]) for key, old in before.items()]
 
     def rows(self, table: type[R]) -> list[R]:
         """All rows of a table that the set holds, by primary key."""
-        return [cast("R", row) for _, row in sorted(self._rows[table].items()) if row is not None]
+        return [
+            row for _, row in sorted(self._tables[table].rows.items(), key=itemgetter(0)) if row is not None
+        ]
+
+    def _look_for(self, table: type[Row], key: Key) -> None:
+        known = self._tables[table]
+        if self._complete or known.is_proven_absent(key):
+            return
+        self._miss(Read(table, table.KEY, key))
+        known.rows[key] = None
 
     def _miss(self, read: Read) -> None:
         if self._guessed is None:
             raise Missing(read)
         self._guessed[read] = None
 
-    def _is_covered(self, row: Row) -> bool:
-        """Whether the stored rows of one of its groups are all here, of which it is none."""
-        table = type(row)
-        return any(Read(table, columns, read(row)) in self._loaded for columns, read in _INDEXES[table])
-
-    def _write(self, table: type[Row], key: Key, row: Row | None) -> None:
-        old = self._rows[table].get(key, _ABSENT)
-        is_dirty = (table, key) in self._dirty
-        self._undo.append((table, key, old, is_dirty))
-        self._place(table, key, row)
-        if not is_dirty:
-            self._dirty[table, key] = None if old is _ABSENT else old is None
-
-    def _place(self, table: type[Row], key: Key, row: Row | None) -> None:
-        rows = self._rows[table]
-        old = rows.get(key)
-        for columns, read in _INDEXES[table]:
-            before = None if old is None else read(old)
-            after = None if row is None else read(row)
-            if before == after:
-                continue
-            groups = self._groups[table, columns]
-            if before is not None:
-                groups[before].pop(key, None)
-            if after is not None:
-                groups[after][key] = None
+    def _write(self, table: _Table, key: Key, row: Row | None) -> None:
+        rows = table.rows
+        old = rows.get(key, _ABSENT)
+        was_changed = key in table.changed
+        self._undo.append((table, key, old, was_changed))
+        if not was_changed:
+            table.changed[key] = None if old is _ABSENT else old is None
         rows[key] = row
+        if table.indexes:
+            before = None if old is _ABSENT else old
+            for index in table.indexes.values():
+                index.move(key, before, row)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.domain.decide import decide_fact, decide_result
-from streams.domain.rows import BlockRow
-from streams.domain.state import Changes, Missing, Read, State
+from streams.domain.rows import AllowedRow, BlockRow, Row
+from streams.domain.state import Changes, Missing, Read, State, key_of
 from tests.unit.domain.test_law import make_world
 from tests.unit.domain.worlds import RULES, TENANT, block, interleave, settled, walk
 
@@ -23,8 +24,23 @@ def _load(part: State, whole: State, read: Read) -> None:
         part.load(read, whole.find(read.table, read.columns, *read.values))
 
 
+class _Slice(State):
+    """A working set that holds each presumption against everything there is."""
+
+    def __init__(self, whole: State):
+        super().__init__()
+        self._whole = whole
+
+    def presume(self, table: type[Row], columns: tuple[str, ...], *values: Any) -> None:
+        if columns == table.KEY:
+            assert self._whole.get(table, *values) is None
+        else:
+            assert self._whole.find(table, columns, *values) == []
+        super().presume(table, columns, *values)
+
+
 def _decide_over_slice(whole: State, decide: Callable[[State], None]):
-    part = State()
+    part = _Slice(whole)
     while True:
         mark = part.mark()
         try:
@@ -34,6 +50,9 @@ def _decide_over_slice(whole: State, decide: Callable[[State], None]):
             part.rollback(mark)
             _load(part, whole, missing.read)
     changes = part.changes()
+    assert not [
+        row for rows in changes.created.values() for row in rows if whole.get(type(row), *key_of(row))
+    ]
     for rows in (*changes.created.values(), *changes.written.values()):
         for row in rows:
             whole.put(row)
@@ -150,3 +169,36 @@ def test_a_group_follows_a_row_that_changes_its_place():
     state.put(moved)
     assert state.find(BlockRow, ("tenant", "parent_hash"), TENANT, row.parent_hash) == []
     assert state.find(BlockRow, ("tenant", "parent_hash"), TENANT, b"other") == [moved]
+
+
+def test_what_is_presumed_absent_is_not_asked_for_until_the_decision_is_taken_back():
+    row, state = _block_row(), State()
+    mark = state.mark()
+    state.presume(BlockRow, BlockRow.KEY, TENANT, row.hash)
+    state.presume(BlockRow, ("tenant", "parent_hash"), TENANT, row.hash)
+    assert state.get(BlockRow, TENANT, row.hash) is None
+    assert state.find(BlockRow, ("tenant", "parent_hash"), TENANT, row.hash) == []
+    state.put(row)
+    assert state.changes().created == {BlockRow: [row]}
+    state.rollback(mark)
+    with pytest.raises(Missing):
+        state.get(BlockRow, TENANT, row.hash)
+    with pytest.raises(Missing):
+        state.find(BlockRow, ("tenant", "parent_hash"), TENANT, row.hash)
+
+
+def test_a_presumption_hides_no_row_that_is_there():
+    row, state = _block_row(), State()
+    state.put(row)
+    state.presume(BlockRow, BlockRow.KEY, TENANT, row.hash)
+    state.presume(BlockRow, ("tenant", "parent_hash"), TENANT, row.parent_hash)
+    assert state.get(BlockRow, TENANT, row.hash) == row
+    assert state.find(BlockRow, ("tenant", "parent_hash"), TENANT, row.parent_hash) == [row]
+
+
+def test_a_key_is_absent_where_the_group_that_it_would_be_in_is_known():
+    state = State()
+    state.load(Read(AllowedRow, ("tenant", "block_hash"), (TENANT, b"b")), [])
+    assert state.get(AllowedRow, TENANT, b"h", b"a", b"b") is None
+    with pytest.raises(Missing):
+        state.get(AllowedRow, TENANT, b"h", b"a", b"another")
