@@ -17,6 +17,7 @@ from streams.domain.events import (
     DelegatedForUserDecryption,
     FallbackGranted,
     HandleBridged,
+    HostEvent,
     OperationEvent,
     RevokedDelegationForUserDecryption,
     decode_host_log,
@@ -37,12 +38,30 @@ from streams.domain.rows import (
 )
 from streams.domain.state import State
 
+Events = tuple[HostEvent | UndecodableLog | None, ...]
+"""What each log of a block says; None where nobody here listens, or its data were left out."""
 
-def apply_block(state: State, tenant: str, fact: HostBlock, *, repeats_rights: bool = False) -> None:
+
+def events_of(fact: HostBlock) -> Events:
+    """The events of a block's logs, in their order."""
+    return tuple(map(_event, fact.logs))
+
+
+def _event(log: Log) -> HostEvent | UndecodableLog | None:
+    try:
+        return None if log.omitted is not None else decode_host_log(log.topics, log.data)
+    except UndecodableLog as error:
+        return error
+
+
+def apply_block(
+    state: State, tenant: str, fact: HostBlock, *, repeats_rights: bool = False, events: Events | None = None
+) -> None:
     """Store the block with its events and follow the highest branch; raises Undecodable.
 
     Args:
         repeats_rights: what a block allows is repeated on the gateway.
+        events: `events_of(fact)`, where they have been read already.
     """
     if state.get(BlockRow, tenant, fact.hash) is not None:
         return
@@ -66,8 +85,8 @@ def apply_block(state: State, tenant: str, fact: HostBlock, *, repeats_rights: b
     state.put(block)
     for table in (ComputationRow, AllowedRow):  # stored with their block or not at all
         state.presume(table, ("tenant", "block_hash"), tenant, block.hash)
-    for log in fact.logs:
-        _store_log(state, block, log)
+    for log, event in zip(fact.logs, events_of(fact) if events is None else events, strict=True):
+        _store_event(state, block, log, event)
     if not connected:
         state.put(_orphan_alarm(block))
         return
@@ -132,14 +151,9 @@ def _above(state: State, owner: TenantRow, fork: bytes) -> list[BlockRow]:
     return blocks
 
 
-def _store_log(state: State, block: BlockRow, log: Log) -> None:
+def _store_event(state: State, block: BlockRow, log: Log, event: HostEvent | UndecodableLog | None) -> None:
     if log.omitted is not None:
         _alarm_log(state, block, log, f"{log.omitted.size_bytes} bytes of data were left out")
-        return
-    try:
-        event = decode_host_log(log.topics, log.data)
-    except UndecodableLog as error:
-        _alarm_log(state, block, log, str(error))
         return
     match event:
         case OperationEvent():
@@ -153,6 +167,8 @@ def _store_log(state: State, block: BlockRow, log: Log) -> None:
             store_delegation(state, block, log, event)
         case BridgeHandle() | HandleBridged() | FallbackGranted():
             store_bridge(state, block, log, event)
+        case UndecodableLog():
+            _alarm_log(state, block, log, str(event))
         case _:
             pass  # nobody here acts on it
 

@@ -9,7 +9,7 @@ import hashlib
 import msgspec
 
 from streams.domain import items, outcomes
-from streams.domain.chain import apply_block
+from streams.domain.chain import Events, apply_block
 from streams.domain.drift import Limits
 from streams.domain.errors import FactTooLarge, Undecodable
 from streams.domain.facts import (
@@ -38,11 +38,15 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()  # how long commits of a handle may take
 
 
-def decide_fact(state: State, tenant: str, fact: Fact, rules: Rules) -> None:
-    """Apply a fact to the working set; raises Missing, or Undecodable when it contradicts itself."""
+def decide_fact(state: State, tenant: str, fact: Fact, rules: Rules, events: Events | None = None) -> None:
+    """Apply a fact to the working set; raises Missing, or Undecodable when it contradicts itself.
+
+    Args:
+        events: of a block, where they have been read already.
+    """
     match fact:
         case HostBlock():
-            apply_block(state, tenant, fact, repeats_rights=rules.repeats_rights)
+            apply_block(state, tenant, fact, repeats_rights=rules.repeats_rights, events=events)
         case GatewayRange():
             apply_range(state, tenant, fact, rules.sender_address, rules.limits)
         case KeyActivated():

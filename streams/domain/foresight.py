@@ -4,36 +4,67 @@ Loaded before the first attempt: it holds what exists already, so that the first
 everything else is new, mostly turn out right.
 """
 
+from collections.abc import Callable, Iterator
+
+from streams.domain import items
+from streams.domain.chain import Events
+from streams.domain.events import Allowed, AllowedForDecryption, OperationEvent
 from streams.domain.facts import Fact, HostBlock
+from streams.domain.operands import handle_operands
+from streams.domain.planning import follower
 from streams.domain.results import Computed, Proven, Result, Squashed
 from streams.domain.rows import BlockRow, HandleRow, MemberRow, TenantRow, WaitRow, WorkRow
 from streams.domain.state import Read
+from streams.domain.work import WorkClass
 
 
-def reads_of_fact(tenant: str, fact: Fact) -> tuple[Read, ...]:
-    """The tenant, and where a block belongs."""
+def reads_of_fact(tenant: str, fact: Fact, events: Events = ()) -> tuple[Read, ...]:
+    """The tenant; where a block belongs, and the handles that its events speak of."""
     owner = Read(TenantRow, TenantRow.KEY, (tenant,))
     if not isinstance(fact, HostBlock):
         return (owner,)
     places = (Read(BlockRow, BlockRow.KEY, (tenant, place)) for place in (fact.hash, fact.parent_hash))
-    return (owner, *places)
+    named = dict.fromkeys(handle for event in events for handle in _named(event))
+    return (owner, *places, *(Read(HandleRow, HandleRow.KEY, (tenant, handle)) for handle in named))
+
+
+def _named(event: object) -> tuple[bytes, ...]:
+    match event:
+        case OperationEvent():
+            return (event.result, *handle_operands(event.code, event.operands, event.is_scalar))
+        case Allowed():
+            return (event.handle,)
+        case AllowedForDecryption():
+            return event.handles
+        case _:
+            return ()
 
 
 def reads_of_result(tenant: str, result: Result) -> tuple[Read, ...]:
-    """The item with its parts, and the handles that it speaks of."""
+    """The item with its parts, the handles that it speaks of, and what waits for them."""
     item = (
         Read(WorkRow, WorkRow.KEY, (tenant, result.item)),
         Read(MemberRow, ("tenant", "item"), (tenant, result.item)),
         Read(WaitRow, ("tenant", "item"), (tenant, result.item)),
     )
-    return (*item, *(Read(HandleRow, HandleRow.KEY, (tenant, handle)) for handle in _handles(result)))
+    return (*item, *_brought(tenant, result))
 
 
-def _handles(result: Result) -> tuple[bytes, ...]:
+def _brought(tenant: str, result: Result) -> Iterator[Read]:
     match result:
         case Computed() | Proven():
-            return tuple(ciphertext.handle for ciphertext in result.ciphertexts)
+            for ciphertext in result.ciphertexts:
+                yield from _stored(tenant, ciphertext.handle, items.stored, WorkClass.SNS)
         case Squashed():
-            return (result.handle,)
+            yield from _stored(tenant, result.handle, items.squashed, WorkClass.SENDER, WorkClass.PUBLISH)
         case _:
-            return ()
+            pass
+
+
+def _stored(
+    tenant: str, handle: bytes, token: Callable[[bytes], bytes], *classes: WorkClass
+) -> Iterator[Read]:
+    yield Read(HandleRow, HandleRow.KEY, (tenant, handle))
+    yield Read(WaitRow, ("tenant", "token"), (tenant, token(handle)))
+    for work_class in classes:
+        yield Read(WorkRow, WorkRow.KEY, (tenant, follower(work_class, tenant, handle)))

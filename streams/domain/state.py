@@ -16,7 +16,8 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from streams.domain.rows import TABLES, Row
+from streams.domain.lifecycle import WorkState
+from streams.domain.rows import TABLES, Row, WorkRow
 
 R = TypeVar("R", bound=Row)
 Key = tuple[Any, ...]
@@ -253,6 +254,18 @@ class State:
                 del place.rows[key]
             if not was_changed:
                 place.changed.pop(key, None)
+
+    def settle(self) -> None:
+        """What was changed is stored: from here on it is what the store has, and cannot be taken back.
+
+        Items that are ready are forgotten, because the end of the transaction may have claimed them.
+        """
+        for known in self._tables.values():
+            known.changed.clear()
+        self._undo.clear()
+        items = self._tables[WorkRow].rows
+        for key in [key for key, row in items.items() if row is not None and row.state is WorkState.READY]:
+            del items[key]
 
     def changes(self) -> Changes:
         """Everything that was changed since the set was made."""

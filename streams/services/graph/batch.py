@@ -5,7 +5,8 @@ record that fails FAILURES_MAX times halts its tenant: from there on the tenant'
 order, not applied, until an operator says `resume`.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -19,6 +20,7 @@ from streams.domain.state import Changes
 from streams.ports import Record, Transaction
 from streams.services.crashpoints import crashpoint
 from streams.services.graph import parking
+from streams.services.graph.ahead import Ahead, decisions_of, series
 from streams.services.graph.claims import CLASSES, Claims
 from streams.services.graph.plans import Plan, plan_of
 from streams.services.graph.session import Session
@@ -73,9 +75,23 @@ class Applier:
         Raises: one of PASSED_ON.
         """
         claimed: list[WorkRow] = []
+        ahead = Ahead(lambda record: plan_of(record, self._rules, self.halted))
+        batches = list(series(records))
+        try:
+            for batch, after in itertools.zip_longest(batches, batches[1:], fillvalue=()):
+                ahead.expect(after)
+                claimed += await self._apply(epoch, batch, ahead, on_applied)
+        finally:
+            await ahead.drop()
+        return claimed
+
+    async def _apply(
+        self, epoch: int, records: Sequence[Record], ahead: Ahead, on_applied: Callable[[int], None]
+    ) -> list[WorkRow]:
+        claimed: list[WorkRow] = []
         rest = records
         while rest:
-            progress = await self._steps(epoch, rest, self._advance, self.halted)
+            progress = await self._steps(epoch, rest, self._advance, ahead)
             claimed += progress.claimed
             if progress.failure is not None:
                 await self._halt(epoch, rest[progress.done], progress.failure)
@@ -105,37 +121,38 @@ class Applier:
             if not kept:
                 await tx.resume(tenant)
         if kept:
-            return await self._steps(epoch, kept, _drop_held, self.halted - {tenant})
+            halted = self.halted - {tenant}
+            ahead = Ahead(lambda record: plan_of(record, self._rules, halted))
+            return await self._steps(epoch, kept, _drop_held, ahead)
         self.halted.discard(tenant)
         _log.info("tenant goes on", action="tenant_resumed", tenant=tenant)
         return Progress()
 
-    async def _steps(
-        self, epoch: int, records: Sequence[Record], finish: Finish, halted: Collection[str]
-    ) -> Progress:
+    async def _steps(self, epoch: int, records: Sequence[Record], finish: Finish, ahead: Ahead) -> Progress:
         """Apply as many records as can be: all at once, or else one after the other."""
         try:
-            return Progress(len(records), await self._commit(epoch, records, finish, halted))
+            return Progress(len(records), await self._commit(epoch, records, finish, ahead))
         except PASSED_ON:
             raise
         except Exception:
+            await ahead.drop()
             place = parking.place_of(records[0])
             _log.warning("batch failed, one by one", action="batch_failed", exc_info=True, **place)
         progress = Progress()
         for record in records:
-            progress.failure = await self._alone(epoch, record, finish, halted, progress)
+            progress.failure = await self._alone(epoch, record, finish, ahead, progress)
             if progress.failure is not None:
                 break
         return progress
 
     async def _alone(
-        self, epoch: int, record: Record, finish: Finish, halted: Collection[str], progress: Progress
+        self, epoch: int, record: Record, finish: Finish, ahead: Ahead, progress: Progress
     ) -> Exception | None:
         """Apply one record; gives the error that it failed with to the last."""
         cause: Exception | None = None
         for failures in range(1, FAILURES_MAX + 1):
             try:
-                progress.claimed += await self._commit(epoch, [record], finish, halted)
+                progress.claimed += await self._commit(epoch, [record], finish, ahead)
             except PASSED_ON:
                 raise
             except Exception as error:
@@ -149,23 +166,26 @@ class Applier:
         return cause
 
     async def _commit(
-        self, epoch: int, records: Sequence[Record], finish: Finish, halted: Collection[str]
+        self, epoch: int, records: Sequence[Record], finish: Finish, ahead: Ahead
     ) -> list[WorkRow]:
         since = self._spans.now()
+        await ahead.finished()
         async with self._store.begin(self._shard, epoch) as tx:
-            session = Session(tx)
-            plans = [plan_of(record, self._rules, halted) for record in records]
-            await session.foresee(read for plan in plans for read in plan.reads)
-            if not await _at_once(session, plans):
-                for plan in plans:
+            draft = await ahead.take(tx, records)
+            session, decisions = draft.session, decisions_of(draft.plans)
+            is_at_once = bool(decisions) and await session.decide_all(decisions, draft.guess)
+            if not is_at_once:
+                for plan in draft.plans:
                     await self._carry_out(tx, session, plan)
             crashpoint("graph.decided")
-            changes = session.state.changes()
+            changes, drifted = session.state.changes(), session.state.replaced(DriftRow)
+            if is_at_once:
+                ahead.start(session)
             await tx.write(changes)
             await finish(tx, records)
             claimed = await self._claims.claim(tx, epoch, _touched(changes))
         crashpoint("graph.committed")
-        self._drifted(session.state.replaced(DriftRow))
+        self._drifted(drifted)
         self._spans.applied(records, since)
         return claimed
 
@@ -192,12 +212,6 @@ class Applier:
         self.halted.add(tenant)
         place = parking.place_of(record)
         _log.error("tenant halted", action="tenant_halted", exc_info=cause, tenant=tenant, **place)
-
-
-async def _at_once(session: Session, plans: Sequence[Plan]) -> bool:
-    """Carry out plans that are decisions and nothing else; False where that cannot be."""
-    decisions = [plan.decision for plan in plans if plan.decision is not None]
-    return len(decisions) == len(plans) and await session.decide_all(decisions)
 
 
 async def _drop_held(tx: Transaction, records: Sequence[Record]) -> None:

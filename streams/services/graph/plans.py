@@ -4,9 +4,10 @@ from collections.abc import Collection
 
 import msgspec
 
+from streams.domain.chain import events_of
 from streams.domain.decide import Rules, decide_fact, decide_result
 from streams.domain.errors import Undecodable
-from streams.domain.facts import decode_fact
+from streams.domain.facts import HostBlock, decode_fact
 from streams.domain.foresight import reads_of_fact, reads_of_result
 from streams.domain.results import decode_result
 from streams.domain.state import Read
@@ -43,7 +44,9 @@ def _decision(record: Record, tenant: str, rules: Rules) -> tuple[Decision, tupl
         raise Undecodable("the key is not the name of a tenant")
     if record.topic == EVENTS:
         fact = decode_fact(record.value or b"")
-        return lambda state: decide_fact(state, tenant, fact, rules), reads_of_fact(tenant, fact)
+        events = events_of(fact) if isinstance(fact, HostBlock) else ()
+        reads = reads_of_fact(tenant, fact, events)
+        return lambda state: decide_fact(state, tenant, fact, rules, events), reads
     result = decode_result(record.value or b"")
     reads = reads_of_result(tenant, result)
     return lambda state: decide_result(state, tenant, result, record.timestamp_ms), reads

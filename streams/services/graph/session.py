@@ -6,9 +6,12 @@ right, and what was decided stands. Otherwise it is rolled back and decided agai
 few rounds of queries serve a whole batch.
 """
 
+import asyncio
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
+
+import msgspec
 
 from streams.domain.items import products
 from streams.domain.rows import DigestRow, FailureRow, HandleRow, MemberRow, WaitRow, WorkRow
@@ -25,6 +28,13 @@ _BY_ITEM: Final = ("tenant", "item")
 Decision = Callable[[State], None]
 
 
+def _attempt(decision: Decision, state: State, failures: list[Exception]) -> None:
+    try:
+        decision(state)
+    except Exception as failure:
+        failures.append(failure)
+
+
 def _about(place: tuple[str, str]) -> list[Read]:
     return [
         Read(WorkRow, WorkRow.KEY, place),
@@ -33,26 +43,50 @@ def _about(place: tuple[str, str]) -> list[Read]:
     ]
 
 
+class Guess(msgspec.Struct, frozen=True):
+    """Decisions over rows that were taken for absent: where they began, what they raised, those rows."""
+
+    mark: int
+    failures: list[Exception]
+    reads: list[Read]
+
+
 class Session:
-    """The working set of a transaction."""
+    """The working set of a transaction, and of those that follow it at once."""
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
         self.state = State()
 
+    def enter(self, tx: Transaction) -> None:
+        """Ask this transaction from here on: the one before is committed, and nobody else wrote since."""
+        self._tx = tx
+
+    async def decide_ahead(self, decisions: Iterable[Decision]) -> Guess:
+        """Decide before there is a transaction to hold the guesses against; others run in between."""
+        mark, failures = self.state.mark(), list[Exception]()
+        with self.state.guessing() as guessed:
+            for decision in decisions:
+                _attempt(decision, self.state, failures)
+                await asyncio.sleep(0)
+        return Guess(mark, failures, list(guessed))
+
     async def foresee(self, reads: Iterable[Read]) -> None:
         """Load what decisions will surely ask for."""
         await self._load(reads)
 
-    async def decide_all(self, decisions: Sequence[Decision]) -> bool:
-        """Apply decisions one after the other; False, and nothing is applied, where one of them raises."""
+    async def decide_all(self, decisions: Sequence[Decision], ahead: Guess | None = None) -> bool:
+        """Apply decisions one after the other; False, and nothing is applied, where one of them raises.
+
+        Args:
+            ahead: what `decide_ahead` made of them, and nothing was decided since.
+        """
         for _ in range(_ROUNDS):
-            mark = self.state.mark()
-            failures, guessed = self._guess(decisions)
-            if await self._is_right(mark, guessed):
-                if failures:
-                    self.state.rollback(mark)
-                return not failures
+            guess, ahead = ahead or self._guess(decisions), None
+            if await self._is_right(guess):
+                if guess.failures:
+                    self.state.rollback(guess.mark)
+                return not guess.failures
         return False
 
     async def decide_each(self, decisions: Sequence[Decision]) -> None:
@@ -64,36 +98,32 @@ class Session:
     async def decide(self, decision: Decision) -> None:
         """Apply a decision whole or not at all; raises what it raises."""
         for rounds in itertools.count():
-            mark = self.state.mark()
-            failures, guessed = self._guess([decision])
-            if not await self._is_right(mark, guessed):
+            guess = self._guess([decision])
+            if not await self._is_right(guess):
                 if rounds >= _DEEP:
-                    await self._load_downstream(guessed)
+                    await self._load_downstream(guess.reads)
                 continue
-            for failure in failures:
-                self.state.rollback(mark)
+            for failure in guess.failures:
+                self.state.rollback(guess.mark)
                 raise failure
             return
 
-    def _guess(self, decisions: Sequence[Decision]) -> tuple[list[Exception], list[Read]]:
-        """What they raise, which proves nothing if a guess is wrong, and the guesses."""
-        failures: list[Exception] = []
+    def _guess(self, decisions: Sequence[Decision]) -> Guess:
+        """Decide; what is raised proves nothing if a guess is wrong."""
+        mark, failures = self.state.mark(), list[Exception]()
         with self.state.guessing() as guessed:
             for decision in decisions:
-                try:
-                    decision(self.state)
-                except Exception as failure:
-                    failures.append(failure)
-        return failures, list(guessed)
+                _attempt(decision, self.state, failures)
+        return Guess(mark, failures, list(guessed))
 
-    async def _is_right(self, mark: int, guessed: list[Read]) -> bool:
+    async def _is_right(self, guess: Guess) -> bool:
         """Ask the store for what was guessed to be absent; rolls back to the mark where it is not."""
-        answers = await self._tx.load(guessed)
+        answers = await self._tx.load(guess.reads)
         if not any(answers):
             return True
-        self.state.rollback(mark)
-        self.state.forget(guessed)
-        for read, rows in zip(guessed, answers, strict=True):
+        self.state.rollback(guess.mark)
+        self.state.forget(guess.reads)
+        for read, rows in zip(guess.reads, answers, strict=True):
             self.state.load(read, rows)
         return False
 

@@ -3,12 +3,16 @@
 import pytest
 from unit.domain.worlds import KEY, RULES, TENANT, Logs, block, h
 
+from streams.domain.chain import events_of
 from streams.domain.decide import decide_fact, decide_result
 from streams.domain.facts import Fact
 from streams.domain.foresight import reads_of_fact, reads_of_result
+from streams.domain.items import squashed, stored
+from streams.domain.planning import follower
 from streams.domain.results import Ciphertext, Computed, Result, Squashed, Started
-from streams.domain.rows import BlockRow, HandleRow, TenantRow, WorkRow
+from streams.domain.rows import BlockRow, HandleRow, TenantRow, WaitRow, WorkRow
 from streams.domain.state import Read, State
+from streams.domain.work import WorkClass
 
 ONE = Ciphertext(handle=h("a"), fhe_type=5, ct64=b"ct")
 COMPUTED = Computed(item="i", attempt=0, worker="w", key_id=b"k", ciphertexts=(ONE,))
@@ -44,6 +48,25 @@ def test_a_block_s_reads_say_where_it_belongs() -> None:
     fact = block("1", 1, "0")
     places = {read.values for read in reads_of_fact(TENANT, fact) if read.table is BlockRow}
     assert places == {(TENANT, fact.hash), (TENANT, fact.parent_hash)}
+
+
+def test_a_block_s_reads_name_the_handles_of_its_events() -> None:
+    logs = Logs().add(h("a"), h("b"), h("c")).allow(h("d"))
+    fact = block("1", 1, "0", logs)
+    reads = reads_of_fact(TENANT, fact, events_of(fact))
+    assert {read.values[1] for read in reads if read.table is HandleRow} == {h("a"), h("b"), h("c"), h("d")}
+
+
+@pytest.mark.parametrize(
+    ("result", "followers"),
+    [(COMPUTED, [WorkClass.SNS]), (SQUASHED, [WorkClass.SENDER, WorkClass.PUBLISH])],
+)
+def test_a_result_s_reads_name_what_waits_for_it(result: Result, followers: list[WorkClass]) -> None:
+    reads = reads_of_result(TENANT, result)
+    token = stored(h("a")) if result is COMPUTED else squashed(h("a"))
+    assert Read(WaitRow, ("tenant", "token"), (TENANT, token)) in reads
+    expected = {follower(work_class, TENANT, h("a")) for work_class in followers} | {"i"}
+    assert {read.values[1] for read in reads if read.table is WorkRow} == expected
 
 
 @pytest.mark.parametrize("result", [COMPUTED, SQUASHED])

@@ -13,6 +13,7 @@ from streams.adapters.memory.spans import MemorySpans
 from streams.adapters.memory.store import MemoryStore, MemoryTransaction
 from streams.adapters.telemetry.tracing import Tracing
 from streams.domain import decide
+from streams.domain.chain import Events
 from streams.domain.errors import LogTruncated, StoreError
 from streams.domain.facts import Fact, HostBlock, encode_fact
 from streams.domain.lifecycle import WorkState
@@ -42,11 +43,13 @@ class Poisoned:
         self.is_there = True
         monkeypatch.setattr(plans, "decide_fact", self._decide)
 
-    def _decide(self, state: decide.State, tenant: str, fact: Fact, rules: decide.Rules) -> None:
+    def _decide(
+        self, state: decide.State, tenant: str, fact: Fact, rules: decide.Rules, events: Events
+    ) -> None:
         if self.is_there and isinstance(fact, HostBlock) and fact.number == POISON and tenant == TENANT:
             self.attempts += 1
             raise ZeroDivisionError("a defect")
-        decide.decide_fact(state, tenant, fact, rules)
+        decide.decide_fact(state, tenant, fact, rules, events)
 
 
 async def test_bytes_that_do_not_decode_are_parked_and_published(world: GraphWorld) -> None:

@@ -1,0 +1,102 @@
+"""The records after those of a transaction: planned with it, and decided over while it is written.
+
+There is still one transaction at a time, and each asks the store for what was guessed before it writes. What
+is decided ahead rests on the rows that the transaction before writes; where that fails, it is dropped.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from streams.domain.state import Read
+from streams.ports import Record, Transaction
+from streams.services.graph.plans import Plan
+from streams.services.graph.session import Decision, Guess, Session
+
+# Of the records of one transaction: enough that its fixed cost is small, and few enough that what is
+# decided ahead of the next one has something to run beside.
+SERIES_BYTES: Final = 512 * 1024
+
+Planned = Callable[[Record], Plan]
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """Records as far as they have come; without a guess nothing is decided yet."""
+
+    session: Session
+    plans: Sequence[Plan]
+    guess: Guess | None = None
+
+
+class Ahead:
+    """What is known of the next records."""
+
+    def __init__(self, planned: Planned) -> None:
+        self._planned = planned
+        self._next: tuple[Record, ...] = ()
+        self._plans: tuple[Plan, ...] = ()
+        self._drafting: asyncio.Task[Draft] | None = None
+
+    def expect(self, records: Sequence[Record]) -> None:
+        """These come after those of the next transaction."""
+        self._next, self._plans = tuple(records), ()
+
+    async def finished(self) -> None:
+        """Wait for what is being decided, so that no transaction stands open meanwhile."""
+        if self._drafting is not None:
+            await asyncio.wait((self._drafting,))
+
+    async def take(self, tx: Transaction, records: Sequence[Record]) -> Draft:
+        """What there is for the records of this transaction, and the rows that those after it will need."""
+        drafting, self._drafting = self._drafting, None
+        if drafting is None:
+            draft = Draft(Session(tx), tuple(map(self._planned, records)))
+        else:
+            draft = await drafting
+            draft.session.enter(tx)
+        self._plans = tuple(map(self._planned, self._next))
+        await draft.session.foresee(_reads(draft.plans, self._plans))
+        return draft
+
+    def start(self, session: Session) -> None:
+        """Decide over what comes next, beside the transaction that writes what was decided before."""
+        decisions = decisions_of(self._plans)
+        if decisions:
+            session.state.settle()
+            self._drafting = asyncio.create_task(_draft(session, self._plans, decisions))
+
+    async def drop(self) -> None:
+        """Forget it: the transaction before was not committed, or is not followed by another."""
+        drafting, self._drafting = self._drafting, None
+        self._next = self._plans = ()
+        if drafting is not None:
+            drafting.cancel()
+            await asyncio.gather(drafting, return_exceptions=True)
+
+
+def decisions_of(plans: Sequence[Plan]) -> list[Decision]:
+    """What the plans decide; nothing where one of them is no decision."""
+    decisions = [plan.decision for plan in plans if plan.decision is not None]
+    return decisions if len(decisions) == len(plans) else []
+
+
+def series(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Records cut to what one transaction takes."""
+    first, size = 0, 0
+    for at, record in enumerate(records):
+        size += len(record.value or b"")
+        if size >= SERIES_BYTES:
+            yield records[first : at + 1]
+            first, size = at + 1, 0
+    if first < len(records):
+        yield records[first:]
+
+
+def _reads(*groups: Sequence[Plan]) -> Iterator[Read]:
+    return (read for plans in groups for plan in plans for read in plan.reads)
+
+
+async def _draft(session: Session, plans: Sequence[Plan], decisions: Sequence[Decision]) -> Draft:
+    return Draft(session, plans, await session.decide_ahead(decisions))
