@@ -110,7 +110,8 @@ class HostChainSettings(Section):
     bridge_address: Address | None = None  # its events are stored and shown, nothing is bridged
     start_block: int = 0
     finality_lag: int = 15
-    reorg_depth_max: int = Field(default=50, ge=1)
+    poll_interval_ms: int = Field(default=6000, ge=50)  # between looks; with `ws_url` heads are told at once
+    reorg_depth_max: int = Field(default=50, ge=1, le=10_000)  # blocks
     logs_bloom: bool = True  # false where headers have no true logs blooms: then lost logs are not noticed
 
 
@@ -127,7 +128,8 @@ class GatewaySettings(Section):
     multichain_acl_address: Address | None = None
     start_block: int = 0
     confirmations: int = 1  # blocks above a receipt until a transaction is final for the sender
-    poll_interval_s: float = 0.5
+    poll_interval_s: float = Field(default=0.5, gt=0)
+    reorg_ranges_max: int = Field(default=256, ge=2, le=16_384)  # of a tenant's log, a second or more each
     drift_no_consensus_timeout_s: int = Field(default=300, ge=1)  # from the first commit of a handle
     drift_post_consensus_grace_s: int = Field(default=300, ge=1)  # for the operators that are not in it
     logs_bloom: bool = True
@@ -166,9 +168,17 @@ class EngineSettings(Section):
     workers: int = Field(default=0, ge=0)  # threads of a worker's child; 0 = as the next one says
     coprocessor_fhe_threads: int = Field(default=32, ge=1)  # at most, and no more than there are cores
     window: int = Field(default=0, ge=0, le=1024)  # items of a tfhe-worker with `wave`; 0 = 8 a thread
+    key_cache_size: int = Field(default=32, ge=1)  # key sets open at a time, at most; memory may allow fewer
     memory_mib: int = Field(default=0, ge=0)  # bound of a worker's child; 0 = that of its class
     gpu_enabled: bool = False
     schedule: Literal["MAX_PARALLELISM", "MAX_LOCALITY"] = "MAX_PARALLELISM"
+
+
+class ZkproofSettings(Section):
+    """zkproof-worker; the names are those of the existing operators' flags."""
+
+    worker_thread_count: int = Field(default=8, ge=1)  # proofs at a time, at most one for each thread
+    key_cache_size: int = Field(default=100, ge=1)  # as in [engine], of pairs of key set and CRS
 
 
 class SnsSettings(Section):
@@ -185,6 +195,7 @@ class GraphSettings(Section):
     """How the graph service goes about its queue; the names are those of the existing operators' flags."""
 
     work_items_batch_size: int = Field(default=100, ge=1)  # items that one turn of a shard publishes
+    dependence_chains_per_batch: int = Field(default=20, ge=1)  # of them, those that compute a component
     worker_polling_interval_ms: int = Field(default=1000, ge=10)  # what is new goes out without it
 
 
@@ -206,6 +217,7 @@ class ServiceSettings(Section):
 
     http_host: str = "127.0.0.1"
     http_port: int = 0  # 0 = any free one; the log says which
+    tokio_threads: int = Field(default=4, ge=1)  # beside the event loop, for calls that block
     log_level: LogLevel = "info"
     id: str = ""  # of a worker; default: host and process
 
@@ -239,6 +251,7 @@ class Settings(BaseSettings):
     sender: SenderSettings = SenderSettings()
     signer: KeyFileSettings = KeyFileSettings()
     engine: EngineSettings = EngineSettings()
+    zkproof: ZkproofSettings = ZkproofSettings()
     sns: SnsSettings = SnsSettings()
     graph: GraphSettings = GraphSettings()
     keys: KeysSettings = KeysSettings()

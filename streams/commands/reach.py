@@ -2,16 +2,26 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 from confluent_kafka import KafkaException
 
 from streams.commands.machine import Need
 from streams.domain.errors import BrokerError, CipherstreamError, ConfigurationError, ForeignRelease, RpcError
-from streams.settings import GatewaySettings, KafkaSettings, ObjectStoreSettings, PostgresSettings, Settings
+from streams.settings import (
+    GatewaySettings,
+    HostChainSettings,
+    KafkaSettings,
+    ObjectStoreSettings,
+    PostgresSettings,
+    Settings,
+)
+
+if TYPE_CHECKING:
+    from streams.adapters.ethereum.chain import EthereumChain
 
 _TIMEOUT_S: Final = 5.0
 
@@ -28,7 +38,10 @@ async def needs(settings: Settings) -> Sequence[Need]:
         asyncio.to_thread(_broker, settings.kafka),
         _database(settings.postgres),
         _objects(settings.object_store),
-        *(_node(f"host chain {host.id}", host.http_url, host.id) for host in settings.host_chain),
+        *(
+            _node(f"host chain {host.id}", host.http_url, host.id, _contracts(host))
+            for host in settings.host_chain
+        ),
     ]
     if settings.gateway.http_url:
         checks.append(_gateway(settings.gateway))
@@ -82,20 +95,41 @@ async def _objects(store: ObjectStoreSettings) -> Need:
     return Need(name="object store", is_here=True, use=use, found="answers")
 
 
-async def _node(name: str, url: str, chain_id: int) -> Need:
+def _contracts(host: HostChainSettings) -> dict[str, str | None]:
+    """What the settings name on a host chain, by setting."""
+    return {
+        "acl_address": host.acl_address,
+        "executor_address": host.executor_address,
+        "input_verifier_address": host.input_verifier_address,
+        "kms_generation_address": host.kms_generation_address,
+        "bridge_address": host.bridge_address,
+    }
+
+
+async def _node(name: str, url: str, chain_id: int, contracts: Mapping[str, str | None]) -> Need:
     from streams.adapters.ethereum.chain import EthereumChain
     from streams.adapters.ethereum.rpc import RpcClient
 
     use = "events and calls"
     try:
         async with RpcClient(url, timeout_s=_TIMEOUT_S, attempts=1) as rpc:
-            found = await EthereumChain(rpc).chain_id()
+            node = EthereumChain(rpc)
+            found = await node.chain_id()
+            empty = [setting for setting, address in contracts.items() if not await _is_there(node, address)]
     except (RpcError, httpx.InvalidURL) as error:
         return _missing(name, use, error, "start the node, or set its http_url")
     if found != chain_id:
         why = ConfigurationError(f"the node is of chain {found}")
         return _missing(name, use, why, "set its http_url, or its id")
+    if empty:
+        why = ConfigurationError(f"no contract at {', '.join(empty)}")
+        return _missing(name, use, why, "set the addresses of its contracts")
     return Need(name=name, is_here=True, use=use, found="answers")
+
+
+async def _is_there(node: "EthereumChain", address: str | None) -> bool:
+    """Whether an address that is set has code."""
+    return address is None or bool(await node.code(bytes.fromhex(address.removeprefix("0x"))))
 
 
 async def _gateway(gateway: GatewaySettings) -> Need:
@@ -103,7 +137,8 @@ async def _gateway(gateway: GatewaySettings) -> Need:
     from streams.adapters.ethereum.releases import require_spoken
     from streams.adapters.ethereum.rpc import RpcClient
 
-    found = await _node("gateway", gateway.http_url, gateway.chain_id)
+    contracts = {"decryption_address": gateway.decryption_address}  # the others tell their release
+    found = await _node("gateway", gateway.http_url, gateway.chain_id, contracts)
     if not found.is_here:
         return found
     try:

@@ -20,6 +20,7 @@ BLOCK_TIME_S: Final = 1
 FINALITY_LAG: Final = 2  # blocks; nobody but us mines here
 SESSION_TIMEOUT_S: Final = 10  # no network between us and the broker: silence is a death
 _POLL_S: Final = 0.25
+_HOST_POLL_MS: Final = 1000
 
 
 async def up(state: State, *, engine: str = "tfhe-rs", block_time_s: int = BLOCK_TIME_S) -> Stack:
@@ -123,6 +124,7 @@ def settings_of(
         "input_verifier_address": _hex(deployment.input_verifier),
         "kms_generation_address": _hex(deployment.kms_generation),
         "finality_lag": FINALITY_LAG,
+        "poll_interval_ms": _HOST_POLL_MS,
     }
     gateway: Table = {
         "chain_id": servers.gateway_chain_id,

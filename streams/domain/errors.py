@@ -17,6 +17,7 @@ CipherstreamError
 │   └── CallReverted       a contract refused the call for good
 └── Fatal                  the process stops with this message
     ├── ConfigurationError
+    │   └── DeviceMissing   the engine, or this machine, does not have the device that is asked for
     ├── ForeignRelease     a contract of the gateway is of a release that this version does not speak
     ├── KeyMaterialError   a key file is cut, foreign or of another release
     ├── LogTruncated       the topic starts beyond, or ends below, the stored offset, or is another topic
@@ -106,6 +107,10 @@ class Fatal(CipherstreamError):
 
 class ConfigurationError(Fatal):
     """A setting is missing or wrong."""
+
+
+class DeviceMissing(ConfigurationError):
+    """The engine, or this machine, does not have the device that is asked for."""
 
 
 class ForeignRelease(Fatal):

@@ -12,6 +12,7 @@ from streams.services.listener.gateway import GatewayFollower
 from streams.services.listener.gateway_routes import Router
 from streams.services.listener.host import tenant_of
 from streams.services.listener.repeat import once_checked, repeat, watched
+from streams.services.listener.waiting import announcements, head_or_poll
 from streams.services.runtime import Runtime
 
 _RELEASE_S: Final = 30.0  # between two looks at the contracts' releases: they may be upgraded under us
@@ -33,6 +34,12 @@ async def run(runtime: Runtime) -> None:
             release = functools.partial(require_spoken, chain, gateway)
             spoken = watched(follower.step, release, runtime.clock, _RELEASE_S)
             step = once_checked(chain, gateway.chain_id, spoken)
-            await repeat(runtime, "gateway", step, lambda: runtime.idle(gateway.poll_interval_s))
+            async with announcements(chain, gateway.ws_url, runtime.clock) as announced:
+                await repeat(
+                    runtime,
+                    "gateway",
+                    step,
+                    lambda: head_or_poll(runtime, gateway.poll_interval_s, announced),
+                )
     finally:
         await log.close()

@@ -4,13 +4,11 @@ On the canonical chain (the one with a key contract) it also fetches the keys th
 """
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 
 import httpx
 
 from streams.adapters.ethereum.chain import EthereumChain
-from streams.adapters.ethereum.heads import HeadSource
 from streams.adapters.ethereum.rpc import RpcClient
 from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.key_store import KeyStore, key_directory
@@ -20,11 +18,11 @@ from streams.ports import Log
 from streams.services.listener.host import HostFollower, tenant_of
 from streams.services.listener.key_fetcher import KeyFetcher
 from streams.services.listener.repeat import Troubles, once_checked, repeat
+from streams.services.listener.waiting import announcements, head_or_poll
+from streams.services.listener.waiting import head_or_poll
 from streams.services.runtime import Runtime
 from streams.settings import HostChainSettings
 
-_POLL_S = 1.0  # longest pause between looks at the chain, also where the node announces its heads
-_POLL_WITHOUT_SOCKET_S = 0.5
 _KEYS_POLL_S = 2.0
 _DOWNLOAD_TIMEOUT_S = 60.0  # without a byte
 
@@ -46,35 +44,15 @@ async def run(runtime: Runtime) -> None:
 
 async def follow(runtime: Runtime, log: Log, host: HostChainSettings, troubles: Troubles) -> None:
     """Follow one chain until told to stop; raises TooDeep, ConfigurationError."""
-    announced = asyncio.Event()
-    async with RpcClient(host.http_url) as rpc, asyncio.TaskGroup() as group:
+    poll_s = host.poll_interval_ms / 1000
+    async with RpcClient(host.http_url) as rpc:
         chain = EthereumChain(rpc, has_blooms=host.logs_bloom)
         follower = HostFollower(chain, log, host, runtime.clock, runtime.metrics, runtime.tracing)
-        heads = group.create_task(_hear(runtime, chain, host.ws_url, announced))
         step = once_checked(chain, host.id, follower.step)
-        await repeat(
-            runtime, follower.tenant, step, lambda: _head_or_poll(runtime, host, announced), troubles
-        )
-        heads.cancel()
-
-
-async def _hear(runtime: Runtime, chain: EthereumChain, ws_url: str, announced: asyncio.Event) -> None:
-    if not ws_url:
-        return
-    async with contextlib.aclosing(HeadSource(chain, ws_url, clock=runtime.clock).heads()) as heads:
-        async for _ in heads:
-            announced.set()
-
-
-async def _head_or_poll(runtime: Runtime, host: HostChainSettings, announced: asyncio.Event) -> None:
-    waits = [asyncio.ensure_future(event.wait()) for event in (announced, runtime.stopping)]
-    poll_s = _POLL_S if host.ws_url else _POLL_WITHOUT_SOCKET_S
-    try:
-        await asyncio.wait(waits, timeout=poll_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-    announced.clear()
+        async with announcements(chain, host.ws_url, runtime.clock) as announced:
+            await repeat(
+                runtime, follower.tenant, step, lambda: head_or_poll(runtime, poll_s, announced), troubles
+            )
 
 
 async def _fetch_keys(runtime: Runtime, log: Log, host: HostChainSettings, troubles: Troubles) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
@@ -113,6 +114,7 @@ async def _supervise(name: str, run: Service, settings: Settings) -> int:
 async def _served(name: str, run: Service, runtime: Runtime) -> int:
     _end_on_signals(runtime)
     service = runtime.settings.service
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(service.tokio_threads, "io"))
     app = http.application(name, runtime.health, runtime.metrics)
     async with http.listening(app, service.http_host, service.http_port) as port:
         _leave_address(name, port)

@@ -6,7 +6,7 @@ point leaves it claimed, and the next owner publishes it again.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 
@@ -23,6 +23,7 @@ from streams.services.graph.outgoing import Publication, is_large, publication
 from streams.services.graph.spans import ItemSpans
 from streams.services.graph.surroundings import Surroundings
 from streams.services.graph.sweep import give_up, put_off, refuse
+from streams.settings import GraphSettings
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +39,7 @@ class Dispatcher:
         self._claims = claims
         self._seal = around.seal
         self._health = around.health
-        self._batch = around.graph.work_items_batch_size  # their messages are in memory together
+        self._graph = around.graph
         self._signer = around.market.signer
         self._spans = ItemSpans(around.tracing)
         self._pending: deque[WorkRow] = deque()
@@ -57,7 +58,7 @@ class Dispatcher:
     async def turn(self, epoch: int) -> None:
         """Publish the oldest claimed items; raises BrokerError when some have to wait."""
         since = self._spans.now()
-        items = [self._pending[at] for at in range(min(self._batch, len(self._pending)))]
+        items = first_batch(self._pending, self._graph)
         crashpoint("dispatcher.claimed")
         ready = await self._messages(epoch, items)
         outcomes = await self._append([message for _, message in ready])
@@ -172,6 +173,23 @@ class Dispatcher:
             await tx.dispatched(sent, self._clock.now_ms() + PIPE_WAIT_MS_MIN)
             claimed = await self._claims.claim(tx, epoch, (WorkClass.PUBLISH,) if is_freed else ())
         self.add(claimed)
+
+
+def first_batch(pending: Iterable[WorkRow], settings: GraphSettings) -> list[WorkRow]:
+    """The first items, as many as one turn may publish: their messages are in memory together.
+
+    A component is the head of a chain of dependent operations, what it waits for being stored, and brings all
+    its inputs along: those have a bound of their own.
+    """
+    items: list[WorkRow] = []
+    chains: set[tuple[str, bytes]] = set()
+    for item in pending:
+        if item.work_class == WorkClass.TFHE:
+            chains.add((item.tenant, item.affinity))
+        if len(items) == settings.work_items_batch_size or len(chains) > settings.dependence_chains_per_batch:
+            break
+        items.append(item)
+    return items
 
 
 async def _outcome(append: asyncio.Future[Position]) -> Position | BrokerError:

@@ -154,7 +154,7 @@ class GatewayFollower:
         cursor = self._cursors.get(tenant)
         if cursor is not None and self._is_fresh(cursor) and await self._is_canonical(cursor.at):
             return
-        ends = await read_ends(self._log, tenant, self._gateway.chain_id) or [await self._start()]
+        ends = await read_ends(self._log, tenant, self._gateway) or [await self._start()]
         # Not only the newest end: another listener may have gone on above an end that is orphaned now.
         blocks = await self._chain.blocks([end.number for end in ends])
         pairs = zip(ends, blocks, strict=True)
@@ -165,7 +165,10 @@ class GatewayFollower:
                 f"the gateway's node has not come to {ends[0].number}, where the log of {tenant} begins"
             )
         if not common:
-            raise TooDeep(f"the gateway has none of the last {len(ends)} ranges of {tenant} on its branch")
+            raise TooDeep(
+                f"the gateway has none of the last {len(ends)} ends of ranges of {tenant} on its branch;"
+                " check the node; if the branch is the true one, raise gateway.reorg_ranges_max"
+            )
         orphaned = ends[common].number if common < len(ends) else None
         if orphaned is not None:
             action = "node_behind" if blocks[common] is None else "reorganisation"

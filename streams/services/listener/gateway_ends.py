@@ -1,15 +1,13 @@
 """Ends of the gateway ranges that a tenant's log adds up to, as its readers count them."""
 
 from collections.abc import Iterable
-from typing import Final
 
 import msgspec
 
 from streams.domain.facts import Fact, GatewayRange
 from streams.ports import Log
 from streams.services.listener.position import newest_facts
-
-_RANGES: Final = 256  # looked at from the end of the log; a reorganisation beyond them is not repaired
+from streams.settings import GatewaySettings
 
 
 class End(msgspec.Struct, frozen=True):
@@ -44,12 +42,13 @@ def _contradicts(ends: Iterable[End], other: End) -> bool:
     return any(end.number == other.number and end.hash != other.hash for end in ends)
 
 
-async def read_ends(log: Log, tenant: str, chain_id: int) -> list[End]:
+async def read_ends(log: Log, tenant: str, gateway: GatewaySettings) -> list[End]:
     """Ends that the newest ranges in a tenant's log add up to; none in a new log."""
 
     def pick(fact: Fact) -> GatewayRange | None:
-        if not isinstance(fact, GatewayRange) or fact.chain_id != chain_id:
+        if not isinstance(fact, GatewayRange) or fact.chain_id != gateway.chain_id:
             return None
         return msgspec.structs.replace(fact, logs=())
 
-    return fold(await newest_facts(log, tenant, pick, _RANGES))
+    ranges = await newest_facts(log, tenant, pick, gateway.reorg_ranges_max)
+    return fold(ranges[-gateway.reorg_ranges_max :])

@@ -181,6 +181,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--policy", type=Policy, default=Policy.PARALLEL, choices=list(Policy))
     parser.add_argument("--bare", action="store_true", help="squash to elements, not to compressed lists")
     parser.add_argument("--memory-bytes", type=int, default=0, help="0 = no bound")
+    parser.add_argument("--key-cache-size", type=int, default=0, help="key sets open at a time; 0 = no bound")
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     return parser.parse_args(argv)
@@ -195,13 +196,16 @@ def start(chosen: argparse.Namespace, jobs: Jobs) -> None:
 
 def main() -> None:
     """Entry point of the module."""
-    from streams.services.worker.jobs import jobs_of  # the engine is loaded here, never by the parent
-
     chosen = arguments()
-    made = jobs_of(
-        chosen.kind, chosen.engine, chosen.threads, chosen.memory_bytes, compressed=not chosen.bare
-    )
-    start(chosen, made)
+    start(chosen, chosen_jobs(chosen))
+
+
+def chosen_jobs(chosen: argparse.Namespace) -> Jobs:
+    """What the command line asks for; raises ConfigurationError."""
+    from streams.services.worker.jobs import Room, jobs_of  # the engine is loaded here, never by the parent
+
+    room = Room(memory_bytes_max=chosen.memory_bytes, suites_max=chosen.key_cache_size)
+    return jobs_of(chosen.kind, chosen.engine, chosen.threads, room, compressed=not chosen.bare)
 
 
 if __name__ == "__main__":

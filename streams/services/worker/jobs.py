@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+import msgspec
 
 from streams.domain.attestation import Format
 from streams.domain.errors import ConfigurationError, InvalidInput, KeyMissing, Undecodable
@@ -22,6 +24,16 @@ _Suite = TypeVar("_Suite", bound=Timed)
 _Opens = Callable[[EngineName, KeyFiles, int], _Suite]
 
 
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """What a child may have open; 0 is no bound."""
+
+    memory_bytes_max: int = 0
+    suites_max: int = 0
+
+
+BOUNDLESS: Final = Room()
+
+
 def _place(places: dict[bytes, Path], identity: bytes) -> Path:
     place = places.get(identity)
     if place is None:
@@ -37,7 +49,7 @@ class _KeyJobs(Generic[_Suite]):
         opener: _Opens[_Suite],
         engine: EngineName,
         threads: int,
-        memory_bytes_max: int,
+        room: Room,
         tally: Callable[[_Suite], Tally] = lambda _: Tally(),
     ) -> None:
         self._opener = opener
@@ -45,7 +57,7 @@ class _KeyJobs(Generic[_Suite]):
         self._threads = threads
         self._places: dict[bytes, Path] = {}
         self.lookup_s = 0.0
-        self._suites = Shelf(self._open, memory_bytes_max, tally=tally)
+        self._suites = Shelf(self._open, room.memory_bytes_max, tally=tally, suites_max=room.suites_max)
 
     @property
     def counts(self) -> frames.Counts:
@@ -75,8 +87,8 @@ class _KeyJobs(Generic[_Suite]):
 class ComputeJobs(_KeyJobs[ComputeSuite]):
     """Executes components."""
 
-    def __init__(self, engine: EngineName, threads: int, memory_bytes_max: int = 0) -> None:
-        super().__init__(open_compute, engine, threads, memory_bytes_max, tally=lambda suite: suite.tally())
+    def __init__(self, engine: EngineName, threads: int, room: Room = BOUNDLESS) -> None:
+        super().__init__(open_compute, engine, threads, room, tally=lambda suite: suite.tally())
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
         """Outputs one by one."""
@@ -92,9 +104,9 @@ class SquashJobs(_KeyJobs[SquashSuite]):
     """Squashes stored ciphertexts."""
 
     def __init__(
-        self, engine: EngineName, threads: int, memory_bytes_max: int = 0, *, compressed: bool = True
+        self, engine: EngineName, threads: int, room: Room = BOUNDLESS, *, compressed: bool = True
     ) -> None:
-        super().__init__(open_squash, engine, threads, memory_bytes_max)
+        super().__init__(open_squash, engine, threads, room)
         self._format = Format.COMPRESSED_ON_CPU if compressed else Format.UNCOMPRESSED_ON_CPU
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
@@ -110,7 +122,7 @@ class SquashJobs(_KeyJobs[SquashSuite]):
 class ProofJobs:
     """Judges encrypted inputs; a suite needs key set and reference string, so each pair is one."""
 
-    def __init__(self, engine: EngineName, threads: int, memory_bytes_max: int = 0) -> None:
+    def __init__(self, engine: EngineName, threads: int, room: Room = BOUNDLESS) -> None:
         self._engine: EngineName = engine
         self._threads = threads
         self._keys: dict[bytes, Path] = {}
@@ -118,7 +130,9 @@ class ProofJobs:
         self._newest_key = b""
         self._newest_crs = b""
         self.lookup_s = 0.0
-        self._suites: Shelf[tuple[bytes, bytes], ProofSuite] = Shelf(self._open, memory_bytes_max)
+        self._suites: Shelf[tuple[bytes, bytes], ProofSuite] = Shelf(
+            self._open, room.memory_bytes_max, suites_max=room.suites_max
+        )
 
     @property
     def counts(self) -> frames.Counts:
@@ -179,18 +193,16 @@ def _named(work: ProofWork, blob: bytes, values: tuple[Expanded, ...]) -> tuple[
     )
 
 
-def jobs_of(
-    kind: str, engine: str, threads: int, memory_bytes_max: int = 0, *, compressed: bool = True
-) -> Jobs:
-    """The jobs of a class of worker on an engine, 0 for no bound; raises ConfigurationError."""
+def jobs_of(kind: str, engine: str, threads: int, room: Room = BOUNDLESS, *, compressed: bool = True) -> Jobs:
+    """The jobs of a class of worker on an engine; raises ConfigurationError."""
     name = known_engine(engine)
     match kind:
         case "tfhe":
-            return ComputeJobs(name, threads, memory_bytes_max)
+            return ComputeJobs(name, threads, room)
         case "zkproof":
-            return ProofJobs(name, threads, memory_bytes_max)
+            return ProofJobs(name, threads, room)
         case "sns":
-            return SquashJobs(name, threads, memory_bytes_max, compressed=compressed)
+            return SquashJobs(name, threads, room, compressed=compressed)
         case _:
             raise ConfigurationError(f"there is no worker of the class {kind}")
 

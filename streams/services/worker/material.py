@@ -17,6 +17,7 @@ class Material:
     def __init__(self, downloads: Downloads, store: KeyStore) -> None:
         self._downloads = downloads
         self._store = store
+        self._deriving = asyncio.Lock()  # it blocks for long: one I/O thread, and others for all else
 
     async def ensure(self, announcement: Announcement) -> Path:
         """Folder with a key set's files by purpose, or file of a reference string.
@@ -31,10 +32,14 @@ class Material:
 
     async def _keyset(self, announcement: KeySetAnnouncement) -> Path:
         digest = announcement.digest
-        if self._store.ready(digest) is None and not self._store.keyset(digest).exists():
+        ready = self._store.ready(digest)
+        if ready is not None:
+            return ready.folder
+        if not self._store.keyset(digest).exists():
             folder = await self._downloads.ensure(announcement)
             _link(folder / Kind.KEYSET.file, self._store.keyset(digest))
-        return (await asyncio.to_thread(self._store.derive, digest)).folder
+        async with self._deriving:
+            return (await asyncio.to_thread(self._store.derive, digest)).folder
 
     async def _crs(self, announcement: CrsAnnouncement) -> Path:
         here = self._store.crs(announcement.digest)

@@ -11,6 +11,7 @@ from typing import Final
 
 import httpx
 import msgspec
+import structlog
 
 from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.kafka.work_source import KafkaWorkSource
@@ -19,6 +20,7 @@ from streams.adapters.key_store import key_directory
 from streams.adapters.object_store.s3 import REQUESTS_MAX
 from streams.domain.control import WorkerHeartbeat
 from streams.domain.work import WorkClass
+from streams.fhe.device_choice import device_of
 from streams.fhe.keyset import KeyStore, keys_of
 from streams.messages import claim_check
 from streams.messages.topics import GROUPS, WORK
@@ -43,6 +45,8 @@ WINDOW_PER_THREAD: Final = 8
 _ABANDON_S: Final = 0.1  # for a source whose items were cancelled
 _HTTP_TIMEOUT_S: Final = 30.0
 
+_log = structlog.get_logger(__name__)
+
 
 class Kind(msgspec.Struct, frozen=True):
     """What tells the workers apart."""
@@ -51,7 +55,9 @@ class Kind(msgspec.Struct, frozen=True):
     memory_bytes_max: int  # of the child; the parent takes less than 100 MB
     threads_max: int = 64
     slots: int = 0  # items at a time; 0 = as many as its engine likes
-    computes: bool = False  # operations, which is what the engine `wave` batches across items
+    slots_max: int = 0  # where they follow the threads; 0 = no bound
+    key_cache_size: int = 0  # key sets open at a time; 0 = as [engine] says
+    has_devices: bool = False  # what it computes may run elsewhere than on the processor
     requests_max: int = REQUESTS_MAX  # of the object store at a time
     child_flags: tuple[str, ...] = ()
     needs_crs: bool = False
@@ -86,8 +92,11 @@ MakeExecutor = Callable[[Tools], Executor]
 
 
 async def run_worker(runtime: Runtime, kind: Kind, make_executor: MakeExecutor) -> None:
-    """Life of a worker process: until it is told to stop and has finished what it holds."""
-    known_engine(runtime.settings.engine.name)
+    """Life of a worker process: until it is told to stop and has finished what it holds.
+
+    Raises: ConfigurationError, DeviceMissing.
+    """
+    _check_engine(runtime.settings.engine, kind)
     async with (
         _connected(runtime) as log,
         bodies.opened(
@@ -107,12 +116,36 @@ def threads_of(engine: EngineSettings, cores: int, threads_max: int) -> int:
 
 
 def slots_of(kind: Kind, engine: EngineSettings, threads: int) -> int:
-    """Items that a worker has in hand at a time."""
+    """Items that a worker with so many threads has in hand."""
     if kind.slots:
         return kind.slots
-    if kind.computes and engine.name == "wave":
+    if kind.has_devices and engine.name == "wave":
         return engine.window or WINDOW_PER_THREAD * threads
-    return threads
+    return min(threads, kind.slots_max or threads)
+
+
+def child_command(kind: Kind, engine: EngineSettings, threads: int) -> tuple[str, ...]:
+    """How a worker's child is started, but for what its parent adds."""
+    return (
+        *(sys.executable, "-m", "streams.services.worker.child"),
+        *("--kind", kind.name, "--engine", engine.name),
+        *("--threads", str(threads), "--slots", str(slots_of(kind, engine, threads))),
+        *("--memory-bytes", str(memory_of(kind, engine))),
+        *("--key-cache-size", str(kind.key_cache_size or engine.key_cache_size)),
+        *kind.child_flags,
+    )
+
+
+def memory_of(kind: Kind, engine: EngineSettings) -> int:
+    """Bytes that a worker's child may take."""
+    return engine.memory_mib << 20 or kind.memory_bytes_max
+
+
+def _check_engine(engine: EngineSettings, kind: Kind) -> None:
+    name = known_engine(engine.name)
+    if kind.has_devices:
+        device = device_of(name, engine.device, gpu_enabled=engine.gpu_enabled)
+        _log.info("device chosen", action="device", engine=name, device=device)
 
 
 class _Worker:
@@ -147,11 +180,11 @@ class _Worker:
         self._loop = self._make_loop(executor)
 
     def _make_pool(self) -> Pool:
-        bound = self._runtime.settings.engine.memory_mib << 20 or self._kind.memory_bytes_max
+        engine = self._runtime.settings.engine
         return Pool(
-            self._command(bound),
+            child_command(self._kind, engine, self._threads),
             self._runtime.clock,
-            memory_bytes_max=bound,
+            memory_bytes_max=memory_of(self._kind, engine),
             crowd=self._slots / self._threads,
             on_state=self._child_state(self._metrics),
             on_counts=self._metrics.count,
@@ -220,17 +253,6 @@ class _Worker:
             key_ids=self._keys.key_ids,
             partitions=tuple(self._source.partitions()),
             at_ms=at_ms,
-        )
-
-    def _command(self, memory_bytes_max: int) -> tuple[str, ...]:
-        module = "streams.services.worker.child"
-        engine = self._runtime.settings.engine.name
-        return (
-            *(sys.executable, "-m", module),
-            *("--kind", self._kind.name, "--engine", engine),
-            *("--threads", str(self._threads), "--slots", str(self._slots)),
-            *("--memory-bytes", str(memory_bytes_max)),
-            *self._kind.child_flags,
         )
 
     def _state(self, dependency: str) -> OnState:

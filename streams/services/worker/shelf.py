@@ -1,4 +1,4 @@
-"""What a child has open: as many suites as its memory allows; the least used makes room for another."""
+"""What a child has open: as many suites as number and memory allow; the least used makes room for another."""
 
 import contextlib
 import ctypes
@@ -72,8 +72,10 @@ class Shelf(Generic[_Key, _Suite]):
         memory_bytes_max: int = 0,
         memory: Memory | None = None,
         tally: Callable[[_Suite], Tally] = lambda _: Tally(),
+        suites_max: int = 0,
     ) -> None:
         self._open_suite = open_suite
+        self._suites_max = suites_max  # 0 = as many as memory allows
         self._bytes_max = memory_bytes_max - memory_bytes_max // _ITEMS_SHARE  # 0 = no bound
         self._memory = memory or ProcessMemory()
         self._tally = tally
@@ -151,6 +153,8 @@ class Shelf(Generic[_Key, _Suite]):
                 self._changed.notify_all()
 
     def _lacks_room(self) -> bool:
+        if self._suites_max and len(self._entries) >= self._suites_max:
+            return True
         return bool(self._bytes_max) and self._memory.resident() + self._cost_bytes > self._bytes_max
 
     def _close_one(self) -> None:

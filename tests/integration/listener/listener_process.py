@@ -34,7 +34,7 @@ def settings_file(chains: Stack, kafka: KafkaSettings, folder: Path, start_block
         f'[kafka]\nbootstrap = "{kafka.bootstrap}"\nprefix = "{kafka.prefix}"\n'
         f"[[host_chain]]\nid = {chains.host_chain_id}\nstart_block = {start_block}\n"
         f'http_url = "{chains.host_http_url}"\nws_url = "{chains.host_ws_url}"\n'
-        f'kms_generation_address = "0x{KEYS.hex()}"\nfinality_lag = 2\n'
+        f'kms_generation_address = "0x{KEYS.hex()}"\nfinality_lag = 2\npoll_interval_ms = 500\n'
         f'acl_address = "0x{ACL.hex()}"\nexecutor_address = "0x{EXECUTOR.hex()}"\n'
         f'[gateway]\nchain_id = {chains.gateway_chain_id}\nhttp_url = "{chains.gateway_http_url}"\n'
         f'start_block = {start_block}\ninput_verification_address = "0x{GATEWAY.hex()}"\n'

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from streams.adapters.ethereum.rpc import RpcClient
 from streams.adapters.kafka import topics
 from streams.adapters.postgres import migrate
 from streams.commands import reach
@@ -16,10 +18,10 @@ from streams.settings import Settings
 
 pytestmark = pytest.mark.stack
 
-ADDRESS = "0x" + "11" * 20
+ADDRESS, NOTHING = "0x" + "11" * 20, "0x" + "12" * 20
 
 
-def settings_of(stack: Stack, name: str, **changes: Mapping[str, Any]) -> Settings:
+def settings_of(stack: Stack, name: str, **changes: Any) -> Settings:
     """Settings of a deployment of this name, which is not there yet."""
     host = {"id": stack.host_chain_id, "http_url": stack.host_http_url}
     tables: dict[str, Any] = {
@@ -34,6 +36,14 @@ def settings_of(stack: Stack, name: str, **changes: Mapping[str, Any]) -> Settin
 
 async def asked(settings: Settings) -> dict[str, Need]:
     return {need.name: need for need in await reach.needs(settings)}
+
+
+@pytest.fixture(autouse=True)
+async def _contract(stack: Stack) -> None:
+    """Something that answers where the settings name contracts."""
+    for url in (stack.host_http_url, stack.gateway_http_url):
+        async with RpcClient(url) as rpc:
+            await rpc.call("anvil_setCode", (ADDRESS, "0x00"), msgspec.json.Decoder(None))
 
 
 @pytest.fixture
@@ -66,6 +76,19 @@ async def test_a_node_of_another_chain_is_told(stack: Stack, name: str) -> None:
     swapped = {"chain_id": stack.gateway_chain_id, "http_url": stack.host_http_url}
     found = (await asked(settings_of(stack, name, gateway=swapped)))["gateway"]
     assert (found.is_here, found.found) == (False, f"the node is of chain {stack.host_chain_id}")
+
+
+async def test_an_address_without_a_contract_is_told(stack: Stack, name: str) -> None:
+    host = {"id": stack.host_chain_id, "http_url": stack.host_http_url, "acl_address": ADDRESS}
+    wrong = {**host, "executor_address": NOTHING, "input_verifier_address": NOTHING}
+    gateway = {"chain_id": stack.gateway_chain_id, "http_url": stack.gateway_http_url}
+    settings = settings_of(
+        stack, name, host_chain=[wrong], gateway={**gateway, "decryption_address": NOTHING}
+    )
+    found = await asked(settings)
+    host_chain = found[f"host chain {stack.host_chain_id}"]
+    assert host_chain.found == "no contract at executor_address, input_verifier_address"
+    assert found["gateway"].found == "no contract at decryption_address"
 
 
 @pytest.mark.parametrize(

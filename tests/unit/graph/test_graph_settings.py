@@ -1,9 +1,12 @@
 """What `[graph]` sets is what the service does."""
 
+import msgspec
 from graph_world import GraphWorld
+from unit.domain.test_schedule import item
 from unit.domain.worlds import CRS, KEY, Logs, block, h
 
 from streams.domain.lifecycle import WorkState
+from streams.services.graph.dispatch import first_batch
 from streams.settings import GraphSettings, Settings
 
 
@@ -31,6 +34,31 @@ async def test_a_turn_publishes_no_more_than_a_batch() -> None:
         assert len(world.log._topics["work.tfhe.v1"].failures) == 3
         await process.live()
     assert {row.state for row in world.items()} == {WorkState.DONE}
+
+
+async def test_a_turn_publishes_the_components_of_so_many_chains() -> None:
+    world = GraphWorld(settings=Settings(graph=GraphSettings(dependence_chains_per_batch=3)))
+    async with world.process() as process:
+        await process.settle()
+        await world.beat("w")
+        for _ in range(5):
+            world.log.fail_next("work.tfhe.v1")
+        await start(world)
+        await process.settle()
+        assert waiting(world) == 5
+        assert len(world.log._topics["work.tfhe.v1"].failures) == 2
+        await process.live()
+    assert {row.state for row in world.items()} == {WorkState.DONE}
+
+
+def test_other_items_than_components_have_no_chain() -> None:
+    settings = GraphSettings(dependence_chains_per_batch=1, work_items_batch_size=3)
+    names = "abcd"
+    compute = [item(name) for name in names]
+    publish = [msgspec.structs.replace(item(name), work_class="publish") for name in names]
+    assert first_batch(compute, settings) == compute[:1]
+    assert first_batch(publish, settings) == publish[:3]
+    assert first_batch([publish[0], *compute], settings) == [publish[0], compute[0]]
 
 
 async def test_the_sweep_comes_as_often_as_it_is_set() -> None:

@@ -33,6 +33,7 @@ def host() -> HostChainSettings:
         acl_address="0x" + "ac" * 20,
         executor_address="0x" + "ee" * 20,
         start_block=3,
+        poll_interval_ms=100,
         reorg_depth_max=10,
     )
 

@@ -40,8 +40,14 @@ class Rig:
 
     def __init__(self, node: StormyNode, rpc: RpcClient, log: MemoryLog) -> None:
         self.node, self.chain, self.log, self.clock = node, node.chain, log, FakeClock()
-        settings = GatewaySettings(input_verification_address="0x" + CONTRACT.hex(), start_block=4)
-        self.follower = GatewayFollower(EthereumChain(rpc), log, settings, Router({}), self.clock, Metrics())
+        self._rpc = rpc
+        self.follower = self.listener()
+
+    def listener(self, **said: Any) -> GatewayFollower:
+        settings = GatewaySettings(input_verification_address="0x" + CONTRACT.hex(), start_block=4, **said)
+        return GatewayFollower(
+            EthereumChain(self._rpc), self.log, settings, Router({}), self.clock, Metrics()
+        )
 
     async def follow(self) -> list[Recoverable]:
         """Step until the log ends at the head; what went wrong on the way."""
@@ -150,8 +156,20 @@ async def test_a_gateway_of_another_history_ends_the_process(rig: Rig) -> None:
     await rig.follow()
     rig.chain.drop(7)
     rig.chain.mine(20)
-    with pytest.raises(TooDeep):
+    with pytest.raises(TooDeep, match=r"raise gateway\.reorg_ranges_max"):
         await rig.follow()
+
+
+async def test_the_bound_on_reorganisations_is_the_one_that_is_set(rig: Rig) -> None:
+    for at in range(12):
+        mine(rig, at, 1)
+        await rig.follow()
+    rig.chain.drop(6)
+    mine(rig, 20, 8)
+    with pytest.raises(TooDeep, match="last 5 ends"):
+        await rig.listener(reorg_ranges_max=4).step()
+    rig.follower = rig.listener(reorg_ranges_max=8)
+    await rig.follow()
 
 
 async def test_an_end_that_was_announced_and_never_came_is_nothing(rig: Rig) -> None:

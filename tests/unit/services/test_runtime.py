@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, sys, threading
 from streams.domain.errors import Fatal
 from streams.services import runtime
 from streams.settings import Settings
@@ -41,6 +41,16 @@ async def broken(rt):
 async def ends(rt):
     assert not await rt.idle(0.001)
 
+async def blocking(rt):
+    together = threading.Barrier(3)
+
+    def call():
+        together.wait(60)
+        return threading.get_ident()
+
+    threads = set(await asyncio.gather(*(asyncio.to_thread(call) for _ in range(12))))
+    raise Fatal(f"{len(threads)} threads")
+
 sys.exit(runtime.serve("probe", globals()[sys.argv[1]], Settings()))
 """
 
@@ -50,7 +60,11 @@ class Probe:
         self.state = state
         self.process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, kind],
-            env={"CIPHERSTREAM_STATE": str(state), "CIPHERSTREAM_SENDER__PRIVATE_KEY": "0xfeedfeed"},
+            env={
+                "CIPHERSTREAM_STATE": str(state),
+                "CIPHERSTREAM_SENDER__PRIVATE_KEY": "0xfeedfeed",
+                "CIPHERSTREAM_SERVICE__TOKIO_THREADS": "3",
+            },
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -126,3 +140,8 @@ def test_a_secret_of_the_settings_is_in_no_line(start: Any) -> None:
 def test_a_service_may_end_by_itself(start: Any) -> None:
     probe = start("ends")
     assert probe.process.wait(20) == 0
+
+
+def test_calls_that_block_have_as_many_threads_as_are_set(start: Any) -> None:
+    line = start("blocking").until("fatal")
+    assert line["event"] == "3 threads"

@@ -80,6 +80,13 @@ def test_the_least_used_makes_room(memory: PretendMemory) -> None:
     assert memory.given_back == 2
 
 
+def test_the_least_used_makes_room_for_one_too_many_although_there_is_memory(memory: PretendMemory) -> None:
+    shelf = Shelf(memory.open, 0, memory, suites_max=2)
+    for name in ("a", "b", "c", "b", "a"):
+        shelf.load(name)
+    assert memory.opened == ["a", "b", "c", "a"]
+
+
 def test_what_is_in_use_is_not_closed_and_another_one_makes_room(memory: PretendMemory) -> None:
     shelf = Shelf(memory.open, BOUND, memory)
     memory.pinned.add("a")

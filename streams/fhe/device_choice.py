@@ -1,0 +1,43 @@
+"""On which device an engine computes, by its settings: what is not there is refused before any key is opened.
+
+Operations only: proofs and squashing are always computed by the processor.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from streams.domain.errors import ConfigurationError, DeviceMissing
+from streams.fhe.keyset import EngineName
+
+# The first of an engine is what `auto` means on a machine without anything faster.
+DEVICES: Final[Mapping[EngineName, tuple[str, ...]]] = {
+    "tfhe-rs": ("cpu",),
+    "wave": ("cpu",),
+    "clear": ("cpu",),
+}
+_GPU: Final = "cuda"
+
+
+def device_of(engine: EngineName, wanted: str, *, gpu_enabled: bool = False) -> str:
+    """The device that the settings mean.
+
+    Args:
+        wanted: `auto` or the name of a device.
+        gpu_enabled: `auto` means a GPU.
+
+    Raises:
+        DeviceMissing: this engine does not compute on it.
+        ConfigurationError: the two settings contradict each other.
+    """
+    if gpu_enabled and wanted not in ("auto", _GPU):
+        raise ConfigurationError(f"engine.gpu_enabled asks for {_GPU}, engine.device for {wanted}")
+    devices = DEVICES[engine]
+    device = _GPU if gpu_enabled else wanted
+    if device == "auto":
+        return devices[0]
+    if device not in devices:
+        setting = "engine.gpu_enabled" if gpu_enabled else "engine.device"
+        raise DeviceMissing(
+            f"{setting}: the engine {engine} does not compute on {device}, only on {', '.join(devices)}"
+        )
+    return device

@@ -1,0 +1,98 @@
+"""What workers make of their settings: threads, items at a time, key sets that stay open, device."""
+
+from pathlib import Path
+
+import pytest
+
+from streams.domain.errors import ConfigurationError, DeviceMissing
+from streams.domain.results import Ciphertext
+from streams.domain.work import SquashWork
+from streams.fhe.clear import STORED, encode
+from streams.fhe.device_choice import DEVICES, device_of
+from streams.fhe.keyset import CLEAR_MAGIC, PURPOSES
+from streams.fhe.suite import ClearValue
+from streams.services import sns_worker, tfhe_worker, zkproof_worker
+from streams.services.runtime import Runtime
+from streams.services.worker import child
+from streams.services.worker.service import child_command, slots_of
+from streams.settings import EngineSettings, Settings, SnsSettings, ZkproofSettings
+
+ENDING = ("--fd", "3", "--parent", "1")
+
+
+@pytest.mark.parametrize(("threads", "slots"), [(2, 2), (8, 8), (32, 8)])
+def test_proofs_have_eight_threads_at_most(threads: int, slots: int) -> None:
+    kind = zkproof_worker.kind_of(ZkproofSettings())
+    assert slots_of(kind, threads) == slots
+    chosen = child.arguments([*child_command(kind, EngineSettings(), threads)[3:], *ENDING])
+    assert (chosen.threads, chosen.slots) == (threads, slots)
+
+
+def test_the_number_of_proofs_at_a_time_is_the_one_that_is_set() -> None:
+    kind = zkproof_worker.kind_of(ZkproofSettings(worker_thread_count=3))
+    assert slots_of(kind, 32) == 3
+
+
+def test_each_class_of_worker_keeps_as_many_key_sets_open_as_are_set() -> None:
+    engine = EngineSettings(name="clear", key_cache_size=5)
+    kinds = [
+        tfhe_worker.KIND,
+        sns_worker.kind_of(SnsSettings()),
+        zkproof_worker.kind_of(ZkproofSettings(key_cache_size=7)),
+    ]
+    commands = [child_command(kind, engine, 2)[3:] for kind in kinds]
+    assert [child.arguments([*command, *ENDING]).key_cache_size for command in commands] == [5, 5, 7]
+
+
+def test_a_child_closes_the_key_set_that_is_one_too_many(tmp_path: Path) -> None:
+    command = child_command(sns_worker.KIND, EngineSettings(name="clear", key_cache_size=2), 1)[3:]
+    jobs = child.chosen_jobs(child.arguments([*command, *ENDING]))
+    names = [bytes((at,)) * 32 for at in range(3)]
+    for name in names:
+        jobs.open_keys(name, key_folder(tmp_path / name.hex()), at_once=False)
+    for name in (*names, names[1], names[0]):
+        list(jobs.run(1, squash(name)))
+    assert (jobs.caches.key_hits, jobs.caches.key_misses) == (1, 4)
+
+
+def key_folder(folder: Path) -> Path:
+    folder.mkdir()
+    for purpose in PURPOSES:
+        (folder / purpose).write_bytes(CLEAR_MAGIC)
+    return folder
+
+
+def squash(key_id: bytes) -> SquashWork:
+    ct64 = encode(STORED, ClearValue(2, 1))
+    given = Ciphertext(handle=bytes(32), fhe_type=2, ct64=ct64)
+    return SquashWork(item="i", tenant="t", attempt=0, timeout_s=1, key_id=key_id, ciphertext=given)
+
+
+def test_every_engine_has_the_processor_and_auto_is_what_it_has_first() -> None:
+    assert {device_of(engine, "cpu") for engine in DEVICES} == {"cpu"}
+    assert {engine: device_of(engine, "auto") for engine in DEVICES} == {
+        engine: devices[0] for engine, devices in DEVICES.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("engine", "complaint"),
+    [
+        (
+            EngineSettings(device="cuda"),
+            "engine.device: the engine tfhe-rs does not compute on cuda",
+        ),
+        (EngineSettings(name="clear", gpu_enabled=True), "engine.gpu_enabled: the engine clear does not"),
+        (EngineSettings(name="wave", device="reference"), "wave does not compute on reference"),
+    ],
+)
+async def test_a_worker_ends_at_its_start_without_the_device_that_is_asked_for(
+    engine: EngineSettings, complaint: str
+) -> None:
+    with pytest.raises(DeviceMissing, match=complaint):
+        await tfhe_worker.run(Runtime(name="tfhe-worker", settings=Settings(engine=engine)))
+
+
+def test_two_settings_that_contradict_each_other_are_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"gpu_enabled asks for cuda, .*device for cpu"):
+        device_of("wave", "cpu", gpu_enabled=True)
