@@ -19,7 +19,6 @@ from streams.services.listener.host import HostFollower, tenant_of
 from streams.services.listener.key_fetcher import KeyFetcher
 from streams.services.listener.repeat import Troubles, once_checked, repeat
 from streams.services.listener.waiting import announcements, head_or_poll
-from streams.services.listener.waiting import head_or_poll
 from streams.services.runtime import Runtime
 from streams.settings import HostChainSettings
 
