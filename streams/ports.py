@@ -206,12 +206,21 @@ class Ready(msgspec.Struct, frozen=True):
     in_flight: int
 
 
+class Weight(msgspec.Struct, frozen=True):
+    """What a unit of cost of a tenant counts in a class, as against others; DEFAULT_WEIGHT of most."""
+
+    tenant: str
+    work_class: str
+    weight: int
+
+
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """Open work of one class in one shard, at a moment."""
 
     shard: int
     work_class: str
     ready_cost_ms: int
+    weighed_cost_ms: int  # the same, each item's times its tenant's weight
     ready: int
     delayed: int  # failed for now: they wait for the time of their next attempt
     in_flight: int
@@ -247,7 +256,7 @@ class Transaction(Protocol):
         *,
         most: int = sys.maxsize,
     ) -> Ready:
-        """Items of a class that may be claimed now, by priority within each contract; none that is paused.
+        """Items of a class that may be claimed now, of each contract and priority; none that is paused.
 
         None at all while `most` are in flight: with many contracts the list is long, and nobody could use it.
         """
@@ -323,7 +332,13 @@ class Store(Protocol):
         """A transaction whose first statement is the fence; raises Fenced, StoreError."""
         ...
 
-    async def demand(self, now_ms: int, live: Collection[str], paused: Collection[str] = ()) -> list[Demand]:
+    async def demand(
+        self,
+        now_ms: int,
+        live: Collection[str],
+        paused: Collection[str] = (),
+        weights: Sequence[Weight] = (),
+    ) -> list[Demand]:
         """Open work per shard and class, that of paused tenants apart; raises StoreError."""
         ...
 

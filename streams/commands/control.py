@@ -1,4 +1,4 @@
-"""`control pause|resume|feature|standing|halted|accept-loss`: an operator's word to the graph service."""
+"""`control pause|resume|feature|priority|standing|halted|accept-loss`: an operator's words to the graph."""
 
 import asyncio
 from enum import StrEnum
@@ -9,7 +9,7 @@ import typer
 
 from streams.commands import output
 from streams.commands.devnet import JsonOption
-from streams.domain.control import RESUME, FeatureSwitch, Pause
+from streams.domain.control import PRIORITY_MAX, RESUME, FeatureSwitch, Pause, Priority
 from streams.domain.errors import CipherstreamError, ConfigurationError
 from streams.domain.features import MEANINGS, Feature
 from streams.domain.work import WorkClass
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from streams.services.graph.standing import Word
     from streams.settings import PostgresSettings
 
-app = typer.Typer(help="Pauses, features, tenants that are halted, logs that were cut.", no_args_is_help=True)
+app = typer.Typer(
+    help="Pauses, features, priorities, tenants that are halted, logs that were cut.", no_args_is_help=True
+)
 
 
 class FeatureState(StrEnum):
@@ -78,9 +80,30 @@ def feature(
     output.say(f"{name}: {state}")
 
 
+@app.command(context_settings={"ignore_unknown_options": True})  # a priority may begin with a minus
+def priority(
+    tenant: Annotated[str, typer.Argument(help="Name of the tenant.")],
+    value: Annotated[
+        int,
+        typer.Argument(
+            help="Each step doubles the tenant's share of the workers; 0 takes the word back.",
+            min=-PRIORITY_MAX,
+            max=PRIORITY_MAX,
+        ),
+    ],
+    work_class: Annotated[str, typer.Option("--class", help="Only there: tfhe, zkproof, ….")] = "",
+) -> None:
+    """Give a tenant more or less of the workers than others have, while they wait for them too."""
+    if work_class:
+        _check_class(work_class)
+    word = Priority(tenant=tenant, value=value, work_class=work_class)
+    asyncio.run(_say((key_of(word), word if value else None)))
+    output.say(f"{key_of(word).decode()}: {value}")
+
+
 @app.command()
 def standing(as_json: JsonOption = False) -> None:
-    """List what holds at present: paused tenants and classes, switched features."""
+    """List what holds at present: paused tenants and classes, switched features, priorities."""
     from streams.adapters.kafka.log import KafkaLog
     from streams.services.graph.workers import standing_words
     from streams.settings import load_settings
@@ -97,10 +120,24 @@ def standing(as_json: JsonOption = False) -> None:
         output.result(words)
         return
     for word in words:
-        value = "" if isinstance(word, Pause) else f"  {'on' if word.enabled else 'off'}"
-        output.say(key_of(word).decode() + value)
+        output.say(f"{key_of(word).decode()}{_value_of(word)}")
     if not words:
-        output.say("nothing is paused or switched")
+        output.say("nothing is paused, switched or preferred")
+
+
+def _value_of(word: "Word") -> str:
+    match word:
+        case Pause():
+            return ""
+        case FeatureSwitch():
+            return f"  {'on' if word.enabled else 'off'}"
+        case Priority():
+            return f"  {word.value:+}"
+
+
+def _check_class(name: str) -> None:
+    if name not in set(WorkClass):
+        raise ConfigurationError(f"{name} is no work class: {', '.join(WorkClass)}")
 
 
 def _pause_of(tenant: str | None, work_class: str | None) -> Pause:
@@ -108,8 +145,8 @@ def _pause_of(tenant: str | None, work_class: str | None) -> Pause:
         raise ConfigurationError("name a tenant, or a work class with --class")
     if tenant is not None:
         return Pause(scope="tenant", name=tenant)
-    if work_class is None or work_class not in set(WorkClass):
-        raise ConfigurationError(f"{work_class} is no work class: {', '.join(WorkClass)}")
+    assert work_class is not None
+    _check_class(work_class)
     return Pause(scope="class", name=work_class)
 
 

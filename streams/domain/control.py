@@ -1,8 +1,10 @@
 """What travels on `keysets.v1`, `ciphertexts.v1` and `control.v1`: announcements, never key material."""
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+
+PRIORITY_MAX: Final = 4  # up and down: of two tenants one has 256 times the other's share at most
 
 
 class KeySetAnnouncement(msgspec.Struct, frozen=True, kw_only=True, tag="keyset"):
@@ -70,7 +72,19 @@ class FeatureSwitch(msgspec.Struct, frozen=True, kw_only=True, tag="feature"):
     version: int = 1
 
 
-Control = WorkerHeartbeat | TenantControl | Pause | FeatureSwitch
+class Priority(msgspec.Struct, frozen=True, kw_only=True, tag="priority"):
+    """A tenant's share of a work class, or of all without one; key `priority/<tenant>[/<class>]`.
+
+    Each step doubles it, as against tenants that wait for the same workers. A tombstone makes it 0 again.
+    """
+
+    tenant: str
+    value: Annotated[int, msgspec.Meta(ge=-PRIORITY_MAX, le=PRIORITY_MAX)]
+    work_class: str = ""
+    version: int = 1
+
+
+Control = WorkerHeartbeat | TenantControl | Pause | FeatureSwitch | Priority
 
 
 class CiphertextAnnouncement(msgspec.Struct, frozen=True, kw_only=True, tag="ciphertext"):

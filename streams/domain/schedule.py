@@ -5,14 +5,18 @@ within a tenant the contracts that caused the work. A flow's turn adds a quantum
 it sends is taken from it, so over time each flow gets the same cost, not the same number of items. A flow
 sends while its deficit is positive and may overdraw it once (surplus round robin), because which contract
 a tenant's turn will serve, and at what cost, is known only afterwards.
+
+A priority weighs a flow's quantum: each step doubles it. So it is a share, never a right to go first: who
+has the least of all still gets its part of every round, however much the others have to send.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from streams.domain.control import PRIORITY_MAX
 from streams.domain.partition import partition_of
 from streams.domain.rows import WorkRow
 
@@ -22,7 +26,24 @@ PIPE_WAIT_FACTOR: Final = 4
 # What waits for the sender is safe in its topic, in its order: a gateway that is away does not bring it back.
 SENDER_WAIT_MS: Final = 2 * 3_600_000 // PIPE_WAIT_FACTOR
 
+SLOW_LANE: Final = -3  # an eighth of what the contract's other work gets, while both wait
+
 F = TypeVar("F")
+PriorityOf = Callable[[F], int]
+
+
+def weight(priority: int) -> int:
+    """The part of a round that a priority is worth, as against other weights."""
+    return 1 << PRIORITY_MAX + max(-PRIORITY_MAX, min(priority, PRIORITY_MAX))
+
+
+DEFAULT_WEIGHT: Final = weight(0)
+
+
+def even(flow: object) -> int:
+    """The priority of flows among which none is preferred."""
+    del flow
+    return 0
 
 
 def pipe_deadline_ms(now_ms: int, estimate_ms: int) -> int:
@@ -38,13 +59,17 @@ class RoundRobin(Generic[F]):
         self._deficits: dict[F, int] = {}
         self._is_served = False  # whether the flow in front got its quantum in this turn
 
-    def next(self, flows: Collection[F], quantum: int) -> F:
-        """The flow that sends now, out of those that have something to send."""
+    def next(self, flows: Collection[F], quantum: int, priority: PriorityOf[F] = even) -> F:
+        """The flow that sends now, out of those that have something to send.
+
+        `quantum` is that of the least preferred flow.
+        """
         self._enrol(flows)
+        least = min(weight(priority(flow)) for flow in flows)
         while True:
             flow = self._ring[0]
             if not self._is_served:
-                self._deficits[flow] += quantum
+                self._deficits[flow] += quantum * weight(priority(flow)) // least
                 self._is_served = True
             if self._deficits[flow] > 0:
                 return flow
@@ -67,41 +92,57 @@ class RoundRobin(Generic[F]):
             self._is_served = False
 
 
+Lane = tuple[bytes, int]  # a contract, and the priority of its items
+
+
 class Fair:
-    """Deficit round robin over tenants and, within each, over contracts."""
+    """Deficit round robin over tenants and, within each, over contracts' lanes."""
 
     def __init__(self) -> None:
         self._tenants: RoundRobin[str] = RoundRobin()
-        self._contracts: dict[str, RoundRobin[bytes]] = defaultdict(RoundRobin)
+        self._lanes: dict[str, RoundRobin[Lane]] = defaultdict(RoundRobin)
 
-    def pick(self, ready: Iterable[WorkRow], credit: int, *, by_contract: bool = True) -> list[WorkRow]:
-        """Up to `credit` of the ready items, in the order in which they go."""
+    def pick(
+        self,
+        ready: Iterable[WorkRow],
+        credit: int,
+        *,
+        by_contract: bool = True,
+        priority: PriorityOf[str] = even,
+    ) -> list[WorkRow]:
+        """Up to `credit` of the ready items, in the order in which they go; `priority` is that of tenants."""
         queues = _queues(ready, by_contract)
-        self._contracts = defaultdict(RoundRobin, {t: r for t, r in self._contracts.items() if t in queues})
+        self._lanes = defaultdict(RoundRobin, {t: r for t, r in self._lanes.items() if t in queues})
         quantum = max((_cost(row) for t in queues.values() for q in t.values() for row in q), default=1)
         picked: list[WorkRow] = []
         while queues and len(picked) < credit:
-            picked.append(self._next(queues, quantum))
+            picked.append(self._next(queues, quantum, priority))
         return picked
 
-    def _next(self, queues: dict[str, dict[bytes, deque[WorkRow]]], quantum: int) -> WorkRow:
-        tenant = self._tenants.next(queues, quantum)
-        flows, contracts = queues[tenant], self._contracts[tenant]
-        contract = contracts.next(flows, quantum)
-        row = flows[contract].popleft()
+    def _next(
+        self, queues: dict[str, dict[Lane, deque[WorkRow]]], quantum: int, priority: PriorityOf[str]
+    ) -> WorkRow:
+        tenant = self._tenants.next(queues, quantum, priority)
+        flows, lanes = queues[tenant], self._lanes[tenant]
+        lane = lanes.next(flows, quantum, _lane_priority)
+        row = flows[lane].popleft()
         self._tenants.charge(tenant, _cost(row))
-        contracts.charge(contract, _cost(row))
-        if not flows[contract]:
-            del flows[contract]
+        lanes.charge(lane, _cost(row))
+        if not flows[lane]:
+            del flows[lane]
         if not flows:
             del queues[tenant]
         return row
 
 
-def _queues(ready: Iterable[WorkRow], by_contract: bool) -> dict[str, dict[bytes, deque[WorkRow]]]:
-    queues: dict[str, dict[bytes, deque[WorkRow]]] = defaultdict(lambda: defaultdict(deque))
+def _lane_priority(lane: Lane) -> int:
+    return lane[1]
+
+
+def _queues(ready: Iterable[WorkRow], by_contract: bool) -> dict[str, dict[Lane, deque[WorkRow]]]:
+    queues: dict[str, dict[Lane, deque[WorkRow]]] = defaultdict(lambda: defaultdict(deque))
     for row in sorted(ready, key=lambda row: -row.priority):
-        queues[row.tenant][row.contract if by_contract else b""].append(row)
+        queues[row.tenant][row.contract if by_contract else b"", row.priority].append(row)
     return {tenant: dict(flows) for tenant, flows in queues.items()}
 
 

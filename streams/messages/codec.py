@@ -11,6 +11,7 @@ from streams.domain.control import (
     CrsAnnouncement,
     FeatureSwitch,
     Pause,
+    Priority,
     TenantControl,
     WorkerHeartbeat,
 )
@@ -56,6 +57,9 @@ def key_of(message: Announcement | Control | CiphertextAnnouncement) -> bytes:
             return f"pause/{message.scope}/{message.name}".encode()
         case FeatureSwitch():
             return f"feature/{message.feature}".encode()
+        case Priority():
+            ending = f"/{message.work_class}" if message.work_class else ""
+            return f"priority/{message.tenant}{ending}".encode()
         case CiphertextAnnouncement():
             return f"{message.tenant}/{message.handle.hex()}".encode()
         case _:

@@ -1,6 +1,7 @@
 """What every Store promises; the memory twin and the real Postgres run the same sentences."""
 
 import contextlib
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -32,6 +33,7 @@ from streams.domain.rows import (
     WaitRow,
     WorkRow,
 )
+from streams.domain.schedule import DEFAULT_WEIGHT
 from streams.domain.state import Read, State, key_of
 from streams.domain.work import (
     AddMaterial,
@@ -44,7 +46,7 @@ from streams.domain.work import (
     SquashWork,
     VerifyResponse,
 )
-from streams.ports import DeadLetter, Record, Store
+from streams.ports import DeadLetter, Record, Store, Weight
 
 T = "12345." + "0a" * 20
 TOPICS = {"events.v1": "id-e", "results.v1": "id-r"}
@@ -267,10 +269,38 @@ class StoreContract:
             ready = await tx.ready("tfhe", NOW, 2)
             last = await tx.ready("tfhe", NOW, 2, most=3)
             none = await tx.ready("tfhe", NOW, 2, most=2)
-        assert sorted(item.id for item in ready.items) == ["a", "b", "d"]
-        assert sorted(item.id for item in last.items) == ["b", "d"]
+        assert sorted(item.id for item in ready.items) == ["a", "b", "c", "d"]
+        assert sorted(item.id for item in last.items) == ["a", "b", "d"]
         assert none.items == ()
         assert ready.in_flight == last.in_flight == none.in_flight == 2
+
+    async def test_ready_gives_the_first_of_each_priority_so_that_none_hides_another(
+        self, store: Store
+    ) -> None:
+        high = [work(f"high{at}", priority=2) for at in range(5)]
+        low = [work(f"low{at}", priority=-3) for at in range(5)]
+        other = [work(f"other{at}", priority=-3, contract=b"\x02" * 20) for at in range(5)]
+        epoch = await self._write(store, *low, *high, *other, work("even"))
+        async with store.begin(0, epoch) as tx:
+            ready = await tx.ready("tfhe", NOW, 2)
+        found = Counter((item.contract, item.priority) for item in ready.items)
+        lanes = {high[0].contract: (2, 0, -3), other[0].contract: (-3,)}
+        assert found == {
+            (contract, priority): 1 if priority == 0 else 2
+            for contract, priorities in lanes.items()
+            for priority in priorities
+        }
+
+    async def test_demand_weighs_the_cost_of_tenants_of_which_something_was_said(self, store: Store) -> None:
+        await self._write(store, work("a"), work("a", tenant="2.bb"), work("s", work_class="sns"))
+        weights = [Weight("2.bb", "tfhe", 64), Weight("2.bb", "sns", 1), Weight(T, "sns", 2)]
+        plain = {each.work_class: each for each in await store.demand(NOW, [])}
+        weighed = {each.work_class: each for each in await store.demand(NOW, [], (), weights)}
+        cost_ms = work("a").cost_ms
+        assert plain["tfhe"].weighed_cost_ms == 2 * DEFAULT_WEIGHT * cost_ms
+        assert weighed["tfhe"].weighed_cost_ms == (DEFAULT_WEIGHT + 64) * cost_ms
+        assert weighed["sns"].weighed_cost_ms == 2 * cost_ms
+        assert weighed["tfhe"].ready_cost_ms == plain["tfhe"].ready_cost_ms == 2 * cost_ms
 
     async def test_downstream_is_everything_that_waits_however_far(self, store: Store) -> None:
         waits = {"b": kinds.stored(A), "c": kinds.stored(B), "q": kinds.stored(C), "s": kinds.squashed(C)}

@@ -28,10 +28,11 @@ from streams.domain.rows import (
     WaitRow,
     WorkRow,
 )
+from streams.domain.schedule import DEFAULT_WEIGHT
 from streams.domain.state import Changes, Read, State
 from streams.domain.work import WorkClass
 from streams.messages import assembly
-from streams.ports import Claim, DeadLetter, Demand, Offset, Outgoing, Ready, Record
+from streams.ports import Claim, DeadLetter, Demand, Offset, Outgoing, Ready, Record, Weight
 
 _WATCHED: Final = frozenset({WorkClass.TFHE, WorkClass.ZKPROOF, WorkClass.SNS})
 
@@ -106,7 +107,7 @@ class MemoryTransaction:
         *,
         most: int = sys.maxsize,
     ) -> Ready:
-        """Items of a class that may be claimed now, by priority within each contract; none that is paused.
+        """Items of a class that may be claimed now, of each contract and priority; none that is paused.
 
         None at all while `most` are in flight: with many contracts the list is long, and nobody could use it.
         """
@@ -114,12 +115,12 @@ class MemoryTransaction:
         if in_flight >= most:
             return Ready((), in_flight)
         limit = min(per_contract, most - in_flight)
-        flows: dict[tuple[str, bytes], list[WorkRow]] = defaultdict(list)
+        flows: dict[tuple[str, bytes, int], list[WorkRow]] = defaultdict(list)
         for row in self._of_class(work_class):
             is_due = row.state is WorkState.READY and row.not_before_ms <= now_ms
             if is_due and row.tenant not in paused:
-                flows[row.tenant, row.contract].append(row)
-        best = (sorted(flow, key=lambda row: (-row.priority, row.id))[:limit] for flow in flows.values())
+                flows[row.tenant, row.contract, row.priority].append(row)
+        best = (sorted(flow, key=lambda row: row.id)[:limit] for flow in flows.values())
         return Ready(tuple(row for flow in best for row in flow), in_flight)
 
     async def outstanding(self, work_class: str) -> dict[str, int]:
@@ -297,13 +298,22 @@ class MemoryStore:
                 self.tables = before
                 raise
 
-    async def demand(self, now_ms: int, live: Collection[str], paused: Collection[str] = ()) -> list[Demand]:
+    async def demand(
+        self,
+        now_ms: int,
+        live: Collection[str],
+        paused: Collection[str] = (),
+        weights: Sequence[Weight] = (),
+    ) -> list[Demand]:
         """Open work per shard and class, that of paused tenants apart."""
         groups: dict[tuple[int, str], list[WorkRow]] = defaultdict(list)
         for row in self.state.rows(WorkRow):
             if row.state is WorkState.READY or row.state in IN_FLIGHT:
                 groups[self.tables.shards[row.tenant, row.id], row.work_class].append(row)
-        return [_demand(*place, rows, now_ms, live, paused) for place, rows in sorted(groups.items())]
+        weighed = {(each.tenant, each.work_class): each.weight for each in weights}
+        return [
+            _demand(*place, rows, now_ms, live, paused, weighed) for place, rows in sorted(groups.items())
+        ]
 
     async def unsent(self) -> int:
         """How many digests of goals are not on the gateway yet."""
@@ -328,6 +338,7 @@ def _demand(
     now_ms: int,
     live: Collection[str],
     paused: Collection[str],
+    weights: Mapping[tuple[str, str], int],
 ) -> Demand:
     in_flight = [row for row in rows if row.state in IN_FLIGHT]
     waiting = [row for row in rows if row.state is WorkState.READY and row.tenant not in paused]
@@ -336,6 +347,9 @@ def _demand(
         shard=shard,
         work_class=work_class,
         ready_cost_ms=sum(row.cost_ms for row in ready),
+        weighed_cost_ms=sum(
+            row.cost_ms * weights.get((row.tenant, work_class), DEFAULT_WEIGHT) for row in ready
+        ),
         ready=len(ready),
         delayed=len(waiting) - len(ready),
         in_flight=len(in_flight),

@@ -12,8 +12,9 @@ import msgspec
 from streams.adapters.postgres import messages, pool, queries, rows
 from streams.domain.errors import Fenced
 from streams.domain.rows import HALTED, Row, WorkRow
+from streams.domain.schedule import DEFAULT_WEIGHT
 from streams.domain.state import Changes, Read
-from streams.ports import Claim, DeadLetter, Demand, Headers, Offset, Outgoing, Ready, Record
+from streams.ports import Claim, DeadLetter, Demand, Headers, Offset, Outgoing, Ready, Record, Weight
 from streams.settings import PostgresSettings
 
 _SQL: Final = queries.load("store.sql")
@@ -63,7 +64,7 @@ class PostgresTransaction:
         *,
         most: int = sys.maxsize,
     ) -> Ready:
-        """Items of a class that may be claimed now, by priority within each contract; none that is paused.
+        """Items of a class that may be claimed now, of each contract and priority; none that is paused.
 
         None at all while `most` are in flight: with many contracts the list is long, and nobody could use it.
         """
@@ -184,10 +185,18 @@ class PostgresStore:
                 raise Fenced(f"shard {shard} has a newer owner than epoch {epoch}")
             yield PostgresTransaction(connection, shard, epoch)
 
-    async def demand(self, now_ms: int, live: Collection[str], paused: Collection[str] = ()) -> list[Demand]:
+    async def demand(
+        self,
+        now_ms: int,
+        live: Collection[str],
+        paused: Collection[str] = (),
+        weights: Sequence[Weight] = (),
+    ) -> list[Demand]:
         """Open work per shard and class, that of paused tenants apart; raises StoreError."""
+        names = [f"{each.work_class}/{each.tenant}" for each in weights]
+        weighed = (names, [each.weight for each in weights], DEFAULT_WEIGHT)
         async with pool.acquired(self._pool) as connection:
-            found = await connection.fetch(_SQL["demand"], now_ms, sorted(live), sorted(paused))
+            found = await connection.fetch(_SQL["demand"], now_ms, sorted(live), sorted(paused), *weighed)
         return [Demand(**dict(record)) for record in found]
 
     async def unsent(self) -> int:

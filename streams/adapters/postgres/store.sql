@@ -57,21 +57,32 @@ with recursive down as (
 select item from down;
 
 -- name: ready
--- The first items of each contract that may be claimed, by priority, without paused tenants. It goes from one
--- (tenant, contract) to the next by the index, so a contract with a million items costs what any other does.
+-- The first items of each contract and priority that may be claimed, without paused tenants. It goes from one
+-- (tenant, contract, priority) to the next by the index, so one with a million items costs what any other does.
 with recursive flow as (
   (
-    select tenant, contract from work_items
+    select tenant, contract, priority from work_items
     where shard = $1 and work_class = $2 and state = 'ready'
-    order by tenant, contract limit 1
+    order by tenant, contract, priority desc limit 1
   )
   union all
-  select n.tenant, n.contract
+  select n.tenant, n.contract, n.priority
   from flow f
   cross join lateral (
-    select tenant, contract from work_items
-    where shard = $1 and work_class = $2 and state = 'ready' and (tenant, contract) > (f.tenant, f.contract)
-    order by tenant, contract limit 1
+    select tenant, contract, priority from (
+      (
+        select 0 as step, tenant, contract, priority from work_items
+        where shard = $1 and work_class = $2 and state = 'ready'
+          and tenant = f.tenant and contract = f.contract and priority < f.priority
+        order by priority desc limit 1
+      )
+      union all
+      (
+        select 1, tenant, contract, priority from work_items
+        where shard = $1 and work_class = $2 and state = 'ready' and (tenant, contract) > (f.tenant, f.contract)
+        order by tenant, contract, priority desc limit 1
+      )
+    ) as next order by step limit 1
   ) as n
 )
 select i.* from flow
@@ -80,8 +91,8 @@ cross join lateral (
     attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id
   from work_items w
   where w.shard = $1 and w.work_class = $2 and w.state = 'ready' and w.not_before_ms <= $3
-    and w.tenant = flow.tenant and w.contract = flow.contract
-  order by w.priority desc, w.created_at, w.id
+    and w.tenant = flow.tenant and w.contract = flow.contract and w.priority = flow.priority
+  order by w.created_at, w.id
   limit $4
 ) as i
 where flow.tenant <> all($5::text[]);
@@ -125,6 +136,10 @@ where shard = $1 and state = 'dispatched'
 select shard, work_class,
   coalesce(sum(cost_ms) filter (where state = 'ready' and not_before_ms <= $1 and tenant <> all($3::text[])), 0)::bigint
     as ready_cost_ms,
+  -- without words about tenants nobody is looked for
+  coalesce(sum(cost_ms * case cardinality($4::text[]) when 0 then $6::bigint else
+      coalesce(($5::bigint[])[array_position($4::text[], work_class || '/' || tenant)], $6::bigint) end)
+    filter (where state = 'ready' and not_before_ms <= $1 and tenant <> all($3::text[])), 0)::bigint as weighed_cost_ms,
   count(*) filter (where state = 'ready' and not_before_ms <= $1 and tenant <> all($3::text[])) as ready,
   count(*) filter (where state = 'ready' and not_before_ms > $1 and tenant <> all($3::text[])) as delayed,
   count(*) filter (where state <> 'ready') as in_flight,

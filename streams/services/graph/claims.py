@@ -21,6 +21,7 @@ from streams.domain.schedule import (
     place_local,
     place_parallel,
     share,
+    weight,
 )
 from streams.domain.state import Changes
 from streams.domain.work import WorkClass
@@ -47,7 +48,7 @@ class Market:
         """Take the answer of a sweep."""
         costs: dict[str, dict[int, int]] = defaultdict(dict)
         for demand in demands:
-            costs[demand.work_class][demand.shard] = demand.ready_cost_ms
+            costs[demand.work_class][demand.shard] = demand.weighed_cost_ms
         self._costs = dict(costs)
 
     @property
@@ -63,14 +64,17 @@ class Market:
     def _is_on(self, feature: Feature, default: bool) -> bool:
         return self.workers.standing.is_on(feature, default)
 
-    def credit(self, work_class: str, shard: int, own_cost_ms: int) -> int:
-        """How many items of a class this shard may have in flight."""
+    def credit(self, work_class: str, shard: int, weighed_cost_ms: int) -> int:
+        """How many items of a class this shard may have in flight.
+
+        `weighed_cost_ms` is the shard's own, which may have grown since the sweep.
+        """
         capacity = self.most(work_class)
         if work_class in _FIXED:
             return capacity
         known = self._costs.get(work_class, {})
         others = (cost for other, cost in known.items() if other != shard)
-        return share(capacity, max(own_cost_ms, known.get(shard, 0)), others)
+        return share(capacity, max(weighed_cost_ms, known.get(shard, 0)), others)
 
     def most(self, work_class: str) -> int:
         """What no shard's credit for a class is above; nothing before operators' words are known."""
@@ -111,10 +115,15 @@ class Claims:
             # No result would end their items, so workers would compute them again and again.
             paused |= self.halted
         ready = await tx.ready(work_class, now_ms, min(most, _PER_CONTRACT_MAX), paused, most=most)
-        own_cost_ms = sum(row.cost_ms for row in ready.items)
-        credit = self._market.credit(work_class, self._shard, own_cost_ms) - ready.in_flight
+
+        def priority(tenant: str) -> int:
+            return self._market.workers.standing.priority(work_class, tenant)
+
+        own_cost_ms = sum(row.cost_ms * weight(priority(row.tenant)) for row in ready.items)
+        credit = max(self._market.credit(work_class, self._shard, own_cost_ms) - ready.in_flight, 0)
         by_contract = self._market.is_fair_to_contracts
-        picked = self._fair[work_class].pick(ready.items, max(credit, 0), by_contract=by_contract)
+        fair = self._fair[work_class]
+        picked = fair.pick(ready.items, credit, by_contract=by_contract, priority=priority)
         if not picked:
             return []
         placed = await self._place(tx, work_class, picked)

@@ -101,7 +101,7 @@ class Shards:
         live = workers.ids() if workers.is_known else set[str]()
         try:
             now_ms, standing = around.clock.now_ms(), workers.standing
-            demands = await around.store.demand(now_ms, live, standing.tenants)
+            demands = await around.store.demand(now_ms, live, standing.tenants, standing.weights())
             unsent = await around.store.unsent()
         except StoreError as error:
             around.health("database", False, str(error))

@@ -1,9 +1,12 @@
-"""What operators said on `control.v1` that holds until they say otherwise: pauses, switched features."""
+"""What operators said on `control.v1` that holds until they say otherwise: pauses, features, priorities."""
 
-from streams.domain.control import FeatureSwitch, Pause
+from streams.domain.control import FeatureSwitch, Pause, Priority
 from streams.domain.features import Feature
+from streams.domain.schedule import weight
+from streams.domain.work import WorkClass
+from streams.ports import Weight
 
-Word = Pause | FeatureSwitch
+Word = Pause | FeatureSwitch | Priority
 
 
 class Standing:
@@ -37,6 +40,20 @@ class Standing:
         """What was said of a feature, else its default."""
         word = self._words.get(f"feature/{feature}")
         return word.enabled if isinstance(word, FeatureSwitch) else default
+
+    def priority(self, work_class: str, tenant: str) -> int:
+        """What was said of the tenant in that class, else of the tenant, else nothing: 0."""
+        word = self._words.get(f"priority/{tenant}/{work_class}") or self._words.get(f"priority/{tenant}")
+        return word.value if isinstance(word, Priority) else 0
+
+    def weights(self) -> list[Weight]:
+        """Every tenant of which something was said, in every class."""
+        tenants = sorted({word.tenant for word in self._words.values() if isinstance(word, Priority)})
+        return [
+            Weight(tenant, work_class, weight(self.priority(work_class, tenant)))
+            for tenant in tenants
+            for work_class in WorkClass
+        ]
 
     def _paused(self, scope: str) -> frozenset[str]:
         words = (word for word in self._words.values() if isinstance(word, Pause))

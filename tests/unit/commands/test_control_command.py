@@ -118,7 +118,17 @@ def test_pauses_and_switches_are_listed_until_they_are_taken_back(control: Any) 
     for words in (["resume", "12345.aa"], ["resume", "--class", "sns"], ["feature", "locality", "default"]):
         assert control(*words)[0] == 0
     assert control("feature", "contract-fairness", "default")[0] == 0
-    assert control("standing") == (0, "nothing is paused or switched\n")
+    assert control("standing") == (0, "nothing is paused, switched or preferred\n")
+
+
+def test_priorities_are_listed_until_they_are_taken_back(control: Any) -> None:
+    assert control("priority", "12345.aa", "2") == (0, "priority/12345.aa: 2\n")
+    assert control("priority", "12345.aa", "-3", "--class", "sns")[0] == 0
+    _, said = control("standing")
+    assert said.splitlines() == ["priority/12345.aa  +2", "priority/12345.aa/sns  -3"]
+    assert control("priority", "12345.aa", "0", "--class", "sns")[0] == 0
+    assert control("priority", "12345.aa", "0")[0] == 0
+    assert control("standing") == (0, "nothing is paused, switched or preferred\n")
 
 
 @pytest.mark.parametrize(
@@ -128,10 +138,12 @@ def test_pauses_and_switches_are_listed_until_they_are_taken_back(control: Any) 
         (["pause", "t", "--class", "sns"], "name a tenant, or a work class"),
         (["pause", "--class", "snail"], "snail is no work class: tfhe, zkproof"),
         (["feature", "telepathy", "on"], "telepathy"),
+        (["priority", "12345.aa", "5"], "than or equal to 4"),
+        (["priority", "12345.aa", "2", "--class", "snail"], "snail is no work class: tfhe, zkproof"),
     ],
 )
 def test_a_wrong_word_is_refused(control: Any, words: list[str], complaint: str) -> None:
     code, said = control(*words)
     assert code != 0
     assert complaint in said
-    assert control("standing")[1] == "nothing is paused or switched\n"
+    assert control("standing")[1] == "nothing is paused, switched or preferred\n"

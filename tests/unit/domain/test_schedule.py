@@ -1,5 +1,6 @@
 """Fairness, credit and placement."""
 
+import itertools
 from collections import Counter
 
 from hypothesis import given
@@ -9,6 +10,7 @@ from streams.domain.lifecycle import WorkState
 from streams.domain.partition import partition_of
 from streams.domain.rows import WorkRow
 from streams.domain.schedule import (
+    SLOW_LANE,
     Fair,
     LiveWorker,
     Place,
@@ -107,6 +109,43 @@ def test_without_fairness_to_contracts_the_flood_goes_as_it_comes() -> None:
     picked = Fair().pick(flood + quiet, 4, by_contract=False)
     assert Counter(row.contract for row in picked if row.tenant == "t") == {b"flood": len(picked) - 1}
     assert "other" in {row.id for row in picked}
+
+
+@given(st.integers(-4, 4), st.integers(-4, 4))
+def test_each_step_of_priority_doubles_a_tenant_s_share(left: int, right: int) -> None:
+    waiting = [item(f"{tenant}{at:04}", tenant) for tenant in "ab" for at in range(1024)]
+    low, high = sorted((left, right))
+    priorities = {"a": low, "b": high}
+    picked = Fair().pick(waiting, 512, priority=lambda tenant: priorities[tenant])
+    shares = Counter(row.tenant for row in picked)
+    ratio = 2 ** (high - low)
+    assert abs(shares["a"] - 512 / (1 + ratio)) <= 2  # nobody is left without, however small the share
+    assert shares["b"] == 512 - shares["a"]
+
+
+def test_a_tenant_of_the_least_priority_is_served_however_much_comes_in_of_others() -> None:
+    fair, poor = Fair(), [item(f"p{at}", "poor") for at in range(3)]
+    served: list[int] = []
+    for turn in range(1200):  # always enough of the others, always new
+        flood = [item(f"r{turn}.{at}", "rich") for at in range(8)]
+        (row,) = fair.pick([*flood, *poor], 1, priority=lambda tenant: 4 if tenant == "rich" else -4)
+        if row in poor:
+            poor.remove(row)
+            served.append(turn)
+    assert not poor
+    assert max(later - earlier for earlier, later in itertools.pairwise([0, *served])) <= 257
+
+
+def test_what_is_alone_gets_everything_whatever_its_priority() -> None:
+    waiting = [item(f"{at}", priority=SLOW_LANE) for at in range(9)]
+    assert len(Fair().pick(waiting, 9, priority=lambda _: -4)) == 9
+
+
+def test_the_slow_lane_of_a_contract_moves_while_the_fast_one_never_ends() -> None:
+    fast = [item(f"f{at:03}") for at in range(200)]
+    slow = [item(f"s{at:03}", priority=SLOW_LANE) for at in range(200)]
+    picked = Counter(row.priority for row in Fair().pick(slow + fast, 90))
+    assert picked == {0: 80, SLOW_LANE: 10}
 
 
 def test_priority_counts_across_contracts_that_take_no_turns() -> None:

@@ -12,6 +12,7 @@ def demand(shard: int, work_class: str, ready: int, delayed: int, in_flight: int
         shard=shard,
         work_class=work_class,
         ready_cost_ms=100 * ready,
+        weighed_cost_ms=1600 * ready,
         ready=ready,
         delayed=delayed,
         in_flight=in_flight,
