@@ -196,6 +196,7 @@ class GraphSettings(Section):
 
     work_items_batch_size: int = Field(default=100, ge=1)  # items that one turn of a shard publishes
     dependence_chains_per_batch: int = Field(default=20, ge=1)  # of them, those that compute a component
+    dependent_ops_max_per_chain: int = Field(default=0, ge=0)  # more go slowly; 0 = none does
     worker_polling_interval_ms: int = Field(default=1000, ge=10)  # what is new goes out without it
 
 

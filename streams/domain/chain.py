@@ -54,13 +54,20 @@ def _event(log: Log) -> HostEvent | UndecodableLog | None:
         return error
 
 
+class Planning(msgspec.Struct, frozen=True, kw_only=True):
+    """What is made of a block that is canonical now."""
+
+    repeats_rights: bool = False  # what it allows is repeated on the gateway
+    chain_ops_max: int = 0  # operations of a chain that still take the fast lane; 0 = any number
+
+
 def apply_block(
-    state: State, tenant: str, fact: HostBlock, *, repeats_rights: bool = False, events: Events | None = None
+    state: State, tenant: str, fact: HostBlock, plan: Planning, events: Events | None = None
 ) -> None:
     """Store the block with its events and follow the highest branch; raises Undecodable.
 
     Args:
-        repeats_rights: what a block allows is repeated on the gateway.
+        plan: what is made of it.
         events: `events_of(fact)`, where they have been read already.
     """
     if state.get(BlockRow, tenant, fact.hash) is not None:
@@ -90,7 +97,7 @@ def apply_block(
     if not connected:
         state.put(_orphan_alarm(block))
         return
-    _choose(state, tenant, _adopt(state, block), repeats_rights)
+    _choose(state, tenant, _adopt(state, block), plan)
 
 
 def _adopt(state: State, block: BlockRow) -> list[BlockRow]:
@@ -113,7 +120,7 @@ def _orphan_alarm(block: BlockRow) -> AlarmRow:
     return AlarmRow(tenant=block.tenant, kind="pending_parent", subject=block.hash, detail=detail)
 
 
-def _choose(state: State, tenant: str, connected: Iterable[BlockRow], repeats_rights: bool) -> None:
+def _choose(state: State, tenant: str, connected: Iterable[BlockRow], plan: Planning) -> None:
     best = max(connected, key=lambda block: (block.number, -block.sequence))
     owner = state.get(TenantRow, tenant)
     if owner is None or best.number <= owner.tip_number:
@@ -127,12 +134,12 @@ def _choose(state: State, tenant: str, connected: Iterable[BlockRow], repeats_ri
     for left in _above(state, owner, fork):
         state.put(msgspec.structs.replace(left, status=BlockStatus.SIDE))
         planning.leave(state, left)
-        if repeats_rights:
+        if plan.repeats_rights:
             rights.leave(state, left)
     for joined in reversed(joining):
         state.put(msgspec.structs.replace(joined, status=BlockStatus.CANONICAL))
-        planning.join(state, joined)
-        if repeats_rights:
+        planning.join(state, joined, plan.chain_ops_max)
+        if plan.repeats_rights:
             rights.join(state, joined)
     owner = state.get(TenantRow, tenant) or owner
     state.put(msgspec.structs.replace(owner, tip_hash=best.hash, tip_number=best.number))

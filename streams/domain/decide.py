@@ -9,7 +9,7 @@ import hashlib
 import msgspec
 
 from streams.domain import items, outcomes
-from streams.domain.chain import Events, apply_block
+from streams.domain.chain import Events, Planning, apply_block
 from streams.domain.drift import Limits
 from streams.domain.errors import FactTooLarge, Undecodable
 from streams.domain.facts import (
@@ -36,6 +36,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     sender_address: bytes = b""  # ours on the gateway: its events close our items
     repeats_rights: bool = False  # an old network: what the host chain allows is repeated on the gateway
     limits: Limits = Limits()  # how long commits of a handle may take
+    chain_ops_max: int = 0  # longer chains of dependent operations take the slow lane; 0 = none does
 
 
 def decide_fact(state: State, tenant: str, fact: Fact, rules: Rules, events: Events | None = None) -> None:
@@ -46,7 +47,8 @@ def decide_fact(state: State, tenant: str, fact: Fact, rules: Rules, events: Eve
     """
     match fact:
         case HostBlock():
-            apply_block(state, tenant, fact, repeats_rights=rules.repeats_rights, events=events)
+            plan = Planning(repeats_rights=rules.repeats_rights, chain_ops_max=rules.chain_ops_max)
+            apply_block(state, tenant, fact, plan, events)
         case GatewayRange():
             apply_range(state, tenant, fact, rules.sender_address, rules.limits)
         case KeyActivated():

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from streams.domain import items
+from streams.domain import items, lanes
 from streams.domain.facts import host_event_id
 from streams.domain.graph import Component, components
 from streams.domain.lifecycle import WorkState
@@ -36,15 +36,20 @@ def handle_row(state: State, tenant: str, handle: bytes) -> HandleRow:
     return known or HandleRow(tenant=tenant, handle=handle, fhe_type=handle_type(handle))
 
 
-def join(state: State, block: BlockRow) -> None:
-    """The block is canonical now: its reasons count, and its goals get their items."""
+def join(state: State, block: BlockRow, chain_ops_max: int = 0) -> None:
+    """The block is canonical now: its reasons count, and its goals get their items.
+
+    Items of chains that are longer than that many operations take the slow lane, unless it is 0.
+    """
     allowed = _allowed(state, block)
     event_id = _event_id(state, block)
     for handle in allowed:
         row = handle_row(state, block.tenant, handle)
         state.put(msgspec.structs.replace(row, reasons=row.reasons + 1))
     computed = state.find(ComputationRow, ("tenant", "block_hash"), block.tenant, block.hash)
-    _plan(state, block, allowed, computed, event_id)
+    made = _plan(state, block, allowed, computed, event_id)
+    if chain_ops_max:
+        lanes.choose(state, block.tenant, made, chain_ops_max)
     for handle in allowed:
         _follow(state, block.tenant, handle, event_id)
 
@@ -99,15 +104,17 @@ def _allowed(state: State, block: BlockRow) -> list[bytes]:
 
 def _plan(
     state: State, block: BlockRow, allowed: list[bytes], computed: list[ComputationRow], event_id: str
-) -> None:
+) -> list[Component]:
     wanted = dict.fromkeys([*allowed, *(row.output_handle for row in computed)])
     goals = {h: row for h in wanted if (row := handle_row(state, block.tenant, h)).reasons > 0}
     for row in goals.values():
         if row.compute_item:
             items.revive(state, block.tenant, row.compute_item)
     open_goals = [handle for handle, row in goals.items() if not row.compute_item]
+    made: list[Component] = []
     for source, group in _by_transaction(state, block, open_goals, computed):
-        _make_components(state, block.tenant, source, group, event_id)
+        made += _make_components(state, block.tenant, source, group, event_id)
+    return made
 
 
 def _by_transaction(
@@ -137,7 +144,7 @@ def _elsewhere(state: State, tenant: str, handle: bytes) -> ComputationRow | Non
 
 def _make_components(
     state: State, tenant: str, source: tuple[bytes, bytes], goals: Iterable[bytes], event_id: str
-) -> None:
+) -> list[Component]:
     rows = state.find(ComputationRow, ("tenant", "transaction_id", "block_hash"), tenant, *source)
     own = [row for row in rows if _means_the_same(state, row)]
 
@@ -146,8 +153,10 @@ def _make_components(
         known = handle_row(state, tenant, handle)
         return known.reasons > 0 and bool(known.compute_item)
 
-    for component in components(own, frozenset(goals), is_external):
+    made = components(own, frozenset(goals), is_external)
+    for component in made:
         _make_item(state, tenant, component, event_id)
+    return made
 
 
 def _means_the_same(state: State, row: ComputationRow) -> bool:

@@ -66,24 +66,21 @@ with recursive flow as (
     order by tenant, contract, priority desc limit 1
   )
   union all
-  select n.tenant, n.contract, n.priority
+  select coalesce(a.tenant, b.tenant), coalesce(a.contract, b.contract), coalesce(a.priority, b.priority)
   from flow f
-  cross join lateral (
-    select tenant, contract, priority from (
-      (
-        select 0 as step, tenant, contract, priority from work_items
-        where shard = $1 and work_class = $2 and state = 'ready'
-          and tenant = f.tenant and contract = f.contract and priority < f.priority
-        order by priority desc limit 1
-      )
-      union all
-      (
-        select 1, tenant, contract, priority from work_items
-        where shard = $1 and work_class = $2 and state = 'ready' and (tenant, contract) > (f.tenant, f.contract)
-        order by tenant, contract, priority desc limit 1
-      )
-    ) as next order by step limit 1
-  ) as n
+  left join lateral (
+    select tenant, contract, priority from work_items
+    where shard = $1 and work_class = $2 and state = 'ready'
+      and tenant = f.tenant and contract = f.contract and priority < f.priority
+    order by priority desc limit 1
+  ) as a on true
+  left join lateral (
+    select tenant, contract, priority from work_items
+    where a.tenant is null
+      and shard = $1 and work_class = $2 and state = 'ready' and (tenant, contract) > (f.tenant, f.contract)
+    order by tenant, contract, priority desc limit 1
+  ) as b on true
+  where a.tenant is not null or b.tenant is not null
 )
 select i.* from flow
 cross join lateral (

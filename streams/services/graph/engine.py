@@ -96,6 +96,7 @@ async def serving(
             sender_address=signer,
             repeats_rights=settings.gateway.multichain_acl_address is not None,
             limits=_limits(settings.gateway),
+            chain_ops_max=settings.graph.dependent_ops_max_per_chain,
         ),
         feed=feed,
         graph=settings.graph,

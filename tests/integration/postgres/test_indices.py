@@ -27,7 +27,8 @@ class Case(NamedTuple):
 
 CASES = {
     "ready": Case(STORE["ready"], (3, "publish", NOW_MS, 64, ["t4"]), "idx_schedule_order"),
-    "demand": Case(STORE["demand"], (NOW_MS, ALIVE, ["t4"]), "idx_pending_tasks"),
+    "demand": Case(STORE["demand"], (NOW_MS, ALIVE, ["t4"], [], [], 16), "idx_pending_tasks"),
+    "weighed": Case(STORE["demand"], (NOW_MS, ALIVE, [], ["publish/t1"], [64], 16), "idx_pending_tasks"),
     "in_flight": Case(STORE["in_flight"], (3, "publish"), "work_items_in_flight"),
     "outstanding": Case(STORE["outstanding"], ("publish",), "work_items_in_flight"),
     "late": Case(STORE["late"], (3, NOW_MS, ALIVE), "work_items_in_flight"),
@@ -36,7 +37,7 @@ CASES = {
     "digests": Case(LIFE["digests"], (million_rows.handle(77),), "idx_ciphertext_digest_handle"),
     "uses": Case(LIFE["uses"], (million_rows.handle(80),), "idx_computations_dependencies"),
 }
-NOT_SORTED = ("ready", "demand")  # they come in the order of the index
+NOT_SORTED = ("ready", "demand", "weighed")  # they come in the order of the index
 
 
 async def test_every_query_of_the_queue_has_its_index(postgres: PostgresSettings) -> None:

@@ -6,6 +6,7 @@ from unit.domain.test_schedule import item
 from unit.domain.worlds import CRS, KEY, Logs, block, h
 
 from streams.domain.lifecycle import WorkState
+from streams.domain.schedule import SLOW_LANE
 from streams.services.graph.dispatch import first_batch
 from streams.settings import GraphSettings, Settings
 
@@ -76,3 +77,22 @@ async def test_the_sweep_comes_as_often_as_it_is_set() -> None:
         for _ in range(11):
             await world.clock.advance(1)
         assert len(sweeps) == 2
+
+
+async def test_chains_of_more_operations_than_are_set_take_the_slow_lane() -> None:
+    world = GraphWorld(settings=Settings(graph=GraphSettings(dependent_ops_max_per_chain=2)))
+    logs = Logs().trivial(h("c0"), 1, tx="c0").allow(h("c0"), tx="c0")
+    for at in range(2):
+        logs.add(h(f"c{at}"), 1, h(f"c{at + 1}"), tx=f"c{at + 1}").allow(h(f"c{at + 1}"), tx=f"c{at + 1}")
+    more = Logs().add(h("c2"), 1, h("c3"), tx="c3").allow(h("c3"), tx="c3")
+    async with world.process() as process:
+        await start(world)
+        await process.live()
+        await world.publish(block("2", 2, "1", logs))
+        await process.live()
+        await world.publish(block("3", 3, "2", more))  # its maker is no longer in memory
+        await process.live()
+    lanes = {row.subject: row.priority for row in world.items() if row.work_class == "tfhe"}
+    slow = {h(f"c{at}") for at in range(4)}
+    assert {subject for subject, lane in lanes.items() if lane == SLOW_LANE} == slow
+    assert {row.state for row in world.items()} == {WorkState.DONE}
