@@ -10,6 +10,7 @@ A priority weighs a flow's quantum: each step doubles it. So it is a share, neve
 has the least of all still gets its part of every round, however much the others have to send.
 """
 
+import operator
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
@@ -65,7 +66,7 @@ class RoundRobin(Generic[F]):
         `quantum` is that of the least preferred flow.
         """
         self._enrol(flows)
-        least = min(weight(priority(flow)) for flow in flows)
+        least = weight(min(map(priority, flows)))
         while True:
             flow = self._ring[0]
             if not self._is_served:
@@ -93,6 +94,7 @@ class RoundRobin(Generic[F]):
 
 
 Lane = tuple[bytes, int]  # a contract, and the priority of its items
+_PRIORITY_OF_LANE: Final[PriorityOf[Lane]] = operator.itemgetter(1)
 
 
 class Fair:
@@ -124,7 +126,7 @@ class Fair:
     ) -> WorkRow:
         tenant = self._tenants.next(queues, quantum, priority)
         flows, lanes = queues[tenant], self._lanes[tenant]
-        lane = lanes.next(flows, quantum, _lane_priority)
+        lane = lanes.next(flows, quantum, _PRIORITY_OF_LANE)
         row = flows[lane].popleft()
         self._tenants.charge(tenant, _cost(row))
         lanes.charge(lane, _cost(row))
@@ -133,10 +135,6 @@ class Fair:
         if not flows:
             del queues[tenant]
         return row
-
-
-def _lane_priority(lane: Lane) -> int:
-    return lane[1]
 
 
 def _queues(ready: Iterable[WorkRow], by_contract: bool) -> dict[str, dict[Lane, deque[WorkRow]]]:

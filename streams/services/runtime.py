@@ -24,7 +24,7 @@ from streams.adapters.telemetry.metrics import Metrics
 from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.errors import Fatal
 from streams.ports import Clock, Entropy
-from streams.settings import Settings, secrets_of
+from streams.settings import ServiceSettings, Settings, secrets_of
 
 DRAIN_S: Final = 30.0
 STATE_VARIABLE: Final = "CIPHERSTREAM_STATE"  # folder in which a process leaves its pid and port
@@ -84,6 +84,11 @@ def _fatal(error: BaseException) -> Fatal | None:
     return error if isinstance(error, Fatal) else None
 
 
+def give_threads(service: ServiceSettings) -> None:
+    """Give the running loop its threads for calls that block."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(service.tokio_threads, "io"))
+
+
 def _new_loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop
@@ -114,7 +119,7 @@ async def _supervise(name: str, run: Service, settings: Settings) -> int:
 async def _served(name: str, run: Service, runtime: Runtime) -> int:
     _end_on_signals(runtime)
     service = runtime.settings.service
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(service.tokio_threads, "io"))
+    give_threads(service)
     app = http.application(name, runtime.health, runtime.metrics)
     async with http.listening(app, service.http_host, service.http_port) as port:
         _leave_address(name, port)

@@ -1,7 +1,10 @@
 """Documents that say what the code says."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+
+from pydantic.fields import FieldInfo
 
 from streams import cli, settings
 from streams.commands import services
@@ -52,15 +55,31 @@ def _known_settings() -> list[tuple[str, str, str, str]]:
 
 
 def test_settings_of_the_existing_operators_have_the_defaults_of_the_table() -> None:
-    defaults = settings.Settings.model_construct()
     told = {(section, key): default for section, key, default, _ in _known_settings()}
-    assert told == {(section, key): str(getattr(getattr(defaults, section), key)) for section, key in told}
-    assert {key for section, key in told if section == "graph"} == set(settings.GraphSettings.model_fields)
+    assert told == {(section, key): str(_fields(section)[key].default) for section, key in told}
+    for whole in ("graph", "zkproof"):
+        assert {key for section, key in told if section == whole} == set(_fields(whole))
+
+
+def _fields(section: str) -> Mapping[str, FieldInfo]:
+    """Fields of a section by their names."""
+    of_lists = {"host_chain": settings.HostChainSettings}
+    kind = of_lists.get(section) or settings.Settings.model_fields[section].annotation
+    assert isinstance(kind, type)
+    assert issubclass(kind, settings.Section)
+    return kind.model_fields
 
 
 def test_the_code_that_the_table_names_reads_the_setting() -> None:
     unread = [key for _, key, _, path in _known_settings() if f".{key}" not in (ROOT / path).read_text()]
     assert unread == []
+
+
+def test_a_setting_of_theirs_is_either_there_or_said_to_have_no_meaning() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| (`--.+?) \|", text, re.MULTILINE)
+    flags = [flag for row in rows for flag in re.findall(r"`(--[\w-]+)", row)]
+    assert len(flags) == len(set(flags)) > 40
 
 
 def test_every_feature_is_told_to_operators() -> None:

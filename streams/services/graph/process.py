@@ -10,7 +10,7 @@ import structlog
 
 from streams.adapters.telemetry import http, logs
 from streams.services.graph.host import Host
-from streams.services.runtime import Runtime, surroundings
+from streams.services.runtime import Runtime, give_threads, surroundings
 from streams.settings import Settings, secrets_of
 
 _log = structlog.get_logger(__name__)
@@ -52,6 +52,7 @@ class Process:
         runtime = surroundings(NAME, self._settings)
         self._stack.callback(runtime.tracing.close)
         service = self._settings.service
+        give_threads(service)
         # Faust's worker puts a logger in the place of sys.stderr, which would swallow our lines.
         logs.configure(NAME, service.log_level, sys.__stderr__)
         for secret in secrets_of(self._settings):
