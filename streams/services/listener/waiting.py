@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from typing import Literal
 
 from streams.adapters.ethereum.chain import EthereumChain
 from streams.adapters.ethereum.heads import HeadSource
@@ -40,6 +41,6 @@ async def _hear(chain: EthereumChain, ws_url: str, clock: Clock, announced: asyn
             announced.set()
 
 
-async def _slept(clock: Clock, seconds: float) -> bool:
+async def _slept(clock: Clock, seconds: float) -> Literal[True]:
     await clock.sleep(seconds)
     return True
