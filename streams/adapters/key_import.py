@@ -18,17 +18,14 @@ import msgspec
 
 from streams.adapters.key_store import Material
 from streams.domain.errors import KeyMaterialError
-from streams.fhe.keyset import CLEAR_MAGIC, KEY_DOMAIN
-
-PUBLIC_KEY_FILE: Final = "public_key.bin"
+from streams.fhe import key_objects
+from streams.fhe.key_objects import CLEAR_MAGIC, KeyObject
 
 _CHUNK_BYTES: Final = 1 << 20
 _DIGEST_BYTES: Final = 32
-_MIB: Final = 1 << 20
 # What TFHE-rs names its types that decrypt; a name stands before each object that it writes.
 _SECRET: Final = re.compile(rb"ClientKey|SecretKey|PrivateKey")
 _SECRET_BYTES_MAX: Final = 10  # of such a name
-_NAME: Final = re.compile(rb"[\w:<>, ]{1,128}")
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,35 +33,31 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     option: str  # of the command line
-    type_name: str  # of the safe serialisation
-    file: str
-    domain: bytes
-    size_bytes_max: int
+    type_names: tuple[str, ...]  # of the safe serialisation
+    material: Material  # whose place, digest and size hold
+
+    @property
+    def file(self) -> str:
+        return self.material.file
 
 
 KEYSET: Final = Kind(
     name="key set",
     option="keyset",
-    type_name="high_level_api::CompressedXofKeySet",
-    file=Material.KEYSET.file,
-    domain=Material.KEYSET.domain,
-    size_bytes_max=Material.KEYSET.size_bytes_max,
+    type_names=(KeyObject.XOF_KEY_SET, KeyObject.SERVER_KEY),
+    material=Material.KEYSET,
 )
 CRS: Final = Kind(
     name="reference string",
     option="crs",
-    type_name="zk::CompactPkeCrs",
-    file=Material.CRS.file,
-    domain=Material.CRS.domain,
-    size_bytes_max=Material.CRS.size_bytes_max,
+    type_names=("zk::CompactPkeCrs",),
+    material=Material.CRS,
 )
 PUBLIC_KEY: Final = Kind(
     name="public key",
     option="public-key",
-    type_name="high_level_api::CompactPublicKey",
-    file=PUBLIC_KEY_FILE,
-    domain=KEY_DOMAIN,
-    size_bytes_max=16 * _MIB,
+    type_names=(key_objects.PUBLIC_KEY,),
+    material=Material.PUBLIC_KEY,
 )
 
 
@@ -72,13 +65,14 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     """A file that is in the key directory now."""
 
     kind: str
+    type_name: str
     digest: bytes
     file: str
     is_new: bool
 
 
-def check(kind: Kind, source: Path) -> None:
-    """Look at the beginning of a file; raises KeyMaterialError unless it is what it should be."""
+def check(kind: Kind, source: Path) -> str:
+    """The type that a file begins with; raises KeyMaterialError unless it is what it should be."""
     try:
         with source.open("rb") as file:
             head, size_bytes = file.read(4096), os.fstat(file.fileno()).st_size
@@ -86,15 +80,16 @@ def check(kind: Kind, source: Path) -> None:
         raise KeyMaterialError(f"cannot read {source}: {error.strerror}") from error
     if head.startswith(CLEAR_MAGIC):
         raise KeyMaterialError(f"{source} is of the engine clear, whose keys `keys generate` makes")
-    found = _type_name(head)
+    found = key_objects.type_name(head)
     if found is None:
         raise KeyMaterialError(f"{source} is not a safe-serialised {kind.name}")
     if _SECRET.search(found.encode()):
         raise _secret(source)
-    if found != kind.type_name:
-        raise KeyMaterialError(f"{source} is a {found}, not a {kind.name} ({kind.type_name})")
-    if size_bytes > kind.size_bytes_max:
-        raise KeyMaterialError(f"{source} is larger than {kind.size_bytes_max} bytes")
+    if found not in kind.type_names:
+        raise KeyMaterialError(f"{source} is a {found}, not a {kind.name} ({' or '.join(kind.type_names)})")
+    if size_bytes > kind.material.size_bytes_max:
+        raise KeyMaterialError(f"{source} is larger than {kind.material.size_bytes_max} bytes")
+    return found
 
 
 def take_in(directory: Path, kind: Kind, source: Path, expected: bytes | None = None) -> Imported:
@@ -102,7 +97,7 @@ def take_in(directory: Path, kind: Kind, source: Path, expected: bytes | None = 
 
     Raises: KeyMaterialError for another type, another digest than expected, or a secret part.
     """
-    check(kind, source)
+    found = check(kind, source)
     downloads = directory / "downloads"
     downloads.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".import.", dir=downloads))
@@ -117,7 +112,8 @@ def take_in(directory: Path, kind: Kind, source: Path, expected: bytes | None = 
         shutil.rmtree(draft, ignore_errors=True)
     if not is_new:
         _check_kept(kind, target / kind.file, digest)
-    return Imported(kind=kind.name, digest=digest, file=str(target / kind.file), is_new=is_new)
+    file = str(target / kind.file)
+    return Imported(kind=kind.name, type_name=found, digest=digest, file=file, is_new=is_new)
 
 
 def _publish(draft: Path, target: Path) -> bool:
@@ -148,7 +144,7 @@ def _copy(kind: Kind, source: Path, target: Path) -> bytes:
 
 def _digested(kind: Kind, source: Path, write: Callable[[bytes], object]) -> bytes:
     """Digest of a file that is written on while it is read; raises KeyMaterialError at a secret part."""
-    shake, tail = hashlib.shake_256(kind.domain), b""
+    shake, tail = hashlib.shake_256(kind.material.domain), b""
     with source.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             if _SECRET.search(tail + chunk):
@@ -161,22 +157,3 @@ def _digested(kind: Kind, source: Path, write: Callable[[bytes], object]) -> byt
 
 def _secret(source: Path) -> KeyMaterialError:
     return KeyMaterialError(f"{source} holds a secret key, which belongs on no machine of a coprocessor")
-
-
-def _type_name(head: bytes) -> str | None:
-    """The type that a safe serialisation says it holds: format, mode, version, then the name."""
-    at = _after_text(head, 0)
-    at = None if at is None else _after_text(head, at + 4)
-    if at is None:
-        return None
-    end = _after_text(head, at)
-    name = head[at + 8 : end]
-    return name.decode("ascii") if end is not None and _NAME.fullmatch(name) else None
-
-
-def _after_text(head: bytes, at: int) -> int | None:
-    """Where a text ends that begins with its length; None beyond the end."""
-    if at + 8 > len(head):
-        return None
-    end = at + 8 + int.from_bytes(head[at : at + 8], "little")
-    return end if end <= len(head) else None

@@ -1,7 +1,8 @@
 """Activated key material on this machine: downloaded once, checked, kept by digest.
 
-`<directory>/downloads/<digest>/compressed_xof_keyset.bin` or `crs.bin`. A folder of that name appears by one
-rename after its content was checked, so whoever finds it may trust it. Secret keys never come this way.
+`<directory>/downloads/<digest>/compressed_xof_keyset.bin`, `public_key.bin` or `crs.bin`; the first is the
+key set, whichever object it is. A folder of that name appears by one rename after its content was checked, so
+whoever finds it may trust it. Secret keys never come this way.
 """
 
 import asyncio
@@ -10,10 +11,10 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 from xml.etree import ElementTree
 
@@ -31,7 +32,9 @@ from streams.settings import KeysSettings
 _log = structlog.get_logger(__name__)
 
 KEYSET_FILE: Final = "compressed_xof_keyset.bin"
+PUBLIC_KEY_FILE: Final = "public_key.bin"
 CRS_FILE: Final = "crs.bin"
+_MIB: Final = 1 << 20
 _LISTING_BYTES_MAX: Final = 4 * 1024 * 1024
 _LISTING_PAGES_MAX: Final = 50
 _LOCK_POLL_S: Final = 0.1
@@ -46,20 +49,36 @@ class Material(StrEnum):
     """What may be activated; the value is its folder in a node's public storage."""
 
     KEYSET = "CompressedXofKeySet"
+    SERVER_KEY = "ServerKey"
+    PUBLIC_KEY = "PublicKey"
     CRS = "CRS"
 
     @property
     def file(self) -> str:
-        return KEYSET_FILE if self is Material.KEYSET else CRS_FILE
+        return _TRAITS[self].file
 
     @property
     def domain(self) -> bytes:
         """First bytes of what is digested."""
-        return KEY_DOMAIN if self is Material.KEYSET else CRS_DOMAIN
+        return _TRAITS[self].domain
 
     @property
     def size_bytes_max(self) -> int:
-        return (4096 if self is Material.KEYSET else 512) * 1024 * 1024
+        return _TRAITS[self].size_bytes_max
+
+
+class _Traits(NamedTuple):
+    file: str
+    domain: bytes
+    size_bytes_max: int
+
+
+_TRAITS: Final[Mapping[Material, _Traits]] = {
+    Material.KEYSET: _Traits(KEYSET_FILE, KEY_DOMAIN, 4096 * _MIB),
+    Material.SERVER_KEY: _Traits(KEYSET_FILE, KEY_DOMAIN, 4096 * _MIB),
+    Material.PUBLIC_KEY: _Traits(PUBLIC_KEY_FILE, KEY_DOMAIN, 16 * _MIB),
+    Material.CRS: _Traits(CRS_FILE, CRS_DOMAIN, 512 * _MIB),
+}
 
 
 class DigestMismatch(KeyMissing):
@@ -80,12 +99,21 @@ class KeyStore:
         self._breakers: dict[str, Breaker] = {}  # by storage
 
     async def ensure(self, announcement: Announcement) -> Path:
-        """The folder with an announced key set or CRS, downloaded if need be; raises KeyMissing."""
+        """An announced key set or CRS, a file that is downloaded if need be; raises KeyMissing."""
         if isinstance(announcement, KeySetAnnouncement):
-            material, ident = Material.KEYSET, announcement.key_id
+            material, ident = Material(announcement.stored_as), announcement.key_id
         else:
             material, ident = Material.CRS, announcement.crs_id
-        return await self.fetch(material, ident, announcement.digest, announcement.urls)
+        folder = await self.fetch(material, ident, announcement.digest, announcement.urls)
+        return folder / material.file
+
+    async def ensure_public_key(self, announcement: KeySetAnnouncement) -> Path:
+        """The public key that was announced with a key set, downloaded if need be; raises KeyMissing."""
+        material = Material.PUBLIC_KEY
+        folder = await self.fetch(
+            material, announcement.key_id, announcement.public_digest, announcement.urls
+        )
+        return folder / material.file
 
     async def fetch(self, material: Material, ident: bytes, digest: bytes, urls: tuple[str, ...]) -> Path:
         """The folder with the material of that digest, downloaded if need be.
@@ -224,9 +252,3 @@ def _try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def first_bytes(file: Path, size_bytes: int) -> bytes:
-    """The beginning of a file."""
-    with file.open("rb") as opened:
-        return opened.read(size_bytes)

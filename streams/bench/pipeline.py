@@ -22,7 +22,8 @@ from streams.domain.facts import HostBlock
 from streams.domain.operands import handle_type
 from streams.domain.results import Ciphertext, Computed, encode_result
 from streams.fhe import clear
-from streams.fhe.keyset import CLEAR_MAGIC, KeyStore
+from streams.fhe.key_objects import CLEAR_MAGIC
+from streams.fhe.keyset import KeyStore
 from streams.messages.codec import encode, key_of
 from streams.messages.topics import EVENTS, RESULTS
 

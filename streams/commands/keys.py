@@ -12,6 +12,7 @@ from streams.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from streams.adapters.key_import import Imported, Kind
+    from streams.fhe.keyset import KeyFiles
 
 app = typer.Typer(help="Key sets and reference strings.", no_args_is_help=True)
 
@@ -24,6 +25,10 @@ def generate(
     state: StateOption = DEFAULT_STATE,
     engine: Annotated[Literal["tfhe-rs", "clear"], typer.Option(help="What it is for.")] = "tfhe-rs",
     seed: Annotated[str, typer.Option(help="32 bytes in hex; by default this machine's own.")] = "",
+    server_key: Annotated[
+        bool,
+        typer.Option("--server-key", help="A CompressedServerKey and a public key in place of one object."),
+    ] = False,
 ) -> None:
     """Make the client key, the key set and the reference string, once per machine and seed."""
     from streams.adapters.system import SystemEntropy
@@ -34,9 +39,13 @@ def generate(
         chosen = bytes.fromhex(seed) if seed else activation.machine_seed(SystemEntropy())
     except ValueError:
         raise ConfigurationError("--seed takes 64 hex digits") from None
+    if server_key and engine == "clear":
+        raise ConfigurationError("--server-key goes with --engine tfhe-rs")
     with output.waiting(f"making the keys of {engine} (up to 90 s, once per machine)"):
-        keys = activation.generate(State(state), engine, chosen)
+        keys = activation.generate(State(state), engine, chosen, has_server_key=server_key)
     output.say(f"key set {keys.keyset_digest.hex()}")
+    if keys.public_digest:
+        output.say(f"public key {keys.public_digest.hex()}")
     output.say(f"reference string {keys.crs_digest.hex()}")
 
 
@@ -52,6 +61,7 @@ def show(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> Non
             {
                 "engine": keys.engine,
                 "keyset_digest": keys.keyset_digest.hex(),
+                "public_digest": keys.public_digest.hex(),
                 "crs_digest": keys.crs_digest.hex(),
                 "key_id": keys.key_id.hex(),
                 "crs_id": keys.crs_id.hex(),
@@ -60,6 +70,8 @@ def show(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> Non
         return
     output.say(f"engine            {keys.engine}")
     output.say(f"key set           {keys.keyset_digest.hex()}")
+    if keys.public_digest:
+        output.say(f"public key        {keys.public_digest.hex()}")
     output.say(f"reference string  {keys.crs_digest.hex()}")
     output.say(f"activated as      {keys.key_id.hex() or 'not yet'}")
 
@@ -92,7 +104,8 @@ def import_(
 ) -> None:
     """Take public key material into the key directory, so that services need not download it.
 
-    Its digest is shown, and compared where one is given. Files that hold a secret key are refused.
+    Its digest is shown, and compared where one is given. Files that hold a secret key are refused. A key set
+    is a CompressedXofKeySet or a CompressedServerKey; a public key given with the latter belongs to it.
     """
     from streams.adapters import key_import
 
@@ -104,6 +117,7 @@ def import_(
     if derive and keyset is None:
         raise ConfigurationError("--derive goes with --keyset")
     imported = _take_in([_wanted(*one) for one in given if one[1] or one[2]])
+    _join(imported)
     if derive:
         with output.waiting("deriving what workers open (up to 2 min, once per machine)"):
             _derive(imported)
@@ -143,6 +157,21 @@ def _take_in(wanted: "list[tuple[Kind, Path, bytes | None]]") -> "list[Imported]
         return [key_import.take_in(directory, *one) for one in wanted]
 
 
+def _join(imported: "list[Imported]") -> None:
+    """Put a public key beside the server key that it was given with, which has none in it."""
+    from streams.adapters import key_import
+    from streams.adapters.key_store import key_directory
+    from streams.fhe.key_objects import KeyObject
+    from streams.fhe.keyset import KeyStore
+    from streams.settings import load_settings
+
+    found = {one.kind: one for one in imported}
+    keyset, public = found.get(key_import.KEYSET.name), found.get(key_import.PUBLIC_KEY.name)
+    if keyset is None or public is None or keyset.type_name != KeyObject.SERVER_KEY:
+        return
+    KeyStore(key_directory(load_settings().keys)).add_public_key(keyset.digest, Path(public.file))
+
+
 def _derive(imported: "list[Imported]") -> None:
     """As a worker does when the key set is announced; a public key beside it must be the set's own."""
     import httpx
@@ -152,7 +181,8 @@ def _derive(imported: "list[Imported]") -> None:
     from streams.adapters.key_store import key_directory
     from streams.domain.control import KeySetAnnouncement
     from streams.domain.errors import KeyMaterialError
-    from streams.fhe.keyset import RELEASES, KeyStore
+    from streams.fhe.key_objects import KeyObject
+    from streams.fhe.keyset import RELEASES, KeyFiles, KeyStore
     from streams.services.worker.material import Material
     from streams.settings import load_settings
 
@@ -170,7 +200,21 @@ def _derive(imported: "list[Imported]") -> None:
         async with httpx.AsyncClient() as http:
             return await Material(Downloads(root, http), KeyStore(root)).ensure(announcement)
 
-    folder = asyncio.run(ensure())
+    files = KeyFiles(asyncio.run(ensure()))
+    _say_held(files)
     public = found.get(key_import.PUBLIC_KEY.name)
-    if public is not None and Path(public.file).read_bytes() != (folder / "public").read_bytes():
+    if public is None or found[key_import.KEYSET.name].type_name == KeyObject.SERVER_KEY:
+        return
+    if Path(public.file).read_bytes() != files.public.read_bytes():
         raise KeyMaterialError(f"{public.file} is not the public key of this key set")
+
+
+def _say_held(files: "KeyFiles") -> None:
+    """Whose work a key set does not serve, and why."""
+    from streams.fhe import key_parts
+
+    lacks = files.lacks()
+    for work_class in key_parts.NEEDS:
+        reason = key_parts.held(lacks, work_class)
+        if reason:
+            output.say(reason)

@@ -13,6 +13,7 @@ import msgspec
 
 from streams.adapters.ethereum import abi
 from streams.adapters.ethereum.chain import EthereumChain
+from streams.adapters.key_store import Material
 from streams.devnet import chain_client, client, object_store, up
 from streams.devnet.chain_client import Wallet
 from streams.devnet.stack import Stack
@@ -21,7 +22,7 @@ from streams.domain.errors import ConfigurationError
 from streams.domain.events import KeyDigest
 from streams.fhe.keyset import Engine, KeyStore, cache_root
 from streams.ports import Entropy
-from streams.services.listener.key_fetcher import COMPRESSED_KEYSET
+from streams.services.listener.key_fetcher import COMPRESSED_KEYSET, PUBLIC_KEY, SERVER_KEY
 
 # The protocol counts key sets and reference strings from these numbers on.
 FIRST_KEY_ID: Final = (4 << 248) + 1
@@ -37,18 +38,26 @@ class DevnetKeys(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine
     keyset_digest: bytes
     crs_digest: bytes
+    public_digest: bytes = b""  # of the public key, where the key set is a server key alone
     key_id: bytes = b""  # empty before the activation
     crs_id: bytes = b""
 
 
-def generate(state: State, engine: Engine, seed: bytes, store: KeyStore | None = None) -> DevnetKeys:
+def generate(
+    state: State, engine: Engine, seed: bytes, store: KeyStore | None = None, *, has_server_key: bool = False
+) -> DevnetKeys:
     """Make, or find in the user's cache, the key set of a seed; the client key goes to the devnet's secrets.
 
     Raises: ConfigurationError for a seed of another length.
     """
-    made = client.generate_seeded(engine, seed, store)
+    made = client.generate_seeded(engine, seed, store, has_server_key=has_server_key)
     state.write_secret(client_key_file(state), made.client_key.read_bytes())
-    keys = DevnetKeys(engine=engine, keyset_digest=made.keyset_digest, crs_digest=made.crs_digest)
+    keys = DevnetKeys(
+        engine=engine,
+        keyset_digest=made.keyset_digest,
+        crs_digest=made.crs_digest,
+        public_digest=made.public_digest,
+    )
     known = find(state)
     if known is None or known.keyset_digest != keys.keyset_digest:
         _write(state, keys)
@@ -113,8 +122,7 @@ async def activate(state: State, servers: Stack, store: KeyStore) -> DevnetKeys:
         crs_id = await _next(host, contract, _ACTIVE_CRS, FIRST_CRS_ID)
         await asyncio.to_thread(_upload, servers, store, keys, key_id, crs_id)
         owner, urls = Wallet(host, chain_client.dev_accounts().owner), (up.bucket_url(servers),)
-        digest = KeyDigest(key_type=COMPRESSED_KEYSET, digest=keys.keyset_digest)
-        await chain_client.activate_key(owner, contract, key_id, urls, (digest,))
+        await chain_client.activate_key(owner, contract, key_id, urls, _digests(keys))
         await chain_client.activate_crs(owner, contract, crs_id, urls, keys.crs_digest)
     active = msgspec.structs.replace(keys, key_id=key_id, crs_id=crs_id)
     _write(state, active)
@@ -127,11 +135,23 @@ async def _next(chain: EthereumChain, contract: bytes, view: abi.Function, first
     return number.to_bytes(32, "big")
 
 
+def _digests(keys: DevnetKeys) -> tuple[KeyDigest, ...]:
+    if not keys.public_digest:
+        return (KeyDigest(key_type=COMPRESSED_KEYSET, digest=keys.keyset_digest),)
+    return (
+        KeyDigest(key_type=SERVER_KEY, digest=keys.keyset_digest),
+        KeyDigest(key_type=PUBLIC_KEY, digest=keys.public_digest),
+    )
+
+
 def _upload(servers: Stack, store: KeyStore, keys: DevnetKeys, key_id: bytes, crs_id: bytes) -> None:
+    kind = Material.SERVER_KEY if keys.public_digest else Material.KEYSET
     files = {
-        f"PUB/CompressedXofKeySet/{key_id.hex()}": store.keyset(keys.keyset_digest),
-        f"PUB/CRS/{crs_id.hex()}": store.crs(keys.crs_digest),
+        f"PUB/{kind}/{key_id.hex()}": store.keyset(keys.keyset_digest),
+        f"PUB/{Material.CRS}/{crs_id.hex()}": store.crs(keys.crs_digest),
     }
+    if keys.public_digest:
+        files[f"PUB/{Material.PUBLIC_KEY}/{key_id.hex()}"] = store.public_key(keys.keyset_digest)
     for name, file in files.items():
         object_store.upload(servers.s3_endpoint, servers.s3_credentials, servers.s3_bucket, name, file)
 

@@ -16,7 +16,8 @@ import msgspec
 
 from streams.domain.errors import ConfigurationError, OperationError
 from streams.fhe import clear
-from streams.fhe.keyset import CLEAR_MAGIC, Engine, KeyFiles, KeyStore, cache_root
+from streams.fhe.key_objects import CLEAR_MAGIC
+from streams.fhe.keyset import Engine, KeyFiles, KeyStore, cache_root
 from streams.fhe.suite import ClearValue, Decryptor, Encryptor
 from streams.ports import Entropy
 
@@ -35,13 +36,16 @@ class Generated(msgspec.Struct, frozen=True, kw_only=True):
     keyset_digest: bytes
     crs_digest: bytes
     secrets: str
+    public_digest: bytes = b""  # of the public key beside a server key
 
     @property
     def client_key(self) -> Path:
         return Path(self.secrets, CLIENT_KEY)
 
 
-def generate(engine: Engine, seed: bytes, secrets: Path, store: KeyStore) -> Generated:
+def generate(
+    engine: Engine, seed: bytes, secrets: Path, store: KeyStore, *, has_server_key: bool = False
+) -> Generated:
     """Makes key set, reference string and client key of a seed; what exists is kept.
 
     Takes 25-90 s for `tfhe-rs`, once: the secret folder remembers which digests belong to it.
@@ -49,6 +53,7 @@ def generate(engine: Engine, seed: bytes, secrets: Path, store: KeyStore) -> Gen
     Args:
         seed: 32 unpredictable bytes; the same seed gives the same keys, so it is as secret as they are.
         secrets: folder for the client key, readable by its owner only.
+        has_server_key: of `tfhe-rs`, a `CompressedServerKey` and a public key, not one object with both.
 
     Raises:
         ConfigurationError: the seed has another length.
@@ -58,31 +63,47 @@ def generate(engine: Engine, seed: bytes, secrets: Path, store: KeyStore) -> Gen
     record = secrets / "generated.json"
     if record.exists():
         found = msgspec.json.decode(record.read_bytes(), type=Generated)
-        if store.keyset(found.keyset_digest).exists() and store.crs(found.crs_digest).exists():
+        if _is_whole(found, store):
             return found
     secrets.mkdir(parents=True, exist_ok=True, mode=_SECRET_FOLDER_MODE)
     with tempfile.TemporaryDirectory(prefix="cipherstream-keys-") as folder:
-        keyset, crs = Path(folder, "keyset"), Path(folder, "crs")
-        client_key = _generate_into(engine, seed, keyset, crs)
+        keyset, crs, public = (Path(folder, name) for name in ("keyset", "crs", "public_key"))
+        if has_server_key:
+            client_key = native.generate_server_key(seed, keyset, public)
+            crs.write_bytes(native.generate_crs(_crs_seed(seed)))
+        else:
+            client_key = _generate_into(engine, seed, keyset, crs)
         _write_secret(secrets / CLIENT_KEY, client_key)
+        keyset_digest = store.add_keyset(keyset)
         generated = Generated(
             engine=engine,
-            keyset_digest=store.add_keyset(keyset),
+            keyset_digest=keyset_digest,
             crs_digest=store.add_crs(crs),
             secrets=str(secrets),
+            public_digest=store.add_public_key(keyset_digest, public) if has_server_key else b"",
         )
     record.write_bytes(msgspec.json.encode(generated))
     return generated
 
 
-def generate_seeded(engine: Engine, seed: bytes, store: KeyStore | None = None) -> Generated:
+def generate_seeded(
+    engine: Engine, seed: bytes, store: KeyStore | None = None, *, has_server_key: bool = False
+) -> Generated:
     """The key set of a published seed, for tests and known answers, in the user's cache."""
-    name = f"{engine}-{hashlib.sha256(seed).hexdigest()[:16]}"
-    return generate(engine, seed, cache_root() / "secrets" / name, store or KeyStore())
+    kind = f"{engine}-server-key" if has_server_key else engine
+    secrets = cache_root() / "secrets" / f"{kind}-{hashlib.sha256(seed).hexdigest()[:16]}"
+    return generate(engine, seed, secrets, store or KeyStore(), has_server_key=has_server_key)
+
+
+def _is_whole(found: Generated, store: KeyStore) -> bool:
+    files = [store.keyset(found.keyset_digest), store.crs(found.crs_digest)]
+    if found.public_digest:
+        files.append(store.public_key(found.keyset_digest))
+    return all(file.exists() for file in files)
 
 
 def _generate_into(engine: Engine, seed: bytes, keyset: Path, crs: Path) -> bytes:
-    crs_seed = hashlib.sha256(_CRS_SEED_TAG + seed).digest()
+    crs_seed = _crs_seed(seed)
     if engine == "clear":
         keyset.write_bytes(CLEAR_MAGIC + hashlib.sha256(seed).digest())
         crs.write_bytes(CLEAR_MAGIC + crs_seed)
@@ -90,6 +111,10 @@ def _generate_into(engine: Engine, seed: bytes, keyset: Path, crs: Path) -> byte
     client_key = native.generate(seed, keyset)
     crs.write_bytes(native.generate_crs(crs_seed))
     return client_key
+
+
+def _crs_seed(seed: bytes) -> bytes:
+    return hashlib.sha256(_CRS_SEED_TAG + seed).digest()
 
 
 def _write_secret(path: Path, content: bytes) -> None:

@@ -15,6 +15,8 @@ class KeySetAnnouncement(msgspec.Struct, frozen=True, kw_only=True, tag="keyset"
     engine: str
     release: str
     urls: tuple[str, ...]
+    stored_as: Literal["CompressedXofKeySet", "ServerKey"] = "CompressedXofKeySet"  # folder in a storage
+    public_digest: bytes = b""  # of the public key that was activated with it, where it has none in it
     version: int = 1
 
 

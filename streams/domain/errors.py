@@ -7,6 +7,7 @@ CipherstreamError
 │   ├── StoreError         Postgres is away
 │   ├── BlobError          the object store is away or an object is not there yet
 │   ├── KeyMissing         the key set that an item names is not on this machine yet
+│   │   └── KeyPartMissing it is, without the part that this class of work needs
 │   └── WorkerCrashed      the process that computed died, hung or ran out of memory
 ├── Irrecoverable          the component fails, dependents are blocked with the cause, dead letter
 │   ├── OperationError     unknown operation, wrong operands, division by zero, cycle
@@ -61,6 +62,10 @@ class BlobError(Recoverable):
 
 class KeyMissing(Recoverable):
     """The key set that this item names is not on this machine yet."""
+
+
+class KeyPartMissing(KeyMissing):
+    """The key set has not the part that this class of work needs."""
 
 
 class WorkerCrashed(Recoverable):

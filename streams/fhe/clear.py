@@ -19,7 +19,8 @@ from streams.domain.digest import keccak256
 from streams.domain.errors import InvalidInput, KeyMaterialError, OperationError
 from streams.domain.operations import TYPE_BITS, FheType
 from streams.fhe import arithmetic, coverage
-from streams.fhe.keyset import CLEAR_MAGIC, KeyFiles
+from streams.fhe.key_objects import CLEAR_MAGIC
+from streams.fhe.keyset import KeyFiles
 from streams.fhe.suite import ClearValue, Encrypted, Expanded, Operand, Tally
 
 STORED: Final = b"CLR1"

@@ -1,45 +1,63 @@
-"""The process that derives the files by purpose: `python -m streams.fhe.derive ENGINE KEYSET FOLDER`.
+"""The process that derives the files by purpose: `python -m streams.fhe.derive KIND FILE FOLDER`.
 
-A process of its own, because expanding a key set takes more memory than any worker is allowed.
+A process of its own, because expanding a key set takes more memory than any worker is allowed. It prints, as
+JSON, which parts the key set lacks.
 """
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from streams.domain.errors import KeyMaterialError
-from streams.fhe.keyset import CLEAR_MAGIC, PURPOSES
+import msgspec
+
+from streams.domain.errors import KeyMaterialError, KeyMissing
+from streams.fhe.key_objects import CLEAR_MAGIC, KeyObject, recognised
+from streams.fhe.key_parts import Part
+from streams.fhe.keyset import PUBLIC, PURPOSES
 
 
-def derive(engine: str, keyset: Path, folder: Path) -> None:
-    """Writes `public`, `compute` and `squash`; raises KeyMaterialError."""
-    if engine == "clear":
-        _derive_clear(keyset, folder)
-        return
+def derive(kind: str, source: Path, folder: Path) -> tuple[Part, ...]:
+    """Writes `public`, `compute` and `squash`, as far as the key set has them; what it lacks.
+
+    Args:
+        kind: an engine, whose key set the source is; or `public` for a public key alone.
+
+    Raises: KeyMaterialError, KeyMissing.
+    """
+    if kind == "clear":
+        return _derive_clear(source, folder)
     import cipherstream_tfhe as native
 
     try:
-        native.derive(keyset, folder)
+        if kind == PUBLIC:
+            native.derive_public_key(source, folder)
+            return ()
+        if recognised(source) is KeyObject.SERVER_KEY:
+            return (Part.PUBLIC, *(Part(name) for name in native.derive_server_key(source, folder)))
+        native.derive(source, folder)
     except native.FheError as error:
         raise KeyMaterialError(str(error)) from error
+    return ()
 
 
-def _derive_clear(keyset: Path, folder: Path) -> None:
+def _derive_clear(keyset: Path, folder: Path) -> tuple[Part, ...]:
     content = keyset.read_bytes()
     if not content.startswith(CLEAR_MAGIC):
         raise KeyMaterialError(f"{keyset} is not a clear key set")
     for purpose in PURPOSES:
         (folder / purpose).write_bytes(content)
+    return ()
 
 
 def main(arguments: Sequence[str]) -> int:
     """The command line."""
-    engine, keyset, folder = arguments
+    kind, source, folder = arguments
     try:
-        derive(engine, Path(keyset), Path(folder))
-    except (KeyMaterialError, OSError) as error:
+        lacks = derive(kind, Path(source), Path(folder))
+    except (KeyMaterialError, KeyMissing, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    sys.stdout.write(msgspec.json.encode(lacks).decode())
     return 0
 
 

@@ -1,10 +1,11 @@
 """Key sets on this machine: what was activated, by digest, and the files by purpose derived from it.
 
-<root>/<digest>/keyset            the activated bytes, `CompressedXofKeySet` or a clear key set
+<root>/<digest>/keyset            the activated bytes: any of `key_objects`
+<root>/<digest>/public_key        what goes with a `CompressedServerKey`, which has no public key in it
 <root>/<digest>/derived/compute   expanded server key: no noise-squashing keys, but the one for random numbers
-<root>/<digest>/derived/squash    the full server key; only sns-worker opens it
-<root>/<digest>/derived/public    compact public key
-<root>/<digest>/derived/manifest.json
+<root>/<digest>/derived/squash    the full server key, where it can squash; only sns-worker opens it
+<root>/<digest>/derived/public    compact public key, where there is one
+<root>/<digest>/derived/manifest.json   what was derived, and which parts the key set lacks
 <root>/crs/<digest>               reference strings
 
 Everything here is public material. Secret parts live in another folder, which no setting of a service names.
@@ -25,6 +26,8 @@ from typing import Final, Literal, TypeVar
 import msgspec
 
 from streams.domain.errors import KeyMaterialError, KeyMissing
+from streams.fhe.key_objects import KeyObject, recognised
+from streams.fhe.key_parts import Part
 
 Engine = Literal["tfhe-rs", "clear"]  # of a key set
 EngineName = Literal["tfhe-rs", "wave", "clear"]  # what computes; `wave` does on the key sets of `tfhe-rs`
@@ -32,8 +35,9 @@ EngineName = Literal["tfhe-rs", "wave", "clear"]  # what computes; `wave` does o
 RELEASES: Final[Mapping[str, str]] = {"tfhe-rs": "tfhe 1.6.3", "clear": "clear 1"}
 KEY_DOMAIN: Final = b"PDAT_KEY"
 CRS_DOMAIN: Final = b"PDAT_CRS"
-CLEAR_MAGIC: Final = b"CLRK"
-PURPOSES: Final = ("public", "compute", "squash")
+PUBLIC: Final = "public"
+PUBLIC_KEY: Final = "public_key"  # beside a key set that has none in it
+PURPOSES: Final = (PUBLIC, "compute", "squash")
 
 _MANIFEST: Final = "manifest.json"
 _CHUNK_BYTES: Final = 1 << 20
@@ -48,6 +52,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine
     release: str
     digest: str
+    lacks: tuple[Part, ...] = ()
 
 
 class KeyFiles(msgspec.Struct, frozen=True):
@@ -65,7 +70,12 @@ class KeyFiles(msgspec.Struct, frozen=True):
 
     @property
     def public(self) -> Path:
-        return self.folder / "public"
+        return self.folder / PUBLIC
+
+    def lacks(self) -> tuple[Part, ...]:
+        """Parts that the key set has not, so that there may be no such file; raises KeyMaterialError."""
+        manifest = manifest_of(self.folder, Manifest)
+        return () if manifest is None else manifest.lacks
 
 
 def cache_root() -> Path:
@@ -91,9 +101,8 @@ def keys_of(engine: EngineName) -> Engine:
 
 
 def engine_of(keyset: Path) -> Engine:
-    """Which engine a key set belongs to, by its first bytes."""
-    with keyset.open("rb") as file:
-        return "clear" if file.read(len(CLEAR_MAGIC)) == CLEAR_MAGIC else "tfhe-rs"
+    """Which engine a key set belongs to; raises KeyMissing, and KeyMaterialError for what is no key set."""
+    return "clear" if recognised(keyset) is KeyObject.CLEAR else "tfhe-rs"
 
 
 class KeyStore:
@@ -106,6 +115,10 @@ class KeyStore:
         """Where the activated bytes are, or will be."""
         return self.root / digest.hex() / "keyset"
 
+    def public_key(self, digest: bytes) -> Path:
+        """Where the public key is, or will be, that goes with the server key of that digest."""
+        return self.root / digest.hex() / PUBLIC_KEY
+
     def crs(self, digest: bytes) -> Path:
         """Where a reference string is, or will be."""
         return self.root / "crs" / digest.hex()
@@ -117,6 +130,16 @@ class KeyStore:
     def add_crs(self, source: Path, expected: bytes | None = None) -> bytes:
         """Takes a reference string in and returns its digest; raises KeyMaterialError as above."""
         return self._add(CRS_DOMAIN, source, expected, self.crs)
+
+    def add_public_key(self, digest: bytes, source: Path, expected: bytes | None = None) -> bytes:
+        """Takes in the public key that goes with the server key of `digest`, and returns its own digest.
+
+        Raises: KeyMaterialError if another one was expected, or is here already.
+        """
+        target = self.public_key(digest)
+        if target.exists() and file_digest(KEY_DOMAIN, target) != file_digest(KEY_DOMAIN, source):
+            raise KeyMaterialError(f"{target.parent} has another public key; delete it if it is wrong")
+        return self._add(KEY_DOMAIN, source, expected, lambda _: target)
 
     def _add(
         self, domain: bytes, source: Path, expected: bytes | None, place: Callable[[bytes], Path]
@@ -131,10 +154,10 @@ class KeyStore:
         return digest
 
     def ready(self, digest: bytes) -> KeyFiles | None:
-        """The files by purpose, if they have been derived here for this release."""
+        """The files by purpose, if they have been derived here for this release, of all that is here."""
         folder = self.root / digest.hex() / "derived"
         manifest = manifest_of(folder, Manifest)
-        if manifest is None:
+        if manifest is None or self._has_come(manifest, digest):
             return None
         if manifest.release != RELEASES[manifest.engine]:
             raise KeyMaterialError(f"{folder} is of {manifest.release}, this is {RELEASES[manifest.engine]}")
@@ -154,24 +177,45 @@ class KeyStore:
         if not keyset.exists():
             raise KeyMissing(f"key set {digest.hex()} is not on this machine")
         with locked(keyset.with_name(".lock")):
-            return self.ready(digest) or self._derive_into(keyset, digest)
+            return self.ready(digest) or self._derive(keyset, digest)
 
-    def _derive_into(self, keyset: Path, digest: bytes) -> KeyFiles:
+    def _has_come(self, manifest: Manifest, digest: bytes) -> bool:
+        """Whether the public key came after the rest was derived."""
+        return Part.PUBLIC in manifest.lacks and self.public_key(digest).exists()
+
+    def _derive(self, keyset: Path, digest: bytes) -> KeyFiles:
         target = keyset.with_name("derived")
-        engine = engine_of(keyset)
-        manifest = Manifest(engine=engine, release=RELEASES[engine], digest=digest.hex())
-        with drafted(target, manifest) as draft:
-            _derive_in_process(engine, keyset, draft)
+        manifest = manifest_of(target, Manifest) or self._derive_into(target, keyset, digest)
+        if self._has_come(manifest, digest):
+            self._complete(target, manifest, digest)
         return KeyFiles(target)
 
+    def _derive_into(self, target: Path, keyset: Path, digest: bytes) -> Manifest:
+        engine = engine_of(keyset)
+        with drafted(target) as draft:
+            lacks = _derive_in_process(engine, keyset, draft)
+            manifest = Manifest(engine=engine, release=RELEASES[engine], digest=digest.hex(), lacks=lacks)
+            seal(draft, manifest)
+        return manifest
 
-def _derive_in_process(engine: Engine, keyset: Path, folder: Path) -> None:
+    def _complete(self, folder: Path, manifest: Manifest, digest: bytes) -> None:
+        """Others have the folder open: each file in it is there whole or not at all, the manifest last."""
+        lacks = tuple(part for part in manifest.lacks if part is not Part.PUBLIC)
+        with tempfile.TemporaryDirectory(prefix=".public.", dir=folder.parent) as draft:
+            _derive_in_process(PUBLIC, self.public_key(digest), Path(draft))
+            seal(Path(draft), msgspec.structs.replace(manifest, lacks=lacks))
+            for name in (PUBLIC, _MANIFEST):
+                Path(draft, name).rename(folder / name)
+
+
+def _derive_in_process(kind: str, source: Path, folder: Path) -> tuple[Part, ...]:
     # Expansion takes about 3 GB, more than any worker may.
-    command = [sys.executable, "-m", "streams.fhe.derive", engine, str(keyset), str(folder)]
+    command = [sys.executable, "-m", "streams.fhe.derive", kind, str(source), str(folder)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         last = (result.stderr.strip() or "no message").splitlines()[-1]
-        raise KeyMaterialError(f"deriving from {keyset} failed ({result.returncode}): {last}")
+        raise KeyMaterialError(f"deriving from {source} failed ({result.returncode}): {last}")
+    return msgspec.json.decode(result.stdout, type=tuple[Part, ...])
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -195,13 +239,17 @@ def manifest_of(folder: Path, kind: type[_M]) -> _M | None:
         raise KeyMaterialError(f"the manifest in {folder} does not decode") from error
 
 
+def seal(folder: Path, manifest: msgspec.Struct) -> None:
+    """Writes what a folder of derived files says of itself; the last thing written into it."""
+    (folder / _MANIFEST).write_bytes(msgspec.json.encode(manifest))
+
+
 @contextlib.contextmanager
-def drafted(target: Path, manifest: msgspec.Struct) -> Generator[Path]:
-    """A folder to write derived files into; it becomes the target whole, with its manifest, or not at all."""
+def drafted(target: Path) -> Generator[Path]:
+    """A folder to write derived files into; once it was sealed it becomes the target, or nothing does."""
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         yield draft
-        (draft / _MANIFEST).write_bytes(msgspec.json.encode(manifest))
         draft.chmod(0o755)
         draft.rename(target)
     finally:

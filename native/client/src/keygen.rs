@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use tfhe::core_crypto::commons::generators::DeterministicSeeder;
 use tfhe::core_crypto::commons::math::random::{RandomGenerator, XofSeed};
 use tfhe::core_crypto::prelude::{DefaultRandomGenerator, LweCiphertextCount, NormalizedHammingWeightBound};
+use tfhe::shortint::engine::ShortintEngine;
 use tfhe::shortint::parameters::v1_5::meta::cpu::V1_5_META_PARAM_CPU_2_2_KS_PBS_PKE_TO_SMALL_ZKV2_TUNIFORM_2M128;
 use tfhe::xof_key_set::CompressedXofKeySet;
 use tfhe::zk::{CompactPkeCrs, ZkMSBZeroPaddingBitCount};
-use tfhe::{ClientKey, CompactPublicKey, Config, Tag};
+use tfhe::{ClientKey, CompactPublicKey, CompressedServerKey, Config, Seed, Tag};
 
 use crate::bytes::{to_bytes, write_key};
 use crate::errors::{detached, text, Outcome};
@@ -34,6 +36,56 @@ pub fn generate<'py>(py: Python<'py>, seed: [u8; 32], keyset: PathBuf) -> PyResu
         to_bytes(&client_key)
     })?;
     Ok(PyBytes::new(py, &client_key))
+}
+
+/// Writes a compressed server key and its public key, each a file of its own, and returns the client key.
+///
+/// Without `squashing` the server key has none of the parts that squash noise, which are most of its size.
+#[pyfunction]
+#[pyo3(signature = (seed, server_key, public_key, squashing = true))]
+pub fn generate_server_key<'py>(
+    py: Python<'py>,
+    seed: [u8; 32],
+    server_key: PathBuf,
+    public_key: PathBuf,
+    squashing: bool,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let client_key = detached(py, || {
+        let (secret, rest) = halves(seed);
+        let client_key = ClientKey::generate_with_seed(config(), secret);
+        with_seeded_engine(rest, || {
+            let keys = if squashing { client_key.clone() } else { without_squashing(client_key.clone()) };
+            write_key(&CompressedServerKey::new(&keys), &server_key)?;
+            write_key(&CompactPublicKey::new(&client_key), &public_key)
+        })?;
+        to_bytes(&client_key)
+    })?;
+    Ok(PyBytes::new(py, &client_key))
+}
+
+/// The client key's own seed, and the one of all that is drawn for the keys made with it.
+fn halves(seed: [u8; 32]) -> (Seed, Seed) {
+    let number = |at: usize| {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&seed[at..at + 16]);
+        Seed(u128::from_le_bytes(bytes))
+    };
+    (number(0), number(16))
+}
+
+/// Runs `work` while this thread draws from a seed, so that the same seed makes the same keys.
+fn with_seeded_engine<T>(seed: Seed, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    let mut seeder = DeterministicSeeder::<DefaultRandomGenerator>::new(seed);
+    let seeded = ShortintEngine::new_from_seeder(&mut seeder);
+    let before = ShortintEngine::with_thread_local_mut(|engine| std::mem::replace(engine, seeded));
+    let outcome = work();
+    ShortintEngine::with_thread_local_mut(|engine| *engine = before);
+    outcome
+}
+
+fn without_squashing(key: ClientKey) -> ClientKey {
+    let (key, public, compression, _, _, re_randomization, oprf, tag) = key.into_raw_parts();
+    ClientKey::from_raw_parts(key, public, compression, None, None, re_randomization, oprf, tag)
 }
 
 /// Writes a public key that belongs to no key set: what a list for another network was encrypted with.

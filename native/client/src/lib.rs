@@ -19,6 +19,7 @@ fn cipherstream_client(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<sample::SampleKey>()?;
     module.add_function(wrap_pyfunction!(keygen::generate, module)?)?;
     module.add_function(wrap_pyfunction!(keygen::generate_crs, module)?)?;
+    module.add_function(wrap_pyfunction!(keygen::generate_server_key, module)?)?;
     module.add_function(wrap_pyfunction!(keygen::generate_stranger, module)?)?;
     errors::register(module)
 }

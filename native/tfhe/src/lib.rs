@@ -25,6 +25,8 @@ fn cipherstream_tfhe(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<proof::ProofKey>()?;
     module.add_class::<squash::SquashKey>()?;
     module.add_function(wrap_pyfunction!(derive::derive, module)?)?;
+    module.add_function(wrap_pyfunction!(derive::derive_server_key, module)?)?;
+    module.add_function(wrap_pyfunction!(derive::derive_public_key, module)?)?;
     module.add_function(wrap_pyfunction!(machine::instruction_set, module)?)?;
     module.add_function(wrap_pyfunction!(operations::opcodes, module)?)?;
     errors::register(module)

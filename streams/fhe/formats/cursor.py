@@ -43,10 +43,24 @@ class Cursor:
             place = self.at
             self._require(self.u32() == mark, place, f"version or variant {mark}")
 
+    def choice(self, count: int) -> int:
+        """One of so many variants, 32 bits."""
+        place = self.at
+        variant = self.u32()
+        self._require(variant < count, place, f"variant below {count}")
+        return variant
+
     def present(self) -> None:
         """An optional part that has to be there."""
         place = self.at
         self._require(self.u8() == 1, place, "a part that is present")
+
+    def optional(self) -> bool:
+        """Whether an optional part is there."""
+        place = self.at
+        flag = self.u8()
+        self._require(flag in (0, 1), place, "flag of an optional part")
+        return flag == 1
 
     def wrapped(self, expected: int | None = None) -> int:
         """A number in a struct of its own, version 0; of one value if that is given."""
@@ -72,6 +86,10 @@ class Cursor:
         """A string that has to be this one."""
         place = self.at
         self._require(bytes(self.raw()) == expected.encode(), place, repr(expected))
+
+    def taken(self, size: int) -> memoryview:
+        """So many bytes."""
+        return self._take(size)
 
     def raw(self) -> memoryview:
         """Bytes behind their count."""

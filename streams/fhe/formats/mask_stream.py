@@ -1,7 +1,8 @@
 """The public randomness of a seeded key: AES-128 in counter mode, as key generation drew it.
 
-All keys of a set are drawn from one stream, one after another; each file entry names the block at which its
-part begins. Only bodies are stored, the masks are drawn again.
+All keys of a `CompressedXofKeySet` are drawn from one stream, one after another; each file entry names the
+block at which its part begins. The keys of a `CompressedServerKey` have a seed and a stream each. Only bodies
+are stored, the masks are drawn again.
 """
 
 from dataclasses import dataclass
@@ -23,15 +24,16 @@ _AES: Any = AES  # its own annotations are not complete
 class MaskStart:
     """Where in which stream the masks of a key begin."""
 
-    seed: bytes  # 8 bytes of domain separator, then the seed itself
+    seed: bytes  # 8 bytes of domain separator, then the seed itself; or the cipher's key
     block: int
     byte: int
+    is_key: bool = False  # the seed is the cipher's key and the counter begins at 0
 
     def words(self, count: int) -> NDArray[np.uint64]:
         """The next `count` words of the stream; raises KeyMaterialError at a start inside of a block."""
         if self.byte:
             raise KeyMaterialError(f"masks that begin at byte {self.byte} of a block are not known here")
-        key, first = _initialised(self.seed)
+        key, first = (self.seed, 0) if self.is_key else _initialised(self.seed)
         # The counter is one little-endian number of 128 bits.
         counter = Counter.new(128, initial_value=(first + self.block) % (1 << 128), little_endian=True)
         cipher = _AES.new(key, _AES.MODE_CTR, counter=counter)

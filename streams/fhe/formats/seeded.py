@@ -8,7 +8,7 @@ import numpy as np
 from streams.domain.errors import KeyMaterialError
 from streams.fhe.devices.words import Words
 from streams.fhe.formats.cursor import Cursor
-from streams.fhe.formats.mask_stream import MaskStart
+from streams.fhe.formats.mask_stream import BLOCK_BYTES, MaskStart
 from streams.fhe.parameters import Gadget
 
 WIDE_WORD_BYTES: Final = 16  # of the keys that squash noise: nothing here computes with them
@@ -98,11 +98,12 @@ def _gadget(cursor: Cursor, gadget: Gadget) -> None:
 
 
 def _start(cursor: Cursor, bits: int = 64) -> MaskStart:
-    # CompressionSeed 1, parameters of the cipher 0, kind of seed 0: extensible (1), XofSeed 0
-    cursor.marks(1, 0, 0, 1, 0)
-    seed = bytes(cursor.raw())
+    cursor.marks(1, 0, 0)  # CompressionSeed, parameters of the cipher, kind of seed
+    is_key = not cursor.choice(2)  # the cipher's key (0), or extensible (1)
+    cursor.marks(0)
+    seed = bytes(cursor.taken(BLOCK_BYTES) if is_key else cursor.raw())
     cursor.marks(0, 0)  # TableIndex, AesIndex
     block = cursor.u128()
     byte = cursor.wrapped()
     native_modulus(cursor, bits)
-    return MaskStart(seed, block, byte)
+    return MaskStart(seed, block, byte, is_key)

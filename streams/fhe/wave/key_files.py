@@ -21,9 +21,9 @@ from streams.fhe.devices.cpu import CpuDevice
 from streams.fhe.devices.cpu_storage import CpuStorage
 from streams.fhe.devices.re_randomisation import PublicKey, ReRandomiser
 from streams.fhe.devices.words import flat
-from streams.fhe.formats import xof_key_set
-from streams.fhe.formats.xof_key_set import ActivatedKeys
-from streams.fhe.keyset import drafted, locked, manifest_of
+from streams.fhe.formats import activated
+from streams.fhe.formats.activated import ActivatedKeys
+from streams.fhe.keyset import PUBLIC_KEY, drafted, locked, manifest_of, seal
 from streams.fhe.parameters import COMPRESSION, PINNED
 
 RELEASE: Final = "wave 1"  # of these files' layout
@@ -49,6 +49,7 @@ def derived(keyset: Path) -> Path:
 
     Raises:
         KeyMissing: the key set is not on this machine.
+        KeyPartMissing: it lacks what computing takes, as a `CompressedServerKey` may.
         KeyMaterialError: it is not of the release and the parameters that can be read.
     """
     folder = keyset.with_name("wave")
@@ -97,9 +98,10 @@ def _is_ready(folder: Path) -> bool:
 
 
 def _derive(keyset: Path, folder: Path) -> None:
-    keys = xof_key_set.read(keyset)
-    with drafted(folder, Manifest(release=RELEASE)) as draft:
+    keys = activated.read(keyset, keyset.with_name(PUBLIC_KEY))
+    with drafted(folder) as draft:
         _write(keys, draft)
+        seal(draft, Manifest(release=RELEASE))
 
 
 def _write(keys: ActivatedKeys, folder: Path) -> None:
@@ -117,8 +119,7 @@ def _write(keys: ActivatedKeys, folder: Path) -> None:
         flat(keys.pack.expanded()), packed.glwe_dimension, packed.polynomial_size, packed.packing.level
     )
     (folder / "pack").write_bytes(pack.to_bytes())
-    public = keys.public.expanded().reshape(-1)
-    (folder / "public").write_bytes(public.tobytes() + keys.re_randomise.expanded().tobytes())
+    (folder / "public").write_bytes(keys.public.tobytes() + keys.re_randomise.expanded().tobytes())
 
 
 def _re_randomiser(path: Path) -> ReRandomiser:

@@ -5,29 +5,31 @@ skips those that `keysets.v1` has, and then compares each tenant's log. So a cra
 """
 
 import itertools
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 import structlog
 
 from streams.adapters.ethereum.chain import Head
-from streams.adapters.key_store import KEYSET_FILE, DigestMismatch, KeyStore, Material, first_bytes
+from streams.adapters.key_store import DigestMismatch, KeyStore, Material
 from streams.adapters.telemetry.metrics import Metrics
 from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
-from streams.domain.errors import KeyMissing, UndecodableLog
+from streams.domain.errors import KeyMaterialError, KeyMissing, UndecodableLog
 from streams.domain.events import ActivateCrs, ActivateKey, decode_host_log
 from streams.domain.facts import Log as ChainLog
-from streams.fhe.keyset import RELEASES, Engine
+from streams.fhe.key_objects import KeyObject, recognised
+from streams.fhe.keyset import RELEASES
 from streams.ports import Log
 from streams.services.crashpoints import crashpoint
 from streams.services.listener.key_facts import announce, announced, tell
 from streams.services.listener.reading import BlockSource, LogReader, LogSource, linked
 from streams.settings import HostChainSettings
 
-_CLEAR_PREFIX: Final = b"CLRK"
-COMPRESSED_KEYSET: Final = 3  # key type of the set that is activated and digested
+# Key types of an activation. A set in one object is taken where there is one, as the network's operators do.
+SERVER_KEY: Final = 0
+PUBLIC_KEY: Final = 1
+COMPRESSED_KEYSET: Final = 3
 RECENT_BLOCKS: Final = 1_000  # below the head: of these a node may have the block and not find its logs yet
 _HEADERS_MAX: Final = 100  # asked for at once
 _RANGE_BLOCKS: Final = 10_000
@@ -135,7 +137,8 @@ class KeyFetcher:
                 continue  # somebody else has, or a newer one
             try:
                 handled += await self._activate(activation)
-            except DigestMismatch as error:  # the same bytes again would be as wrong; a restart asks again
+            except (DigestMismatch, KeyMaterialError) as error:
+                # The same bytes again would be as wrong; a restart asks again, perhaps of a newer release.
                 _log.error(str(error), action="key_refused", key_id=ident.hex())
                 del self._open[ident]
             except KeyMissing as error:
@@ -173,8 +176,8 @@ class KeyFetcher:
             transaction = f"0x{log.transaction_hash.hex()}"
             _log.error(str(error), action="undecodable_activation", transaction=transaction)
             return None
-        if isinstance(event, ActivateKey) and not _keyset_digest(event):
-            _log.error("a key without a compressed set", action="key_ignored", key_id=event.key_id.hex())
+        if isinstance(event, ActivateKey) and _wanted(event) is None:
+            _log.error("a key without a server key or a set", action="key_ignored", key_id=event.key_id.hex())
             return None
         return event if isinstance(event, ActivateKey | ActivateCrs) else None
 
@@ -185,7 +188,7 @@ class KeyFetcher:
         kind = "key" if isinstance(activation, ActivateKey) else "crs"
         try:
             announcement = await self._fetch(activation)
-        except KeyMissing as error:
+        except (KeyMissing, KeyMaterialError) as error:
             self._metrics.counter(_FAIL[kind]).inc()
             if isinstance(error, DigestMismatch):
                 self._metrics.counter(_MISMATCH[kind]).inc()
@@ -207,26 +210,44 @@ class KeyFetcher:
             crs_id, digest, urls = activation.crs_id, activation.digest, activation.urls
             await self._store.fetch(Material.CRS, crs_id, digest, urls)
             return CrsAnnouncement(crs_id=crs_id, digest=digest, urls=urls)
-        digest = _keyset_digest(activation)
-        folder = await self._store.fetch(Material.KEYSET, activation.key_id, digest, activation.urls)
-        engine = _engine(folder)
+        return await self._fetch_keyset(activation)
+
+    async def _fetch_keyset(self, activation: ActivateKey) -> KeySetAnnouncement:
+        material = _wanted(activation)
+        assert material is not None  # or it would not be open
+        key_id, urls = activation.key_id, activation.urls
+        digest = _digest(activation, _KEY_TYPES[material])
+        folder = await self._store.fetch(material, key_id, digest, urls)
+        found = recognised(folder / material.file)
+        public = _digest(activation, PUBLIC_KEY) if found is KeyObject.SERVER_KEY else b""
+        if public:
+            await self._store.fetch(Material.PUBLIC_KEY, key_id, public, urls)
+        engine = "clear" if found is KeyObject.CLEAR else "tfhe-rs"
         return KeySetAnnouncement(
-            key_id=activation.key_id,
+            key_id=key_id,
             digest=digest,
             engine=engine,
             release=RELEASES[engine],
-            urls=activation.urls,
+            urls=urls,
+            stored_as="ServerKey" if material is Material.SERVER_KEY else "CompressedXofKeySet",
+            public_digest=public,
         )
 
 
-def _keyset_digest(activation: ActivateKey) -> bytes:
-    digests = (entry.digest for entry in activation.digests if entry.key_type == COMPRESSED_KEYSET)
+_KEY_TYPES: Final[Mapping[Material, int]] = {
+    Material.KEYSET: COMPRESSED_KEYSET,
+    Material.SERVER_KEY: SERVER_KEY,
+}
+
+
+def _wanted(activation: ActivateKey) -> Material | None:
+    """Which of the activated objects is taken as the key set."""
+    return next((material for material, kind in _KEY_TYPES.items() if _digest(activation, kind)), None)
+
+
+def _digest(activation: ActivateKey, key_type: int) -> bytes:
+    digests = (entry.digest for entry in activation.digests if entry.key_type == key_type)
     return next(digests, b"")
-
-
-def _engine(folder: Path) -> Engine:
-    prefix = first_bytes(folder / KEYSET_FILE, len(_CLEAR_PREFIX))
-    return "clear" if prefix == _CLEAR_PREFIX else "tfhe-rs"
 
 
 def _activated(activation: Activation) -> bytes:

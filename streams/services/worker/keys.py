@@ -10,7 +10,14 @@ from typing import Final, Protocol
 import structlog
 
 from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
-from streams.domain.errors import BrokerError, ConfigurationError, KeyMissing, Recoverable, Undecodable
+from streams.domain.errors import (
+    BrokerError,
+    ConfigurationError,
+    KeyMissing,
+    KeyPartMissing,
+    Recoverable,
+    Undecodable,
+)
 from streams.fhe.keyset import RELEASES
 from streams.messages.codec import decode_announcement
 from streams.messages.topics import KEYSETS
@@ -69,6 +76,7 @@ class Keys:
         self._key_ids: list[bytes] = []
         self._newest: dict[type[Announcement], bytes] = {}
         self._away: dict[bytes, str] = {}  # why, by what is being tried now
+        self._lacking: dict[bytes, str] = {}  # of these, what is here without a part
         self._is_read = asyncio.Event()  # what was announced before, so that the newest is known
         self._is_read.set()
 
@@ -87,7 +95,12 @@ class Keys:
             await self._clock.sleep(_BACKOFF_S[1])
 
     async def wait(self, identity: bytes, timeout_s: float = KEY_WAIT_S) -> None:
-        """Return when this key set or reference string is open; raises KeyMissing."""
+        """Return when this key set or reference string is open.
+
+        Raises: KeyMissing; at once and as KeyPartMissing when it is here without what this work needs.
+        """
+        if identity in self._lacking:
+            raise KeyPartMissing(self._lacking[identity])
         try:
             async with asyncio.timeout(timeout_s):
                 await self._event(identity).wait()
@@ -116,6 +129,7 @@ class Keys:
             await self._open_at_last(announcement, identity)
         finally:
             self._away.pop(identity, None)
+            self._lacking.pop(identity, None)
         self._tell()
 
     async def _open_at_last(self, announcement: Announcement, identity: bytes) -> None:
@@ -124,11 +138,19 @@ class Keys:
             try:
                 await self._open(announcement, await self._store.ensure(announcement))
             except Recoverable as error:
-                self._away[identity] = str(error)
-                self._tell()
-                _log.warning("key is away", action="key_away", key_id=identity.hex(), reason=str(error))
+                self._is_away(identity, error)
                 await self._clock.sleep(_BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)])
                 tries += 1
+
+    def _is_away(self, identity: bytes, error: Recoverable) -> None:
+        reason = self._away[identity] = str(error)
+        self._lacking.pop(identity, None)
+        if isinstance(error, KeyPartMissing):
+            self._lacking[identity] = reason
+            _log.warning("key lacks a part", action="key_part_missing", key_id=identity.hex(), reason=reason)
+        else:
+            _log.warning("key is away", action="key_away", key_id=identity.hex(), reason=reason)
+        self._tell()
 
     async def _follow_all(self) -> None:
         unread = set(range(await self._from.partitions(KEYSETS)))

@@ -6,24 +6,27 @@ import os
 from pathlib import Path
 
 from streams.adapters.key_store import KeyStore as Downloads
-from streams.adapters.key_store import Material as Kind
 from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
+from streams.fhe import key_parts
 from streams.fhe.keyset import KeyStore
 
 
 class Material:
     """Files by purpose and reference strings by announcement; both stores share one root."""
 
-    def __init__(self, downloads: Downloads, store: KeyStore) -> None:
+    def __init__(self, downloads: Downloads, store: KeyStore, work_class: str = "") -> None:
+        """`work_class` is the work that the key sets are for, so that they must have what it needs."""
         self._downloads = downloads
         self._store = store
         self._deriving = asyncio.Lock()  # it blocks for long: one I/O thread, and others for all else
+        self._work_class = work_class
 
     async def ensure(self, announcement: Announcement) -> Path:
         """Folder with a key set's files by purpose, or file of a reference string.
 
         Raises:
             KeyMissing: no storage URL has it now.
+            KeyPartMissing: it is here, without a part that this class of work needs.
             KeyMaterialError: it does not decode, or was derived by another release.
         """
         if isinstance(announcement, CrsAnnouncement):
@@ -32,20 +35,25 @@ class Material:
 
     async def _keyset(self, announcement: KeySetAnnouncement) -> Path:
         digest = announcement.digest
-        ready = self._store.ready(digest)
-        if ready is not None:
-            return ready.folder
-        if not self._store.keyset(digest).exists():
-            folder = await self._downloads.ensure(announcement)
-            _link(folder / Kind.KEYSET.file, self._store.keyset(digest))
+        if self._store.ready(digest) is None and not self._store.keyset(digest).exists():
+            _link(await self._downloads.ensure(announcement), self._store.keyset(digest))
+        if announcement.public_digest:
+            await self._public_key(announcement)
         async with self._deriving:
-            return (await asyncio.to_thread(self._store.derive, digest)).folder
+            files = await asyncio.to_thread(self._store.derive, digest)
+        key_parts.check(files.lacks(), self._work_class)
+        return files.folder
+
+    async def _public_key(self, announcement: KeySetAnnouncement) -> None:
+        here = self._store.public_key(announcement.digest)
+        source = here if here.exists() else await self._downloads.ensure_public_key(announcement)
+        self._store.add_public_key(announcement.digest, source, announcement.public_digest)
 
     async def _crs(self, announcement: CrsAnnouncement) -> Path:
         here = self._store.crs(announcement.digest)
         if here.exists():
             return here
-        return await self._downloads.ensure(announcement) / Kind.CRS.file
+        return await self._downloads.ensure(announcement)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -195,7 +195,7 @@ class _Worker:
         root = key_directory(settings.keys)
         return Keys(
             self._log,
-            Material(Downloads(root, http, settings.keys.url), KeyStore(root)),
+            Material(Downloads(root, http, settings.keys.url), KeyStore(root), self._kind.name),
             self._pool,
             self._runtime.clock,
             engine=keys_of(known_engine(settings.engine.name)),

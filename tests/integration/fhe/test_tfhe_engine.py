@@ -7,7 +7,8 @@ from streams.devnet import client
 from streams.domain.errors import InvalidInput, KeyMaterialError, OperationError
 from streams.domain.operations import BY_NAME, FheType
 from streams.fhe import clear
-from streams.fhe.keyset import CLEAR_MAGIC, KeyFiles
+from streams.fhe.key_objects import CLEAR_MAGIC
+from streams.fhe.keyset import KeyFiles
 from streams.fhe.known_answers import KnownAnswers
 from streams.fhe.suite import ClearValue, Encrypted, Plain
 from streams.fhe.tfhe_rs import TfheCompute, TfheProof, TfheSquash

@@ -14,7 +14,8 @@ from streams.domain.operations import BY_NAME, FheType
 from streams.domain.results import Ciphertext
 from streams.domain.work import ComputeWork, Step
 from streams.fhe import clear, engines
-from streams.fhe.formats import xof_key_set
+from streams.fhe.formats import public_key, xof_key_set
+from streams.fhe.formats.seeded import SeededRows
 from streams.fhe.keyset import KeyFiles, KeyStore
 from streams.fhe.suite import ClearValue, Encrypted, Plain
 from streams.fhe.tfhe_rs import TfheSquash
@@ -45,14 +46,16 @@ def samples(generated: client.Generated, files: KeyFiles) -> client.TfheSamples:
 
 
 def test_expanded_keys_are_the_words_that_the_crate_expands(keyset: Path, files: KeyFiles) -> None:
-    keys = xof_key_set.read(keyset)
+    public, keys = xof_key_set.read(keyset)
     stored = files.compute.read_bytes()
     for name in ("switch", "cast", "pack", "re_randomise"):
         assert getattr(keys, name).expanded().tobytes() in stored, name
-    assert keys.public.expanded().tobytes() in files.public.read_bytes()
+    assert public.expanded().tobytes() in files.public.read_bytes()
+    assert public.expanded().reshape(-1).tolist() == public_key.read(files.public).tolist()
     # The crate keeps bootstrap keys transformed: what is computed with them shows whether they are right.
-    blocks = [getattr(keys, field.name).start.block for field in fields(keys)]
-    assert len(set(blocks)) == len(blocks)
+    parts = (getattr(keys, field.name) for field in fields(keys))
+    blocks = [rows.start.block for rows in (public, *parts) if isinstance(rows, SeededRows)]
+    assert len(set(blocks)) == len(blocks) == 8
 
 
 def test_the_files_are_made_once(keyset: Path) -> None:

@@ -22,7 +22,8 @@ from streams.domain.control import CrsAnnouncement, KeySetAnnouncement, WorkerHe
 from streams.domain.digest import keccak256
 from streams.domain.results import Result, decode_result
 from streams.domain.work import Work, encode_work
-from streams.fhe.keyset import CLEAR_MAGIC, KeyStore
+from streams.fhe.key_objects import CLEAR_MAGIC
+from streams.fhe.keyset import KeyStore
 from streams.messages import claim_check
 from streams.messages.codec import encode, key_of
 from streams.settings import KafkaSettings, load_settings

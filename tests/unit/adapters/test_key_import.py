@@ -42,7 +42,7 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.option)
 def test_material_lies_where_a_download_would(directory: Path, tmp_path: Path, kind: Kind) -> None:
-    content = serialised(kind.type_name)
+    content = serialised(kind.type_names[0])
     domain = b"PDAT_CRS" if kind is CRS else b"PDAT_KEY"
     digest = hashlib.shake_256(domain + content).digest(32)
     found = take_in(directory, kind, write(tmp_path, content), digest)
@@ -51,8 +51,14 @@ def test_material_lies_where_a_download_would(directory: Path, tmp_path: Path, k
     assert Path(found.file).read_bytes() == content
 
 
+def test_a_server_key_is_a_key_set_too(directory: Path, tmp_path: Path) -> None:
+    content = serialised("high_level_api::CompressedServerKey")
+    found = take_in(directory, KEYSET, write(tmp_path, content))
+    assert (found.type_name, Path(found.file).name) == ("high_level_api::CompressedServerKey", KEYSET.file)
+
+
 async def test_a_service_finds_it_without_a_question(directory: Path, tmp_path: Path) -> None:
-    found = take_in(directory, KEYSET, write(tmp_path, serialised(KEYSET.type_name)))
+    found = take_in(directory, KEYSET, write(tmp_path, serialised(KEYSET.type_names[0])))
 
     def refuse(request: httpx.Request) -> httpx.Response:
         raise AssertionError(f"asked for {request.url}")
@@ -64,7 +70,7 @@ async def test_a_service_finds_it_without_a_question(directory: Path, tmp_path: 
 
 
 def test_what_is_here_already_is_kept(directory: Path, tmp_path: Path) -> None:
-    source = write(tmp_path, serialised(CRS.type_name))
+    source = write(tmp_path, serialised(CRS.type_names[0]))
     first = take_in(directory, CRS, source)
     again = take_in(directory, CRS, source, first.digest)
     assert (again.file, again.is_new) == (first.file, False)
@@ -72,7 +78,7 @@ def test_what_is_here_already_is_kept(directory: Path, tmp_path: Path) -> None:
 
 
 def test_a_kept_file_that_was_changed_is_told(directory: Path, tmp_path: Path) -> None:
-    source = write(tmp_path, serialised(CRS.type_name))
+    source = write(tmp_path, serialised(CRS.type_names[0]))
     first = take_in(directory, CRS, source)
     Path(first.file).write_bytes(b"rotten")
     with pytest.raises(KeyMaterialError, match="delete the folder"):
@@ -81,7 +87,7 @@ def test_a_kept_file_that_was_changed_is_told(directory: Path, tmp_path: Path) -
 
 def test_another_digest_is_refused(directory: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyMaterialError, match=f"expected is {'00' * 32}"):
-        take_in(directory, KEYSET, write(tmp_path, serialised(KEYSET.type_name)), bytes(32))
+        take_in(directory, KEYSET, write(tmp_path, serialised(KEYSET.type_names[0])), bytes(32))
     assert kept(directory) == []
 
 
@@ -100,7 +106,7 @@ def test_a_secret_key_is_refused_without_a_word_of_it(
 def test_a_secret_key_behind_a_public_one_is_found(directory: Path, tmp_path: Path, before: int) -> None:
     hidden = bytes(before) + serialised("high_level_api::ClientKey")
     for shift in range(0, 60, 7):  # the name lies on either side of the border between two chunks
-        source = write(tmp_path, serialised(KEYSET.type_name, bytes(shift) + hidden))
+        source = write(tmp_path, serialised(KEYSET.type_names[0], bytes(shift) + hidden))
         with pytest.raises(KeyMaterialError, match="holds a secret key"):
             take_in(directory, KEYSET, source)
     assert kept(directory) == []
@@ -126,7 +132,7 @@ def test_another_type_is_named(directory: Path, tmp_path: Path, kind: Kind) -> N
         text("0.5") + bytes(4) + text("0.1") + text(""),
         serialised("a\nb"),
         serialised("x" * 129),
-        serialised(KEYSET.type_name)[:40],
+        serialised(KEYSET.type_names[0])[:40],
     ],
 )
 def test_what_is_no_safe_serialisation_is_refused(directory: Path, tmp_path: Path, content: bytes) -> None:
@@ -147,8 +153,8 @@ def test_a_file_that_is_not_there_is_told(directory: Path, tmp_path: Path) -> No
 
 
 def test_a_file_larger_than_its_kind_is_refused(tmp_path: Path) -> None:
-    source = write(tmp_path, serialised(PUBLIC_KEY.type_name))
+    source = write(tmp_path, serialised(PUBLIC_KEY.type_names[0]))
     with source.open("r+b") as file:
-        file.truncate(PUBLIC_KEY.size_bytes_max + 1)  # a hole: it takes no room
+        file.truncate(PUBLIC_KEY.material.size_bytes_max + 1)  # a hole: it takes no room
     with pytest.raises(KeyMaterialError, match="larger than"):
         key_import.check(PUBLIC_KEY, source)

@@ -11,6 +11,7 @@ from unit.adapters.test_key_import import serialised
 from streams.adapters.key_import import CRS, KEYSET, PUBLIC_KEY
 from streams.cli import app
 from streams.domain.errors import ConfigurationError, KeyMaterialError
+from streams.fhe.keyset import KeyStore
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CIPHERSTREAM_KEYS__DIRECTORY", str(tmp_path / "keys"))
     for kind in (KEYSET, CRS, PUBLIC_KEY):
-        (tmp_path / kind.option).write_bytes(serialised(kind.type_name))
+        (tmp_path / kind.option).write_bytes(serialised(kind.type_names[0]))
     return {f"--{kind.option}": str(tmp_path / kind.option) for kind in (KEYSET, CRS, PUBLIC_KEY)}
 
 
@@ -40,6 +41,21 @@ def test_all_three_are_taken_in_and_their_digests_told(files: dict[str, str], tm
     again = keys_import(*given(files))
     assert again.stderr.count("was here already") == 3
     assert found["key set"]["digest"] in again.stderr
+
+
+def test_a_public_key_is_put_beside_the_server_key_that_it_was_given_with(
+    files: dict[str, str], tmp_path: Path
+) -> None:
+    Path(files["--keyset"]).write_bytes(serialised("high_level_api::CompressedServerKey"))
+    result = keys_import(*given(files), "--json")
+    digests = {one["kind"]: bytes.fromhex(one["digest"]) for one in json.loads(result.stdout)}
+    beside = KeyStore(tmp_path / "keys").public_key(digests["key set"])
+    assert beside.read_bytes() == Path(files["--public-key"]).read_bytes()
+
+
+def test_a_whole_key_set_takes_no_public_key(files: dict[str, str], tmp_path: Path) -> None:
+    assert keys_import(*given(files)).exit_code == 0
+    assert not list((tmp_path / "keys").rglob("public_key"))
 
 
 @pytest.mark.parametrize("prefix", ["", "0x"])
@@ -80,3 +96,10 @@ def test_options_that_make_no_sense_are_refused(
 def test_a_key_set_that_cannot_be_derived_is_told(files: dict[str, str]) -> None:
     with pytest.raises(KeyMaterialError, match="deriving from"):
         keys_import("--keyset", files["--keyset"], "--derive")
+
+
+def test_a_server_key_is_of_the_crate_s_engine_only() -> None:
+    with pytest.raises(ConfigurationError, match="--server-key goes with --engine tfhe-rs"):
+        CliRunner().invoke(
+            app, ["keys", "generate", "--engine", "clear", "--server-key"], catch_exceptions=False
+        )

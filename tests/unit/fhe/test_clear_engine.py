@@ -8,7 +8,8 @@ from streams.devnet.client import ClearDecryptor, ClearEncryptor
 from streams.domain.errors import InvalidInput, KeyMaterialError, OperationError
 from streams.domain.operations import BY_NAME, FheType
 from streams.fhe import clear, engines
-from streams.fhe.keyset import CLEAR_MAGIC, PURPOSES, KeyFiles
+from streams.fhe.key_objects import CLEAR_MAGIC
+from streams.fhe.keyset import PURPOSES, KeyFiles
 from streams.fhe.suite import ClearValue, Encrypted, Expanded, Plain
 
 U64, BOOL = FheType.UINT64, FheType.BOOL

@@ -7,6 +7,7 @@ import pytest
 from streams.devnet import client
 from streams.domain.errors import ConfigurationError, KeyMaterialError, KeyMissing
 from streams.fhe import derive, keyset
+from streams.fhe.key_parts import Part
 from streams.fhe.keyset import CRS_DOMAIN, KEY_DOMAIN, KeyStore
 
 SEED = bytes(range(32))
@@ -133,3 +134,69 @@ def test_the_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/somebody")
     assert keyset.cache_root() == Path("/home/somebody/.cache/cipherstream")
+
+
+SERVER_KEY = bytes(99)  # what stands for one: who derives is a stand-in too
+
+
+class Derives:
+    """In place of the process that derives: of a server key without a key that squashes."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, kind: str, source: Path, folder: Path) -> tuple[Part, ...]:
+        self.asked.append(kind)
+        name = "public" if kind == "public" else "compute"
+        (folder / name).write_bytes(source.read_bytes())
+        return () if kind == "public" else (Part.PUBLIC, Part.SQUASHING)
+
+
+@pytest.fixture
+def derives(monkeypatch: pytest.MonkeyPatch) -> Derives:
+    derives = Derives()
+    monkeypatch.setattr(keyset, "_derive_in_process", derives)
+    monkeypatch.setattr(keyset, "engine_of", lambda _: "tfhe-rs")
+    return derives
+
+
+@pytest.fixture
+def digest(store: KeyStore, tmp_path: Path) -> bytes:
+    (tmp_path / "given").write_bytes(SERVER_KEY)
+    return store.add_keyset(tmp_path / "given")
+
+
+def test_what_a_server_key_lacks_is_remembered(store: KeyStore, derives: Derives, digest: bytes) -> None:
+    files = store.derive(digest)
+    assert files.lacks() == (Part.PUBLIC, Part.SQUASHING)
+    assert (files.compute.exists(), files.public.exists(), files.squash.exists()) == (True, False, False)
+    assert store.derive(digest) == files
+    assert derives.asked == ["tfhe-rs"]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_public_key_may_come_before_or_after(
+    store: KeyStore, derives: Derives, digest: bytes, tmp_path: Path, *, is_first: bool
+) -> None:
+    (tmp_path / "public").write_bytes(b"public key")
+    if not is_first:
+        store.derive(digest)
+    store.add_public_key(digest, tmp_path / "public", keyset.file_digest(KEY_DOMAIN, tmp_path / "public"))
+    assert store.ready(digest) is None
+    files = store.derive(digest)
+    assert (files.lacks(), files.public.read_bytes()) == ((Part.SQUASHING,), b"public key")
+    assert store.ready(digest) == files
+    assert derives.asked == ["tfhe-rs", "public"]
+    assert {path.name for path in files.folder.iterdir()} == {"compute", "public", "manifest.json"}
+
+
+def test_a_server_key_has_one_public_key(store: KeyStore, digest: bytes, tmp_path: Path) -> None:
+    first, other = tmp_path / "first", tmp_path / "other"
+    first.write_bytes(b"public key")
+    other.write_bytes(b"another")
+    with pytest.raises(KeyMaterialError, match="announced is"):
+        store.add_public_key(digest, first, bytes(32))
+    assert store.add_public_key(digest, first) == store.add_public_key(digest, first)
+    with pytest.raises(KeyMaterialError, match="has another public key"):
+        store.add_public_key(digest, other)
+    assert store.public_key(digest).read_bytes() == b"public key"

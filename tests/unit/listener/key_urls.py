@@ -11,6 +11,12 @@ URL = "http://store/bucket"
 KEYSET, CRS = b"CLRK" + bytes(60), b"reference string"
 
 
+def serialised(type_name: str, content: bytes = b"content") -> bytes:
+    """What TFHE-rs writes before an object, and then the object."""
+    texts = [len(text).to_bytes(8, "little") + text.encode() for text in ("0.5", "0.1", type_name)]
+    return texts[0] + bytes(4) + texts[1] + texts[2] + content
+
+
 def digest_of(material: Material, body: bytes) -> bytes:
     return hashlib.shake_256(material.domain + body).digest(32)
 

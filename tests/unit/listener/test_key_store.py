@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 from key_urls import CRS, KEYSET, URL, Storage, digest_of, listing
 
@@ -32,9 +33,20 @@ def left_behind(directory: Path) -> list[str]:
 
 
 async def test_a_key_set_is_found_under_its_direct_key(tmp_path: Path) -> None:
-    folder = await KeyStore(tmp_path, Storage({DIRECT: KEYSET}).client()).ensure(ANNOUNCED)
-    assert (folder / KEYSET_FILE).read_bytes() == KEYSET
-    assert folder == tmp_path / "downloads" / DIGEST.hex()
+    file = await KeyStore(tmp_path, Storage({DIRECT: KEYSET}).client()).ensure(ANNOUNCED)
+    assert file.read_bytes() == KEYSET
+    assert file == tmp_path / "downloads" / DIGEST.hex() / KEYSET_FILE
+
+
+async def test_a_server_key_and_its_public_key_have_places_of_their_own(tmp_path: Path) -> None:
+    announced = msgspec.structs.replace(
+        ANNOUNCED, stored_as="ServerKey", public_digest=digest_of(Material.PUBLIC_KEY, b"public")
+    )
+    objects = {f"ServerKey/{IDENT.hex()}": KEYSET, f"PublicKey/{IDENT.hex()}": b"public"}
+    storage = Storage({f"{URL}/PUB/{name}": content for name, content in objects.items()})
+    store = KeyStore(tmp_path, storage.client())
+    assert (await store.ensure(announced)).read_bytes() == KEYSET
+    assert (await store.ensure_public_key(announced)).read_bytes() == b"public"
 
 
 async def test_a_reference_string_has_a_domain_of_its_own(tmp_path: Path) -> None:
@@ -42,8 +54,8 @@ async def test_a_reference_string_has_a_domain_of_its_own(tmp_path: Path) -> Non
     assert digest != digest_of(Material.KEYSET, CRS)
     storage = Storage({f"{URL}/PUB/CRS/{IDENT.hex()}": CRS})
     announced = CrsAnnouncement(crs_id=IDENT, digest=digest, urls=(f"{URL}/",))
-    folder = await KeyStore(tmp_path, storage.client()).ensure(announced)
-    assert (folder / CRS_FILE).read_bytes() == CRS
+    file = await KeyStore(tmp_path, storage.client()).ensure(announced)
+    assert (file.name, file.read_bytes()) == (CRS_FILE, CRS)
 
 
 async def test_what_is_here_is_not_asked_for_again(tmp_path: Path) -> None:
@@ -62,7 +74,7 @@ async def test_a_storage_that_fails_is_left_alone_for_a_while(tmp_path: Path) ->
     assert len(storage.asked) == FAILURES_MAX
     storage.objects[DIRECT] = KEYSET
     await clock.advance(OPEN_S)
-    assert (await store.ensure(ANNOUNCED)).is_dir()
+    assert (await store.ensure(ANNOUNCED)).is_file()
 
 
 async def test_two_at_once_download_once(tmp_path: Path) -> None:
@@ -81,8 +93,8 @@ async def test_a_bucket_is_listed_where_the_direct_key_is_not_there(tmp_path: Pa
             f"{URL}/{key}": KEYSET,
         }
     )
-    folder = await KeyStore(tmp_path, storage.client()).ensure(ANNOUNCED)
-    assert (folder / KEYSET_FILE).read_bytes() == KEYSET
+    file = await KeyStore(tmp_path, storage.client()).ensure(ANNOUNCED)
+    assert file.read_bytes() == KEYSET
 
 
 async def test_a_url_below_a_bucket_lists_with_its_prefix(tmp_path: Path) -> None:
@@ -152,9 +164,9 @@ async def test_a_crashed_download_is_replaced(tmp_path: Path) -> None:
     draft = tmp_path / "downloads" / f"{DIGEST.hex()}.draft"
     draft.mkdir(parents=True)
     (draft / KEYSET_FILE).write_bytes(b"half")
-    folder = await KeyStore(tmp_path, Storage({DIRECT: KEYSET}).client()).ensure(ANNOUNCED)
-    assert (folder / KEYSET_FILE).read_bytes() == KEYSET
-    assert left_behind(tmp_path) == [folder.name]
+    file = await KeyStore(tmp_path, Storage({DIRECT: KEYSET}).client()).ensure(ANNOUNCED)
+    assert file.read_bytes() == KEYSET
+    assert left_behind(tmp_path) == [file.parent.name]
 
 
 def test_the_folder_is_the_configured_one_or_in_the_users_cache(

@@ -1,13 +1,13 @@
 """Activated keys: downloaded after finality, announced once, told to every tenant, whatever is killed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from unittest.mock import AsyncMock
 
 import pytest
 from eth_abi.abi import encode
 from fake_chain import FakeChain, a_log, facts_of
-from key_urls import CRS, KEYSET, URL, Storage, digest_of
+from key_urls import CRS, KEYSET, URL, Storage, digest_of, serialised
 
 from streams.adapters.ethereum.chain import Head
 from streams.adapters.key_store import KeyStore, Material
@@ -32,15 +32,22 @@ LAG = 2
 KeyActivation = KeyActivated | CrsActivated
 CRS_KEY = f"crs/{2:064x}".encode()
 KillAt = Callable[[str], type[BaseException]]
+XOF = serialised("high_level_api::CompressedXofKeySet")
+SERVER, PUBLIC = serialised("high_level_api::CompressedServerKey"), b"public key"
 OBJECTS: dict[str, bytes | int] = {
     f"{URL}/PUB/CompressedXofKeySet/{1:064x}": KEYSET,
     f"{URL}/PUB/CRS/{2:064x}": CRS,
-    f"{URL}/PUB/CompressedXofKeySet/{3:064x}": KEYSET[4:],
+    f"{URL}/PUB/CompressedXofKeySet/{3:064x}": XOF,
 }
 
 
-def key_log(ident: int, body: bytes, key_type: int = 3) -> Log:
-    digests = [(0, b"\1" * 32), (key_type, digest_of(Material.KEYSET, body))]
+def key_log(ident: int, body: bytes) -> Log:
+    return activation_log(ident, {0: b"another form of it", 3: body})
+
+
+def activation_log(ident: int, bodies: Mapping[int, bytes]) -> Log:
+    """Activation of objects by key type."""
+    digests = [(kind, digest_of(Material.KEYSET, body)) for kind, body in bodies.items()]
     data = encode(["uint256", "string[]", "(uint8,bytes)[]"], [ident, [URL], digests])
     return a_log(CONTRACT, ident, data, (event_topic("ActivateKey(uint256,string[],(uint8,bytes)[])"),))
 
@@ -94,7 +101,7 @@ async def test_an_activation_counts_when_it_is_final(rig: Rig) -> None:
 
 
 async def test_the_announcement_says_engine_and_release_and_never_the_key(rig: Rig) -> None:
-    rig.chain.mine(1, [key_log(1, KEYSET), crs_log(2), key_log(3, KEYSET[4:])])
+    rig.chain.mine(1, [key_log(1, KEYSET), crs_log(2), key_log(3, XOF)])
     rig.chain.mine(LAG)
     await rig.fetcher().step()
     clear, crs, other = await announced(rig.log)
@@ -188,7 +195,7 @@ async def test_an_old_key_that_cannot_be_had_does_not_hide_the_active_one(rig: R
     url, body = next(iter(OBJECTS.items()))
     rig.storage.objects[url] = old
     rig.chain.mine(1, [key_log(1, KEYSET)])
-    rig.chain.mine(1, [key_log(3, KEYSET[4:])])
+    rig.chain.mine(1, [key_log(3, XOF)])
     rig.chain.mine(LAG)
     assert await rig.fetcher().step() == 1
     rig.storage.objects[url] = body
@@ -269,9 +276,75 @@ async def test_what_lies_deep_is_read_in_ranges(rig: Rig) -> None:
     assert sum(len(call.args[0]) for call in asked.await_args_list) <= RECENT_BLOCKS + 1
 
 
+def stored(rig: Rig, **objects: bytes) -> None:
+    rig.storage.objects.update({f"{URL}/PUB/{kind}/{7:064x}": body for kind, body in objects.items()})
+
+
+async def test_a_server_key_is_announced_with_its_public_key(rig: Rig) -> None:
+    stored(rig, ServerKey=SERVER, PublicKey=PUBLIC)
+    rig.chain.mine(1, [activation_log(7, {0: SERVER, 1: PUBLIC})])
+    rig.chain.mine(LAG)
+    assert await rig.fetcher().step() == 1
+    (announcement,) = await announced(rig.log)
+    assert isinstance(announcement, KeySetAnnouncement)
+    assert (announcement.engine, announcement.stored_as) == ("tfhe-rs", "ServerKey")
+    assert announcement.digest == digest_of(Material.SERVER_KEY, SERVER)
+    assert announcement.public_digest == digest_of(Material.PUBLIC_KEY, PUBLIC)
+    assert rig.ids("ours") == [7]
+
+
+async def test_a_server_key_waits_for_the_public_key_that_was_activated_with_it(rig: Rig) -> None:
+    stored(rig, ServerKey=SERVER)
+    rig.chain.mine(1, [activation_log(7, {0: SERVER, 1: PUBLIC})])
+    rig.chain.mine(LAG)
+    fetcher = rig.fetcher()
+    with pytest.raises(KeyMissing):
+        await fetcher.step()
+    assert rig.ids("ours") == []
+    stored(rig, PublicKey=PUBLIC)
+    assert await fetcher.step() == 1
+    assert rig.ids("ours") == [7]
+
+
+async def test_a_server_key_that_was_activated_alone_is_announced_alone(rig: Rig) -> None:
+    stored(rig, ServerKey=SERVER)
+    rig.chain.mine(1, [activation_log(7, {0: SERVER})])
+    rig.chain.mine(LAG)
+    await rig.fetcher().step()
+    (announcement,) = await announced(rig.log)
+    assert isinstance(announcement, KeySetAnnouncement)
+    assert announcement.public_digest == b""
+
+
+async def test_which_object_it_is_is_read_from_it_and_not_from_its_place(rig: Rig) -> None:
+    stored(rig, CompressedXofKeySet=SERVER, PublicKey=PUBLIC)
+    rig.chain.mine(1, [activation_log(7, {1: PUBLIC, 3: SERVER})])
+    rig.chain.mine(LAG)
+    await rig.fetcher().step()
+    (announcement,) = await announced(rig.log)
+    assert isinstance(announcement, KeySetAnnouncement)
+    assert announcement.stored_as == "CompressedXofKeySet"
+    assert announcement.public_digest == digest_of(Material.PUBLIC_KEY, PUBLIC)
+
+
+@pytest.mark.parametrize("body", [b"nothing known", serialised("high_level_api::ServerKey")])
+async def test_another_object_is_refused_and_the_older_key_stays(rig: Rig, body: bytes) -> None:
+    stored(rig, ServerKey=body)
+    rig.chain.mine(1, [key_log(1, KEYSET), activation_log(7, {0: body}), crs_log(2)])
+    rig.chain.mine(LAG)
+    fetcher = rig.fetcher()
+    assert await fetcher.step() == 2
+    assert rig.ids("ours") == [1, 2]
+    assert rig.counted("activate_key_fail") == 1
+    asked = len(rig.storage.asked)
+    assert await fetcher.step() == 0
+    await rig.fetcher().step()
+    assert len(rig.storage.asked) == asked, "what was downloaded is kept for a release that can read it"
+
+
 async def test_events_that_cannot_be_used_are_passed_over(rig: Rig) -> None:
     broken = a_log(CONTRACT, 0, b"short", (event_topic("ActivateCrs(uint256,string[],bytes)"),))
-    rig.chain.mine(1, [broken, key_log(1, KEYSET, key_type=1), a_log(CONTRACT, 7), crs_log(2)])
+    rig.chain.mine(1, [broken, activation_log(1, {1: PUBLIC}), a_log(CONTRACT, 7), crs_log(2)])
     rig.chain.mine(LAG)
     assert await rig.fetcher().step() == 1
     assert rig.ids("ours") == [2]

@@ -3,13 +3,16 @@
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from streams.adapters.key_store import CRS_FILE
 from streams.adapters.key_store import KeyStore as Downloads
 from streams.domain.control import CrsAnnouncement, KeySetAnnouncement
-from streams.domain.errors import KeyMissing
-from streams.fhe.keyset import CLEAR_MAGIC, CRS_DOMAIN, KEY_DOMAIN, KeyFiles, KeyStore, file_digest
+from streams.domain.errors import KeyMaterialError, KeyMissing, KeyPartMissing
+from streams.fhe.key_objects import CLEAR_MAGIC
+from streams.fhe.key_parts import Part
+from streams.fhe.keyset import CRS_DOMAIN, KEY_DOMAIN, KeyFiles, KeyStore, file_digest
 from streams.services.worker.material import Material
 
 KEYSET = CLEAR_MAGIC + bytes(32)
@@ -96,3 +99,80 @@ async def test_a_reference_string_that_was_made_here_is_taken(material: Material
 async def test_material_that_no_url_has_is_missing(material: Material, tmp_path: Path) -> None:
     with pytest.raises(KeyMissing):
         await material.ensure(keyset(tmp_path))
+
+
+SERVER, PUBLIC = b"server key", b"public key"
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeySetAnnouncement:
+    """Announcement of a server key with its public key; deriving copies, and finds no key that squashes."""
+
+    def derived(kind: str, source: Path, folder: Path) -> tuple[Part, ...]:
+        (folder / ("public" if kind == "public" else "compute")).write_bytes(source.read_bytes())
+        return () if kind == "public" else (Part.PUBLIC, Part.SQUASHING)
+
+    monkeypatch.setattr("streams.fhe.keyset._derive_in_process", derived)
+    monkeypatch.setattr("streams.fhe.keyset.engine_of", lambda _: "tfhe-rs")
+    return KeySetAnnouncement(
+        key_id=b"\1" * 32,
+        digest=digest_of(tmp_path, KEY_DOMAIN, SERVER),
+        engine="tfhe-rs",
+        release="tfhe 1.6.3",
+        urls=("http://store/bucket",),
+        stored_as="ServerKey",
+        public_digest=digest_of(tmp_path, KEY_DOMAIN, PUBLIC),
+    )
+
+
+def material_for(work_class: str, bucket: Bucket, root: Path) -> Material:
+    http = httpx.AsyncClient(transport=httpx.MockTransport(bucket))
+    return Material(Downloads(root, http), KeyStore(root), work_class)
+
+
+async def test_a_server_key_comes_with_its_public_key(
+    bucket: Bucket, tmp_path: Path, server: KeySetAnnouncement
+) -> None:
+    material = material_for("tfhe", bucket, tmp_path / "keys")
+    bucket.objects[f"/bucket/PUB/ServerKey/{'01' * 32}"] = SERVER
+    with pytest.raises(KeyMissing, match="PublicKey"):
+        await material.ensure(server)
+    bucket.objects[f"/bucket/PUB/PublicKey/{'01' * 32}"] = PUBLIC
+    files = KeyFiles(await material.ensure(server))
+    assert (files.compute.read_bytes(), files.public.read_bytes()) == (SERVER, PUBLIC)
+    asked = len(bucket.asked)
+    assert KeyFiles(await material.ensure(server)) == files
+    assert len(bucket.asked) == asked
+
+
+async def test_what_a_key_set_lacks_is_missed_by_the_work_that_needs_it(
+    bucket: Bucket, tmp_path: Path, server: KeySetAnnouncement
+) -> None:
+    bucket.objects[f"/bucket/PUB/ServerKey/{'01' * 32}"] = SERVER
+    alone = msgspec.structs.replace(server, public_digest=b"")
+    for work_class, part in (("tfhe", "no public key"), ("sns", "no squashing key")):
+        with pytest.raises(KeyPartMissing, match=part):
+            await material_for(work_class, bucket, tmp_path / "keys").ensure(alone)
+
+
+async def test_a_public_key_that_was_imported_ends_the_wait(
+    bucket: Bucket, tmp_path: Path, server: KeySetAnnouncement
+) -> None:
+    bucket.objects[f"/bucket/PUB/ServerKey/{'01' * 32}"] = SERVER
+    alone = msgspec.structs.replace(server, public_digest=b"")
+    material = material_for("tfhe", bucket, tmp_path / "keys")
+    with pytest.raises(KeyPartMissing):
+        await material.ensure(alone)
+    (tmp_path / "public").write_bytes(PUBLIC)
+    KeyStore(tmp_path / "keys").add_public_key(server.digest, tmp_path / "public")
+    assert KeyFiles(await material.ensure(alone)).public.read_bytes() == PUBLIC
+
+
+async def test_another_public_key_than_the_activated_is_refused(
+    bucket: Bucket, tmp_path: Path, server: KeySetAnnouncement
+) -> None:
+    bucket.objects[f"/bucket/PUB/ServerKey/{'01' * 32}"] = SERVER
+    (tmp_path / "public").write_bytes(b"of another set")
+    KeyStore(tmp_path / "keys").add_public_key(server.digest, tmp_path / "public")
+    with pytest.raises(KeyMaterialError, match="announced is"):
+        await material_for("tfhe", bucket, tmp_path / "keys").ensure(server)

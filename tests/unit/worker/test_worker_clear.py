@@ -26,7 +26,8 @@ from streams.domain.operations import BY_NAME, FheType
 from streams.domain.results import Ciphertext, Computed, Failed, Proven, Squashed
 from streams.domain.work import ComputeWork, ProofWork, SquashWork, Step
 from streams.fhe.clear import SQUASHED, STORED, decode, encode, encode_list
-from streams.fhe.keyset import CLEAR_MAGIC, PURPOSES
+from streams.fhe.key_objects import CLEAR_MAGIC
+from streams.fhe.keyset import PURPOSES
 from streams.fhe.suite import ClearValue
 from streams.services.worker.backlog import Backlog
 from streams.services.worker.compute import ComputeExecutor

@@ -4,8 +4,15 @@ from pathlib import Path
 import pytest
 from worker_bench import Bench, NoChild
 
+from streams.adapters.memory.clock import FakeClock, settle
 from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
-from streams.domain.errors import BrokerError, ConfigurationError, KeyMaterialError, KeyMissing
+from streams.domain.errors import (
+    BrokerError,
+    ConfigurationError,
+    KeyMaterialError,
+    KeyMissing,
+    KeyPartMissing,
+)
 from streams.messages.codec import encode, key_of
 from streams.services.worker.keys import Keys
 
@@ -115,6 +122,23 @@ async def test_a_key_set_that_is_gone_does_not_hold_up_the_others(
     await announce(bench, keyset(1), keyset(2))
     await followed(bench, keys, b"\2" if lost == b"\1" else b"\1")
     assert said[-1] == (is_healthy, f"1 known; {lost.hex()}: the bucket is gone")
+
+
+async def test_work_that_lacks_a_part_is_held_at_once_and_not_any_more_when_it_came(bench: Bench) -> None:
+    clock, said = FakeClock(), list[tuple[bool, str]]()
+    lacking = Flaky(KeyPartMissing("no public key"))
+    keys = Keys(
+        *(bench.log, lacking, Recorded(), clock), engine="clear", on_state=lambda *how: said.append(how)
+    )
+    taking = asyncio.create_task(keys.take(keyset()))
+    await settle()
+    with pytest.raises(KeyPartMissing, match="no public key"):
+        await keys.wait(b"\1")
+    assert (said[-1], keys.key_ids) == ((False, "0 known; 01: no public key"), ())
+    await clock.advance(1)
+    await taking
+    await keys.wait(b"\1")
+    assert said[-1] == (True, "1 known")
 
 
 async def test_an_announcement_that_comes_again_is_known(bench: Bench) -> None:

@@ -23,14 +23,14 @@ ENDING = ("--fd", "3", "--parent", "1")
 @pytest.mark.parametrize(("threads", "slots"), [(2, 2), (8, 8), (32, 8)])
 def test_proofs_have_eight_threads_at_most(threads: int, slots: int) -> None:
     kind = zkproof_worker.kind_of(ZkproofSettings())
-    assert slots_of(kind, threads) == slots
+    assert slots_of(kind, EngineSettings(), threads) == slots
     chosen = child.arguments([*child_command(kind, EngineSettings(), threads)[3:], *ENDING])
     assert (chosen.threads, chosen.slots) == (threads, slots)
 
 
 def test_the_number_of_proofs_at_a_time_is_the_one_that_is_set() -> None:
     kind = zkproof_worker.kind_of(ZkproofSettings(worker_thread_count=3))
-    assert slots_of(kind, 32) == 3
+    assert slots_of(kind, EngineSettings(), 32) == 3
 
 
 def test_each_class_of_worker_keeps_as_many_key_sets_open_as_are_set() -> None:

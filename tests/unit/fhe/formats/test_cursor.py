@@ -40,6 +40,18 @@ def test_a_missing_part_is_refused() -> None:
         cursor(bytes(1)).present()
 
 
+def test_an_optional_part_is_there_or_not_and_nothing_else() -> None:
+    assert [cursor(bytes([flag])).optional() for flag in (0, 1)] == [False, True]
+    with pytest.raises(KeyMaterialError, match="flag of an optional part at byte 0"):
+        cursor(b"\2").optional()
+
+
+def test_a_variant_is_one_of_those_that_are_known() -> None:
+    assert cursor(bytes([1, 0, 0, 0])).choice(2) == 1
+    with pytest.raises(KeyMaterialError, match="variant below 2 at byte 0"):
+        cursor(bytes([2, 0, 0, 0])).choice(2)
+
+
 def test_a_count_beyond_the_bytes_takes_no_memory() -> None:
     with pytest.raises(KeyMaterialError, match="18446744073709551615 bytes more"):
         cursor(b"\xff" * 8).raw()

@@ -32,6 +32,14 @@ def test_a_later_start_is_the_same_stream() -> None:
     assert MaskStart(SEED, 16, 0).words(32).tolist() == whole[32:].tolist()
 
 
+@pytest.mark.parametrize("start", [0, 1, 255, 256])
+def test_a_seed_that_is_the_key_counts_from_zero(start: int) -> None:
+    cipher = AES.new(SEED[:16], AES.MODE_ECB)
+    blocks = [cipher.encrypt((start + i).to_bytes(16, "little")) for i in range(2)]
+    words = MaskStart(SEED[:16], start, 0, is_key=True).words(4)
+    assert words.astype("<u8").tobytes() == b"".join(blocks)
+
+
 def test_another_seed_is_another_stream() -> None:
     assert MaskStart(SEED[::-1], 0, 0).words(1) != MaskStart(SEED, 0, 0).words(1)
 
