@@ -97,7 +97,7 @@ class AccountUnblocked(msgspec.Struct, frozen=True):
 
 
 class KeyDigest(msgspec.Struct, frozen=True):
-    """Digest of one part of a key set; type 3 is the compressed set."""
+    """Digest of one object of a key: its server key (type 0), its public key (1), or a set of both (3)."""
 
     key_type: int
     digest: bytes
