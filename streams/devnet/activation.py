@@ -122,7 +122,7 @@ async def activate(state: State, servers: Stack, store: KeyStore) -> DevnetKeys:
         crs_id = await _next(host, contract, _ACTIVE_CRS, FIRST_CRS_ID)
         await asyncio.to_thread(_upload, servers, store, keys, key_id, crs_id)
         owner, urls = Wallet(host, chain_client.dev_accounts().owner), (up.bucket_url(servers),)
-        await chain_client.activate_key(owner, contract, key_id, urls, _digests(keys))
+        await chain_client.activate_key(owner, contract, key_id, urls, key_digests(keys))
         await chain_client.activate_crs(owner, contract, crs_id, urls, keys.crs_digest)
     active = msgspec.structs.replace(keys, key_id=key_id, crs_id=crs_id)
     _write(state, active)
@@ -135,7 +135,8 @@ async def _next(chain: EthereumChain, contract: bytes, view: abi.Function, first
     return number.to_bytes(32, "big")
 
 
-def _digests(keys: DevnetKeys) -> tuple[KeyDigest, ...]:
+def key_digests(keys: DevnetKeys) -> tuple[KeyDigest, ...]:
+    """What the activation says of each object of a key set."""
     if not keys.public_digest:
         return (KeyDigest(key_type=COMPRESSED_KEYSET, digest=keys.keyset_digest),)
     return (
@@ -144,7 +145,8 @@ def _digests(keys: DevnetKeys) -> tuple[KeyDigest, ...]:
     )
 
 
-def _upload(servers: Stack, store: KeyStore, keys: DevnetKeys, key_id: bytes, crs_id: bytes) -> None:
+def public_objects(store: KeyStore, keys: DevnetKeys, key_id: bytes, crs_id: bytes) -> dict[str, Path]:
+    """Files of a key set and its reference string by their names in a public storage."""
     kind = Material.SERVER_KEY if keys.public_digest else Material.KEYSET
     files = {
         f"PUB/{kind}/{key_id.hex()}": store.keyset(keys.keyset_digest),
@@ -152,7 +154,11 @@ def _upload(servers: Stack, store: KeyStore, keys: DevnetKeys, key_id: bytes, cr
     }
     if keys.public_digest:
         files[f"PUB/{Material.PUBLIC_KEY}/{key_id.hex()}"] = store.public_key(keys.keyset_digest)
-    for name, file in files.items():
+    return files
+
+
+def _upload(servers: Stack, store: KeyStore, keys: DevnetKeys, key_id: bytes, crs_id: bytes) -> None:
+    for name, file in public_objects(store, keys, key_id, crs_id).items():
         object_store.upload(servers.s3_endpoint, servers.s3_credentials, servers.s3_bucket, name, file)
 
 

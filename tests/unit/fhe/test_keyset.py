@@ -200,3 +200,23 @@ def test_a_server_key_has_one_public_key(store: KeyStore, digest: bytes, tmp_pat
     with pytest.raises(KeyMaterialError, match="has another public key"):
         store.add_public_key(digest, other)
     assert store.public_key(digest).read_bytes() == b"public key"
+
+
+def test_a_made_server_key_has_its_public_key_beside_it(
+    store: KeyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(seed: bytes, server_key: Path, public_key: Path) -> bytes:
+        server_key.write_bytes(b"server key")
+        public_key.write_bytes(b"public key")
+        return seed
+
+    monkeypatch.setattr(client.native, "generate_server_key", made)
+    monkeypatch.setattr(client.native, "generate_crs", lambda _: b"reference string")
+    found = client.generate("tfhe-rs", SEED, tmp_path / "secrets", store, has_server_key=True)
+    beside = store.public_key(found.keyset_digest)
+    assert beside.read_bytes() == b"public key"
+    assert found.public_digest == keyset.file_digest(KEY_DOMAIN, beside)
+    assert client.generate("tfhe-rs", SEED, tmp_path / "secrets", store, has_server_key=True) == found
+    beside.unlink()
+    client.generate("tfhe-rs", SEED, tmp_path / "secrets", store, has_server_key=True)
+    assert beside.exists()
