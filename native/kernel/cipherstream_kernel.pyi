@@ -1,6 +1,7 @@
 """The SIMD kernel: batches of TFHE bootstraps; see `native/kernel/src`.
 
-Arrays are C-contiguous buffers of the named integers, results are little-endian words as bytes. The results do not
+Arrays are C-contiguous buffers of the named integers, u128 as pairs of u64 with the low one first; results are
+little-endian words as bytes. The results do not
 depend on `threads`, on `path` (a name out of `instruction_sets()`, by default the fastest), on the size of the batch
 or on a ciphertext's place in it. All functions raise ValueError for a wrong shape.
 """
@@ -62,6 +63,39 @@ class PackingKey:
     def to_bytes(self) -> bytes: ...
     def pack(self, lwes: Buffer, threads: int = 1, path: str | None = None) -> bytes:
         """u64 `[count][2049]` to the one u64 `[dimension + 1][polynomial_size]` that holds them as coefficients."""
+
+class SquashingKey:
+    """GGSW ciphertexts of the bits of the small key in 128-bit words, in the Fourier domain."""
+
+    @staticmethod
+    def header(dimension: int) -> bytes:
+        """What a prepared key begins with; the steps follow, in any number of pieces."""
+    @staticmethod
+    def transform(standard: Buffer, path: str | None = None) -> bytes:
+        """Steps of a prepared key, from u128 `[step][level 3][row 3][column 3][2048]`, least significant level first."""
+    @staticmethod
+    def attach(prepared: Buffer) -> SquashingKey:
+        """From header and steps: read-only, and used in place where it lies on a cache line (a mapped file)."""
+    @property
+    def dimension(self) -> int: ...
+    def squash(
+        self, lwes: Buffer, keyswitch_key: KeyswitchKey, threads: int = 1, path: str | None = None
+    ) -> bytes:
+        """Blocks under the big key, u64 `[batch][2049]`, to u128 `[batch][4097]` with values in units of 2^123."""
+
+class WidePackingKey:
+    """Packing keyswitch of squashed ciphertexts into a GLWE key of `dimension` polynomials."""
+
+    @staticmethod
+    def header(dimension: int, polynomial_size: int) -> bytes:
+        """What a prepared key begins with; four chunks follow."""
+    @staticmethod
+    def transform(standard: Buffer, dimension: int, polynomial_size: int) -> bytes:
+        """A chunk of a prepared key, from u128 `[input 1024][dimension + 1][polynomial_size]`, as TFHE-rs has it."""
+    @staticmethod
+    def attach(prepared: Buffer) -> WidePackingKey: ...
+    def pack(self, lwes: Buffer, threads: int = 1, path: str | None = None) -> bytes:
+        """u128 `[count][4097]` to u128 `[dimension + 1][polynomial_size]`, equal to TFHE-rs's words."""
 
 def instruction_set() -> str: ...
 def instruction_sets() -> list[str]: ...

@@ -12,6 +12,7 @@ mod sealed {
     pub trait Plain: Copy + Send + Sync + 'static {}
     impl Plain for u8 {}
     impl Plain for i32 {}
+    impl Plain for i64 {}
     impl Plain for f64 {}
     impl Plain for [i8; 4] {}
 }

@@ -31,11 +31,7 @@ impl KeyBytes {
     /// A key with a payload of zeros.
     pub fn zeroed(magic: &Magic, shape: &Shape, payload_bytes: usize) -> Self {
         let mut bytes = Aligned::zeroed(HEADER_BYTES + payload_bytes);
-        let fields = bytes[MAGIC_BYTES..].chunks_exact_mut(8);
-        for (word, field) in shape.iter().copied().chain([payload_bytes as u64]).zip(fields) {
-            field.copy_from_slice(&word.to_le_bytes());
-        }
-        bytes[..MAGIC_BYTES].copy_from_slice(magic);
+        bytes[..HEADER_BYTES].copy_from_slice(&header(magic, shape, payload_bytes));
         Self(Place::Owned(bytes))
     }
 
@@ -87,6 +83,13 @@ impl KeyBytes {
         unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / size_of::<f64>()) }
     }
 
+    /// The payload as words.
+    pub fn payload_u64(&self) -> &[u64] {
+        let bytes = self.payload();
+        debug_assert!(bytes.as_ptr().align_offset(LINE_BYTES) == 0);
+        unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / size_of::<u64>()) }
+    }
+
     /// The payload of a key that is being prepared; empty for foreign bytes.
     pub fn payload_mut(&mut self) -> &mut [u8] {
         match &mut self.0 {
@@ -99,6 +102,17 @@ impl KeyBytes {
         let bytes = self.payload_mut();
         unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len() / size_of::<f64>()) }
     }
+}
+
+/// What stands before a payload of that many bytes.
+pub fn header(magic: &Magic, shape: &Shape, payload_bytes: usize) -> [u8; HEADER_BYTES] {
+    let mut header = [0; HEADER_BYTES];
+    let fields = header[MAGIC_BYTES..].chunks_exact_mut(8);
+    for (word, field) in shape.iter().copied().chain([payload_bytes as u64]).zip(fields) {
+        field.copy_from_slice(&word.to_le_bytes());
+    }
+    header[..MAGIC_BYTES].copy_from_slice(magic);
+    header
 }
 
 fn le_word(bytes: &[u8]) -> u64 {

@@ -23,3 +23,4 @@ pub mod parameters;
 pub mod path;
 #[cfg(feature = "python")]
 mod python;
+pub mod squash;

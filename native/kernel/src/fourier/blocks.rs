@@ -39,7 +39,8 @@ pub unsafe fn forward_blocks<L: Lanes>(work: *mut f64, twiddles: &Twiddles) {
     unsafe {
         for block in 0..BLOCKS {
             forward_across::<L>(work.add(BLOCK_F64 * block), twiddles, block);
-            forward_within::<L>(work.add(BLOCK_F64 * block), twiddles, block);
+            let at = work.add(BLOCK_F64 * block);
+            forward_within::<L>(at, at, twiddles, block);
         }
     }
 }
@@ -71,7 +72,8 @@ unsafe fn in_order<L: Lanes>(work: *mut f64, key: *const f64, twiddles: &Twiddle
             forward_across::<L>(work.add(BLOCK_F64 * piece), twiddles, piece % BLOCKS);
         }
         for piece in 0..COLUMNS * BLOCKS {
-            forward_within::<L>(work.add(BLOCK_F64 * piece), twiddles, piece % BLOCKS);
+            let at = work.add(BLOCK_F64 * piece);
+            forward_within::<L>(at, at, twiddles, piece % BLOCKS);
         }
         for block in 0..BLOCKS {
             multiply::<L>(work, key, twiddles, block);
@@ -102,8 +104,9 @@ unsafe fn pipelined<L: Lanes>(work: *mut f64, key: *const f64, twiddles: &Twiddl
             }
             if (1..BLOCKS + 1).contains(&beat) {
                 let block = beat - 1;
-                forward_within::<L>(work.add(BLOCK_F64 * block), twiddles, block);
-                forward_within::<L>(body.add(BLOCK_F64 * block), twiddles, block);
+                for at in [work.add(BLOCK_F64 * block), body.add(BLOCK_F64 * block)] {
+                    forward_within::<L>(at, at, twiddles, block);
+                }
             }
             if beat >= 3 {
                 let block = beat - 3;
@@ -116,7 +119,7 @@ unsafe fn pipelined<L: Lanes>(work: *mut f64, key: *const f64, twiddles: &Twiddl
 
 /// First 4 * 2 stages of a block, across its vectors, and the transposition.
 #[inline(always)]
-unsafe fn forward_across<L: Lanes>(block: *mut f64, twiddles: &Twiddles, index: usize) {
+pub unsafe fn forward_across<L: Lanes>(block: *mut f64, twiddles: &Twiddles, index: usize) {
     unsafe {
         let mut x = load_block::<L>(block);
         eight(&mut x, twiddles.across(index));
@@ -127,11 +130,21 @@ unsafe fn forward_across<L: Lanes>(block: *mut f64, twiddles: &Twiddles, index: 
 
 /// Last 4 * 2 stages.
 #[inline(always)]
-unsafe fn forward_within<L: Lanes>(block: *mut f64, twiddles: &Twiddles, index: usize) {
+pub unsafe fn forward_within<L: Lanes>(from: *const f64, to: *mut f64, twiddles: &Twiddles, index: usize) {
     unsafe {
-        let mut x = load_block::<L>(block);
+        let mut x = load_block::<L>(from);
         eight(&mut x, twiddles.within(index));
-        store_block(x, block);
+        store_block(x, to);
+    }
+}
+
+/// The first inverse stages of a block.
+#[inline(always)]
+pub unsafe fn inverse_within<L: Lanes>(from: *const f64, to: *mut f64, twiddles: &Twiddles, index: usize) {
+    unsafe {
+        let mut x = load_block::<L>(from);
+        inverse_eight(&mut x, twiddles.within(index));
+        store_block(x, to);
     }
 }
 
@@ -191,7 +204,7 @@ unsafe fn multiply_vector<L: Lanes>(
 
 /// The transposition back and the last inverse stages of a block.
 #[inline(always)]
-unsafe fn inverse_across<L: Lanes>(from: *const f64, to: *mut f64, twiddles: &Twiddles, index: usize) {
+pub unsafe fn inverse_across<L: Lanes>(from: *const f64, to: *mut f64, twiddles: &Twiddles, index: usize) {
     unsafe {
         let mut x = load_block::<L>(from);
         transpose(&mut x);

@@ -10,7 +10,7 @@ macro_rules! unroll {
         $( { const $index: usize = $value; $body } )+
     };
 }
-pub(super) use unroll;
+pub(crate) use unroll;
 
 /// ((a+c)+(b+d), (a-c)+i(b-d), (a+c)-(b+d), (a-c)-i(b-d))
 #[inline(always)]

@@ -71,16 +71,31 @@ impl<L: Lanes> Complex<L> {
         }
     }
 
-    /// p k + q l: one rounded product, then three fused ones, row 0 (p, k) first.
+    /// self k, in the order in which products with the key are made: row 0 of a sum of products.
     #[inline(always)]
-    pub unsafe fn dot(p: Self, k: Self, q: Self, l: Self) -> Self {
+    pub unsafe fn product(self, k: Self) -> Self {
         unsafe {
-            let re = L::neg_mul_add(p.im, k.im, L::mul(p.re, k.re));
-            let im = L::mul_add(p.im, k.re, L::mul(p.re, k.im));
             Self {
-                re: L::neg_mul_add(q.im, l.im, L::mul_add(q.re, l.re, re)),
-                im: L::mul_add(q.im, l.re, L::mul_add(q.re, l.im, im)),
+                re: L::neg_mul_add(self.im, k.im, L::mul(self.re, k.re)),
+                im: L::mul_add(self.im, k.re, L::mul(self.re, k.im)),
             }
         }
+    }
+
+    /// self + p k: two fused products.
+    #[inline(always)]
+    pub unsafe fn plus_product(self, p: Self, k: Self) -> Self {
+        unsafe {
+            Self {
+                re: L::neg_mul_add(p.im, k.im, L::mul_add(p.re, k.re, self.re)),
+                im: L::mul_add(p.im, k.re, L::mul_add(p.re, k.im, self.im)),
+            }
+        }
+    }
+
+    /// p k + q l, row 0 (p, k) first.
+    #[inline(always)]
+    pub unsafe fn dot(p: Self, k: Self, q: Self, l: Self) -> Self {
+        unsafe { p.product(k).plus_product(q, l) }
     }
 }

@@ -16,9 +16,12 @@ mod rows;
 mod twiddles;
 
 pub(crate) use blocks::{external_product, forward_blocks, Prefetch};
+pub(crate) use blocks::{forward_across, forward_within, inverse_across, inverse_within};
+pub(crate) use butterfly::{inverse_radix4, radix4, radix4_factors, unroll};
 pub(crate) use complex::{Complex, VECTOR_F64};
 pub use double::cos_sin;
 pub(crate) use rows::{accumulate_rows, forward_rows, Coefficients};
+pub(crate) use rows::{forward_second_rows, inverse_second_rows, load4, store4, FOUR_ROWS, ROW_COEFFICIENTS};
 pub(crate) use twiddles::Twiddles;
 
 /// Blocks of a polynomial, and vectors of a block.

@@ -8,8 +8,9 @@ use crate::parameters::HALF;
 
 /// Four rows, the distance of the points of a first-stage transform.
 const FOUR_ROWS_F64: usize = 4 * BLOCK_F64;
-const ROW_COEFFICIENTS: usize = BLOCK_VECTORS * LANES;
-const FOUR_ROWS: usize = 4 * ROW_COEFFICIENTS;
+/// Coefficients of a row, and of four.
+pub const ROW_COEFFICIENTS: usize = BLOCK_VECTORS * LANES;
+pub const FOUR_ROWS: usize = 4 * ROW_COEFFICIENTS;
 
 /// Where the transform reads: eight points c_j = a_j + i a_(j + N/2), from j on.
 pub trait Coefficients<L: Lanes> {
@@ -38,11 +39,33 @@ pub unsafe fn forward_rows<L: Lanes>(source: &impl Coefficients<L>, work: *mut f
                 store4(radix4(x, w), to, FOUR_ROWS_F64);
             }
         }
+        forward_second_rows::<L, BLOCK_F64>(work, twiddles);
+    }
+}
+
+/// The second forward stage, in place; rows lie `ROW` f64 apart.
+#[inline(always)]
+pub unsafe fn forward_second_rows<L: Lanes, const ROW: usize>(work: *mut f64, twiddles: &Twiddles) {
+    unsafe {
         for child in 0..4 {
             let w = radix4_factors::<L, _>(twiddles.second_rows(child));
             for vector in 0..BLOCK_VECTORS {
-                let at = work.add(FOUR_ROWS_F64 * child + VECTOR_F64 * vector);
-                store4(radix4(load4(at, BLOCK_F64), w), at, BLOCK_F64);
+                let at = work.add(4 * ROW * child + VECTOR_F64 * vector);
+                store4(radix4(load4(at, ROW), w), at, ROW);
+            }
+        }
+    }
+}
+
+/// The first inverse stage over rows, its mirror.
+#[inline(always)]
+pub unsafe fn inverse_second_rows<L: Lanes, const ROW: usize>(work: *mut f64, twiddles: &Twiddles) {
+    unsafe {
+        for child in 0..4 {
+            let w = radix4_factors::<L, _>(twiddles.second_rows(child));
+            for vector in 0..BLOCK_VECTORS {
+                let at = work.add(4 * ROW * child + VECTOR_F64 * vector);
+                store4(inverse_radix4(load4::<L>(at, ROW), w), at, ROW);
             }
         }
     }
@@ -52,13 +75,7 @@ pub unsafe fn forward_rows<L: Lanes>(source: &impl Coefficients<L>, work: *mut f
 #[inline(always)]
 pub unsafe fn accumulate_rows<L: Lanes>(work: *mut f64, accumulator: *mut i32, twiddles: &Twiddles) {
     unsafe {
-        for child in 0..4 {
-            let w = radix4_factors::<L, _>(twiddles.second_rows(child));
-            for vector in 0..BLOCK_VECTORS {
-                let at = work.add(FOUR_ROWS_F64 * child + VECTOR_F64 * vector);
-                store4(inverse_radix4(load4::<L>(at, BLOCK_F64), w), at, BLOCK_F64);
-            }
-        }
+        inverse_second_rows::<L, BLOCK_F64>(work, twiddles);
         let w = radix4_factors::<L, _>(twiddles.first_rows());
         for row in 0..4 {
             for vector in 0..BLOCK_VECTORS {
@@ -75,7 +92,7 @@ pub unsafe fn accumulate_rows<L: Lanes>(work: *mut f64, accumulator: *mut i32, t
 }
 
 #[inline(always)]
-unsafe fn load4<L: Lanes>(from: *const f64, stride: usize) -> [Complex<L>; 4] {
+pub unsafe fn load4<L: Lanes>(from: *const f64, stride: usize) -> [Complex<L>; 4] {
     unsafe {
         [
             Complex::load(from),
@@ -87,7 +104,7 @@ unsafe fn load4<L: Lanes>(from: *const f64, stride: usize) -> [Complex<L>; 4] {
 }
 
 #[inline(always)]
-unsafe fn store4<L: Lanes>(x: [Complex<L>; 4], to: *mut f64, stride: usize) {
+pub unsafe fn store4<L: Lanes>(x: [Complex<L>; 4], to: *mut f64, stride: usize) {
     unsafe {
         unroll!(K in [0 1 2 3] { x[K].store(to.add(K * stride)); });
     }

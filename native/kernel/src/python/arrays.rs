@@ -28,6 +28,20 @@ pub fn pairs(py: Python<'_>, array: &PyBuffer<u32>) -> PyResult<Vec<[u32; 2]>> {
     Ok(flat.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect())
 }
 
+/// Words of 128 bits from pairs of u64, the low one first.
+pub fn wide(py: Python<'_>, array: &PyBuffer<u64>) -> PyResult<Vec<u128>> {
+    let halves = copied(py, array)?;
+    if halves.len() % 2 == 1 {
+        return Err(PyValueError::new_err("words of 128 bits are pairs of u64"));
+    }
+    Ok(halves.chunks_exact(2).map(|pair| u128::from(pair[0]) | u128::from(pair[1]) << 64).collect())
+}
+
+pub fn wide_to_bytes<'py>(py: Python<'py>, words: &[u128]) -> Bound<'py, PyBytes> {
+    let bytes = unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) };
+    PyBytes::new(py, bytes)
+}
+
 /// Little-endian words.
 pub fn words_to_bytes<'py>(py: Python<'py>, words: &[u64]) -> Bound<'py, PyBytes> {
     let bytes = unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) };

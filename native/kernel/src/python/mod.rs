@@ -3,6 +3,7 @@
 mod arrays;
 mod functions;
 mod keys;
+mod squashing;
 
 use pyo3::prelude::*;
 
@@ -12,6 +13,8 @@ fn cipherstream_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<keys::BootstrapKey>()?;
     module.add_class::<keys::KeyswitchKey>()?;
     module.add_class::<keys::PackingKey>()?;
+    module.add_class::<squashing::SquashingKey>()?;
+    module.add_class::<squashing::WidePackingKey>()?;
     module.add_function(wrap_pyfunction!(functions::instruction_set, module)?)?;
     module.add_function(wrap_pyfunction!(functions::instruction_sets, module)?)?;
     module.add_function(wrap_pyfunction!(functions::modulus_switch, module)?)?;

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod exact;
+pub mod wide;
 
 /// SplitMix64: reproducible words, nothing secret.
 pub struct SplitMix(pub u64);
@@ -19,6 +20,10 @@ impl SplitMix {
         (0..count).map(|_| self.word()).collect()
     }
 
+    pub fn wide_words(&mut self, count: usize) -> Vec<u128> {
+        (0..count).map(|_| u128::from(self.word()) | u128::from(self.word()) << 64).collect()
+    }
+
     pub fn bits(&mut self, count: usize) -> Vec<u64> {
         (0..count).map(|_| self.word() >> 63).collect()
     }
@@ -28,6 +33,11 @@ impl SplitMix {
         let value = self.word() >> (62 - bits);
         ((value + 1) >> 1).wrapping_sub(1 << bits)
     }
+}
+
+/// Low and high halves.
+pub fn halves(words: &[u128]) -> Vec<u64> {
+    words.iter().flat_map(|&word| [word as u64, (word >> 64) as u64]).collect()
 }
 
 /// FNV-1a over 64-bit words.
