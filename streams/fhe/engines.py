@@ -1,6 +1,6 @@
 """Opens the suites of a key set by the engine's name; native code is imported only when it is asked for.
 
-The engine `wave` computes; proofs and squashing are those of `tfhe-rs`, on the same key set.
+The engine `wave` computes and squashes on the key sets of `tfhe-rs`; proofs are those of `tfhe-rs`.
 """
 
 from pathlib import Path
@@ -36,6 +36,10 @@ def open_squash(engine: EngineName, files: KeyFiles, threads: int = 1) -> Squash
     """What an sns-worker opens, and nothing else does; raises KeyMaterialError."""
     if engine == "clear":
         return clear.ClearSquash.open(files, threads)
+    if engine == "wave":
+        from streams.fhe.wave.squash import WaveSquash
+
+        return WaveSquash.open(files, threads)
     from streams.fhe import tfhe_rs
 
     return tfhe_rs.TfheSquash.open(files, threads)

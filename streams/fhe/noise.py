@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streams.domain.errors import ConfigurationError
-from streams.fhe.parameters import WORD_BITS, Gadget, Parameters
+from streams.fhe.parameters import WIDE_BITS, WORD_BITS, Gadget, Parameters, SquashingParameters
 
 FAILURE_LOG2_MAX: Final = -128.0  # of one bootstrap; the pinned set is made for it
 NORM2_RESERVE: Final = (
@@ -23,6 +23,7 @@ NORM2_RESERVE: Final = (
 )
 NORM2_MAX: Final = 1 << 20  # no algorithm needs more
 FLOAT_BITS: Final = 53  # of a double's significand, in which products of polynomials are computed
+LIMB_ERROR_LOG2: Final = 50.4  # of a coefficient in one step of squashing, in units of 2^-128
 
 # Least b of TUniform(b) that gives 132 bits of security at dimension d: ceil(SLOPE * d + 64 + INTERCEPT).
 SECURITY_SLOPE: Final = -0.025167785
@@ -34,10 +35,10 @@ def secure_noise_log2(dimension: int) -> int:
     return math.ceil(SECURITY_SLOPE * dimension + WORD_BITS + SECURITY_INTERCEPT)
 
 
-def tuniform_variance(bound_log2: int) -> float:
+def tuniform_variance(bound_log2: int, word_bits: int = WORD_BITS) -> float:
     """Variance of TUniform(b): uniform on the integers of [-2^b, 2^b], both ends at half weight."""
     # sum over the interior of x^2 / 2^(b+1) plus the two halves = (2^(2b+1) + 1) / 6
-    return (2.0 ** (2 * bound_log2 + 1) + 1) / 6 * 2.0 ** (-2 * WORD_BITS)
+    return (2.0 ** (2 * bound_log2 + 1) + 1) / 6 * 2.0 ** (-2 * word_bits)
 
 
 def _digit_variance(gadget: Gadget) -> float:
@@ -76,6 +77,25 @@ def transform_variance(parameters: Parameters) -> float:
 def bootstrap_variance(parameters: Parameters) -> float:
     """Noise of a bootstrap's result: the unit in which blocks count their noise."""
     return exact_bootstrap_variance(parameters) + transform_variance(parameters)
+
+
+def squashing_variance(parameters: Parameters, squashing: SquashingParameters) -> float:
+    """Noise of a squashed ciphertext, relative to 2^128; the noise of its input leaves no trace."""
+    gadget, k, size = squashing.pbs, squashing.glwe_dimension, squashing.polynomial_size
+    fresh = tuniform_variance(squashing.noise_log2, WIDE_BITS)
+    key = gadget.level * (k + 1) * size * _digit_variance(gadget) * fresh
+    phase = 1 + squashing.dimension / 2  # by which an error of every coefficient is multiplied
+    # The wide limb's products are rounded at every step (`native/kernel/tests/squash.rs` measures it).
+    rounded = 2.0 ** (2 * (LIMB_ERROR_LOG2 - WIDE_BITS))
+    return parameters.lwe_dimension * (key + phase * (_dropped_variance(gadget) + rounded))
+
+
+def packing_variance(squashing: SquashingParameters, count: int) -> float:
+    """What the packing of `count` squashed ciphertexts adds to each, relative to 2^128."""
+    fresh = tuniform_variance(squashing.packed_noise_log2, WIDE_BITS)
+    # A keyswitched ciphertext is noisy in all coefficients; its rounding shows in its own coefficient only.
+    keys = count * _digit_variance(squashing.packing) * fresh
+    return squashing.dimension * (keys + _dropped_variance(squashing.packing))
 
 
 def switch_variance(parameters: Parameters) -> float:

@@ -3,13 +3,15 @@
 The set is `V1_5_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128` of TFHE-rs 1.6.3, the compute part of the
 protocol's meta-parameters. Symbols follow Chillotti, Gama, Georgieva, Izabachène, "TFHE: Fast Fully
 Homomorphic Encryption over the Torus" (J. Cryptology 2020) and Chillotti, Joye, Paillier, "Programmable
-Bootstrapping Enables Efficient Homomorphic Inference" (CSCML 2021). The modulus q is 2^64 everywhere.
+Bootstrapping Enables Efficient Homomorphic Inference" (CSCML 2021). The modulus q is 2^64, but for squashed
+ciphertexts.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 WORD_BITS: Final = 64  # log2 q: torus elements are 64-bit words, arithmetic wraps
+WIDE_BITS: Final = 128  # log2 q of squashed ciphertexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +108,39 @@ COMPRESSION: Final = CompressionParameters(
     packing=Gadget(base_log=4, level=3),
     storage_log2=12,
     unpacking=Gadget(base_log=23, level=1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SquashingParameters:
+    """How noise is squashed: a bootstrap to words modulo 2^128, whose results are packed for storage."""
+
+    glwe_dimension: int  # k of the squashed ciphertexts
+    polynomial_size: int  # N of the squashed ciphertexts
+    pbs: Gadget  # of the bootstrapping key, in 128-bit words
+    noise_log2: int  # b of TUniform(b), in units of 2^-128: noise of the bootstrapping key
+    packing: Gadget  # of the packing key, in 128-bit words
+    packed_noise_log2: int  # b of its noise
+    packed_dimension: int  # k of the packed ciphertexts
+    packed_size: int  # N of the packed ciphertexts
+    packed_most: int  # LWE ciphertexts that one of them holds
+
+    @property
+    def dimension(self) -> int:
+        """k N: bits of the key that squashed ciphertexts are under."""
+        return self.glwe_dimension * self.polynomial_size
+
+
+# `NOISE_SQUASHING_PARAM_` and `NOISE_SQUASHING_COMP_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128` of
+# TFHE-rs 1.6.3
+SQUASHING: Final = SquashingParameters(
+    glwe_dimension=2,
+    polynomial_size=2048,
+    pbs=Gadget(base_log=24, level=3),
+    noise_log2=30,
+    packing=Gadget(base_log=61, level=1),
+    packed_noise_log2=3,
+    packed_dimension=6,
+    packed_size=1024,
+    packed_most=128,
 )

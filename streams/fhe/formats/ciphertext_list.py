@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from streams.domain.errors import KeyMaterialError, OperationError
 from streams.domain.operations import FheType
 from streams.fhe.devices.packing import Rounded
+from streams.fhe.formats import seeded
 from streams.fhe.formats.cursor import Cursor
-from streams.fhe.formats.seeded import native_modulus
+from streams.fhe.formats.written import empty_tag, header, marks, native_modulus, u64, wrapped
 from streams.fhe.parameters import COMPRESSION, WORD_BITS
 from streams.fhe.radix.block import MESSAGE_BITS
 from streams.fhe.radix.operations import blocks_of
@@ -55,16 +56,20 @@ def read_number(ct64: bytes) -> PackedNumber:
 def write_number(number: PackedNumber) -> bytes:
     """The list of one element, the bytes that TFHE-rs writes."""
     body = b"".join(map(_glwe_bytes, number.glwes))
-    kind = _marks(1, _BOOLEAN) if number.is_bool else _marks(1, _UNSIGNED) + _u64(number.blocks)
     return b"".join((
-        _text("0.5"), _marks(0), _text("0.1"), _text(_NAME),
-        _marks(3, 0, 2), _u64(len(number.glwes)), body,
-        b"\1", _marks(0), _native_modulus(), _wrapped(_MODULUS), _wrapped(_MODULUS), _marks(0, 0, 0, 0),
-        _wrapped(COMPRESSION.polynomial_size),
-        _u64(1), kind,
-        _marks(0), _u64(0),
-        _u64(1), _marks(0), _u64(0),
+        header(_NAME),
+        marks(3, 0, 2), u64(len(number.glwes)), body,
+        b"\1", marks(0), native_modulus(), wrapped(_MODULUS), wrapped(_MODULUS), marks(0, 0, 0, 0),
+        wrapped(COMPRESSION.polynomial_size),
+        u64(1), written_kind(number.is_bool, number.blocks),
+        empty_tag(),
+        u64(1), empty_tag(),
     ))  # fmt: skip
+
+
+def written_kind(is_bool: bool, blocks: int) -> bytes:
+    """What an element of a list is: a flag, or a number of so many blocks."""
+    return marks(1, _BOOLEAN) if is_bool else marks(1, _UNSIGNED) + u64(blocks)
 
 
 def _parsed(cursor: Cursor) -> PackedNumber:
@@ -76,7 +81,7 @@ def _parsed(cursor: Cursor) -> PackedNumber:
     glwes = tuple(_glwe(cursor) for _ in range(cursor.bounded(FheType.UINT2048.bits)))
     cursor.present()
     cursor.marks(0)
-    native_modulus(cursor)
+    seeded.native_modulus(cursor)
     cursor.wrapped(_MODULUS)  # of a message
     cursor.wrapped(_MODULUS)  # of a carry
     cursor.marks(0, 0, 0, 0)  # keyswitch, then bootstrap
@@ -113,7 +118,7 @@ def _glwe(cursor: Cursor) -> Rounded:
     cursor.wrapped(COMPRESSION.glwe_dimension)
     cursor.wrapped(COMPRESSION.polynomial_size)
     bodies = cursor.wrapped()
-    native_modulus(cursor)
+    seeded.native_modulus(cursor)
     if count != COMPRESSION.dimension + bodies or len(packed) != _packed_words(bodies):
         raise KeyMaterialError(f"the counts of the packed ciphertext at byte {place} do not agree")
     return unpack_bits(packed, count)
@@ -144,27 +149,7 @@ def _glwe_bytes(glwe: Rounded) -> bytes:
     packed = pack_bits(glwe)
     bodies = len(glwe) - COMPRESSION.dimension
     return b"".join((
-        _marks(0, 0), _u64(len(packed) // 8), packed, _wrapped(COMPRESSION.storage_log2), _u64(len(glwe)),
-        _wrapped(COMPRESSION.glwe_dimension), _wrapped(COMPRESSION.polynomial_size), _wrapped(bodies),
-        _native_modulus(),
+        marks(0, 0), u64(len(packed) // 8), packed, wrapped(COMPRESSION.storage_log2), u64(len(glwe)),
+        wrapped(COMPRESSION.glwe_dimension), wrapped(COMPRESSION.polynomial_size), wrapped(bodies),
+        native_modulus(),
     ))  # fmt: skip
-
-
-def _u64(number: int) -> bytes:
-    return number.to_bytes(8, "little")
-
-
-def _marks(*marks: int) -> bytes:
-    return b"".join(mark.to_bytes(4, "little") for mark in marks)
-
-
-def _wrapped(number: int) -> bytes:
-    return _marks(0) + _u64(number)
-
-
-def _native_modulus() -> bytes:
-    return _marks(0) + bytes(16) + _u64(WORD_BITS)
-
-
-def _text(text: str) -> bytes:
-    return _u64(len(text)) + text.encode()

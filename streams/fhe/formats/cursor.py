@@ -104,10 +104,10 @@ class Cursor:
         """Words behind their count, which is at least one and at most this one."""
         return np.frombuffer(self._take(self.bounded(most) * _WORD_BYTES), np.uint64)
 
-    def skip(self, count: int, size: int) -> None:
-        """Step over words of `size` bytes behind their count, which has to be this one."""
+    def wide_words(self, count: int) -> NDArray[np.uint64]:
+        """Words of 128 bits behind their count, which has to be this one: (count, 2), low half first."""
         self.exactly(count)
-        self._take(count * size)
+        return np.frombuffer(self._take(2 * count * _WORD_BYTES), np.uint64).reshape(count, 2)
 
     def end(self) -> None:
         """Nothing follows."""

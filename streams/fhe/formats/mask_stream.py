@@ -5,7 +5,7 @@ block at which its part begins. The keys of a `CompressedServerKey` have a seed 
 are stored, the masks are drawn again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +28,10 @@ class MaskStart:
     block: int
     byte: int
     is_key: bool = False  # the seed is the cipher's key and the counter begins at 0
+
+    def after(self, blocks: int) -> "MaskStart":
+        """The start that lies that many blocks behind this one."""
+        return replace(self, block=self.block + blocks)
 
     def words(self, count: int) -> NDArray[np.uint64]:
         """The next `count` words of the stream; raises KeyMaterialError at a start inside of a block."""

@@ -11,7 +11,7 @@ from streams.fhe.formats.cursor import Cursor
 from streams.fhe.formats.mask_stream import BLOCK_BYTES, MaskStart
 from streams.fhe.parameters import Gadget
 
-WIDE_WORD_BYTES: Final = 16  # of the keys that squash noise: nothing here computes with them
+_HALVES: Final = 2  # a word of 128 bits is a pair of words, the low one first, and one block of the cipher
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,21 @@ class SeededRows:
         count = len(self.bodies)
         masks = self.start.words(count * self.mask).reshape(count, self.mask)
         return np.concatenate([masks, self.bodies], axis=-1)
+
+
+@dataclass(frozen=True)
+class WideRows:
+    """Rows of 128-bit words: too many to be expanded at once."""
+
+    mask: int  # words of a row's mask
+    bodies: Words  # (rows, words of a body, 2)
+    start: MaskStart
+
+    def expanded(self, first: int, count: int) -> Words:
+        """Some rows, shape (count, mask + body, 2)."""
+        masks = self.start.after(first * self.mask).words(count * self.mask * _HALVES)
+        bodies = self.bodies[first : first + count]
+        return np.concatenate([masks.reshape(len(bodies), self.mask, _HALVES), bodies], axis=1)
 
 
 def read_keyswitch(cursor: Cursor, inputs: int, gadget: Gadget, dimension: int) -> SeededRows:
@@ -64,24 +79,24 @@ def read_public(cursor: Cursor, dimension: int) -> SeededRows:
     return SeededRows(dimension, bodies.reshape(1, -1), _start(cursor))
 
 
-def skip_wide_bootstrap(cursor: Cursor, inputs: int, gadget: Gadget, glwe: tuple[int, int]) -> None:
-    """The bootstrap key that squashes noise, of 128-bit words."""
+def read_wide_bootstrap(cursor: Cursor, inputs: int, gadget: Gadget, glwe: tuple[int, int]) -> WideRows:
+    """A bootstrap key of 128-bit words; rows in the order (bit, level, k + 1)."""
     dimension, size = glwe
-    cursor.skip(inputs * gadget.level * (dimension + 1) * size, WIDE_WORD_BYTES)
+    bodies = cursor.wide_words(inputs * gadget.level * (dimension + 1) * size)
     cursor.wrapped(dimension + 1)
     cursor.wrapped(size)
     _gadget(cursor, gadget)
-    _start(cursor, bits=128)
+    return WideRows(dimension * size, bodies.reshape(-1, size, _HALVES), _start(cursor, bits=128))
 
 
-def skip_wide_packing(cursor: Cursor, inputs: int, gadget: Gadget, glwe: tuple[int, int]) -> None:
-    """The packing key of squashed ciphertexts, of 128-bit words."""
+def read_wide_packing(cursor: Cursor, inputs: int, gadget: Gadget, glwe: tuple[int, int]) -> WideRows:
+    """A packing key of 128-bit words; rows in the order (input, level)."""
     dimension, size = glwe
-    cursor.skip(inputs * gadget.level * size, WIDE_WORD_BYTES)
+    bodies = cursor.wide_words(inputs * gadget.level * size)
     _gadget(cursor, gadget)
     cursor.wrapped(dimension + 1)
     cursor.wrapped(size)
-    _start(cursor, bits=128)
+    return WideRows(dimension * size, bodies.reshape(-1, size, _HALVES), _start(cursor, bits=128))
 
 
 def native_modulus(cursor: Cursor, bits: int = 64) -> None:

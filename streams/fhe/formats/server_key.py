@@ -1,8 +1,7 @@
 """The layout of a `CompressedServerKey`, as TFHE-rs 1.6.3 writes it for the protocol's parameters.
 
 It is activated alone or is the larger part of a `CompressedXofKeySet`. Numbers in `marks` are versions of
-structs and variants of enums in the order of the file: the structs that wrap a key, outermost first. What
-computes is read; the keys that squash noise are stepped over, and checked like the rest.
+structs and variants of enums in the order of the file: the structs that wrap a key, outermost first.
 """
 
 import mmap
@@ -13,20 +12,18 @@ from typing import Final
 from streams.domain.errors import KeyMaterialError, KeyMissing
 from streams.fhe.formats import seeded
 from streams.fhe.formats.cursor import Cursor
-from streams.fhe.formats.seeded import SeededRows
+from streams.fhe.formats.seeded import SeededRows, WideRows
 from streams.fhe.key_objects import KeyObject
 from streams.fhe.key_parts import Part
-from streams.fhe.parameters import COMPRESSION, PINNED, Gadget
+from streams.fhe.parameters import COMPRESSION, PINNED, SQUASHING, Gadget
 
 PUBLIC_DIMENSION: Final = 2048  # of the compact public key
 
 _BIG: Final = (PINNED.glwe_dimension, PINNED.polynomial_size)
 _PACKED: Final = (COMPRESSION.glwe_dimension, COMPRESSION.polynomial_size)
 _RE_RANDOMISE: Final = Gadget(base_log=24, level=1)
-_SQUASHING: Final = (Gadget(base_log=24, level=3), (2, 2048))
-_SQUASHED_DIMENSION: Final = 2 * 2048
-_SQUASHED_PACKING: Final = (Gadget(base_log=61, level=1), (6, 1024))
-_SQUASHED_PER_GLWE: Final = 128
+_SQUASHED: Final = (SQUASHING.glwe_dimension, SQUASHING.polynomial_size)
+_SQUASHED_PACKED: Final = (SQUASHING.packed_dimension, SQUASHING.packed_size)
 _MODULUS: Final = 4  # of a message, and of a carry
 _DEGREE_MAX: Final = 12
 _NOISE_LEVEL_MAX: Final = 5
@@ -41,7 +38,8 @@ class ServerKey:
     cast: SeededRows | None  # keyswitch from the compact public key's to the small key
     pack: SeededRows | None  # packing keyswitch of compression
     unpack: SeededRows | None  # bootstrap of decompression
-    can_squash: bool
+    squash: WideRows | None  # bootstrap that squashes noise
+    pack_squashed: WideRows | None  # packing keyswitch of what was squashed
     re_randomise: SeededRows | None  # keyswitch from the compact public key's to the big key
     random: SeededRows | None  # bootstrap of random numbers
 
@@ -51,7 +49,7 @@ class ServerKey:
         there = {
             Part.CASTING: self.cast is not None,
             Part.COMPRESSION: self.pack is not None and self.unpack is not None,
-            Part.SQUASHING: self.can_squash,
+            Part.SQUASHING: self.squash is not None and self.pack_squashed is not None,
             Part.RE_RANDOMISATION: self.re_randomise is not None,
             Part.RANDOM: self.random is not None,
         }
@@ -103,11 +101,12 @@ def read_from(cursor: Cursor) -> ServerKey:
     cast = _cast(cursor) if cursor.optional() else None
     pack = _pack(cursor) if cursor.optional() else None
     unpack = _unpack(cursor) if cursor.optional() else None
-    can_squash = _steps_over_squashing(cursor)
+    squash = _squash(cursor) if cursor.optional() else None
+    pack_squashed = _pack_squashed(cursor) if cursor.optional() else None
     re_randomise = _re_randomisation(cursor) if cursor.optional() else None
     random = _random(cursor) if cursor.optional() else None
     tag(cursor)
-    return ServerKey(switch, rotate, cast, pack, unpack, can_squash, re_randomise, random)
+    return ServerKey(switch, rotate, cast, pack, unpack, squash, pack_squashed, re_randomise, random)
 
 
 def _compute(cursor: Cursor) -> tuple[SeededRows, SeededRows]:
@@ -146,21 +145,20 @@ def _unpack(cursor: Cursor) -> SeededRows:
     return unpack
 
 
-def _steps_over_squashing(cursor: Cursor) -> bool:
-    """Whether there are both keys that squash noise."""
-    can_bootstrap = cursor.optional()
-    if can_bootstrap:
-        cursor.marks(0, 3, 0, 0, 0, 1, 0, 1, 1)
-        seeded.skip_wide_bootstrap(cursor, PINNED.lwe_dimension, *_SQUASHING)
-        cursor.marks(0, 2)  # mean-centred
-        moduli(cursor)
-        seeded.native_modulus(cursor, bits=128)
-    can_pack = cursor.optional()
-    if can_pack:
-        cursor.marks(0, 0, 2)
-        seeded.skip_wide_packing(cursor, _SQUASHED_DIMENSION, *_SQUASHED_PACKING)
-        cursor.wrapped(_SQUASHED_PER_GLWE)
-    return can_bootstrap and can_pack
+def _squash(cursor: Cursor) -> WideRows:
+    cursor.marks(0, 3, 0, 0, 0, 1, 0, 1, 1)
+    squash = seeded.read_wide_bootstrap(cursor, PINNED.lwe_dimension, SQUASHING.pbs, _SQUASHED)
+    cursor.marks(0, 2)  # mean-centred
+    moduli(cursor)
+    seeded.native_modulus(cursor, bits=128)
+    return squash
+
+
+def _pack_squashed(cursor: Cursor) -> WideRows:
+    cursor.marks(0, 0, 2)
+    pack = seeded.read_wide_packing(cursor, SQUASHING.dimension, SQUASHING.packing, _SQUASHED_PACKED)
+    cursor.wrapped(SQUASHING.packed_most)
+    return pack
 
 
 def _re_randomisation(cursor: Cursor) -> SeededRows:

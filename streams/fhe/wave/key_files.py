@@ -5,34 +5,30 @@
 <root>/<digest>/wave/pack, unpack      compression and decompression
 <root>/<digest>/wave/public            compact public key and the keyswitch to the big key: re-randomisation
 <root>/<digest>/wave/manifest.json
+
+Keys that squash noise have a folder of their own (`squash_files`).
 """
 
-import mmap
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import cipherstream_kernel as kernel
-import msgspec
 import numpy as np
 
-from streams.domain.errors import KeyMaterialError, KeyMissing
+from streams.domain.errors import KeyMaterialError
 from streams.fhe.devices.cpu import CpuDevice
 from streams.fhe.devices.cpu_storage import CpuStorage
 from streams.fhe.devices.re_randomisation import PublicKey, ReRandomiser
 from streams.fhe.devices.words import flat
 from streams.fhe.formats import activated
 from streams.fhe.formats.activated import ActivatedKeys
-from streams.fhe.keyset import PUBLIC_KEY, drafted, locked, manifest_of, seal
+from streams.fhe.keyset import PUBLIC_KEY
 from streams.fhe.parameters import COMPRESSION, PINNED
+from streams.fhe.wave.derived_folder import derived_folder, mapped
 
 RELEASE: Final = "wave 1"  # of these files' layout
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the folder holds; written last."""
-
-    release: str
 
 
 @dataclass(frozen=True)
@@ -52,15 +48,7 @@ def derived(keyset: Path) -> Path:
         KeyPartMissing: it lacks what computing takes, as a `CompressedServerKey` may.
         KeyMaterialError: it is not of the release and the parameters that can be read.
     """
-    folder = keyset.with_name("wave")
-    if _is_ready(folder):
-        return folder
-    if not keyset.exists():
-        raise KeyMissing(f"there is no {keyset.name} here")
-    with locked(keyset.with_name(".lock")):
-        if not _is_ready(folder):
-            _derive(keyset, folder)
-    return folder
+    return derived_folder(keyset, "wave", RELEASE, partial(_derive, keyset))
 
 
 def opened(folder: Path, threads: int = 1, path: str | None = None) -> WaveKeys:
@@ -75,11 +63,11 @@ def opened(folder: Path, threads: int = 1, path: str | None = None) -> WaveKeys:
         KeyMaterialError: a file is missing or damaged.
     """
     try:
-        switch = kernel.KeyswitchKey.attach(_mapped(folder / "switch"))
+        switch = kernel.KeyswitchKey.attach(mapped(folder / "switch"))
         rotate, random, unpack = (
-            kernel.BootstrapKey.attach(_mapped(folder / name)) for name in ("rotate", "random", "unpack")
+            kernel.BootstrapKey.attach(mapped(folder / name)) for name in ("rotate", "random", "unpack")
         )
-        pack = kernel.PackingKey.attach(_mapped(folder / "pack"))
+        pack = kernel.PackingKey.attach(mapped(folder / "pack"))
     except (OSError, ValueError) as error:
         raise KeyMaterialError(f"the files in {folder} do not open: {error}") from error
     device = CpuDevice(PINNED, switch, rotate, threads, path, random=random)
@@ -88,20 +76,8 @@ def opened(folder: Path, threads: int = 1, path: str | None = None) -> WaveKeys:
     )
 
 
-def _is_ready(folder: Path) -> bool:
-    manifest = manifest_of(folder, Manifest)
-    if manifest is None:
-        return False
-    if manifest.release != RELEASE:
-        raise KeyMaterialError(f"{folder} is of {manifest.release}, this is {RELEASE}")
-    return True
-
-
 def _derive(keyset: Path, folder: Path) -> None:
-    keys = activated.read(keyset, keyset.with_name(PUBLIC_KEY))
-    with drafted(folder) as draft:
-        _write(keys, draft)
-        seal(draft, Manifest(release=RELEASE))
+    _write(activated.read(keyset, keyset.with_name(PUBLIC_KEY)), folder)
 
 
 def _write(keys: ActivatedKeys, folder: Path) -> None:
@@ -124,13 +100,8 @@ def _write(keys: ActivatedKeys, folder: Path) -> None:
 
 def _re_randomiser(path: Path) -> ReRandomiser:
     size = PINNED.big_dimension
-    words = np.frombuffer(_mapped(path), np.uint64)
+    words = np.frombuffer(mapped(path), np.uint64)
     if len(words) != size * (size + 3):
         raise KeyMaterialError(f"{path} has {len(words)} words, {size * (size + 3)} are due")
     mask, body, rows = np.split(words, [size, 2 * size])
     return ReRandomiser(PublicKey(mask, body), rows.reshape(size, size + 1))
-
-
-def _mapped(path: Path) -> memoryview:
-    with path.open("rb") as file:
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

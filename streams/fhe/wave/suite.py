@@ -1,9 +1,8 @@
 """The engine `wave` as a suite: components from stored ciphertexts to stored ciphertexts."""
 
 import hashlib
-import time
 from collections.abc import Iterator, Sequence
-from typing import Final, Self
+from typing import Self
 
 import msgspec
 
@@ -14,16 +13,13 @@ from streams.domain.rules import encrypted_operands
 from streams.domain.work import ComputeWork, Step
 from streams.fhe import coverage
 from streams.fhe.keyset import KeyFiles
-from streams.fhe.radix.block import Block
 from streams.fhe.radix.device_executor import DeviceExecutor
-from streams.fhe.radix.steps import LookUp
 from streams.fhe.suite import Encrypted, Operand, Tally
+from streams.fhe.wave.calibration import lookup_s
 from streams.fhe.wave.executor import WaveExecutor
 from streams.fhe.wave.key_files import WaveKeys, derived, opened
 from streams.fhe.wave.storage import Given, Storage
 from streams.fhe.wave.window import Item, Window
-
-_ATTEMPTS: Final = 3  # of the measurement of a look-up
 
 
 class WaveCompute:
@@ -49,8 +45,7 @@ class WaveCompute:
 
     def lookup_s(self) -> float:
         """Seconds of one look-up, the least of a few."""
-        wire = self._executor.seeded(b"measured", 1)[0]
-        return min(self._seconds(wire) for _ in range(_ATTEMPTS))
+        return lookup_s(self._executor)
 
     def execute(self, operation: int, operands: Sequence[Operand], out_type: int) -> bytes:
         """The result's ct64, of one operation alone; raises OperationError."""
@@ -88,11 +83,6 @@ class WaveCompute:
         item = Item(tenant=tenant, steps=steps, handles=tuple(inputs), given=given, outputs=outputs)
         return self._window.outputs(item)
 
-    def _seconds(self, block: Block) -> float:
-        started = time.perf_counter()
-        self._executor.run([LookUp(block, (_zero,))])
-        return time.perf_counter() - started
-
 
 def _name(index: int, operand: Operand) -> bytes:
     if isinstance(operand, Encrypted):
@@ -100,7 +90,3 @@ def _name(index: int, operand: Operand) -> bytes:
             hashlib.sha256(index.to_bytes(4, "big")).digest(), COMPUTED_INDEX, 1, FheType(operand.fhe_type)
         )
     return operand.value
-
-
-def _zero(value: int) -> int:
-    return 0 * value

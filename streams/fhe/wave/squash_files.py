@@ -1,0 +1,82 @@
+"""The keys that squash noise in the kernel's order; only sns-worker opens them.
+
+<root>/<digest>/wave-squash/squash    bootstrap to 128-bit words, 1.6 GB
+<root>/<digest>/wave-squash/pack      packing keyswitch of what was squashed, 0.5 GB
+<root>/<digest>/wave-squash/manifest.json
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import cipherstream_kernel as kernel
+
+from streams.domain.errors import KeyMaterialError
+from streams.fhe.devices.cpu_squashing import CpuSquashing
+from streams.fhe.devices.words import flat
+from streams.fhe.formats import activated
+from streams.fhe.formats.activated import SquashingKeys
+from streams.fhe.formats.seeded import WideRows
+from streams.fhe.parameters import PINNED, SQUASHING
+from streams.fhe.wave.derived_folder import derived_folder, mapped
+
+RELEASE: Final = "wave squash 1"  # of these files' layout
+_STEPS: Final = 9  # bootstrap steps that are expanded together, 16 MB
+_INPUTS: Final = 1024  # inputs of a chunk of the packing key (`native/kernel/src/squash/packing.rs`)
+
+
+def derived(keyset: Path) -> Path:
+    """The folder beside a key set, made now where it is missing.
+
+    Raises:
+        KeyMissing: the key set is not on this machine.
+        KeyPartMissing: it has no keys that squash noise.
+        KeyMaterialError: it is not of the release and the parameters that can be read.
+    """
+    return derived_folder(keyset, "wave-squash", RELEASE, partial(_derive, keyset))
+
+
+def opened(folder: Path, compute: Path, threads: int = 1, path: str | None = None) -> CpuSquashing:
+    """Attach the files, whose memory processes share.
+
+    Args:
+        folder: of `derived`.
+        compute: of `key_files.derived`: the keyswitch of the same set.
+        threads: of one call of the kernel.
+        path: an instruction set; by default the fastest of this machine.
+
+    Raises:
+        KeyMaterialError: a file is missing or damaged.
+    """
+    try:
+        switch = kernel.KeyswitchKey.attach(mapped(compute / "switch"))
+        squash = kernel.SquashingKey.attach(mapped(folder / "squash"))
+        pack = kernel.WidePackingKey.attach(mapped(folder / "pack"))
+    except (OSError, ValueError) as error:
+        raise KeyMaterialError(f"the files in {folder} do not open: {error}") from error
+    return CpuSquashing(switch, squash, pack, threads, path)
+
+
+def _derive(keyset: Path, folder: Path) -> None:
+    _write(activated.read_squashing(keyset), folder)
+
+
+def _write(keys: SquashingKeys, folder: Path) -> None:
+    shape = (SQUASHING.packed_dimension, SQUASHING.packed_size)
+    rows = SQUASHING.pbs.level * (SQUASHING.glwe_dimension + 1)
+    with (folder / "squash").open("wb") as file:
+        file.write(kernel.SquashingKey.header(PINNED.lwe_dimension))
+        file.writelines(_pieces(keys.squash, _STEPS * rows, kernel.SquashingKey.transform))
+    with (folder / "pack").open("wb") as file:
+        file.write(kernel.WidePackingKey.header(*shape))
+        file.writelines(
+            _pieces(keys.pack, _INPUTS, lambda rows: kernel.WidePackingKey.transform(rows, *shape))
+        )
+
+
+def _pieces(rows: WideRows, count: int, transform: Callable[[memoryview], bytes]) -> Iterator[bytes]:
+    """The rows brought into the kernel's order, so many at a time: all of them are a gigabyte."""
+    for first in range(0, len(rows.bodies), count):
+        expanded = rows.expanded(first, min(count, len(rows.bodies) - first))
+        yield transform(flat(expanded))

@@ -1,0 +1,171 @@
+"""Noise squashing by the engine `wave` on activated keys: who reads it, its noise, its bits."""
+
+import hashlib
+from pathlib import Path
+
+import cipherstream_kernel as kernel
+import numpy as np
+import pytest
+
+from streams.devnet import client
+from streams.domain.errors import KeyMaterialError, KeyMissing, OperationError
+from streams.domain.operations import FheType
+from streams.fhe import engines
+from streams.fhe.devices.cpu_squashing import paired
+from streams.fhe.devices.words import Words
+from streams.fhe.formats.ciphertext_list import read_number
+from streams.fhe.keyset import KeyFiles, KeyStore
+from streams.fhe.noise import packing_variance, squashing_variance
+from streams.fhe.parameters import PINNED, SQUASHING, WIDE_BITS
+from streams.fhe.suite import ClearValue
+from streams.fhe.wave import key_files, squash_files
+from streams.fhe.wave.squash import WaveSquash
+
+pytestmark = pytest.mark.fhe
+
+VALUES = {
+    FheType.BOOL: 1,
+    FheType.UINT4: 0xB,
+    FheType.UINT8: 0xA7,
+    FheType.UINT16: 0xBEEF,
+    FheType.UINT32: 0xDEADBEEF,
+    FheType.UINT64: 2**64 - 3,
+    FheType.UINT128: 2**127 + 5,
+    FheType.UINT160: 0x1234 << 100,
+    FheType.UINT256: 2**256 - 2**130 - 1,
+}
+WIDE = FheType.UINT256
+DIGESTS = {
+    "squash": "164dea2de9cbeaba2c1c3d65b06b1193be0486992a3cbb2f60d7f68fff66f6fe",
+    "pack": "412e3fc47778e0fe4d332a2db848454ba1de7b65797bba4e18ade2194b6e6cbc",
+}
+UNIT_LOG2 = 123  # of a value in a squashed ciphertext
+
+
+@pytest.fixture(scope="module")
+def squash(files: KeyFiles) -> WaveSquash:
+    suite = engines.open_squash("wave", files, threads=2)
+    assert isinstance(suite, WaveSquash)
+    return suite
+
+
+@pytest.fixture(scope="module")
+def folders(generated: client.Generated, files: KeyFiles) -> tuple[Path, Path]:
+    assert files.folder.exists()
+    keyset = KeyStore().keyset(generated.keyset_digest)
+    return squash_files.derived(keyset), key_files.derived(keyset)
+
+
+@pytest.fixture(scope="module")
+def stored(generated: client.Generated, files: KeyFiles) -> dict[FheType, bytes]:
+    samples = client.TfheSamples(generated.client_key.read_bytes(), files)
+    return {kind: samples.encrypt(ClearValue(kind, value)) for kind, value in VALUES.items()}
+
+
+@pytest.mark.parametrize("kind", VALUES, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("compressed", [True, False], ids=["list", "bare"])
+def test_the_crate_decrypts_each_type(
+    kind: FheType,
+    compressed: bool,
+    squash: WaveSquash,
+    stored: dict[FheType, bytes],
+    decryptor: client.TfheDecryptor,
+) -> None:
+    ct128 = squash.squash(stored[kind], kind, compressed=compressed)
+    assert decryptor.decrypt(ct128, kind, compressed=compressed) == VALUES[kind]
+
+
+def test_what_is_no_stored_number_of_that_type_is_refused(
+    squash: WaveSquash, stored: dict[FheType, bytes]
+) -> None:
+    with pytest.raises(OperationError, match="does not decode"):
+        squash.squash(stored[WIDE][:-1], WIDE)
+    with pytest.raises(OperationError, match="expected is UINT8"):
+        squash.squash(stored[WIDE], FheType.UINT8)
+
+
+def test_bits_do_not_depend_on_path_or_threads(
+    folders: tuple[Path, Path], squash: WaveSquash, stored: dict[FheType, bytes]
+) -> None:
+    due = squash.squash(stored[FheType.UINT8], FheType.UINT8)
+    compute = key_files.opened(folders[1])
+    for path in kernel.instruction_sets()[:2]:  # the portable one takes seconds for a block
+        other = WaveSquash(compute, squash_files.opened(*folders, threads=1, path=path))
+        assert other.squash(stored[FheType.UINT8], FheType.UINT8) == due, path
+
+
+def test_the_noise_is_that_of_the_model(
+    generated: client.Generated, folders: tuple[Path, Path], stored: dict[FheType, bytes]
+) -> None:
+    secret = generated.client_key.read_bytes()
+    compute = key_files.opened(folders[1], threads=2)
+    squashing = squash_files.opened(*folders, threads=2)
+    blocks = np.concatenate(compute.storage.decompress(read_number(stored[WIDE]).glwes))
+    squashed = squashing.squash(paired(blocks))
+    digits = [VALUES[WIDE] >> 4 * place & 15 for place in range(len(squashed))]
+    key = secret_bits(secret, SQUASHING.dimension)
+    found = [deviation(lwe_phase(row, key), digit) for row, digit in zip(squashed, digits, strict=True)]
+    expected = squashing_variance(PINNED, SQUASHING)
+    assert 0.4 < np.mean(np.square(found)) / expected < 1.7
+    (packed,) = squashing.pack(squashed)
+    packed_key = secret_bits(secret, SQUASHING.packed_dimension * SQUASHING.packed_size)
+    found = [deviation(packed_phase(packed, packed_key, place), digit) for place, digit in enumerate(digits)]
+    expected += packing_variance(SQUASHING, len(digits))
+    assert 0.4 < np.mean(np.square(found)) / expected < 1.7
+
+
+def test_the_files_are_those_of_the_seed(folders: tuple[Path, Path]) -> None:
+    for name, digest in DIGESTS.items():
+        with (folders[0] / name).open("rb") as file:
+            assert hashlib.file_digest(file, "sha256").hexdigest() == digest, name
+
+
+def test_damaged_and_missing_files_are_told(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "squash").symlink_to(folders[0] / "squash")
+    with pytest.raises(KeyMaterialError, match="do not open"):
+        squash_files.opened(tmp_path, folders[1])
+    with (folders[0] / "pack").open("rb") as file:
+        (tmp_path / "pack").write_bytes(file.read(1 << 20))
+    with pytest.raises(KeyMaterialError, match="cut or has a tail"):
+        squash_files.opened(tmp_path, folders[1])
+
+
+def test_without_the_key_set_there_are_no_files(tmp_path: Path) -> None:
+    with pytest.raises(KeyMissing):
+        WaveSquash.open(KeyFiles(tmp_path / "derived"))
+
+
+def secret_bits(secret: bytes, count: int) -> list[int]:
+    """The one array of that many 128-bit words in a client key that are all zero or one."""
+    place = -1
+    while (place := secret.find(count.to_bytes(8, "little"), place + 1)) >= 0:
+        words = np.frombuffer(secret[place + 8 : place + 8 + 16 * count], np.uint64)
+        if len(words) == 2 * count and words.max() == 1 and not words[1::2].any():
+            return words[::2].tolist()
+    raise AssertionError(f"no key of {count} bits")
+
+
+def integers(words: Words) -> list[int]:
+    return [low | high << 64 for low, high in words.tolist()]
+
+
+def lwe_phase(words: Words, key: list[int]) -> int:
+    *mask, body = integers(words)
+    return body - sum(word for word, bit in zip(mask, key, strict=True) if bit)
+
+
+def packed_phase(words: Words, key: list[int], place: int) -> int:
+    """The phase's coefficient at that place."""
+    numbers, size = integers(words), SQUASHING.packed_size
+    phase = numbers[len(key) + place]
+    for at in (at for at, bit in enumerate(key) if bit):
+        first, power = at - at % size, at % size
+        # X^power times a mask polynomial: what leaves at the top comes back negated
+        phase -= numbers[first + place - power] if power <= place else -numbers[first + size + place - power]
+    return phase
+
+
+def deviation(phase: int, digit: int) -> float:
+    """Relative to 2^128."""
+    half = 1 << (WIDE_BITS - 1)
+    return ((phase - (digit << UNIT_LOG2) + half) % (1 << WIDE_BITS) - half) / 2.0**WIDE_BITS
