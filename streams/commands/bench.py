@@ -16,6 +16,7 @@ from streams.commands import output, several
 from streams.commands.catch_up import catch_up
 from streams.commands.devnet import JsonOption
 from streams.domain.errors import ConfigurationError
+from streams.domain.operations import FheType
 from streams.fhe.radix.forms import Form
 
 if TYPE_CHECKING:
@@ -185,6 +186,25 @@ def _compare(
     chosen = OPERATIONS if operations == "all" else tuple(filter(None, operations.split(",")))
     session = _session(context)
     report = measure(engines.split(","), transfers, threads, chosen)
+    session.show(report)
+    session.keep(report, to_file)
+
+
+@app.command()
+def squash(
+    context: typer.Context,
+    bits: Annotated[int, typer.Option(help="Of the number that is squashed; 4 for a block.")] = 64,
+    repeats: Annotated[int, typer.Option(min=1, help="The least time of so many counts.")] = 3,
+    to_file: OutputOption = None,
+) -> None:
+    """Milliseconds of a core to squash and to compress a block, the engine wave beside tfhe-rs."""
+    from streams.bench.squash_keys import measure
+
+    widths = {each.bits: each for each in FheType if FheType.UINT8 <= each <= FheType.UINT256}
+    if bits not in widths:
+        raise ConfigurationError(f"no number has {bits} bits; there are {', '.join(map(str, widths))}")
+    report = measure(widths[bits], repeats)
+    session = _session(context)
     session.show(report)
     session.keep(report, to_file)
 

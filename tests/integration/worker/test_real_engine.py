@@ -170,3 +170,19 @@ async def test_the_wave_engine_computes_a_component_in_a_worker_s_child(keys: Ke
         assert [samples.decrypt(each.ct64) for each in outputs] == [ClearValue(UINT64, 42)]
         # The keys are mapped files: a fraction of what the other engine loads.
         assert peak_bytes(pool) < tfhe_worker.KIND.memory_bytes_max // 2
+
+
+async def test_the_wave_engine_squashes_in_a_worker_s_child(keys: Keys) -> None:
+    samples = client.TfheSamples(keys.generated.client_key.read_bytes(), keys.files)
+    given = Ciphertext(handle=handle("a"), fhe_type=UINT64, ct64=samples.encrypt(ClearValue(UINT64, 43)))
+    work = SquashWork(item="s", tenant="t", attempt=0, timeout_s=300, key_id=KEY, ciphertext=given)
+    kind = sns_worker.kind_of(SnsSettings())
+    async with child(kind, keys, (*kind.child_flags, "--slots", str(kind.slots)), engine="wave") as pool:
+        first, second = await asyncio.gather(*(pool.execute(work, lambda _: None) for _ in range(2)))
+        assert peak_bytes(pool) <= kind.memory_bytes_max
+    assert isinstance(first, frames.Squashing)
+    assert first.format == Format.COMPRESSED_ON_CPU
+    decryptor = client.open_decryptor("tfhe-rs", keys.generated.client_key)
+    assert decryptor.decrypt(first.ct128, UINT64) == 43
+    assert isinstance(second, frames.Squashing)
+    assert second.ct128 == first.ct128

@@ -7,7 +7,7 @@ import pytest
 
 from streams.domain.errors import ConfigurationError
 from streams.fhe import noise
-from streams.fhe.parameters import PINNED, Gadget
+from streams.fhe.parameters import PINNED, SQUASHING, WIDE_BITS, Gadget
 
 # log2 of standard deviations in units of 1/q, measured on 65,536 coefficients of a SIMD kernel with this set.
 MEASURED_BOOTSTRAP = 49.17
@@ -71,3 +71,19 @@ def test_a_set_below_the_security_curve_is_refused(weaker: dict[str, int]) -> No
 def test_a_set_that_fails_too_often_is_refused(noisier: dict[str, int]) -> None:
     with pytest.raises(ConfigurationError, match="above 2\\^-128"):
         noise.assess(replace(PINNED, **noisier))
+
+
+def test_squashing_leaves_the_measured_noise() -> None:
+    # over 65,536 coefficients of the kernel's outputs, under a key with fewer ones than zeros: 2^64.299
+    assert bits(noise.squashing_variance(PINNED, SQUASHING)) == pytest.approx(64.30, abs=0.1)
+
+
+def test_packing_is_rounding_rather_than_keys() -> None:
+    alone, full = (noise.packing_variance(SQUASHING, count) for count in (1, SQUASHING.packed_most))
+    assert bits(alone) == pytest.approx(70.7, abs=0.1)
+    assert alone < full < 4 * alone
+
+
+def bits(variance: float) -> float:
+    """log2 of the deviation in units of 2^-128."""
+    return math.log2(variance) / 2 + WIDE_BITS

@@ -75,3 +75,10 @@ def test_what_follows_the_end_is_refused() -> None:
     read.u32()
     with pytest.raises(KeyMaterialError, match="the end at byte 4"):
         read.end()
+
+
+def test_wide_words_are_pairs_with_the_low_half_first() -> None:
+    content = (2).to_bytes(8, "little") + (1 + (2 << 64)).to_bytes(16, "little") + (3).to_bytes(16, "little")
+    assert cursor(content).wide_words(2).tolist() == [[1, 2], [3, 0]]
+    with pytest.raises(KeyMaterialError, match="32 bytes more"):
+        cursor(content[:-1]).wide_words(2)

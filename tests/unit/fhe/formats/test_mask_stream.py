@@ -47,3 +47,7 @@ def test_another_seed_is_another_stream() -> None:
 def test_a_start_inside_of_a_block_is_refused() -> None:
     with pytest.raises(KeyMaterialError, match="byte 1 of a block"):
         MaskStart(SEED, 0, 1).words(1)
+
+
+def test_a_start_is_moved_by_blocks() -> None:
+    assert MaskStart(SEED, 3, 0).after(13) == MaskStart(SEED, 16, 0)
