@@ -40,7 +40,8 @@ DIGESTS = {
     "squash": "164dea2de9cbeaba2c1c3d65b06b1193be0486992a3cbb2f60d7f68fff66f6fe",
     "pack": "412e3fc47778e0fe4d332a2db848454ba1de7b65797bba4e18ade2194b6e6cbc",
 }
-BYTE_DIGEST = "6db517c76f525406882719a94d8806f67efb5e7f0e0c0df2f4edbc7c55273917"  # of the squashed list of the known answers' a2
+# of the squashed list of the known answers' a2
+BYTE_DIGEST = "6db517c76f525406882719a94d8806f67efb5e7f0e0c0df2f4edbc7c55273917"
 UNIT_LOG2 = 123  # of a value in a squashed ciphertext
 
 
