@@ -8,6 +8,7 @@ CipherstreamError
 │   ├── BlobError          the object store is away or an object is not there yet
 │   ├── KeyMissing         the key set that an item names is not on this machine yet
 │   │   └── KeyPartMissing it is, without the part that this class of work needs
+│   ├── DeviceExhausted    a GPU has no memory for a batch
 │   └── WorkerCrashed      the process that computed died, hung or ran out of memory
 ├── Irrecoverable          the component fails, dependents are blocked with the cause, dead letter
 │   ├── OperationError     unknown operation, wrong operands, division by zero, cycle
@@ -66,6 +67,10 @@ class KeyMissing(Recoverable):
 
 class KeyPartMissing(KeyMissing):
     """The key set has not the part that this class of work needs."""
+
+
+class DeviceExhausted(Recoverable):
+    """The GPU has no memory for this batch."""
 
 
 class WorkerCrashed(Recoverable):

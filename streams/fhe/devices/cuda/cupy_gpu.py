@@ -1,0 +1,149 @@
+"""GPUs by CuPy, which is imported here only, and only when the device `cuda` was chosen.
+
+CuPy is not among the dependencies: an operator with GPUs installs the build for their CUDA release, with NVRTC.
+"""
+
+import importlib
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cache
+from typing import Any, Final, Protocol, cast
+
+import numpy as np
+
+from streams.domain.errors import ConfigurationError
+from streams.fhe.devices.cuda import program
+from streams.fhe.devices.cuda.fleet import Fleet
+from streams.fhe.devices.cuda.gpu import Array, Buffer, Gpu, Launch, Memory, Properties
+from streams.fhe.devices.cuda.program import Program
+
+INSTALL: Final = "install cupy-cuda12x and nvidia-cuda-nvrtc-cu12, or set engine.device to cpu"
+
+
+class Module(Protocol):
+    """A compiled program."""
+
+    def get_function(self, name: str) -> Any:
+        """A kernel."""
+        ...
+
+
+@cache
+def fleet() -> Fleet:
+    """All GPUs of this machine, once per process: reservations have to see each other.
+
+    Raises:
+        ConfigurationError: CuPy, the driver or a GPU is missing, or a GPU is too old.
+    """
+    cupy = _cupy()
+    return Fleet.of([CupyGpu(cupy, index) for index in range(_count(cupy))])
+
+
+def _cupy() -> Any:
+    try:
+        return importlib.import_module("cupy")
+    except ImportError as error:
+        raise ConfigurationError(f"the device cuda needs CuPy: {INSTALL}") from error
+
+
+def _count(cupy: Any) -> int:
+    try:
+        return int(cupy.cuda.runtime.getDeviceCount())
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise ConfigurationError(f"the device cuda needs a driver and a GPU: {error}") from error
+
+
+class CupyGpu(Gpu):
+    """One GPU; every thread has a stream of its own on it."""
+
+    def __init__(self, cupy: Any, index: int) -> None:
+        """Raises ConfigurationError if it lacks what the kernels use."""
+        self._cupy = cupy
+        self._device = cupy.cuda.Device(index)
+        self._local = threading.local()
+        self._compiling = threading.Lock()
+        self._functions = dict[tuple[Program, str], Any]()
+        self._properties = _properties(cupy, index)
+        _check(self._properties)
+
+    @property
+    def properties(self) -> Properties:
+        """What it is."""
+        return self._properties
+
+    def memory(self) -> Memory:
+        """What is free and what we hold."""
+        with self._device:
+            free, _ = self._cupy.cuda.runtime.memGetInfo()
+            held = self._cupy.get_default_memory_pool().total_bytes()
+        return Memory(int(free), int(held))
+
+    def upload(self, array: Array) -> Buffer:
+        """A copy of an array's elements, in row-major order."""
+        with self._here():
+            return cast("Buffer", self._cupy.asarray(np.ascontiguousarray(array)))
+
+    def empty(self, nbytes: int) -> Buffer:
+        """Memory with any content."""
+        with self._here():
+            return cast("Buffer", self._cupy.empty(nbytes, np.uint8))
+
+    def download(self, buffer: Buffer, like: type[np.generic], shape: tuple[int, ...]) -> Array:
+        """A copy of the content, after all that this thread asked for."""
+        with self._here():
+            # Blocks until this thread's stream has come so far.
+            return self._cupy.asnumpy(buffer).view(like).reshape(shape)
+
+    def launch(self, launch: Launch) -> None:
+        """Begins; compiles the program where that is due."""
+        with self._here():
+            function = self._function(launch.program, launch.kernel, launch.shared_bytes)
+            function(launch.grid, (launch.threads,), _passed(launch.arguments), shared_mem=launch.shared_bytes)
+
+    def _function(self, source: Program, kernel: str, shared_bytes: int) -> Any:
+        with self._compiling:
+            key = (source, kernel)
+            if key not in self._functions:
+                function = self._compiled(source).get_function(kernel)
+                if shared_bytes:
+                    # More than 48 KB are given only to who asks.
+                    function.max_dynamic_shared_size_bytes = shared_bytes
+                self._functions[key] = function
+            return self._functions[key]
+
+    def _compiled(self, source: Program) -> Module:
+        # CuPy compiles for the GPU that is current, and keeps the machine code in its own cache on disk.
+        made = self._cupy.RawModule(code=source.source(), options=program.OPTIONS, backend="nvrtc")
+        return cast("Module", made)
+
+    def _here(self) -> ExitStack:
+        """This GPU and this thread's stream on it, for one call."""
+        entered = ExitStack()
+        entered.enter_context(self._device)
+        if not hasattr(self._local, "stream"):
+            self._local.stream = self._cupy.cuda.Stream(non_blocking=True)
+        entered.enter_context(self._local.stream)
+        return entered
+
+
+def _passed(arguments: Sequence[Buffer | int]) -> tuple[Any, ...]:
+    return tuple(np.int32(each) if isinstance(each, int) else each for each in arguments)
+
+
+def _properties(cupy: Any, index: int) -> Properties:
+    found = cupy.cuda.runtime.getDeviceProperties(index)
+    return Properties(
+        found["name"].decode(),
+        (int(found["major"]), int(found["minor"])),
+        int(found["multiProcessorCount"]),
+        int(found["sharedMemPerBlockOptin"]),
+    )
+
+
+def _check(properties: Properties) -> None:
+    if properties.architecture < program.OLDEST:
+        raise ConfigurationError(f"{properties.name} is older than sm_80, for which the kernels are made")
+    due = max(each.shared_bytes for each in program.variants(properties.architecture))
+    if properties.shared_bytes < due:
+        raise ConfigurationError(f"{properties.name} has too little shared memory: {due} bytes are due")

@@ -1,0 +1,103 @@
+"""The device `cuda`: the bits of `cpu`, on GPUs that take turns."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from streams.domain.errors import ConfigurationError
+from streams.fhe.devices.cpu import TABLE_UNIT, check_shape
+from streams.fhe.devices.cuda import operations, program, sizes
+from streams.fhe.devices.cuda.fleet import Fleet, Seat
+from streams.fhe.devices.cuda.keys import RotationKey, SwitchKey
+from streams.fhe.devices.cuda.operations import Reads
+from streams.fhe.devices.port import Bootstraps
+from streams.fhe.devices.words import Words
+from streams.fhe.parameters import Parameters
+
+PART: Final = 4096  # ciphertexts that are sent together: 200 MB, many waves of the largest GPU
+
+
+class CudaDevice:
+    """Keyswitch and blind rotation of whole batches, each on the next GPU."""
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        fleet: Fleet,
+        key_switch: SwitchKey,
+        bootstrap: RotationKey,
+        random: RotationKey | None = None,
+    ) -> None:
+        """`random` bootstraps what nobody encrypted, where the key set has a key of its own for that.
+
+        Raises:
+            ConfigurationError: a set of another shape.
+        """
+        check_shape(parameters)
+        self._parameters = parameters
+        self._fleet = fleet
+        self._key_switch = key_switch
+        self._bootstrap = bootstrap
+        self._random = random or bootstrap
+
+    @property
+    def parameters(self) -> Parameters:
+        """The set of its keys."""
+        return self._parameters
+
+    @property
+    def batch_size(self) -> int:
+        """Ciphertexts from which a larger batch is hardly faster for each of them: one wave of a GPU."""
+        properties = self._fleet.seats[0].gpu.properties
+        return properties.multiprocessors * program.variants(properties.architecture)[-1].ciphertexts
+
+    def bootstrap(self, batch: Bootstraps) -> list[Words]:
+        """For each ciphertext its results, shape (boxes of it, 2049); raises DeviceExhausted."""
+        return [rows for part in _parts(batch) for rows in self._bootstrapped(self._fleet.next(), part)]
+
+    def rotate(self, batch: Bootstraps) -> list[Words]:
+        """The same for ciphertexts (batch, n + 1) of random numbers, which are under a small key already."""
+        return [rows for part in _parts(batch) for rows in self._rotated(self._fleet.next(), part)]
+
+    def _bootstrapped(self, seat: Seat, batch: Bootstraps) -> list[Words]:
+        count, dimension = len(batch.ciphertexts), self._bootstrap.dimension
+        reads = self._reads(batch)
+        due = sizes.keyswitch_bytes(count, self._key_switch.words) + _rotation_bytes(reads, dimension)
+        with seat.memory.reserved(due):
+            small = operations.keyswitch(seat, self._key_switch, batch.ciphertexts)
+            amounts = operations.switch_modulus(seat, small, dimension, count)
+            return _split(operations.rotate(seat, self._bootstrap, amounts, reads), batch)
+
+    def _rotated(self, seat: Seat, batch: Bootstraps) -> list[Words]:
+        count, dimension = len(batch.ciphertexts), self._random.dimension
+        reads = self._reads(batch)
+        due = sizes.switch_bytes(count, dimension) + _rotation_bytes(reads, dimension)
+        with seat.memory.reserved(due):
+            small = seat.gpu.upload(batch.ciphertexts)
+            amounts = operations.switch_modulus(seat, small, dimension, count)
+            return _split(operations.rotate(seat, self._random, amounts, reads), batch)
+
+    def _reads(self, batch: Bootstraps) -> Reads:
+        if (batch.polynomials % np.uint64(TABLE_UNIT)).any():
+            raise ConfigurationError("a test polynomial has bits below the kernel's unit of 2^32")
+        # A box is extracted at its first coefficient (`many_lut`).
+        coefficients = [[box * self._parameters.box for box in boxes] for boxes in batch.boxes]
+        return Reads(batch.polynomials, batch.tables, coefficients)
+
+
+def _rotation_bytes(reads: Reads, dimension: int) -> int:
+    return sizes.rotation_bytes(len(reads.table_of), dimension, len(reads.tables), reads.count)
+
+
+def _parts(batch: Bootstraps) -> Iterator[Bootstraps]:
+    for first in range(0, len(batch.ciphertexts), PART):
+        part = slice(first, first + PART)
+        yield replace(
+            batch, ciphertexts=batch.ciphertexts[part], tables=batch.tables[part], boxes=batch.boxes[part]
+        )
+
+
+def _split(rows: Words, batch: Bootstraps) -> list[Words]:
+    return np.split(rows, np.cumsum(list(map(len, batch.boxes)))[:-1])

@@ -1,0 +1,79 @@
+"""Memory of a GPU for batches, reserved before anything is allocated.
+
+In two stages: a batch is added to what is promised, then the sum of all promises is held against what there is;
+where it does not fit the promise is taken back and asked for again a little later. Threads that reserve at the
+same moment see each other's promises, so that together they never start what does not fit.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+
+from streams.domain.errors import DeviceExhausted
+from streams.fhe.devices.cuda.gpu import Gpu
+
+PAUSE_S: Final = 0.002  # other batches take milliseconds
+ATTEMPTS: Final = 15_000  # half a minute of pauses: longer than any batch in front of this one
+log = structlog.get_logger()
+
+
+class Reservations:
+    """What batches were promised on one GPU."""
+
+    def __init__(self, gpu: Gpu, pause: Callable[[float], None] = time.sleep) -> None:
+        self._gpu = gpu
+        self._pause = pause
+        self._lock = threading.Lock()
+        self._promised = 0
+        self._resident = 0
+
+    @property
+    def promised(self) -> int:
+        """Bytes of all batches under way."""
+        return self._promised
+
+    def keep(self, nbytes: int) -> None:
+        """Counts memory that stays, keys for instance, as not available to batches."""
+        with self._lock:
+            self._resident += nbytes
+
+    @contextmanager
+    def reserved(self, nbytes: int) -> Iterator[None]:
+        """Memory for a batch until the block ends.
+
+        Raises:
+            DeviceExhausted: there is not as much, or others hold it for long.
+        """
+        self._reserve(nbytes)
+        try:
+            yield
+        finally:
+            self._add(-nbytes)
+
+    def _reserve(self, nbytes: int) -> None:
+        for attempt in range(ATTEMPTS):
+            promised = self._add(nbytes)
+            available = self._available()
+            if promised <= available:
+                return
+            self._add(-nbytes)
+            if nbytes > available:
+                break
+            if attempt == 0:
+                log.info("a batch waits for memory", action="gpu-memory", due=nbytes, available=available)
+            self._pause(PAUSE_S)
+        raise DeviceExhausted(f"a batch needs {nbytes} bytes of GPU memory, there are {self._available()}")
+
+    def _add(self, nbytes: int) -> int:
+        with self._lock:
+            self._promised += nbytes
+            return self._promised
+
+    def _available(self) -> int:
+        # What we hold but for the keys serves batches too: it is theirs now, or is given to the next one.
+        memory = self._gpu.memory()
+        return memory.free + max(memory.held - self._resident, 0)

@@ -1,0 +1,124 @@
+"""A GPU that is a C compiler: the device's own kernels run on the CPU, one fiber for each thread.
+
+`cc` is what cargo links with, so it is there wherever the wheels were built.
+"""
+
+import ctypes
+import subprocess
+import tempfile
+import weakref
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streams.fhe.devices.cuda.gpu import Array, Launch, Memory, Properties
+from streams.fhe.devices.cuda.program import INTEGER_PROGRAM, Program
+
+HERE = Path(__file__).parent / "emulation"
+MACHINE = (HERE / "machine.h").read_text()
+# IEEE operations as they are written, as NVRTC keeps them; types share memory, as on a GPU.
+FLAGS = ("-std=gnu11", "-O1", "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-w")
+LIBRARY = ("-shared", "-fPIC", "-fvisibility=hidden")
+ORDERS = {"up": 0, "down": 1, "shuffled": 2, "drifting": 5}
+GUARD = 64  # bytes on both sides of a buffer
+FILL = 0xC5
+MI = 1 << 20
+
+Change = Callable[[str], str]
+
+
+class Faulty(Exception):
+    """The kernel did what would be an error, or the end, on a GPU."""
+
+
+@cache
+def library(program: Program, change: Change | None = None) -> ctypes.CDLL:
+    """The program's kernels as functions; `change` plants a fault."""
+    text = program.source(MACHINE)
+    tail = "integers.h" if program == INTEGER_PROGRAM else "rotation.h"
+    with tempfile.TemporaryDirectory() as folder:
+        source, made = Path(folder) / "kernels.c", Path(folder) / "kernels.so"
+        source.write_text((change(text) if change else text) + (HERE / tail).read_text())
+        subprocess.run(["cc", *FLAGS, *LIBRARY, "-o", made, source, "-lm"], check=True)
+        return ctypes.CDLL(str(made))
+
+
+class EmulatedBuffer:
+    """Memory between two guards."""
+
+    def __init__(self, nbytes: int) -> None:
+        self.nbytes = nbytes
+        # on a boundary of 64 bytes, which a bulk copy and vector loads ask for
+        whole = np.full(nbytes + 3 * GUARD, FILL, np.uint8)
+        first = GUARD + -whole.ctypes.data % GUARD
+        self._whole = whole[first - GUARD : first + nbytes + GUARD]
+        self.content = self._whole[GUARD : GUARD + nbytes]
+
+    def check(self) -> None:
+        """Raises Faulty if somebody wrote beside it."""
+        if (self._whole[:GUARD] != FILL).any() or (self._whole[GUARD + self.nbytes :] != FILL).any():
+            raise Faulty("a kernel wrote outside of a buffer")
+
+
+class EmulatedGpu:
+    """Runs kernels at once, in the given order of threads."""
+
+    def __init__(
+        self,
+        architecture: tuple[int, int] = (9, 0),
+        order: str = "up",
+        multiprocessors: int = 1,
+        memory_bytes: int = 4096 * MI,
+        change: Change | None = None,
+    ) -> None:
+        self.properties = Properties("emulated", architecture, multiprocessors, 232_448)
+        self.order = order
+        self.launches = list[Launch]()
+        self.held = 0
+        self.peak = 0
+        self._memory_bytes = memory_bytes
+        self._change = change
+
+    def memory(self) -> Memory:
+        return Memory(self._memory_bytes - self.held, self.held)
+
+    def empty(self, nbytes: int) -> EmulatedBuffer:
+        buffer = EmulatedBuffer(nbytes)
+        self._hold(nbytes)
+        weakref.finalize(buffer, self._hold, -nbytes)
+        return buffer
+
+    def upload(self, array: Array) -> EmulatedBuffer:
+        buffer = self.empty(array.nbytes)
+        buffer.content[:] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        return buffer
+
+    def download(self, buffer: Any, like: type[np.generic], shape: tuple[int, ...]) -> Array:
+        return buffer.content.copy().view(like).reshape(shape)
+
+    def launch(self, launch: Launch) -> None:
+        self.launches.append(launch)
+        kernel = getattr(library(launch.program, self._change), f"emulate_{launch.kernel}")
+        sizes = (*launch.grid, launch.threads, launch.shared_bytes, ORDERS[self.order])
+        values = [_value(each) for each in launch.arguments]
+        # as a driver takes them: pointers to the arguments
+        pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
+        outcome = kernel(pointers, *map(ctypes.c_uint32, sizes))
+        if outcome != 0:
+            raise Faulty(("", "threads wait for each other", "the launch is too large")[outcome])
+        for each in launch.arguments:
+            if isinstance(each, EmulatedBuffer):
+                each.check()
+
+    def _hold(self, nbytes: int) -> None:
+        self.held += nbytes
+        self.peak = max(self.peak, self.held)
+
+
+def _value(argument: Any) -> Any:
+    if isinstance(argument, EmulatedBuffer):
+        return ctypes.c_void_p(argument.content.ctypes.data)
+    return ctypes.c_int32(argument)
