@@ -22,6 +22,8 @@ from streams.fhe.radix.forms import Form
 if TYPE_CHECKING:
     from streams.bench.report import Report
     from streams.commands.measured import Session
+    from streams.fhe.devices.keys import ServerKey
+    from streams.fhe.devices.port import Device
     from streams.fhe.radix.counts import Row
     from streams.fhe.wave.measure import Measurement
 
@@ -147,10 +149,12 @@ def fhe(
     form: Annotated[Form, typer.Option(help="In which all operations run.")] = Form.THROUGHPUT,
     compare: Annotated[str, typer.Option(help="Engines, with commas: on stored ciphertexts.")] = "",
     operations: Annotated[str, typer.Option(help="That are compared too; by default all.")] = "all",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    gpu: Annotated[int | None, typer.Option(min=0, help="The only GPU; by default all take turns.")] = None,
     as_json: JsonOption = False,
     to_file: OutputOption = None,
 ) -> None:
-    """Transfers per second of the wave executor on the device `cpu`, between blocks in memory.
+    """Transfers per second of the wave executor on a device, between blocks in memory.
 
     A transfer is le, select, sub, add on 64 bits. Decompression and compression are not part of it.
 
@@ -160,7 +164,6 @@ def fhe(
     if compare:
         _compare(context, compare, (transfers or COMPARED)[0], threads, operations, to_file)
         return
-    from streams.fhe.devices.cpu import CpuDevice
     from streams.fhe.devices.keys import generate_client, generate_server
     from streams.fhe.devices.randomness import SeededSource
     from streams.fhe.parameters import PINNED
@@ -169,13 +172,13 @@ def fhe(
 
     source = SeededSource(SEED)
     client = generate_client(source, PINNED)
-    bench_of = Bench(client, CpuDevice.prepare(generate_server(source, client), threads), source)
+    bench_of = Bench(client, _device(device, generate_server(source, client), threads, gpu), source)
     found = [bench_of.measure(count, _clock, always(form)) for count in transfers or TRANSFERS]
     if as_json:
         output.result([{**dataclasses.asdict(each), "per_second": each.per_second} for each in found])
     else:
         _show_transfers(found)
-    _session(context).keep(_report(found, threads, form), to_file)
+    _session(context).keep(_report(found, threads, form, device), to_file)
 
 
 def _compare(
@@ -209,7 +212,20 @@ def squash(
     session.keep(report, to_file)
 
 
-def _report(found: "list[Measurement]", threads: int, form: Form) -> "Report":
+def _device(name: str, key: "ServerKey", threads: int, gpu: int | None) -> "Device":
+    from streams.fhe.wave.on_device import known_device
+
+    if known_device(name) == "cpu":
+        from streams.fhe.devices.cpu import CpuDevice
+
+        return CpuDevice.prepare(key, threads)
+    from streams.fhe.devices.cuda.cupy_gpu import fleet
+    from streams.fhe.devices.cuda.device import CudaDevice
+
+    return CudaDevice.prepare(key, fleet() if gpu is None else fleet().only(gpu))
+
+
+def _report(found: "list[Measurement]", threads: int, form: Form, device: str) -> "Report":
     from streams.bench.report import Figure, Report
 
     figures = tuple(
@@ -217,7 +233,9 @@ def _report(found: "list[Measurement]", threads: int, form: Form) -> "Report":
         for each in found
     )
     look_up = Figure(name="one look-up", value=round(found[-1].look_up_ms, 3), unit="ms of a core")
-    return Report(bench="fhe", setting={"threads": threads, "form": form}, figures=(*figures, look_up))
+    return Report(
+        bench="fhe", setting={"device": device, "threads": threads, "form": form}, figures=(*figures, look_up)
+    )
 
 
 app.command("catch-up")(catch_up)

@@ -12,7 +12,7 @@ from streams.fhe.keyset import EngineName
 # The first of an engine is what `auto` means on a machine without anything faster.
 DEVICES: Final[Mapping[EngineName, tuple[str, ...]]] = {
     "tfhe-rs": ("cpu",),
-    "wave": ("cpu",),
+    "wave": ("cpu", "cuda"),
     "clear": ("cpu",),
 }
 _GPU: Final = "cuda"

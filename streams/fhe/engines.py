@@ -8,16 +8,24 @@ from pathlib import Path
 from streams.fhe import clear
 from streams.fhe.keyset import EngineName, KeyFiles
 from streams.fhe.suite import ComputeSuite, ProofSuite, SquashSuite
+from streams.fhe.wave.on_device import DeviceName
 
 
-def open_compute(engine: EngineName, files: KeyFiles, threads: int = 1) -> ComputeSuite:
-    """What a tfhe-worker opens; raises KeyMaterialError."""
+def open_compute(
+    engine: EngineName, files: KeyFiles, threads: int = 1, device: DeviceName = "cpu"
+) -> ComputeSuite:
+    """What a tfhe-worker opens; only `wave` has a choice of devices.
+
+    Raises:
+        KeyMaterialError: the files are not those of a key set.
+        ConfigurationError: the device is not there.
+    """
     if engine == "clear":
         return clear.ClearCompute.open(files, threads)
     if engine == "wave":
         from streams.fhe.wave.suite import WaveCompute
 
-        return WaveCompute.open(files, threads)
+        return WaveCompute.open(files, threads, device)
     from streams.fhe import tfhe_rs
 
     return tfhe_rs.TfheCompute.open(files, threads)

@@ -1,9 +1,10 @@
-"""What an executor asks of a device; every device keeps it, and is tested with the same tests."""
+"""What an executor and a suite ask of a device; every device keeps it, and is tested with the same tests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from streams.fhe.devices.packing import Rounded
 from streams.fhe.devices.words import Words
 from streams.fhe.parameters import Parameters
 
@@ -37,4 +38,16 @@ class Device(Protocol):
 
     def rotate(self, batch: Bootstraps) -> list[Words]:
         """The same for ciphertexts (batch, n + 1) of random numbers, which are under a small key already."""
+        ...
+
+
+class BlockStorage(Protocol):
+    """Blocks to the words in which numbers are stored, and back."""
+
+    def compress(self, blocks: Words) -> tuple[Rounded, ...]:
+        """The stored words of a number's blocks (count, k N + 1), all fresh and below 4."""
+        ...
+
+    def decompress(self, glwes: Sequence[Rounded]) -> list[Words]:
+        """Fresh ciphertexts (blocks of it, k N + 1) of each packed ciphertext, all in one batch."""
         ...

@@ -20,6 +20,7 @@ import numpy as np
 from streams.domain.errors import KeyMaterialError
 from streams.fhe.devices.cpu import CpuDevice
 from streams.fhe.devices.cpu_storage import CpuStorage
+from streams.fhe.devices.port import BlockStorage, Device
 from streams.fhe.devices.re_randomisation import PublicKey, ReRandomiser
 from streams.fhe.devices.words import flat
 from streams.fhe.formats import activated
@@ -35,8 +36,8 @@ RELEASE: Final = "wave 1"  # of these files' layout
 class WaveKeys:
     """What computes with one key set."""
 
-    device: CpuDevice
-    storage: CpuStorage
+    device: Device
+    storage: BlockStorage
     re_randomise: ReRandomiser
 
 

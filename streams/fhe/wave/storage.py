@@ -8,7 +8,7 @@ from typing import Final, Protocol, Self
 import numpy as np
 
 from streams.domain.operations import FheType
-from streams.fhe.devices.packing import Rounded
+from streams.fhe.devices.port import BlockStorage
 from streams.fhe.devices.words import Words
 from streams.fhe.formats.ciphertext_list import PackedNumber, read_number, write_number
 from streams.fhe.radix.block import DIGIT_MAX, Block, Wire
@@ -59,14 +59,6 @@ class StoredNumber:
         return cls(FheType(stored.fhe_type), hashlib.sha256(stored.ct64).digest(), packed)
 
 
-class Packs(Protocol):
-    """A device's part of storing."""
-
-    def compress(self, blocks: Words) -> tuple[Rounded, ...]: ...
-
-    def decompress(self, glwes: Sequence[Rounded]) -> list[Words]: ...
-
-
 class ReRandomises(Protocol):
     """Adds encryptions of zero to numbers, by their seeds."""
 
@@ -78,7 +70,7 @@ class Storage:
 
     def __init__(
         self,
-        storage: Packs,
+        storage: BlockStorage,
         re_randomise: ReRandomises,
         executor: DeviceExecutor,
         cache_bytes_max: int = CACHE_BYTES_MAX,

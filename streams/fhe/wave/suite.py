@@ -17,7 +17,8 @@ from streams.fhe.radix.device_executor import DeviceExecutor
 from streams.fhe.suite import Encrypted, Operand, Tally
 from streams.fhe.wave.calibration import lookup_s
 from streams.fhe.wave.executor import WaveExecutor
-from streams.fhe.wave.key_files import WaveKeys, derived, opened
+from streams.fhe.wave.key_files import WaveKeys, derived
+from streams.fhe.wave.on_device import DeviceName, opened_on
 from streams.fhe.wave.storage import Given, Storage
 from streams.fhe.wave.window import Item, Window
 
@@ -34,14 +35,15 @@ class WaveCompute:
         self._window = Window(lambda: WaveExecutor.on(b"", keys.device), self._storage)
 
     @classmethod
-    def open(cls, files: KeyFiles, threads: int = 1) -> Self:
+    def open(cls, files: KeyFiles, threads: int = 1, device: DeviceName = "cpu") -> Self:
         """Attaches the keys, most of which processes share; derives them where they are missing.
 
         Raises:
+            ConfigurationError: the device is not there.
             KeyMissing: the activated key set does not lie beside the files.
             KeyMaterialError: it is not of the release and the parameters that can be read.
         """
-        return cls(opened(derived(files.folder.with_name("keyset")), threads))
+        return cls(opened_on(device, derived(files.folder.with_name("keyset")), threads))
 
     def lookup_s(self) -> float:
         """Seconds of one look-up, the least of a few."""

@@ -176,6 +176,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="worker-child")
     parser.add_argument("--kind", required=True)
     parser.add_argument("--engine", default="clear")
+    parser.add_argument("--device", default="cpu", help="of the engine wave")
     parser.add_argument("--threads", type=int, default=1, help="of the engine")
     parser.add_argument("--slots", type=int, default=0, help="items at a time; 0 = as many as threads")
     parser.add_argument("--policy", type=Policy, default=Policy.PARALLEL, choices=list(Policy))
@@ -205,7 +206,9 @@ def chosen_jobs(chosen: argparse.Namespace) -> Jobs:
     from streams.services.worker.jobs import Room, jobs_of  # the engine is loaded here, never by the parent
 
     room = Room(memory_bytes_max=chosen.memory_bytes, suites_max=chosen.key_cache_size)
-    return jobs_of(chosen.kind, chosen.engine, chosen.threads, room, compressed=not chosen.bare)
+    return jobs_of(
+        chosen.kind, chosen.engine, chosen.threads, room, compressed=not chosen.bare, device=chosen.device
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What the child of each class of worker does with an item; only the child imports an engine."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -15,6 +16,7 @@ from streams.fhe.component import component_outputs
 from streams.fhe.engines import open_compute, open_proof, open_squash
 from streams.fhe.keyset import EngineName, KeyFiles
 from streams.fhe.suite import ComputeSuite, Expanded, ProofSuite, SquashSuite, Tally, Timed
+from streams.fhe.wave.on_device import DeviceName, known_device
 from streams.services.worker import frames
 from streams.services.worker.child import Jobs
 from streams.services.worker.proof import VALUES_MAX, auxiliary_data, check_size
@@ -87,8 +89,11 @@ class _KeyJobs(Generic[_Suite]):
 class ComputeJobs(_KeyJobs[ComputeSuite]):
     """Executes components."""
 
-    def __init__(self, engine: EngineName, threads: int, room: Room = BOUNDLESS) -> None:
-        super().__init__(open_compute, engine, threads, room, tally=lambda suite: suite.tally())
+    def __init__(
+        self, engine: EngineName, threads: int, room: Room = BOUNDLESS, device: DeviceName = "cpu"
+    ) -> None:
+        opener = partial(open_compute, device=device)
+        super().__init__(opener, engine, threads, room, tally=lambda suite: suite.tally())
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
         """Outputs one by one."""
@@ -193,12 +198,20 @@ def _named(work: ProofWork, blob: bytes, values: tuple[Expanded, ...]) -> tuple[
     )
 
 
-def jobs_of(kind: str, engine: str, threads: int, room: Room = BOUNDLESS, *, compressed: bool = True) -> Jobs:
+def jobs_of(
+    kind: str,
+    engine: str,
+    threads: int,
+    room: Room = BOUNDLESS,
+    *,
+    compressed: bool = True,
+    device: str = "cpu",
+) -> Jobs:
     """The jobs of a class of worker on an engine; raises ConfigurationError."""
     name = known_engine(engine)
     match kind:
         case "tfhe":
-            return ComputeJobs(name, threads, room)
+            return ComputeJobs(name, threads, room, known_device(device))
         case "zkproof":
             return ProofJobs(name, threads, room)
         case "sns":

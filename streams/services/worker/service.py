@@ -128,7 +128,7 @@ def child_command(kind: Kind, engine: EngineSettings, threads: int) -> tuple[str
     """How a worker's child is started, but for what its parent adds."""
     return (
         *(sys.executable, "-m", "streams.services.worker.child"),
-        *("--kind", kind.name, "--engine", engine.name),
+        *("--kind", kind.name, "--engine", engine.name, *_device(kind, engine)),
         *("--threads", str(threads), "--slots", str(slots_of(kind, engine, threads))),
         *("--memory-bytes", str(memory_of(kind, engine))),
         *("--key-cache-size", str(kind.key_cache_size or engine.key_cache_size)),
@@ -141,11 +141,16 @@ def memory_of(kind: Kind, engine: EngineSettings) -> int:
     return engine.memory_mib << 20 or kind.memory_bytes_max
 
 
+def _device(kind: Kind, engine: EngineSettings) -> tuple[str, ...]:
+    if not kind.has_devices:
+        return ()
+    return "--device", device_of(known_engine(engine.name), engine.device, gpu_enabled=engine.gpu_enabled)
+
+
 def _check_engine(engine: EngineSettings, kind: Kind) -> None:
-    name = known_engine(engine.name)
-    if kind.has_devices:
-        device = device_of(name, engine.device, gpu_enabled=engine.gpu_enabled)
-        _log.info("device chosen", action="device", engine=name, device=device)
+    name, device = known_engine(engine.name), _device(kind, engine)
+    if device:
+        _log.info("device chosen", action="device", engine=name, device=device[-1])
 
 
 class _Worker:

@@ -99,7 +99,9 @@ class CupyGpu(Gpu):
         """Begins; compiles the program where that is due."""
         with self._here():
             function = self._function(launch.program, launch.kernel, launch.shared_bytes)
-            function(launch.grid, (launch.threads,), _passed(launch.arguments), shared_mem=launch.shared_bytes)
+            function(
+                launch.grid, (launch.threads,), _passed(launch.arguments), shared_mem=launch.shared_bytes
+            )
 
     def _function(self, source: Program, kernel: str, shared_bytes: int) -> Any:
         with self._compiling:

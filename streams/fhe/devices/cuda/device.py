@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Final, Self
 
+import cipherstream_kernel as kernel
 import numpy as np
 
 from streams.domain.errors import ConfigurationError
 from streams.fhe.devices.cpu import TABLE_UNIT, check_shape
 from streams.fhe.devices.cuda import operations, program, sizes
 from streams.fhe.devices.cuda.fleet import Fleet, Seat
-from streams.fhe.devices.cuda.keys import RotationKey, SwitchKey
+from streams.fhe.devices.cuda.keys import RotationKey, SwitchKey, switch_key
 from streams.fhe.devices.cuda.operations import Reads
+from streams.fhe.devices.keys import ServerKey
 from streams.fhe.devices.port import Bootstraps
-from streams.fhe.devices.words import Words
+from streams.fhe.devices.words import Words, flat
 from streams.fhe.parameters import Parameters
 
 PART: Final = 4096  # ciphertexts that are sent together: 200 MB, many waves of the largest GPU
@@ -41,6 +43,17 @@ class CudaDevice:
         self._key_switch = key_switch
         self._bootstrap = bootstrap
         self._random = random or bootstrap
+
+    @classmethod
+    def prepare(cls, key: ServerKey, fleet: Fleet) -> Self:
+        """Bring a key made here into the kernels' order; raises ConfigurationError."""
+        parameters = key.parameters
+        check_shape(parameters)
+        dimension = parameters.lwe_dimension
+        switch = kernel.KeyswitchKey.prepare(flat(key.key_switch.rows), dimension, parameters.ks.level)
+        rotate = kernel.BootstrapKey.prepare(flat(key.bootstrap.bits), dimension)
+        switching, rotation = (memoryview(each.to_bytes()) for each in (switch, rotate))
+        return cls(parameters, fleet, switch_key(switching), RotationKey(rotation))
 
     @property
     def parameters(self) -> Parameters:

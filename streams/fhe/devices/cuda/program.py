@@ -92,5 +92,7 @@ def _read(name: str) -> str:
 @cache
 def _row_table() -> str:
     # In hexadecimal: no compiler rounds them again.
-    words = [part.hex() for factor in row_factors().reshape(-1).tolist() for part in (factor.real, factor.imag)]
+    words = [
+        part.hex() for factor in row_factors().reshape(-1).tolist() for part in (factor.real, factor.imag)
+    ]
     return f"__constant__ double ROW_FACTORS[{len(words)}] = {{{', '.join(words)}}};"

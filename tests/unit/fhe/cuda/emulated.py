@@ -20,7 +20,15 @@ from streams.fhe.devices.cuda.program import INTEGER_PROGRAM, Program
 HERE = Path(__file__).parent / "emulation"
 MACHINE = (HERE / "machine.h").read_text()
 # IEEE operations as they are written, as NVRTC keeps them; types share memory, as on a GPU.
-FLAGS = ("-std=gnu11", "-O1", "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-w")
+FLAGS = (
+    "-std=gnu11",
+    "-O1",
+    "-ftree-vectorize",
+    "-march=native",
+    "-ffp-contract=off",
+    "-fno-strict-aliasing",
+    "-w",
+)
 LIBRARY = ("-shared", "-fPIC", "-fvisibility=hidden")
 ORDERS = {"up": 0, "down": 1, "shuffled": 2, "drifting": 5}
 GUARD = 64  # bytes on both sides of a buffer

@@ -243,22 +243,23 @@ INLINE u32 count_modulo(u32 *counter, u32 last) {
 /* The fragments of a warp are gathered, then every lane computes its own four sums (PTX: mma.m16n8k32). Two places in
  * turn: who has met the others for the next product has read this one's. */
 INLINE void multiply_bytes(int *sums, const u32 *a, const u32 *b) {
-    static byte rows[THREADS_MAX / WARP][2][WARP][16];
-    static int8_t columns[THREADS_MAX / WARP][2][WARP][8];
+    static int16_t rows[THREADS_MAX / WARP][2][16][32], columns[THREADS_MAX / WARP][2][8][32];
     const u32 warp = running->index / WARP, lane = running->index % WARP, place = running->products++ & 1;
-    memcpy(rows[warp][place][lane], a, 16);
-    memcpy(columns[warp][place][lane], b, 8);
+    const u32 group = lane / 4, first = lane % 4 * 4;
+    for (u32 k = 0; k < 4; k++) {
+        for (u32 part = 0; part < 4; part++)
+            rows[warp][place][group + part % 2 * 8][part / 2 * 16 + first + k] = (byte)(a[part] >> 8 * k);
+        for (u32 half = 0; half < 2; half++)
+            columns[warp][place][group][half * 16 + first + k] = (int8_t)(b[half] >> 8 * k);
+    }
     meet_warp();
-    for (u32 half = 0; half < 2; half++)
-        for (u32 parity = 0; parity < 2; parity++) {
-            int sum = 0;
-            for (u32 quad = 0; quad < 4; quad++) {
-                const byte *row = rows[warp][place][lane / 4 * 4 + quad] + 4 * half;
-                const int8_t *column = columns[warp][place][(lane % 4 * 2 + parity) * 4 + quad];
-                for (u32 k = 0; k < 4; k++) sum += row[k] * column[k] + row[8 + k] * column[4 + k];
-            }
-            sums[2 * half + parity] += sum;
-        }
+    for (u32 result = 0; result < 4; result++) {
+        const int16_t *row = rows[warp][place][group + result / 2 * 8];
+        const int16_t *column = columns[warp][place][lane % 4 * 2 + result % 2];
+        int sum = 0;
+        for (u32 k = 0; k < 32; k++) sum += row[k] * column[k];
+        sums[result] += sum;
+    }
 }
 
 /* Compiled without contraction: each is one IEEE operation, as on the GPU. */

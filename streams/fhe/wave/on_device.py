@@ -1,0 +1,37 @@
+"""The keys of an activated set on the device that was chosen; native code is imported only when it is asked for."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from streams.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from streams.fhe.wave.key_files import WaveKeys
+
+DeviceName: TypeAlias = Literal["cpu", "cuda"]
+
+
+def known_device(name: str) -> DeviceName:
+    """The device of that name; raises ConfigurationError where the engine does not run on it."""
+    match name:
+        case "cpu" | "cuda":
+            return name
+        case _:
+            raise ConfigurationError(f"the engine wave runs on the devices cpu and cuda, not {name}")
+
+
+def opened_on(device: DeviceName, folder: Path, threads: int = 1) -> "WaveKeys":
+    """Attach the files of `key_files.derived`.
+
+    Raises:
+        KeyMaterialError: a file is missing or damaged.
+        ConfigurationError: the device is not there, or computes other bits than the CPU.
+    """
+    from streams.fhe.wave.key_files import opened
+
+    if device == "cpu":
+        return opened(folder, threads)
+    from streams.fhe.devices.cuda.cupy_gpu import fleet
+    from streams.fhe.wave.on_gpus import opened_on_gpus
+
+    return opened_on_gpus(folder, fleet(), threads)
