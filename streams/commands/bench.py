@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from streams.commands import output, several
+from streams.commands.bootstraps import bootstraps
 from streams.commands.catch_up import catch_up
 from streams.commands.devnet import JsonOption
 from streams.domain.errors import ConfigurationError
@@ -239,6 +240,7 @@ def _report(found: "list[Measurement]", threads: int, form: Form, device: str) -
 
 
 app.command("catch-up")(catch_up)
+app.command("bootstraps")(bootstraps)
 
 
 def _clock() -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The keys of an activated set on the device that was chosen; native code is imported only when it is asked for."""
+"""The keys of an activated set on the chosen device; native code is imported only when it is asked for."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias

@@ -1,6 +1,6 @@
 """GPUs by CuPy, which is imported here only, and only when the device `cuda` was chosen.
 
-CuPy is not among the dependencies: an operator with GPUs installs the build for their CUDA release, with NVRTC.
+CuPy is not among the dependencies: an operator with GPUs installs the build for their CUDA release and NVRTC.
 """
 
 import importlib
@@ -94,6 +94,11 @@ class CupyGpu(Gpu):
         with self._here():
             # Blocks until this thread's stream has come so far.
             return self._cupy.asnumpy(buffer).view(like).reshape(shape)
+
+    def wait(self) -> None:
+        """Until all that this thread asked for has happened; then other threads may use it."""
+        with self._here():
+            self._local.stream.synchronize()
 
     def launch(self, launch: Launch) -> None:
         """Begins; compiles the program where that is due."""

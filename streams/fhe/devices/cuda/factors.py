@@ -1,7 +1,7 @@
 """The factors of the Fourier transform, as the SIMD kernel has them: angles in units of 2 pi / 4096.
 
-A factor of X^M - e^(i t) that is split R ways multiplies group m of its coefficients by e^(i m t / R); child k has
-the angle (t + 2 pi k) / R (`native/kernel/src/fourier/twiddles.rs`). All are the nearest doubles.
+Where X^M - e^(i t) is split R ways, group m of the coefficients is multiplied by e^(i m t / R), and child k
+has the angle (t + 2 pi k) / R (`native/kernel/src/fourier/twiddles.rs`). All are the nearest doubles.
 """
 
 from decimal import Decimal, localcontext
@@ -30,7 +30,7 @@ def row_factors() -> Complexes:
 
 def across_factors() -> Complexes:
     """[row 16][5]: three of radix four, two of radix two (the other two are i times these)."""
-    return np.array([_eight(_row_quarter(row)) for row in range(ROWS)])
+    return np.array([_eight(row_quarter(row)) for row in range(ROWS)])
 
 
 def within_factors() -> Complexes:
@@ -39,34 +39,35 @@ def within_factors() -> Complexes:
     return np.ascontiguousarray(np.array(found).transpose(2, 0, 1))
 
 
-def _row_quarter(row: int) -> int:
-    # a quarter of the row's angle, (1024 + 4096 k1) / 16 + 1024 k2 with row = 4 k1 + k2
+def row_quarter(row: int) -> int:
+    """A quarter of a row's angle, which is (1024 + 4096 k1) / 16 + 1024 k2 with row = 4 k1 + k2."""
     return 16 + 64 * (row // 4) + 256 * (row % 4)
 
 
 def _lane_quarter(row: int, lane: int) -> int:
-    return _row_quarter(row) // 8 + 128 * (lane // 2) + 512 * (lane % 2)
+    return row_quarter(row) // 8 + 128 * (lane // 2) + 512 * (lane % 2)
 
 
 def _radix_four(quarter: int) -> list[complex]:
-    return [_cos_sin(m * quarter) for m in (1, 2, 3)]
+    return [cos_sin(m * quarter) for m in (1, 2, 3)]
 
 
 def _eight(quarter: int) -> list[complex]:
-    return [*_radix_four(quarter), *(_cos_sin(quarter // 2 + 512 * child) for child in range(2))]
+    return [*_radix_four(quarter), *(cos_sin(quarter // 2 + 512 * child) for child in range(2))]
 
 
 @cache
-def _cos_sin(k: int) -> complex:
+def cos_sin(k: int) -> complex:
+    """e^(2 pi i k / 4096), both parts the nearest double."""
     k %= TURN
     if k >= TURN // 2:
-        opposite = _cos_sin(k - TURN // 2)
+        opposite = cos_sin(k - TURN // 2)
         return complex(-opposite.real, -opposite.imag)
     if k >= TURN // 4:
-        before = _cos_sin(k - TURN // 4)
+        before = cos_sin(k - TURN // 4)
         return complex(-before.imag, before.real)
     if k > TURN // 8:
-        mirrored = _cos_sin(TURN // 4 - k)
+        mirrored = cos_sin(TURN // 4 - k)
         return complex(mirrored.imag, mirrored.real)
     return _taylor(k)
 

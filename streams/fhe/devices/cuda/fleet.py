@@ -40,7 +40,9 @@ class Seat:
         with self._lock:
             found = self._resident.get(resident)
             if found is None:
-                found = self._resident[resident] = self.gpu.upload(resident.array())
+                found = self.gpu.upload(resident.array())
+                self.gpu.wait()  # the next one to use it has a stream of its own
+                self._resident[resident] = found
                 self.memory.keep(found.nbytes)
                 weakref.finalize(resident, self.memory.keep, -found.nbytes)
                 log.info("key uploaded", action="gpu-key", nbytes=found.nbytes)

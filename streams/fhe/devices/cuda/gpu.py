@@ -1,4 +1,4 @@
-"""What is asked of one GPU: memory, copies and launches. `cupy_gpu` is the real one, tests have an emulation."""
+"""What is asked of one GPU: memory, copies, launches. `cupy_gpu` is the real one, tests emulate one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,6 +73,10 @@ class Gpu(Protocol):
 
     def download(self, buffer: Buffer, like: type[np.generic], shape: tuple[int, ...]) -> Array:
         """A copy of the content, after all that this thread asked for."""
+        ...
+
+    def wait(self) -> None:
+        """Until all that this thread asked for has happened; then other threads may use it."""
         ...
 
     def launch(self, launch: Launch) -> None:

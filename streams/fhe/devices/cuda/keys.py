@@ -1,4 +1,4 @@
-"""Keys as the GPU takes them: brought into its order when they are uploaded, kept on the host as the CPU has them."""
+"""Keys as the GPU takes them: on the host in the CPU's order, in the GPU's when they are uploaded."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,7 +1,7 @@
 """Keys in the order in which the GPU's threads read them, made from the SIMD kernel's prepared keys.
 
-A prepared key is a header of 64 bytes and a payload (`native/kernel/src/key_bytes.rs`). Nothing is computed here:
-the words are the same, so the bits of the results can be.
+A prepared key is a header of 64 bytes and a payload (`native/kernel/src/key_bytes.rs`). Nothing is computed
+here: the words are the same, so the bits of the results can be.
 """
 
 from typing import Any, Final
@@ -25,16 +25,16 @@ _K_TILE: Final = 8  # inputs of a product on the tensor cores
 
 
 def rotation_key(prepared: memoryview) -> Doubles:
-    """[n][row 16][column 2][e 8][row of the key 2][re, im][lane 8] to [n][e][column][row of the key][row][lane][re, im]."""
+    """[n][row 16][column 2][e 8][key row 2][re, im][lane 8] to [n][e][column][key row][row][lane][re, im]."""
     steps = _payload(prepared, b"CSBSK").view(np.float64).reshape(-1, 16, 2, 8, 2, 2, 8)
     return np.ascontiguousarray(steps.transpose(0, 3, 2, 4, 1, 6, 5))
 
 
 def keyswitch_key(prepared: memoryview) -> Bytes:
-    """[tile][input][byte 48][level 4] to [group][k tile][byte pair][lane][input half, byte of the pair][level].
+    """[tile][input][byte 48][level 4] to [group][k tile][byte pair m][lane][half h, parity r][level].
 
-    The last axes are the sixteen bytes of a lane: register 2 h + r has the bytes of weight 2 m + r, of the four
-    levels of input 4 h + lane % 4 (the fragment of m16n8k32).
+    The last axes are the sixteen bytes of a lane: register 2 h + r has the bytes of weight 2 m + r, of the
+    four levels of input 4 h + lane % 4 (the fragment of m16n8k32).
     """
     words = keyswitch_words(prepared)
     tiles = _payload(prepared, b"CSKSK").reshape(-1, INPUTS, _TILE_WORDS * WORD_BYTES, LEVELS)

@@ -1,13 +1,13 @@
 """Memory of a GPU for batches, reserved before anything is allocated.
 
-In two stages: a batch is added to what is promised, then the sum of all promises is held against what there is;
-where it does not fit the promise is taken back and asked for again a little later. Threads that reserve at the
-same moment see each other's promises, so that together they never start what does not fit.
+In two stages: a batch is added to what is promised, then the sum of all promises is held against what there
+is; where it does not fit the promise is taken back and asked for again a little later. Threads that reserve
+at the same moment see each other's promises, so that together they never start what does not fit.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -42,7 +42,7 @@ class Reservations:
             self._resident += nbytes
 
     @contextmanager
-    def reserved(self, nbytes: int) -> Iterator[None]:
+    def reserved(self, nbytes: int) -> Generator[None]:
         """Memory for a batch until the block ends.
 
         Raises:

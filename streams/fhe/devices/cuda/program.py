@@ -1,7 +1,7 @@
 """The CUDA programs: which files, with which constants, and what their launches need.
 
-The sources are text that NVRTC compiles on the machine that runs them. A bootstrap is compiled for each variant:
-how many ciphertexts share a block of threads, and how many steps of the key lie in its shared memory.
+The sources are text that NVRTC compiles on the machine that runs them. A bootstrap is compiled for each
+variant: how many ciphertexts share a block of threads, and how many steps of the key its shared memory holds.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class Variant:
 
 
 INTEGER_PROGRAM: Final = Program("integers", INTEGERS)
-# Shared memory of a multiprocessor decides: 227 KB from sm_90 on, 163 KB on sm_80 (and no engine for bulk copies).
+# A block's shared memory decides: 227 KB on sm_90, 163 KB on sm_80, which has no engine for bulk copies.
 WITH_COPY_ENGINE: Final = (Variant(1, 2), Variant(2, 1), Variant(3, 1))
 WITHOUT_COPY_ENGINE: Final = (Variant(1, 0), Variant(2, 0))
 COPY_ENGINE_SINCE: Final = (9, 0)
@@ -86,7 +86,7 @@ def chosen(among: tuple[Variant, ...], batch: int, multiprocessors: int) -> Vari
 
 @cache
 def _read(name: str) -> str:
-    return (files(__package__) / "kernels" / name).read_text()
+    return (files("streams.fhe.devices.cuda") / "kernels" / name).read_text()
 
 
 @cache

@@ -7,7 +7,7 @@ import ctypes
 import subprocess
 import tempfile
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ ORDERS = {"up": 0, "down": 1, "shuffled": 2, "drifting": 5}
 GUARD = 64  # bytes on both sides of a buffer
 FILL = 0xC5
 MI = 1 << 20
+OUTCOMES = ("", "threads wait for each other", "the launch is too large", "outside of its shared memory")
 
 
 class Faulty(Exception):
@@ -97,6 +98,7 @@ class EmulatedGpu:
         self.properties = Properties("emulated", architecture, multiprocessors, 232_448)
         self.order = order
         self.launches = list[Launch]()
+        self.waits = 0
         self.held = 0
         self.peak = 0
         self._memory_bytes = memory_bytes
@@ -119,17 +121,21 @@ class EmulatedGpu:
     def download(self, buffer: Any, like: type[np.generic], shape: tuple[int, ...]) -> Array:
         return buffer.content.copy().view(like).reshape(shape)
 
+    def wait(self) -> None:
+        self.waits += 1
+
     def launch(self, launch: Launch) -> None:
-        self.launches.append(launch)
+        self.launches.append(replace(launch, arguments=()))
         planted = self._fault if self._fault and self._fault.program == launch.program else None
         kernel = getattr(library(launch.program, planted), f"emulate_{launch.kernel}")
         sizes = (*launch.grid, launch.threads, launch.shared_bytes, ORDERS[self.order])
         values = [_value(each) for each in launch.arguments]
         # as a driver takes them: pointers to the arguments
-        pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
+        places: list[int] = [ctypes.addressof(value) for value in values]
+        pointers = (ctypes.c_void_p * len(places))(*places)
         outcome = kernel(pointers, *map(ctypes.c_uint32, sizes))
         if outcome != 0:
-            raise Faulty(("", "threads wait for each other", "the launch is too large")[outcome])
+            raise Faulty(OUTCOMES[outcome])
         for each in launch.arguments:
             if isinstance(each, EmulatedBuffer):
                 each.check()

@@ -14,7 +14,7 @@ from streams.fhe.devices.cuda.keys import RotationKey, packing_key
 from streams.fhe.devices.cuda.storage import CudaStorage
 from streams.fhe.parameters import COMPRESSION, PINNED
 from tests.unit.fhe.cuda.emulated import ORDERS, EmulatedGpu
-from tests.unit.fhe.cuda.raw import BIG, RawKeys, differing, raw_batch, raw_keys, words
+from tests.unit.fhe.cuda.raw import BIG, Pair, differing, raw_batch, raw_keys, small_batch, words
 from tests.unit.fhe.devices.sets import SMALL
 
 STEPS = 5  # more than the key steps in shared memory, so that each place is filled again
@@ -30,14 +30,12 @@ VARIANTS = {
 
 
 @pytest.fixture(scope="module")
-def keys() -> RawKeys:
+def keys() -> Pair:
     return raw_keys(STEPS)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_variant_gives_the_words_of_the_cpu_in_any_order_of_threads(
-    variant: str, keys: RawKeys
-) -> None:
+def test_every_variant_gives_the_words_of_the_cpu_in_any_order_of_threads(variant: str, keys: Pair) -> None:
     architecture, multiprocessors = VARIANTS[variant]
     batch = raw_batch(COUNT)
     expected = keys.cpu.bootstrap(batch)
@@ -53,14 +51,14 @@ def test_words_are_those_of_the_cpu_at_the_real_size() -> None:
     assert differing(keys.on(EmulatedGpu()).bootstrap(batch), keys.cpu.bootstrap(batch)) == 0
 
 
-def test_a_batch_of_more_than_a_warp_of_the_keyswitch_takes(keys: RawKeys) -> None:
+def test_a_batch_of_more_than_a_warp_of_the_keyswitch_takes(keys: Pair) -> None:
     """And than a block of its grid."""
     batch = raw_batch(67)
     assert differing(keys.on(EmulatedGpu()).bootstrap(batch), keys.cpu.bootstrap(batch)) == 0
 
 
-def test_random_numbers_are_rotated_by_their_own_key(keys: RawKeys) -> None:
-    batch = raw_batch(COUNT, width=STEPS + 1)
+def test_random_numbers_are_rotated_by_their_own_key(keys: Pair) -> None:
+    batch = small_batch(COUNT, STEPS)
     expected = keys.cpu.rotate(batch)
     assert differing(keys.on(EmulatedGpu()).rotate(batch), expected) == 0
     fleet = Fleet.of([EmulatedGpu()])
@@ -68,9 +66,9 @@ def test_random_numbers_are_rotated_by_their_own_key(keys: RawKeys) -> None:
     assert differing(apart.rotate(batch), expected) == 0
 
 
-def test_an_amount_of_zero_adds_nothing(keys: RawKeys) -> None:
+def test_an_amount_of_zero_adds_nothing(keys: Pair) -> None:
     """The CPU leaves such a step out, the GPU does not."""
-    batch = raw_batch(3, width=STEPS + 1)
+    batch = small_batch(3, STEPS)
     batch.ciphertexts[:, :] = 0
     batch.ciphertexts[1, 2] = 1 << 60
     assert differing(keys.on(EmulatedGpu()).rotate(batch), keys.cpu.rotate(batch)) == 0
@@ -80,22 +78,20 @@ def test_numbers_are_stored_and_read_as_on_the_cpu() -> None:
     """Both keys at their real size."""
     size, wide = COMPRESSION.polynomial_size, COMPRESSION.glwe_dimension
     rows = BIG * COMPRESSION.packing.level * (wide + 1) * size
-    pack = kernel.PackingKey.prepare(words(4, rows).data, wide, size, COMPRESSION.packing.level)
-    unpack = kernel.BootstrapKey.prepare(
-        words(5, COMPRESSION.dimension * 4 * BIG).data, COMPRESSION.dimension
-    )
+    pack = kernel.PackingKey.prepare(words(rows).data, wide, size, COMPRESSION.packing.level)
+    unpack = kernel.BootstrapKey.prepare(words(COMPRESSION.dimension * 4 * BIG).data, COMPRESSION.dimension)
     on_cpu = CpuStorage(PINNED, pack, unpack, threads=2)
     prepared = (memoryview(pack.to_bytes()), memoryview(unpack.to_bytes()))
     fleet = Fleet.of([EmulatedGpu()])
     on_gpu = CudaStorage(PINNED, fleet, packing_key(prepared[0]), RotationKey(prepared[1]))
-    blocks = raw_batch(9, seed=6).ciphertexts
+    blocks = raw_batch(9).ciphertexts
     (stored,) = on_cpu.compress(blocks)
     assert np.array_equal(on_gpu.compress(blocks)[0], stored)
     one, two = stored[: COMPRESSION.dimension + 1], stored[: COMPRESSION.dimension + 2]
     assert differing(on_gpu.decompress([one, two]), on_cpu.decompress([one, two])) == 0
 
 
-def test_what_would_read_outside_is_refused(keys: RawKeys) -> None:
+def test_what_would_read_outside_is_refused(keys: Pair) -> None:
     device, batch = keys.on(EmulatedGpu()), raw_batch(2)
     with pytest.raises(ValueError, match="no table 3"):
         device.bootstrap(replace(batch, tables=[0, 3]))
@@ -105,6 +101,6 @@ def test_what_would_read_outside_is_refused(keys: RawKeys) -> None:
         device.bootstrap(replace(batch, polynomials=batch.polynomials + np.uint64(1)))
 
 
-def test_a_set_of_another_shape_is_refused(keys: RawKeys) -> None:
+def test_a_set_of_another_shape_is_refused(keys: Pair) -> None:
     with pytest.raises(ConfigurationError, match="polynomials and gadgets"):
         CudaDevice(SMALL, Fleet.of([EmulatedGpu()]), keys.switch, keys.rotate)

@@ -1,4 +1,4 @@
-"""The comparison of bits has teeth: every fault that is planted in the kernels shows under some order of threads."""
+"""The comparison of bits has teeth: every fault that is planted shows under some order of threads."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from streams.fhe.devices.cuda.operations import pack
 from streams.fhe.devices.cuda.program import INTEGER_PROGRAM, Variant
 from streams.fhe.parameters import COMPRESSION
 from tests.unit.fhe.cuda.emulated import ORDERS, EmulatedGpu, Fault, Faulty
-from tests.unit.fhe.cuda.raw import BIG, RawKeys, differing, raw_batch, raw_keys, words
+from tests.unit.fhe.cuda.raw import BIG, Pair, differing, raw_batch, raw_keys, words
 
 ROTATION = Variant(3, 1).program
 MEET = "        meet(1 + group, GROUP);\n"
@@ -35,7 +35,9 @@ FAULTS = {
     "no barrier of a warp behind the product": rotation("        meet_warp();\n", "", 1),
     "no wait for the key": rotation("            landing_wait(", "            if (0) landing_wait("),
     "the first one through fetches the next key": rotation("== CIPHERTEXTS - 1 && step", "== 0 && step"),
-    "the next key is fetched before the barrier": replace(rotation(MEET, "", 1), then=rotation(BACK, MEET + BACK)),
+    "the next key is fetched before the barrier": replace(
+        rotation(MEET, "", 1), then=rotation(BACK, MEET + BACK)
+    ),
     "the key of another step": rotation("(step + KEY_STEPS) * STEP_BYTES", "step * STEP_BYTES"),
     "the parity of another phase": rotation("(step / KEY_STEPS) & 1", "0"),
     "rounding that does not alternate": rotation("256 - (place->column & 1)", "256"),
@@ -52,7 +54,9 @@ FAULTS = {
     "the middle stays up": integers("(with_round_bit & 1) && is_tie_rounded", "0"),
     "a byte of a word left out": integers("(16 * m + 8)", "(16 * m)"),
     "the body forgotten": integers("word == body ?", "0 ?"),
-    "the body rounded": integers("(u64)((long long)error >> 1)", "(u64)((long long)error >> 1) + (1ull << 51)"),
+    "the body rounded": integers(
+        "(u64)((long long)error >> 1)", "(u64)((long long)error >> 1) + (1ull << 51)"
+    ),
     "the mask cut": integers("1ull << (EXPONENT_SHIFT - 1)", "0"),
     "the errors not added up": integers("error += errors[i]", "error += 0"),
     "no barrier before the sum": integers("    __syncthreads();\n", ""),
@@ -60,11 +64,11 @@ FAULTS = {
 
 
 @pytest.fixture(scope="module")
-def keys() -> RawKeys:
+def keys() -> Pair:
     return raw_keys(5)
 
 
-def is_caught(keys: RawKeys, fault: Fault, order: str) -> bool:
+def is_caught(keys: Pair, fault: Fault, order: str) -> bool:
     batch = raw_batch(7)
     try:
         found = keys.on(EmulatedGpu(order=order, fault=fault)).bootstrap(batch)
@@ -74,7 +78,7 @@ def is_caught(keys: RawKeys, fault: Fault, order: str) -> bool:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_planted_fault_shows(name: str, keys: RawKeys) -> None:
+def test_a_planted_fault_shows(name: str, keys: Pair) -> None:
     assert any(is_caught(keys, FAULTS[name], order) for order in ORDERS)
 
 
@@ -86,7 +90,7 @@ def test_a_planted_fault_shows(name: str, keys: RawKeys) -> None:
 def test_a_fault_of_packing_shows(fault: Fault) -> None:
     """A key without mask polynomials is enough, of random words as always."""
     size, levels = COMPRESSION.polynomial_size, COMPRESSION.packing.level
-    prepared = kernel.PackingKey.prepare(words(8, BIG * levels * size).data, 0, size, levels)
+    prepared = kernel.PackingKey.prepare(words(BIG * levels * size).data, 0, size, levels)
     key = SwitchKey(memoryview(prepared.to_bytes()), levels, body=0, is_tie_rounded=False)
     lwes = raw_batch(2).ciphertexts
     expected = np.frombuffer(prepared.pack(lwes.reshape(-1).data), np.uint64)
@@ -95,7 +99,7 @@ def test_a_fault_of_packing_shows(fault: Fault) -> None:
     assert not np.array_equal(wrong, expected)
 
 
-def test_the_unchanged_kernels_show_nothing(keys: RawKeys) -> None:
+def test_the_unchanged_kernels_show_nothing(keys: Pair) -> None:
     same = Fault(ROTATION, MEET, MEET, 0)
     assert not any(is_caught(keys, same, order) for order in ORDERS)
 

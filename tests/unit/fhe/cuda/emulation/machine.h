@@ -25,8 +25,8 @@ typedef struct { u32 x, y, z, w; } uint4;
 
 /* ---- fibers ---- */
 
-enum { THREADS_MAX = 1024, STACK_BYTES = 1 << 16, WARP = 32, SHARED_MAX = 232448, COPIES_MAX = 16, BARRIERS = 16 };
-enum { FINISHED = 0, DEADLOCK = 1, TOO_LARGE = 2 };
+enum { THREADS_MAX = 1024, STACK_BYTES = 1 << 16, WARP = 32, SHARED_MAX = 232448, COPIES_MAX = 16, BARRIERS = 16, GARBAGE = 0xa5 };
+enum { FINISHED = 0, DEADLOCK = 1, TOO_LARGE = 2, OUTSIDE = 3 };
 enum { UP = 0, DOWN = 1, SHUFFLED = 2, DRIFTING = 4 }; /* and larger: the same with another seed */
 
 typedef struct { u32 arrived, generation; } Barrier;
@@ -165,10 +165,10 @@ static int round_of(const u32 *order, int is_drifting) {
     return is_moving ? finished : -1;
 }
 
-static int run_block(u32 how) {
+static int run_block(u32 shared, u32 how) {
     static u32 order[THREADS_MAX];
     u32 left = block_threads;
-    memset(shared_memory, 0xa5, sizeof shared_memory);
+    memset(shared_memory, GARBAGE, sizeof shared_memory);
     memset(barriers, 0, sizeof barriers);
     memset(warps, 0, sizeof warps);
     copies_begun = 0;
@@ -186,6 +186,8 @@ static int run_block(u32 how) {
         if (finished < 0) return DEADLOCK;
         left -= (u32)finished;
     }
+    for (u32 i = shared; i < SHARED_MAX; i++)
+        if (shared_memory[i] != GARBAGE) return OUTSIDE;
     return FINISHED;
 }
 
@@ -198,7 +200,7 @@ static int launch(void (*called)(void **), void **arguments, u32 grid_x, u32 gri
     random_state = how;
     for (blockIdx.y = 0; blockIdx.y < grid_y; blockIdx.y++)
         for (blockIdx.x = 0; blockIdx.x < grid_x; blockIdx.x++) {
-            const int outcome = run_block(how);
+            const int outcome = run_block(shared, how);
             if (outcome != FINISHED) return outcome;
         }
     return FINISHED;

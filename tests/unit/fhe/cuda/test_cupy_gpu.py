@@ -1,0 +1,196 @@
+"""CuPy behind the port, on a twin of the few of its names that are used; what is missing is told by name."""
+
+import importlib
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import partial
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streams.domain.errors import ConfigurationError
+from streams.fhe.devices.cuda import cupy_gpu
+from streams.fhe.devices.cuda.cupy_gpu import CupyGpu, fleet
+from streams.fhe.devices.cuda.gpu import Launch, Memory, Properties
+from streams.fhe.devices.cuda.program import INTEGER_PROGRAM, Variant
+
+H200 = {
+    "name": b"NVIDIA H200",
+    "major": 9,
+    "minor": 0,
+    "multiProcessorCount": 132,
+    "sharedMemPerBlockOptin": 232_448,
+}
+
+
+class RuntimeFault(Exception):
+    """CuPy's error of the driver."""
+
+
+class Kernel:
+    def __init__(self, name: str, called: list[Any]) -> None:
+        self.name = name
+        self.max_dynamic_shared_size_bytes = 0
+        self._called = called
+
+    def __call__(self, grid: Any, block: Any, arguments: Any, *, shared_mem: int) -> None:
+        room = self.max_dynamic_shared_size_bytes
+        self._called.append((self.name, grid, block, arguments, shared_mem, room))
+
+
+class FakeCupy(ModuleType):
+    """GPUs of host memory; what would run is written down."""
+
+    def __init__(self, *gpus: dict[str, Any], fault: Exception | None = None) -> None:
+        super().__init__("cupy")
+        self.called = list[Any]()
+        self.compiled = list[tuple[str, Any, str]]()
+        self.entered = list[str]()
+        runtime = SimpleNamespace(
+            CUDARuntimeError=RuntimeFault,
+            getDeviceCount=partial(self._count, len(gpus), fault),
+            getDeviceProperties=gpus.__getitem__,
+            memGetInfo=partial(tuple, (1000, 5000)),
+        )
+        self.cuda = SimpleNamespace(runtime=runtime, Device=self._device, Stream=self._stream)
+        self.asnumpy = np.array
+        self.asarray = np.array
+        self.empty = np.empty
+
+    def get_default_memory_pool(self) -> Any:
+        return SimpleNamespace(total_bytes=lambda: 300)
+
+    def RawModule(self, *, code: str, options: Any, backend: str) -> Any:  # noqa: N802
+        self.compiled.append((code, options, backend))
+        return SimpleNamespace(get_function=partial(Kernel, called=self.called))
+
+    def _count(self, count: int, fault: Exception | None) -> int:
+        if fault is not None:
+            raise fault
+        return count
+
+    def _device(self, index: int) -> Any:
+        return self._context(f"gpu {index}")
+
+    def _stream(self, *, non_blocking: bool) -> Any:
+        return self._context(f"stream {non_blocking}")
+
+    def _context(self, name: str) -> Any:
+        cupy = self
+
+        class Entered:
+            def __enter__(self) -> None:
+                cupy.entered.append(name)
+
+            def __exit__(self, *_: object) -> None:
+                cupy.entered.append(f"-{name}")
+
+            def synchronize(self) -> None:
+                cupy.entered.append("waited")
+
+        return Entered()
+
+
+@contextmanager
+def installed(module: ModuleType | None, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    fleet.cache_clear()
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    yield
+    fleet.cache_clear()
+
+
+def test_cupy_is_imported_by_nobody_else() -> None:
+    """A machine without it has every module of ours but the GPUs themselves."""
+    assert importlib.import_module("streams.fhe.devices.cuda.device").__name__
+    assert "cupy" not in sys.modules
+
+
+def test_a_missing_cupy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        installed(None, monkeypatch),
+        pytest.raises(ConfigurationError, match="needs CuPy: install cupy-cuda12x"),
+    ):
+        fleet()
+
+
+def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    cupy = FakeCupy(fault=RuntimeFault("CUDA driver version is insufficient"))
+    with (
+        installed(cupy, monkeypatch),
+        pytest.raises(ConfigurationError, match="a driver and a GPU: CUDA driver version is insufficient"),
+    ):
+        fleet()
+
+
+def test_a_missing_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with installed(FakeCupy(), monkeypatch), pytest.raises(ConfigurationError, match="has no GPU"):
+        fleet()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"major": 7, "minor": 5}, "older than sm_80"),
+        ({"sharedMemPerBlockOptin": 49_152}, "214400 bytes are due"),
+    ],
+)
+def test_a_gpu_that_cannot_run_the_kernels_is_named(changed: dict[str, int], told: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"NVIDIA H200 .*{told}"):
+        CupyGpu(FakeCupy(H200 | changed), 0)
+
+
+def test_a_fleet_is_all_gpus_and_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with installed(FakeCupy(H200, H200), monkeypatch):
+        assert [seat.gpu.properties for seat in fleet().seats] == 2 * [
+            Properties("NVIDIA H200", (9, 0), 132, 232_448)
+        ]
+        assert fleet() is fleet()
+
+
+def test_calls_happen_on_the_gpu_and_on_the_threads_stream() -> None:
+    cupy = FakeCupy(H200, H200)
+    gpu = CupyGpu(cupy, 1)
+    gpu.empty(16)
+    gpu.empty(16)
+    assert cupy.entered == 2 * ["gpu 1", "stream True", "-stream True", "-gpu 1"]
+    assert gpu.memory() == Memory(free=1000, held=300)
+
+
+def test_one_waits_for_the_threads_own_stream() -> None:
+    cupy = FakeCupy(H200)
+    CupyGpu(cupy, 0).wait()
+    assert cupy.entered == ["gpu 0", "stream True", "waited", "-stream True", "-gpu 0"]
+
+
+def test_arrays_go_and_come_back() -> None:
+    gpu = CupyGpu(FakeCupy(H200), 0)
+    given = np.arange(12, dtype=np.uint64).reshape(3, 4)[:, ::2]
+    buffer = gpu.upload(given)
+    assert buffer.nbytes == 48
+    assert np.array_equal(gpu.download(buffer, np.uint64, (3, 2)), given)
+
+
+def test_a_program_is_compiled_once_and_given_its_shared_memory() -> None:
+    cupy = FakeCupy(H200)
+    gpu, variant = CupyGpu(cupy, 0), Variant(3, 1)
+    buffer = gpu.empty(8)
+    launch = Launch(variant.program, "blind_rotate", (5, 1), 384, (buffer, 7), variant.shared_bytes)
+    gpu.launch(launch)
+    gpu.launch(launch)
+    assert cupy.compiled == [(variant.program.source(), ("-std=c++17", "-fmad=false"), "nvrtc")]
+    (first, second) = cupy.called
+    assert first == second
+    name, grid, block, arguments, shared, room = first
+    assert (name, grid, block, shared, room) == ("blind_rotate", (5, 1), (384,), 214_400, 214_400)
+    assert arguments[0] is buffer
+    assert arguments[1].dtype == np.int32
+
+
+def test_a_kernel_without_shared_memory_asks_for_none() -> None:
+    cupy = FakeCupy(H200)
+    CupyGpu(cupy, 0).launch(Launch(INTEGER_PROGRAM, "pack", (1, 1), 128, ()))
+    assert cupy.called == [("pack", (1, 1), (128,), (), 0, 0)]
+    assert cupy_gpu.INSTALL.startswith("install")

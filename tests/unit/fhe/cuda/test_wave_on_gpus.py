@@ -1,0 +1,132 @@
+"""The engine `wave` on GPUs: keys from files, the CPU's answer asked for first, a window run whole."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cipherstream_kernel as kernel
+import numpy as np
+import pytest
+
+from streams.domain.errors import ConfigurationError, KeyMaterialError
+from streams.fhe.devices.cpu import CpuDevice
+from streams.fhe.devices.cuda import cupy_gpu
+from streams.fhe.devices.cuda.device import CudaDevice
+from streams.fhe.devices.cuda.fleet import Fleet
+from streams.fhe.devices.cuda.storage import CudaStorage
+from streams.fhe.devices.randomness import SeededSource
+from streams.fhe.devices.raw import raw_keys
+from streams.fhe.devices.words import Words, flat
+from streams.fhe.parameters import COMPRESSION, PINNED
+from streams.fhe.wave.on_device import known_device, opened_on
+from streams.fhe.wave.on_gpus import known_batch, opened_on_gpus
+from streams.services.worker.jobs import jobs_of
+from streams.services.worker.service import device_of
+from streams.settings import EngineSettings
+from tests.unit.fhe.cuda.emulated import EmulatedGpu, Fault
+from tests.unit.fhe.cuda.raw import BIG, differing, words
+from tests.unit.fhe.cuda.test_cuda_faults import ROTATION
+from tests.unit.fhe.devices.sets import keys_of
+from tests.unit.fhe.wave.windows import U8, DeviceSide, component, handle, settled, step, values
+
+BROKEN = Fault(ROTATION, "256 - (place->column & 1)", "256")
+SHORT = replace(PINNED, lwe_dimension=18)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files as `key_files` derives them, with fewer steps and less to pack."""
+    made = tmp_path_factory.mktemp("wave")
+    keys = raw_keys(SeededSource(b"keys"), replace(PINNED, lwe_dimension=5))
+    (made / "switch").write_bytes(keys.switch)
+    for name in ("rotate", "random", "unpack"):
+        (made / name).write_bytes(keys.rotate)
+    size, levels = COMPRESSION.polynomial_size, COMPRESSION.packing.level
+    pack = kernel.PackingKey.prepare(flat(words(BIG * levels * size)), 0, size, levels)
+    (made / "pack").write_bytes(pack.to_bytes())
+    with (made / "public").open("wb") as public:
+        public.truncate(8 * BIG * (BIG + 3))
+    return made
+
+
+def test_keys_are_attached_and_every_gpu_gives_the_cpus_answer(folder: Path) -> None:
+    gpus = [EmulatedGpu(), EmulatedGpu((8, 0))]
+    keys = opened_on_gpus(folder, Fleet.of(gpus), threads=2)
+    assert isinstance(keys.device, CudaDevice)
+    assert isinstance(keys.storage, CudaStorage)
+    assert [launch.kernel for launch in gpus[1].launches].count("blind_rotate") == 1
+    batch = known_batch(PINNED)
+    assert differing(keys.device.bootstrap(batch), opened_on("cpu", folder).device.bootstrap(batch)) == 0
+
+
+def test_a_gpu_with_other_bits_does_not_serve(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match="GPU 1, emulated, computes other bits than the CPU"):
+        opened_on_gpus(folder, Fleet.of([EmulatedGpu(), EmulatedGpu(fault=BROKEN)]))
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(KeyMaterialError, match="do not open"):
+        opened_on_gpus(tmp_path, Fleet.of([EmulatedGpu()]))
+
+
+def test_without_cupy_the_device_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    cupy_gpu.fleet.cache_clear()
+    with pytest.raises(ConfigurationError, match="needs CuPy"):
+        opened_on("cuda", folder)
+
+
+def test_the_emulation_serves_where_cupy_would(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cupy_gpu, "fleet", lambda: Fleet.of([EmulatedGpu()]))
+    assert isinstance(opened_on("cuda", folder).device, CudaDevice)
+
+
+def test_the_known_answer_reads_several_results() -> None:
+    batch = known_batch(PINNED)
+    assert {len(boxes) for boxes in batch.boxes} == {1, 2}
+    assert batch.ciphertexts.shape == (5, BIG + 1)
+    assert np.array_equal(batch.ciphertexts, known_batch(PINNED).ciphertexts)
+
+
+def test_a_window_gives_the_cpus_words() -> None:
+    """Real keys: the sum decrypts as well."""
+    client, server = keys_of(SHORT)
+    fleet = Fleet.of([EmulatedGpu(multiprocessors=1), EmulatedGpu((8, 0))])
+    sides = [
+        DeviceSide(client, device)
+        for device in (CpuDevice.prepare(server), CudaDevice.prepare(server, fleet))
+    ]
+    found = list[Words]()
+    for side in sides:
+        inputs = {handle("x"): side.value(U8, 200), handle("y"): side.value(U8, 77)}
+        add = component("sum", step("Add", handle("x"), handle("y"), result=handle("z")), inputs=inputs)
+        (value,) = values(settled(side, add)).values()
+        assert side.number(value) == 277 % 256
+        found.append(side.ciphertexts(value))
+    assert np.array_equal(found[0], found[1])
+
+
+@pytest.mark.parametrize(
+    ("device", "enabled", "chosen"),
+    [("auto", False, "cpu"), ("auto", True, "cuda"), ("cpu", True, "cpu"), ("cuda", False, "cuda")],
+)
+def test_gpus_serve_where_they_are_named_or_enabled(device: str, enabled: bool, chosen: str) -> None:
+    engine = EngineSettings.model_validate({"device": device, "gpu_enabled": enabled})
+    assert device_of(engine) == chosen
+
+
+@pytest.mark.parametrize("name", ["reference", "concrete"])
+def test_a_device_that_the_engine_does_not_have_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"cpu and cuda, not {name}"):
+        known_device(name)
+    with pytest.raises(ConfigurationError, match=name):
+        jobs_of("tfhe", "wave", 1, device=name)
+
+
+def test_choosing_a_device_imports_nothing_native() -> None:
+    code = (
+        "import sys, streams.fhe.engines; print(sorted({'cupy', 'cipherstream_kernel'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
