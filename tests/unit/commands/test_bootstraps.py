@@ -9,8 +9,7 @@ from streams.cli import app
 from streams.commands.bootstraps import WrongBits
 from streams.fhe.devices.cuda import cupy_gpu
 from streams.fhe.devices.cuda.fleet import Fleet
-from tests.unit.fhe.cuda.emulated import EmulatedGpu
-from tests.unit.fhe.cuda.test_wave_on_gpus import BROKEN
+from tests.unit.fhe.cuda.emulated import BROKEN, EmulatedGpu
 
 COMMAND = ["bench", "bootstraps", "--dimension", "5", "--batch", "1", "--batch", "4"]
 

@@ -18,7 +18,7 @@ from streams.fhe.devices.cuda.fleet import Fleet
 from streams.fhe.devices.cuda.gpu import Array, Buffer, Gpu, Launch, Memory, Properties
 from streams.fhe.devices.cuda.program import Program
 
-INSTALL: Final = "install cupy-cuda12x and nvidia-cuda-nvrtc-cu12, or set engine.device to cpu"
+INSTALL: Final = "install cupy-cuda12x<14 and nvidia-cuda-nvrtc-cu12, or set engine.device to cpu"
 
 
 class Module(Protocol):

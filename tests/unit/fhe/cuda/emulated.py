@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from streams.fhe.devices.cuda.gpu import Array, Launch, Memory, Properties
-from streams.fhe.devices.cuda.program import INTEGER_PROGRAM, Program
+from streams.fhe.devices.cuda.program import INTEGER_PROGRAM, Program, Variant
 
 HERE = Path(__file__).parent / "emulation"
 MACHINE = (HERE / "machine.h").read_text()
@@ -26,6 +26,7 @@ ORDERS = {"up": 0, "down": 1, "shuffled": 2, "drifting": 5}
 GUARD = 64  # bytes on both sides of a buffer
 FILL = 0xC5
 MI = 1 << 20
+ROTATION = Variant(3, 1).program  # of one wave on a GPU of one multiprocessor
 OUTCOMES = ("", "threads wait for each other", "the launch is too large", "outside of its shared memory")
 
 
@@ -51,6 +52,9 @@ class Fault:
         before, after = pieces[: self.nth + 1], pieces[self.nth + 1 :]
         changed = self.old.join(before) + self.new + self.old.join(after)
         return self.then.planted(changed) if self.then else changed
+
+
+BROKEN = Fault(ROTATION, "256 - (place->column & 1)", "256")  # rounds with a bias: bits differ, values do not
 
 
 @cache
@@ -129,10 +133,9 @@ class EmulatedGpu:
         planted = self._fault if self._fault and self._fault.program == launch.program else None
         kernel = getattr(library(launch.program, planted), f"emulate_{launch.kernel}")
         sizes = (*launch.grid, launch.threads, launch.shared_bytes, ORDERS[self.order])
-        values = [_value(each) for each in launch.arguments]
-        # as a driver takes them: pointers to the arguments
-        places: list[int] = [ctypes.addressof(value) for value in values]
-        pointers = (ctypes.c_void_p * len(places))(*places)
+        values: list[Any] = [_value(each) for each in launch.arguments]
+        array: Any = ctypes.c_void_p * len(values)
+        pointers = array(*map(ctypes.addressof, values))  # as a driver takes arguments
         outcome = kernel(pointers, *map(ctypes.c_uint32, sizes))
         if outcome != 0:
             raise Faulty(OUTCOMES[outcome])

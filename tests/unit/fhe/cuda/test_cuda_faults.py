@@ -9,13 +9,12 @@ import pytest
 from streams.fhe.devices.cuda.fleet import Fleet
 from streams.fhe.devices.cuda.keys import SwitchKey
 from streams.fhe.devices.cuda.operations import pack
-from streams.fhe.devices.cuda.program import INTEGER_PROGRAM, Variant
+from streams.fhe.devices.cuda.program import INTEGER_PROGRAM
 from streams.fhe.devices.words import Words
 from streams.fhe.parameters import COMPRESSION
-from tests.unit.fhe.cuda.emulated import ORDERS, EmulatedGpu, Fault, Faulty
+from tests.unit.fhe.cuda.emulated import BROKEN, ORDERS, ROTATION, EmulatedGpu, Fault, Faulty
 from tests.unit.fhe.cuda.raw import BIG, Pair, differing, raw_batch, raw_keys, words
 
-ROTATION = Variant(3, 1).program
 MEET = "        meet(1 + group, GROUP);\n"
 BACK = "        rows_back(&place, own);\n"
 
@@ -41,7 +40,7 @@ FAULTS = {
     ),
     "the key of another step": rotation("(step + KEY_STEPS) * STEP_BYTES", "step * STEP_BYTES"),
     "the parity of another phase": rotation("(step / KEY_STEPS) & 1", "0"),
-    "rounding that does not alternate": rotation("256 - (place->column & 1)", "256"),
+    "rounding that does not alternate": BROKEN,
     "the rows of the key swapped": rotation("dot(x[e], k00, y[e], k10)", "dot(y[e], k10, x[e], k00)"),
     "the other product rounded first": rotation(
         "fused_minus(w.im, z.im, __dmul_rn(w.re, z.re))", "fused(w.re, z.re, -__dmul_rn(w.im, z.im))"

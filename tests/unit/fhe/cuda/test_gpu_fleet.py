@@ -9,9 +9,8 @@ import pytest
 from streams.domain.errors import ConfigurationError
 from streams.fhe.devices.cuda.fleet import Fleet
 from streams.fhe.devices.cuda.gpu import Array
-from tests.unit.fhe.cuda.emulated import EmulatedGpu, Fault
+from tests.unit.fhe.cuda.emulated import BROKEN, EmulatedGpu
 from tests.unit.fhe.cuda.raw import differing, raw_batch, raw_keys
-from tests.unit.fhe.cuda.test_cuda_faults import ROTATION
 
 
 class Key:
@@ -95,8 +94,7 @@ def test_a_wave_of_the_widest_variant_is_a_batch() -> None:
 
 def test_a_fault_is_planted_where_it_says() -> None:
     """The twin itself: one GPU of a fleet may be broken."""
-    fault = Fault(ROTATION, "256 - (place->column & 1)", "256")
     keys, batch = raw_keys(5), raw_batch(4)
-    device = keys.on(EmulatedGpu(), EmulatedGpu(fault=fault))
+    device = keys.on(EmulatedGpu(), EmulatedGpu(fault=BROKEN))
     found = [differing(device.bootstrap(batch), keys.cpu.bootstrap(batch)) for _ in range(2)]
     assert found[0] == 0 < found[1]

@@ -24,13 +24,11 @@ from streams.fhe.wave.on_gpus import known_batch, opened_on_gpus
 from streams.services.worker.jobs import jobs_of
 from streams.services.worker.service import device_of
 from streams.settings import EngineSettings
-from tests.unit.fhe.cuda.emulated import EmulatedGpu, Fault
+from tests.unit.fhe.cuda.emulated import BROKEN, EmulatedGpu
 from tests.unit.fhe.cuda.raw import BIG, differing, words
-from tests.unit.fhe.cuda.test_cuda_faults import ROTATION
 from tests.unit.fhe.devices.sets import keys_of
 from tests.unit.fhe.wave.windows import U8, DeviceSide, component, handle, settled, step, values
 
-BROKEN = Fault(ROTATION, "256 - (place->column & 1)", "256")
 SHORT = replace(PINNED, lwe_dimension=18)
 
 
