@@ -134,9 +134,9 @@ class EmulatedGpu:
         kernel = getattr(library(launch.program, planted), f"emulate_{launch.kernel}")
         sizes = (*launch.grid, launch.threads, launch.shared_bytes, ORDERS[self.order])
         values: list[Any] = [_value(each) for each in launch.arguments]
-        array: Any = ctypes.c_void_p * len(values)
-        pointers = array(*map(ctypes.addressof, values))  # as a driver takes arguments
-        outcome = kernel(pointers, *map(ctypes.c_uint32, sizes))
+        places = [ctypes.c_void_p(ctypes.addressof(value)) for value in values]
+        pointers = (ctypes.c_void_p * len(places))(*places)  # as a driver takes arguments
+        outcome: int = kernel(pointers, *map(ctypes.c_uint32, sizes))
         if outcome != 0:
             raise Faulty(OUTCOMES[outcome])
         for each in launch.arguments:
