@@ -1,5 +1,6 @@
 """The queries that the services run find their rows by the named indices, among a million."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ import million_rows
 import pytest
 
 from streams.adapters.postgres import pool, queries
+from streams.domain.rows import TABLES
 from streams.settings import PostgresSettings
 
 pytestmark = pytest.mark.stack
@@ -37,6 +39,18 @@ CASES = {
     "digests": Case(LIFE["digests"], (million_rows.handle(77),), "idx_ciphertext_digest_handle"),
     "uses": Case(LIFE["uses"], (million_rows.handle(80),), "idx_computations_dependencies"),
 }
+# Whole indices that are searched by their first columns.
+COLUMNS = """
+select t.relname as place, array(
+  select a.attname::text from unnest(i.indkey::int2[]) with ordinality as k(number, at)
+  join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.number order by k.at
+) as columns
+from pg_index i
+join pg_class t on t.oid = i.indrelid
+join pg_class c on c.oid = i.indexrelid
+join pg_am m on m.oid = c.relam and m.amname = 'btree'
+where i.indpred is null and t.relnamespace = current_schema()::regnamespace
+"""
 NOT_SORTED = ("ready", "demand", "weighed")  # they come in the order of the index
 
 
@@ -56,6 +70,25 @@ async def test_every_query_of_the_queue_has_its_index(postgres: PostgresSettings
     assert {name for name, found in scanned.items() if found} == set()
     assert [name for name in NOT_SORTED if "Sort" in {node["Node Type"] for node in nodes(plans[name])}] == []
     assert (len(ready), len(uses), unsent) == (64, 20, 2000)
+
+
+async def test_every_look_up_of_a_decision_has_an_index_that_begins_with_its_columns(
+    postgres: PostgresSettings,
+) -> None:
+    connections = await pool.open_pool(postgres, 1)
+    async with connections.acquire(timeout=None) as connection:
+        found = await connection.fetch(COLUMNS)
+    await connections.close()
+    indexed = [(row["place"], tuple(row["columns"])) for row in found]
+    look_ups = [(table.TABLE, by) for table in TABLES for by in (table.KEY, *table.INDEXES)]
+    assert [up for up in look_ups if not any(_serves(up, *index) for index in indexed)] == []
+
+
+def _serves(look_up: tuple[str, tuple[str, ...]], place: str, columns: tuple[str, ...]) -> bool:
+    """Whether the index's first columns, and not the tenant alone, are among those that are asked by."""
+    table, by = look_up
+    first = set(itertools.takewhile(by.__contains__, columns))
+    return place == table and bool(first - {"tenant"} if len(by) > 1 else first)
 
 
 async def plan(connection: Any, case: Case) -> dict[str, Any]:
