@@ -19,6 +19,8 @@ def result(operation: Operation, operands: Sequence[Number], fhe_type: FheType, 
     """The result, to be cut to `out_type`; `fhe_type` is that of the encrypted operands."""
     match operation.kind, operands:
         case Kind.BINARY, [left, right]:
+            # Both operands are cut to the encrypted one's width before the operation: a plaintext divisor
+            # may become zero, which the checks (`coverage`) have refused by then.
             return _BINARY[operation.name](_cut(left, fhe_type), _cut(right, fhe_type), fhe_type.bits)
         case Kind.UNARY, [value]:
             return _UNARY[operation.name](_cut(value, fhe_type))
@@ -30,16 +32,22 @@ def result(operation: Operation, operands: Sequence[Number], fhe_type: FheType, 
             number = _unsigned(value)
             return int(number & 0xFF > 0) if out_type is FheType.BOOL else number
         case Kind.SELECT, [control, yes, no]:
+            # The protocol's order of operands: control, if true, if false.
             return _unsigned(yes if control else no)
         case Kind.RAND, [seed, _]:
             return _random(_unsigned(seed), out_type.bits)
         case Kind.RAND_BOUNDED, [seed, bound, _]:
+            # A bound is a power of two, at most that of the type: as many bits as it has trailing zeros.
             return _random(_unsigned(seed), min(_unsigned(bound).bit_length() - 1, out_type.bits))
         case Kind.SUM, values:
             return sum(map(_unsigned, values))
         case Kind.IS_IN, [value, *values]:
+            # Decoded operands of one type, so that equality of numbers is membership; an empty list gives
+            # false.
             return int(value in values)
         case Kind.MUL_DIV, factors:
+            # The product is not cut before the division: it has twice the width, as the operators' library
+            # has it.
             left, right, divisor = (_cut(factor, fhe_type) for factor in factors)
             return left * right // divisor
         case _:
@@ -63,6 +71,8 @@ def _rotated(value: int, amount: int, bits: int) -> int:
 
 def _random(seed: int, bits: int) -> int:
     """Bits that follow from the low 16 bytes of the seed; of fewer bits, the low ones."""
+    # Not the numbers of `tfhe-rs`, which follow from its keys; a test can only ask that a seed repeats
+    # itself.
     stream = hashlib.shake_256((seed & ((1 << 128) - 1)).to_bytes(16, "big")).digest((bits + 7) // 8)
     return int.from_bytes(stream, "little") & ((1 << bits) - 1)
 
@@ -71,11 +81,14 @@ _BINARY: Final[dict[str, Callable[[int, int, int], int]]] = {
     "Add": lambda left, right, _: left + right,
     "Sub": lambda left, right, _: left - right,
     "Mul": lambda left, right, _: left * right,
+    # Never by zero: the checks refuse it, since the protocol knows no result for it.
     "Div": lambda left, right, _: left // right,
     "Rem": lambda left, right, _: left % right,
     "BitAnd": lambda left, right, _: left & right,
     "BitOr": lambda left, right, _: left | right,
     "BitXor": lambda left, right, _: left ^ right,
+    # The amount is taken modulo the width (the operators' library): a shift by 64 of 64 bits changes
+    # nothing.
     "Shl": lambda left, right, bits: left << right % bits,
     "Shr": lambda left, right, bits: left >> right % bits,
     "Rotl": _rotated,

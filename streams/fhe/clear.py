@@ -23,6 +23,8 @@ from streams.fhe.key_objects import CLEAR_MAGIC
 from streams.fhe.keyset import KeyFiles
 from streams.fhe.suite import ClearValue, Encrypted, Expanded, Operand, Tally
 
+# Four letters that begin no object of a real engine: those begin with the length of a version's text, a
+# small little-endian number.
 STORED: Final = b"CLR1"
 PROVEN: Final = b"CLRP"
 SQUASHED: Final = b"CLRS"
@@ -36,6 +38,7 @@ _HEAD_BYTES: Final = 4 + 32 + SALT_BYTES + 2
 
 def encode(magic: bytes, clear: ClearValue) -> bytes:
     """One value in the stored or squashed format, cut to its type's width."""
+    # Cut here and nowhere else: results of `arithmetic` may be wider than their type, or negative.
     width = TYPE_BITS[FheType(clear.fhe_type)]
     return magic + _encoded(ClearValue(clear.fhe_type, clear.value & ((1 << width) - 1)))
 
@@ -46,6 +49,7 @@ def decode(magic: bytes, data: bytes, fhe_type: int) -> int:
     Raises:
         OperationError: these are other bytes, or another type.
     """
+    # The length is compared too: a record that was cut must not read as another number.
     if not data.startswith(magic) or len(data) < 5 or len(data) != 5 + _value_bytes(data[4]):
         raise OperationError(f"not a value of the clear engine ({magic.decode()})")
     if data[4] != fhe_type:
@@ -55,6 +59,8 @@ def decode(magic: bytes, data: bytes, fhe_type: int) -> int:
 
 def encode_list(values: Sequence[ClearValue], auxiliary: bytes, salt: bytes) -> bytes:
     """An input list as a client sends it; the salt makes equal lists different, as encryption does."""
+    # The hash takes the proof's place: a list that was made for another user, contract or chain is refused,
+    # so that rejections can be tried out without a real proof.
     body = b"".join(_encoded(value) for value in values)
     return PROVEN + keccak256(auxiliary) + salt + len(values).to_bytes(2, "big") + body
 
@@ -119,6 +125,7 @@ class ClearProof(_Timed):
     def verify(self, raw: bytes, auxiliary: bytes, blob_hash: bytes) -> tuple[Expanded, ...]:
         """The list's values; raises InvalidInput."""
         del blob_hash
+        # The same refusals in the same order as the crate's verification: size, format, count, proof.
         if not 0 < len(raw) <= PROOF_BYTES_MAX:
             raise InvalidInput(f"{len(raw)} bytes, allowed are 1 to {PROOF_BYTES_MAX}")
         if len(raw) < _HEAD_BYTES or not raw.startswith(PROVEN):
@@ -127,6 +134,8 @@ class ClearProof(_Timed):
         if count > VALUES_MAX:
             raise InvalidInput(f"{count} values, at most {VALUES_MAX}")
         values = tuple(_expanded(raw, count))
+        # An empty list is valid without a proof: there is nothing that it could prove (zkproof-worker of
+        # the protocol).
         if count and raw[4:36] != keccak256(auxiliary):
             raise InvalidInput("verification failed")
         return values
@@ -138,6 +147,7 @@ def _expanded(raw: bytes, count: int) -> Iterator[Expanded]:
         fhe_type = int.from_bytes(raw[at : at + 1], "big")
         end = at + 1 + _value_bytes(fhe_type)
         value = int.from_bytes(raw[at + 1 : end], "big")
+        # checked before anything is made of it: the bytes come from users
         if end > len(raw) or fhe_type not in TYPE_BITS or value >> TYPE_BITS[FheType(fhe_type)]:
             raise InvalidInput(f"the value at {at} does not fit its type {fhe_type}")
         yield Expanded(fhe_type, encode(STORED, ClearValue(fhe_type, value)))
@@ -164,6 +174,7 @@ class ClearSquash(_Timed):
 
 def _require_clear(path: Path) -> None:
     try:
+        # A service on real keys must never compute in the clear because of a setting: the key file decides.
         found = path.read_bytes()[: len(CLEAR_MAGIC)]
     except OSError as error:
         raise KeyMaterialError(f"{path.name}: {error.strerror}") from error

@@ -23,14 +23,18 @@ def component_outputs(suite: ComputeSuite, work: ComputeWork) -> Iterator[Cipher
             are at fault.
     """
     _check(work)
+    # A suite that takes components whole keeps what lies between their steps on its device.
     if isinstance(suite, ComponentSuite):
         yield from suite.outputs(work)
         return
     known = {given.handle: Encrypted(given.fhe_type, given.ct64) for given in work.inputs}
     wanted = set(work.outputs)
     for step in work.steps:
+        # Every intermediate is stored and loaded again, as the operators do: the bytes of a result must not
+        # depend on how the graph was cut into items.
         ct64 = suite.execute(step.operation, _operands(step, known), step.fhe_type)
         known[step.result] = Encrypted(step.fhe_type, ct64)
+        # Handed out at once: results leave a worker early, never at the end of a long component.
         if step.result in wanted:
             yield Ciphertext(handle=step.result, fhe_type=step.fhe_type, ct64=ct64)
 
@@ -38,10 +42,13 @@ def component_outputs(suite: ComputeSuite, work: ComputeWork) -> Iterator[Cipher
 def _check(work: ComputeWork) -> None:
     known = {given.handle: Encrypted(given.fhe_type, b"") for given in work.inputs}
     for step in work.steps:
+        # A handle has one value. Two steps for it, or a step for an input, is a defect of whoever made the
+        # item.
         if step.result in known:
             raise OperationError(f"handle {step.result.hex()} is computed twice")
         if parse_handle(step.result).fhe_type != step.fhe_type:
             raise OperationError(f"handle {step.result.hex()} is not of type {step.fhe_type}")
+        # With empty bytes for ciphertexts: types and plaintexts decide, and they are known already.
         coverage.checked(step.operation, _operands(step, known), step.fhe_type)
         known[step.result] = Encrypted(step.fhe_type, b"")
     computed = {step.result for step in work.steps}

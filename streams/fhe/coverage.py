@@ -18,5 +18,7 @@ def checked(code: int, operands: Sequence[Operand], out_type: int) -> Operation:
     """
     operation = computation(code)
     shapes = [operand.fhe_type if isinstance(operand, Encrypted) else operand.value for operand in operands]
+    # library=True: more types than contracts may ask for. The graph has checked the contract's rules; a
+    # worker must not refuse what clients may legally store (Uint4, wide types).
     check_shapes(operation, shapes, out_type, library=True)
     return operation

@@ -44,6 +44,7 @@ def _derive_clear(keyset: Path, folder: Path) -> tuple[Part, ...]:
     content = keyset.read_bytes()
     if not content.startswith(CLEAR_MAGIC):
         raise KeyMaterialError(f"{keyset} is not a clear key set")
+    # The same bytes three times: every worker opens the file of its purpose, whatever the engine.
     for purpose in PURPOSES:
         (folder / purpose).write_bytes(content)
     return ()

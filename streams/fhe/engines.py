@@ -23,6 +23,8 @@ def open_compute(
     if engine == "clear":
         return clear.ClearCompute.open(files, threads)
     if engine == "wave":
+        # Imports in functions, on purpose: each needs a native wheel, and the clear engine runs without
+        # any.
         from streams.fhe.wave.suite import WaveCompute
 
         return WaveCompute.open(files, threads, device)

@@ -32,7 +32,10 @@ from streams.fhe.key_parts import Part
 Engine = Literal["tfhe-rs", "clear"]  # of a key set
 EngineName = Literal["tfhe-rs", "wave", "clear"]  # what computes; `wave` does on the key sets of `tfhe-rs`
 
+# What a key set was made for; a derived file of another release would open and give other bytes.
 RELEASES: Final[Mapping[str, str]] = {"tfhe-rs": "tfhe 1.6.3", "clear": "clear 1"}
+# The domains of the chain's activation digests (kms: `PDAT_KEY`, `PDAT_CRS`): a reference string can never
+# pass for a key set.
 KEY_DOMAIN: Final = b"PDAT_KEY"
 CRS_DOMAIN: Final = b"PDAT_CRS"
 PUBLIC: Final = "public"
@@ -62,10 +65,12 @@ class KeyFiles(msgspec.Struct, frozen=True):
 
     @property
     def compute(self) -> Path:
+        """The expanded server key without the keys that squash; tfhe-worker and zkproof-worker."""
         return self.folder / "compute"
 
     @property
     def squash(self) -> Path:
+        """The full server key; only sns-worker opens it."""
         return self.folder / "squash"
 
     @property
@@ -88,6 +93,7 @@ def file_digest(domain: bytes, path: Path) -> bytes:
     shake = hashlib.shake_256(domain)
     try:
         with path.open("rb") as file:
+            # In pieces: a key set with squashing keys has half a gigabyte.
             while chunk := file.read(_CHUNK_BYTES):
                 shake.update(chunk)
     except FileNotFoundError as error:
@@ -145,6 +151,7 @@ class KeyStore:
         self, domain: bytes, source: Path, expected: bytes | None, place: Callable[[bytes], Path]
     ) -> bytes:
         digest = file_digest(domain, source)
+        # Before anything is written: a folder of a digest never holds other bytes.
         if expected is not None and digest != expected:
             raise KeyMaterialError(f"{source.name} has digest {digest.hex()}, announced is {expected.hex()}")
         target = place(digest)
@@ -159,6 +166,7 @@ class KeyStore:
         manifest = manifest_of(folder, Manifest)
         if manifest is None or self._has_come(manifest, digest):
             return None
+        # Refused and not overwritten: workers of that release may have these files open.
         if manifest.release != RELEASES[manifest.engine]:
             raise KeyMaterialError(f"{folder} is of {manifest.release}, this is {RELEASES[manifest.engine]}")
         return KeyFiles(folder)
@@ -176,6 +184,8 @@ class KeyStore:
         keyset = self.keyset(digest)
         if not keyset.exists():
             raise KeyMissing(f"key set {digest.hex()} is not on this machine")
+        # Workers of one machine start together, and each derivation takes 3 GB: one derives, the others
+        # wait and find.
         with locked(keyset.with_name(".lock")):
             return self.ready(digest) or self._derive(keyset, digest)
 
@@ -213,6 +223,7 @@ def _derive_in_process(kind: str, source: Path, folder: Path) -> tuple[Part, ...
     command = [sys.executable, "-m", "streams.fhe.derive", kind, str(source), str(folder)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
+        # The last line only: what comes before is the crate's own output.
         last = (result.stderr.strip() or "no message").splitlines()[-1]
         raise KeyMaterialError(f"deriving from {source} failed ({result.returncode}): {last}")
     return msgspec.json.decode(result.stdout, type=tuple[Part, ...])
@@ -223,6 +234,7 @@ def _copy(source: Path, target: Path) -> None:
         path = Path(draft.name)
     try:
         shutil.copyfile(source, path)
+        # A temporary file is its owner's alone; key material is public, and other users' workers read it.
         path.chmod(0o644)
         path.rename(target)  # complete or absent
     finally:
@@ -251,8 +263,10 @@ def drafted(target: Path) -> Generator[Path]:
     try:
         yield draft
         draft.chmod(0o755)
+        # one atomic step within one file system
         draft.rename(target)
     finally:
+        # nothing is there any more when it was renamed
         shutil.rmtree(draft, ignore_errors=True)
 
 
@@ -260,5 +274,6 @@ def drafted(target: Path) -> Generator[Path]:
 def locked(path: Path) -> Generator[None]:
     """One process at a time."""
     with path.open("w") as file:
+        # The kernel lets go of it when the process dies, so that a killed one blocks nobody.
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -18,6 +18,8 @@ from streams.fhe import engines
 from streams.fhe.keyset import KeyFiles
 from streams.fhe.suite import ComputeSuite, Encrypted, Operand, Plain, ProofSuite, SquashSuite
 
+# The key set of the file's answers is made from this seed (`cipherstream doctor`): it is a test vector and
+# protects nothing.
 SEED: Final = b"\x07" * 32
 CRS_NAME: Final = "crs.bin"
 
@@ -97,10 +99,12 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def equal(self) -> int:
+        """Answers that this machine gives as the network does."""
         return sum(answer.equal for answer in self.answers)
 
     @property
     def total(self) -> int:
+        """Answers that were compared."""
         return len(self.answers)
 
     def lines(self) -> list[str]:
@@ -147,12 +151,14 @@ def run(
 
 
 def _answers(known: KnownAnswers, files: KeyFiles, crs: Path, threads: int) -> Iterator[Answer]:
+    # One suite after the other: with all keys open at once this would take more memory than a worker has.
     yield from _operations(known, files, threads)
     yield from _proof(engines.open_proof("tfhe-rs", files, crs, threads), known.input_proof)
     yield from _squashes(known, files, threads)
 
 
 def _operations(known: KnownAnswers, files: KeyFiles, threads: int) -> Iterator[Answer]:
+    # Always `tfhe-rs`: the answers are its bytes. Other engines agree with it in numbers, not in bytes.
     suite = engines.open_compute("tfhe-rs", files, threads)
     for operation in known.operations:
         yield _guarded(operation.name, partial(_operation, suite, known, operation))
@@ -167,6 +173,7 @@ def _squashes(known: KnownAnswers, files: KeyFiles, threads: int) -> Iterator[An
 def _guarded(name: str, compare: Callable[[], bool]) -> Answer:
     try:
         return Answer(name, compare())
+    # A failure is an answer that is not equal; the rest of the file is compared all the same.
     except CipherstreamError as error:
         return Answer(name, equal=False, problem=str(error))
 
@@ -193,6 +200,7 @@ def _squash(squash: SquashSuite, known: KnownAnswers, item: KnownSquash) -> bool
 
 def auxiliary_data(proof: KnownProof) -> bytes:
     """What the proof is bound to: contract, user, ACL, chain id."""
+    # 92 bytes: 20 + 20 + 20 + 32, in this order (fhevm-protocol: input proofs).
     addresses = (proof.contract, proof.user, proof.acl)
     return b"".join(_address(text) for text in addresses) + proof.chain_id.to_bytes(32, "big")
 
@@ -211,5 +219,6 @@ def _proof(suite: ProofSuite, proof: KnownProof) -> Iterator[Answer]:
         return
     for i, expected in enumerate(proof.handles):
         handle = input_handle(blob, i, _address(proof.acl), proof.chain_id, expected.type)
+        # Handle and bytes: both are voted on, the handle at the gateway's proof, the bytes at the commit.
         found = (handle.hex(), keccak256(values[i].ct64).hex()) if i < len(values) else ()
         yield Answer(f"input_{i}", equal=found == (expected.handle, expected.ct64_keccak))

@@ -8,6 +8,7 @@ import msgspec
 from streams.domain.operations import BY_NAME, OPERATIONS, FheType, Kind, Operation, Result, Scalar
 from streams.fhe.suite import ClearValue, Plain
 
+# plaintexts come as EVM words
 WORD_BYTES: Final = 32
 _DIVISIONS: Final = frozenset({"Div", "Rem"})
 
@@ -24,6 +25,7 @@ class Cell(msgspec.Struct, frozen=True):
 
     @property
     def operation(self) -> Operation:
+        """The row of the domain's table."""
         return BY_NAME[self.name]
 
     def __str__(self) -> str:
@@ -45,6 +47,7 @@ def cells(*, library: bool = False) -> tuple[Cell, ...]:
 def _of_type(operation: Operation, fhe_type: FheType, library: bool) -> Iterator[Cell]:
     if operation.kind is Kind.CAST:
         targets = operation.library if library else operation.targets
+        # No cast to the same type: contracts refuse it, and it would compute nothing.
         yield from (Cell(operation.name, fhe_type, target) for target in sorted(targets - {fhe_type}))
         return
     out_type = FheType.BOOL if operation.result is Result.BOOL else fhe_type
@@ -59,6 +62,7 @@ def operands(cell: Cell, left: int, right: int, third: int) -> tuple[ClearOperan
     operation, fhe_type = cell.operation, cell.fhe_type
     first, second, last = (_value(fhe_type, number) for number in (left, right, third))
     match operation.kind:
+        # Any three numbers make valid operands, so that a property test may draw them freely.
         case Kind.BINARY:
             plain = _divisor(fhe_type, right) if cell.name in _DIVISIONS else _word(fhe_type, right)
             return (first, plain if cell.scalar else second)
@@ -67,10 +71,13 @@ def operands(cell: Cell, left: int, right: int, third: int) -> tuple[ClearOperan
         case Kind.UNARY:
             return (first,)
         case Kind.SELECT:
+            # third decides the branch: both are met over a few draws
             return (ClearValue(FheType.BOOL, third & 1), first, second)
         case Kind.SUM:
             return (first, second, last)
         case Kind.IS_IN:
+            # an element that is there, in half of the draws; otherwise membership would nearly always be
+            # false
             return (first, second, last, *((first,) if third & 1 else ()))
         case _:
             return _stated(cell, left, right)
@@ -83,6 +90,7 @@ def _stated(cell: Cell, left: int, right: int) -> tuple[ClearOperand, ...]:
     number = _word(cell.fhe_type, left)  # to encrypt, or a seed
     if cell.operation.kind is not Kind.RAND_BOUNDED:
         return (number, to_type)
+    # a power of two from 1 to 2^bits, the largest bound that contracts allow
     bits = right % (cell.fhe_type.bits + 1)
     return (number, Plain((1 << bits).to_bytes(bits // 8 + 1, "big")), to_type)
 
@@ -92,6 +100,7 @@ def _value(fhe_type: FheType, number: int) -> ClearValue:
 
 
 def _word(fhe_type: FheType, number: int) -> Plain:
+    # the library's wide types need more than an EVM word
     size_bytes = max(WORD_BYTES, fhe_type.bits // 8)
     return Plain((number & ((1 << 8 * size_bytes) - 1)).to_bytes(size_bytes, "big"))
 

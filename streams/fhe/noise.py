@@ -18,6 +18,7 @@ from streams.domain.errors import ConfigurationError
 from streams.fhe.parameters import WIDE_BITS, WORD_BITS, Gadget, Parameters, SquashingParameters
 
 FAILURE_LOG2_MAX: Final = -128.0  # of one bootstrap; the pinned set is made for it
+# The limit of the pinned set is 40: 2^-128.004. One unit is given away, so the budget is 39.
 NORM2_RESERVE: Final = (
     1  # kept for what is not modelled: re-randomised inputs, 32-bit accumulators of devices
 )
@@ -32,6 +33,8 @@ SECURITY_INTERCEPT: Final = 4.10067100000001
 
 def secure_noise_log2(dimension: int) -> int:
     """The least b for which TUniform(b) noise gives 132 bits of security at this LWE dimension."""
+    # Linear in the dimension: a longer key allows less noise. 918 gives 45, 2048 gives 17: both of the
+    # pinned set are just met.
     return math.ceil(SECURITY_SLOPE * dimension + WORD_BITS + SECURITY_INTERCEPT)
 
 
@@ -52,6 +55,7 @@ def _dropped_variance(gadget: Gadget) -> float:
 
 def keyswitch_variance(parameters: Parameters) -> float:
     """What the keyswitch from the big to the small key adds."""
+    # Each of k N mask words costs `level` rows of the key, each with fresh noise times a digit.
     fresh = parameters.ks.level * tuniform_variance(parameters.lwe_noise_log2)
     return parameters.big_dimension * (
         fresh * _digit_variance(parameters.ks) + _dropped_variance(parameters.ks)
@@ -60,22 +64,31 @@ def keyswitch_variance(parameters: Parameters) -> float:
 
 def exact_bootstrap_variance(parameters: Parameters) -> float:
     """Noise of a bootstrap's result when the polynomials are multiplied exactly."""
+    # An external product sums level * (k + 1) polynomial products; each coefficient of one has N terms.
     terms = parameters.pbs.level * (parameters.glwe_dimension + 1) * parameters.polynomial_size
     key = terms * _digit_variance(parameters.pbs) * tuniform_variance(parameters.glwe_noise_log2)
+    # What the gadget leaves out enters as itself in the body and times a key bit (1 half of the time) in
+    # the mask.
     dropped = (1 + parameters.big_dimension / 2) * _dropped_variance(parameters.pbs)
+    # n steps, independent of one another; the input's own noise does not reach the result
     return parameters.lwe_dimension * (key + dropped)
 
 
 def transform_variance(parameters: Parameters) -> float:
     """What the floating-point Fourier transform adds to a bootstrap's result (fitted by its authors)."""
     k, size, level = parameters.glwe_dimension, parameters.polynomial_size, parameters.pbs.level
+    # Doubles keep 53 of 64 bits; digits of base_log bits raise what is lost, relative to q it falls by 64.
+    # Squared, hence twice.
     lost_bits = 2 * (WORD_BITS - FLOAT_BITS + parameters.pbs.base_log - WORD_BITS)
+    # The exponents are fitted to measurements by the authors, there is no derivation to look for.
     shape = level**1.01827 * k**1.22003 * size**2.22003 * (k + 1) ** 1.01827
     return parameters.lwe_dimension * 0.00705 * 2.0**lost_bits * shape
 
 
 def bootstrap_variance(parameters: Parameters) -> float:
     """Noise of a bootstrap's result: the unit in which blocks count their noise."""
+    # 2^49.2 of 2^64 as a standard deviation; the keyswitch adds 2^53.0 and the modulus switch 2^54.1, which
+    # is why only large multiples of a bootstrap's result matter at all.
     return exact_bootstrap_variance(parameters) + transform_variance(parameters)
 
 
@@ -105,6 +118,7 @@ def switch_variance(parameters: Parameters) -> float:
     subtracting its mean leaves the key bit's variance 1/4. The body is cut, not rounded: the box of a value
     is a whole number of steps, so cutting moves no value across a border and costs nothing.
     """
+    # of the torus [0, 1)
     step = 1 / (2 * parameters.polynomial_size)
     return parameters.lwe_dimension * step**2 / 12 / 4
 
@@ -116,8 +130,12 @@ def failure_log2(parameters: Parameters, norm2: float) -> float:
         parameters: the set.
         norm2: sum of the squares of the coefficients with which independent bootstrap results enter it.
     """
+    # Only the result's own noise is multiplied: keyswitch and modulus switch happen once, after the linear
+    # part.
     before = norm2 * bootstrap_variance(parameters) + keyswitch_variance(parameters)
+    # Delta / 2: beyond it, noise reaches the neighbouring box
     half_box = 2.0 ** (parameters.delta_log2 - 1 - WORD_BITS)
+    # A two-sided tail of a normal distribution: the noise is a sum of thousands of independent terms.
     sigmas = half_box / math.sqrt(before + switch_variance(parameters))
     # erfc underflows beyond 37 sigmas, far below any probability that matters.
     return math.log2(max(math.erfc(sigmas / math.sqrt(2)), 2.0**-1000))
@@ -125,6 +143,7 @@ def failure_log2(parameters: Parameters, norm2: float) -> float:
 
 def norm2_limit(parameters: Parameters, failure_log2_max: float = FAILURE_LOG2_MAX) -> int:
     """The largest norm2 at which a bootstrap fails with at most this probability; 0 if there is none."""
+    # The probability grows with norm2, so a binary search is right: 20 evaluations in place of a million.
     candidates = range(1, NORM2_MAX)
     return bisect_right(candidates, failure_log2_max, key=lambda norm2: failure_log2(parameters, norm2))
 
@@ -148,6 +167,8 @@ def assess(parameters: Parameters) -> Assessment:
     Raises:
         ConfigurationError: the set is below 132 bits of security, or leaves no budget at 2^-128.
     """
+    # The small key protects the keyswitch key, the big one the bootstrap key: each has its own noise and
+    # must reach the curve by itself.
     noises = (
         (parameters.lwe_dimension, parameters.lwe_noise_log2),
         (parameters.big_dimension, parameters.glwe_noise_log2),

@@ -10,6 +10,8 @@ ciphertexts.
 from dataclasses import dataclass
 from typing import Final
 
+# Not a parameter: all ciphertexts of the protocol but squashed ones (128 bits, native code only) have this
+# modulus.
 WORD_BITS: Final = 64  # log2 q: torus elements are 64-bit words, arithmetic wraps
 WIDE_BITS: Final = 128  # log2 q of squashed ciphertexts
 
@@ -59,19 +61,24 @@ class Parameters:
     @property
     def delta_log2(self) -> int:
         """log2 of the scale Delta = q / 2p: below the padding bit stand the p values of a block."""
+        # 64 - 1 - 4 = 59: Delta = 2^59
         return WORD_BITS - 1 - self.message_bits - self.carry_bits
 
     @property
     def box(self) -> int:
         """N / p: coefficients of a test polynomial that belong to one value."""
+        # 2048 / 16 = 128
         return self.polynomial_size // self.space
 
     @property
     def rotation_log2(self) -> int:
         """log2 2N: the modulus switch leaves this many bits of a word."""
+        # bit_length of a power of two is its logarithm plus one: 12 for N = 2048, so 2N = 4096
         return self.polynomial_size.bit_length()
 
 
+# One bootstrap fails with at most 2^-128 up to a squared norm of 39 (`noise`), at 132 bits of security.
+# None of these numbers is ours to choose: keys and ciphertexts come from the network.
 PINNED: Final = Parameters(
     lwe_dimension=918,
     glwe_dimension=1,
@@ -102,6 +109,8 @@ class CompressionParameters:
 
 
 # `V1_5_COMP_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128` of TFHE-rs 1.6.3
+# 4 * 256 words of mask and a word per block, 12 bits each: 1,584 bytes for the 32 blocks of a Uint64. What
+# is stored is 1,919 with the crate's headers.
 COMPRESSION: Final = CompressionParameters(
     glwe_dimension=4,
     polynomial_size=256,

@@ -87,6 +87,7 @@ class ComputeSuite(Timed, Protocol):
         ...
 
 
+# A separate protocol that a suite may have besides the others: `component_outputs` asks for it at run time.
 @runtime_checkable
 class ComponentSuite(Protocol):
     """Computes components whole, without storing what lies between their operations."""
@@ -122,6 +123,8 @@ class SquashSuite(Timed, Protocol):
         ...
 
 
+# The last two are a client's and the KMS's side. They are ports of the devnet; no service may import what
+# implements them (a test draws the line).
 class Encryptor(Protocol):
     """What users do; needs no secret. On the devnet only: real users have the protocol's own client."""
 

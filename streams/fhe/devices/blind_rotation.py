@@ -37,11 +37,17 @@ def blind_rotate(key: BootstrapKey, exponents: Digits, polynomials: Words) -> Wo
         exponents: switched LWE ciphertexts (batch, n + 1), in [0, 2N).
         polynomials: test polynomials (batch, N).
     """
+    # Accumulators keep the shape (batch, k + 1, N) through all n steps. A trivial ciphertext is enough to
+    # begin with: the table is public, only the amount of the turn is secret.
     # X^-b v to begin with; n steps later the exponent is -(b - <a, s>), the phase
     accumulators = rotate(glwe.trivial(polynomials, key.parameters.glwe_dimension), -exponents[:, -1])
+    # The steps cannot be exchanged or run side by side: each one turns what the one before has left. That
+    # is why a device's only parallelism is the batch.
     for step in range(key.parameters.lwe_dimension):
         # X^(a s) = 1 + s (X^a - 1): the key bit chooses between turned and not turned.
         turned = rotate(accumulators, exponents[:, step])
+        # Made anew in each call: the spectra of all n ciphertexts in limbs would take six times the key's
+        # memory (as in `generate`).
         ready = ggsw.spectrum_of(key.bits[step])
         accumulators = ggsw.cmux(ready, key.parameters.pbs, accumulators, turned)
     return accumulators

@@ -15,6 +15,7 @@ from streams.fhe.devices.port import Bootstraps
 from streams.fhe.devices.words import Words, flat
 from streams.fhe.parameters import PINNED, Parameters
 
+# The two sizes below are promises of the kernel's Rust source; a change there has to be made here too.
 CHUNK: Final = 32  # ciphertexts that a thread of the kernel turns together (`native/kernel/src/batch.rs`)
 TABLE_UNIT: Final = 1 << 32  # the kernel keeps the upper half of a test polynomial's words
 
@@ -35,6 +36,8 @@ class CpuDevice:
         self._parameters = parameters
         self._key_switch = key_switch
         self._bootstrap = bootstrap
+        # Keys that we make ourselves have one bootstrapping key; an activated set brings a second one,
+        # which TFHE-rs uses for random numbers only.
         self._random = random or bootstrap
         self._threads = threads
         self._path = path
@@ -70,6 +73,8 @@ class CpuDevice:
 
     def bootstrap(self, batch: Bootstraps) -> list[Words]:
         """For each ciphertext its results, shape (boxes of it, 2049)."""
+        # Both steps in one call: each thread takes its part of the batch through both, and the small
+        # ciphertexts between them never come back to Python.
         results = kernel.keyswitch_bootstrap(
             flat(batch.ciphertexts),
             _tables(batch),
@@ -84,6 +89,7 @@ class CpuDevice:
 
     def rotate(self, batch: Bootstraps) -> list[Words]:
         """The same for ciphertexts (batch, n + 1) of random numbers, which are under a small key already."""
+        # No keyswitch: a seeded ciphertext is made under the small key (`seeded`).
         amounts = kernel.modulus_switch(flat(batch.ciphertexts), self._parameters.lwe_dimension)
         results = self._random.bootstrap(
             np.frombuffer(amounts, np.uint16).data,
@@ -101,6 +107,8 @@ class CpuDevice:
         return np.array(reads, np.uint32).reshape(-1).data
 
     def _by_ciphertext(self, results: bytes, batch: Bootstraps) -> list[Words]:
+        # One row (k N + 1,) for each box that was asked for, in the order of the batch; cut where the next
+        # ciphertext's boxes begin.
         rows = np.frombuffer(results, np.uint64).reshape(-1, self._parameters.big_dimension + 1)
         counts = list(map(len, batch.boxes))
         return np.split(rows, np.cumsum(counts)[:-1])
@@ -108,12 +116,16 @@ class CpuDevice:
 
 def check_shape(parameters: Parameters) -> None:
     """Refuse a set for which the kernel was not made; raises ConfigurationError."""
+    # Not compared: n (the kernel loops over it), the noises (they lie in the key) and how a block is split
+    # into message and carry (that is in the tables).
     found = (parameters.glwe_dimension, parameters.polynomial_size, parameters.pbs, parameters.ks)
     if found != (PINNED.glwe_dimension, PINNED.polynomial_size, PINNED.pbs, PINNED.ks):
         raise ConfigurationError("the kernel bootstraps with the pinned set's polynomials and gadgets only")
 
 
 def _tables(batch: Bootstraps) -> memoryview:
+    # Every entry is a multiple of Delta / 2 = 2^58, so this holds for all tables of the pinned set. The
+    # kernel refuses others too, but as a ValueError, which an executor takes for a defect of one operation.
     if (batch.polynomials % np.uint64(TABLE_UNIT)).any():
         raise ConfigurationError("a test polynomial has bits below the kernel's unit of 2^32")
     return flat(batch.polynomials)

@@ -13,7 +13,9 @@ from streams.fhe.devices.words import Words, as_signed, as_words
 
 def encrypt(source: Source, key: Words, messages: Words, noise_log2: int) -> Words:
     """Ciphertexts (..., k + 1, N) of polynomials (..., N) of torus elements."""
+    # A mask is never used twice: two bodies over one mask would give away the difference of their messages.
     masks = source.uniform((*messages.shape[:-1], *key.shape))  # (..., k, N)
+    # in units of 2^-64, signed; as a word it wraps below 0
     noise = as_words(source.noise(noise_log2, messages.shape))
     bodies = _masked(key, masks) + messages + noise  # (..., N)
     return np.concatenate([masks, bodies[..., None, :]], axis=-2)
@@ -21,6 +23,7 @@ def encrypt(source: Source, key: Words, messages: Words, noise_log2: int) -> Wor
 
 def trivial(messages: Words, glwe_dimension: int) -> Words:
     """Ciphertexts that everybody can read: mask zero."""
+    # the phase is M under every key, without noise
     masks = np.zeros((*messages.shape[:-1], glwe_dimension, messages.shape[-1]), np.uint64)
     return np.concatenate([masks, messages[..., None, :]], axis=-2)
 
@@ -43,8 +46,11 @@ def sample_extract(ciphertexts: Words, coefficient: int) -> Words:
     """
     size = ciphertexts.shape[-1]
     origin = coefficient - np.arange(size)  # h - j: negative where X^N wraps around
+    # (..., k, N): for each key polynomial the mask's coefficients in the order in which they meet the key's
     masks = ciphertexts[..., :-1, :][..., origin % size]
+    # X^N = -1: what went around has the other sign
     masks = np.where(origin < 0, -masks, masks)
     # (..., k, N) in the order of the flattened key, k polynomials one after another
     flat = masks.reshape(*ciphertexts.shape[:-2], -1)
+    # the body of coefficient h is B_h itself
     return np.concatenate([flat, ciphertexts[..., -1, coefficient, None]], axis=-1)

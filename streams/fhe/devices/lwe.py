@@ -30,6 +30,7 @@ def encrypt(source: Source, key: Words, messages: Words, noise_log2: int) -> Wor
 
 def trivial(messages: Words, dimension: int) -> Words:
     """Ciphertexts that everybody can read: mask zero."""
+    # what a known digit is on a device: its phase is the message for every key
     masks = np.zeros((*messages.shape, dimension), np.uint64)
     return np.concatenate([masks, messages[..., None]], axis=-1)
 

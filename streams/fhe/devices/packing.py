@@ -23,6 +23,8 @@ from streams.fhe.parameters import COMPRESSION, WORD_BITS, Parameters
 
 Rounded = NDArray[np.uint16]  # words modulo 2 N = 4096
 
+# The two fours are not the same number: one counts values, the other is the factor that lifts two message
+# bits to the top of the four-bit space. The crate does both (`COMPRESSION` has its parameters).
 DIGITS: Final = 4  # values of a stored block
 SCALE: Final = 4  # by which a block is multiplied before it is packed
 _SHIFT: Final = WORD_BITS - COMPRESSION.storage_log2
@@ -30,11 +32,15 @@ _SHIFT: Final = WORD_BITS - COMPRESSION.storage_log2
 
 def scaled(blocks: Words) -> Words:
     """What is packed: LWE ciphertexts (count, k N + 1) of values below 4, at their stored scale."""
+    # Delta = 2^59 becomes 2^61: values 0 to 3 lie a quarter of half a turn apart, the padding bit stays 0.
+    # The noise is four times as large too, but the rounding to 2^52, which comes after, is not.
     return blocks * Word(SCALE)
 
 
 def rounded(packed: Words, count: int) -> Rounded:
     """The words of a packed GLWE ciphertext (k + 1, N) that are stored for `count` blocks, rounded."""
+    # All k N mask words are needed for each block; of the body only the coefficients that hold one. That is
+    # what makes a Bool nearly as large as a number.
     kept = packed.reshape(-1)[: COMPRESSION.dimension + count]
     return ((kept + Word(1 << (_SHIFT - 1))) >> Word(_SHIFT)).astype(np.uint16)
 
@@ -44,13 +50,18 @@ def exponents(stored: Rounded) -> Rounded:
     bodies = len(stored) - COMPRESSION.dimension
     size = COMPRESSION.polynomial_size
     glwe = np.zeros((COMPRESSION.glwe_dimension + 1) * size, np.uint64)
+    # Bodies that were not stored are zeros: no block lies there and none is extracted.
     glwe[: len(stored)] = stored
     polynomials = glwe.reshape(-1, size)
+    # sample_extract negates modulo 2^64; taken modulo 2N that is the negative modulo 2N, since 2N divides
+    # 2^64
     rows = np.stack([sample_extract(polynomials, place) for place in range(bodies)])
     return (rows % Word(1 << COMPRESSION.storage_log2)).astype(np.uint16)
 
 
 def digit_polynomial(parameters: Parameters) -> Words:
     """The test polynomial (1, N) that maps a stored digit to itself at the scale of blocks."""
+    # Boxes are N / 4 coefficients here, four times as wide as a look-up's: the rounding's noise needs the
+    # room. The results come at the scale of blocks, Delta.
     digits = np.arange(DIGITS, dtype=np.int64)
     return boxed(encode(parameters, digits[None]), parameters.polynomial_size)

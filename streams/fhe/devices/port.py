@@ -9,6 +9,7 @@ from streams.fhe.devices.words import Words
 from streams.fhe.parameters import Parameters
 
 
+# A struct of arrays: a batch crosses to native code or to a GPU as four buffers, whatever its size.
 @dataclass(frozen=True)
 class Bootstraps:
     """A batch of keyswitches and programmable bootstraps."""
@@ -19,6 +20,8 @@ class Bootstraps:
     boxes: Sequence[tuple[int, ...]]  # (batch,), the boxes that are extracted after the rotation
 
 
+# The promise about size and order is what lets the executor mix the look-ups of all components: otherwise
+# two operators with other neighbours in their batches would store other bytes for one handle.
 class Device(Protocol):
     """Bootstraps in batches; results do not depend on a batch's size or order."""
 

@@ -31,12 +31,17 @@ class SeededSource:
     def uniform(self, shape: tuple[int, ...]) -> Words:
         """Uniform words."""
         count = math.prod(shape)
+        # Seed and counter side by side are unambiguous: the counter always has 8 bytes, at the end.
         stream = hashlib.shake_256(self._seed + self._drawn.to_bytes(8, "little"))
         self._drawn += 1
+        # Little-endian whatever the machine is: the same seed has to give the same ciphertexts on all of
+        # them.
         return np.frombuffer(stream.digest(8 * count), dtype="<u8").astype(np.uint64).reshape(shape)
 
     def noise(self, bound_log2: int, shape: tuple[int, ...]) -> Digits:
         """TUniform(b): of b + 2 uniform bits u, floor((u + 1) / 2) - 2^b; both ends have half the weight."""
+        # b + 2 uniform bits; pairs (2j - 1, 2j) share a value, and 0 and 2^(b+2) - 1 stand alone: the half
+        # weights
         drawn = self.uniform(shape) >> Word(62 - bound_log2)
         return as_signed((drawn + Word(1)) >> Word(1)) - (1 << bound_log2)
 
@@ -46,10 +51,12 @@ class NoiselessSource(SeededSource):
 
     def noise(self, bound_log2: int, shape: tuple[int, ...]) -> Digits:
         """Zeros."""
+        # What is left after this are rounding errors only: a test can hold them against an exact bound.
         del bound_log2
         return np.zeros(shape, np.int64)
 
 
 def binary_key(source: Source, dimension: int) -> Words:
     """Uniform key bits, shape (dimension,)."""
+    # the top bit of a uniform word
     return source.uniform((dimension,)) >> Word(63)

@@ -22,6 +22,8 @@ from streams.fhe.devices.randomness import SeededSource, binary_key
 from streams.fhe.devices.words import Word, Words, as_signed, as_words
 from streams.fhe.parameters import WORD_BITS, Gadget
 
+# Both lines are of the protocol's meta-parameters (TFHE-rs 1.6.3); `formats/xof_key_set` refuses a key set
+# that was made with others.
 NOISE_LOG2: Final = 17  # of the public key and of what is encrypted with it
 GADGET: Final = Gadget(base_log=24, level=1)  # of the keyswitch to the big key
 _LIMB_BITS: Final = 16  # digits are below 2^24: a sum of 2,048 products with a limb stays below 2^53
@@ -41,6 +43,8 @@ class ReRandomiser:
     def __init__(self, public: PublicKey, rows: Words) -> None:
         """`rows` (N, k N + 1) switch from the public key's secret to the big key."""
         self._public = public
+        # Four limbs of 16 bits: 2,048 products of a digit below 2^23 and a limb below 2^16 sum up to less
+        # than 2^50, so a matrix product of doubles is exact, and BLAS does it.
         mask = Word((1 << _LIMB_BITS) - 1)
         shifts = range(0, WORD_BITS, _LIMB_BITS)
         self._limbs = [((rows >> Word(shift)) & mask).astype(np.float64) for shift in shifts]
@@ -62,10 +66,14 @@ class ReRandomiser:
         return [ciphertexts + part for (ciphertexts, _), part in zip(numbers, parts, strict=True)]
 
     def _switched(self, ciphertexts: Words) -> Words:
+        # (count, N): one level, hence one digit per mask word
         digits = decompose(ciphertexts[:, :-1], GADGET)[..., 0].astype(np.float64)
         switched = np.zeros((len(ciphertexts), self._limbs[0].shape[1]), np.uint64)
         for index, limb in enumerate(self._limbs):
+            # as in `key_switch`: (0, b) minus the sum of digits times rows, limb by limb
             switched -= _exact(digits, limb) << Word(index * _LIMB_BITS)
+        # The message of a zero is 0: what is added to the ciphertext is noise and another mask, nothing
+        # else.
         switched[:, -1] += ciphertexts[:, -1]
         return switched
 
@@ -73,9 +81,14 @@ class ReRandomiser:
 def zeros(key: PublicKey, seed: bytes, count: int) -> Words:
     """LWE encryptions of zero (count, N + 1) under the public key's secret, the same for the same seed."""
     size = len(key.mask)
+    # The order of the draws (R, noise of the mask, noise of the bodies) is part of the bytes that operators
+    # agree on.
     source = SeededSource(seed)
     chosen = as_signed(binary_key(source, size))  # R: one polynomial serves up to N ciphertexts
+    # A R + E1, a single polynomial (N,): the zeros' masks are its rotations
     mask = negacyclic_product(chosen, key.mask) + as_words(source.noise(NOISE_LOG2, (size,)))
+    # B R read backwards, as the secret is reversed in the public key: body i belongs to coefficient N - 1 -
+    # i
     body = negacyclic_product(chosen, key.body)[::-1][:count] + as_words(source.noise(NOISE_LOG2, (count,)))
     # <X^i A R, S> is coefficient N - 1 - i of A R * reversed S, which is that of B R but for noise.
     masks = rotate(np.broadcast_to(mask, (count, 1, size)), np.arange(count))[:, 0]

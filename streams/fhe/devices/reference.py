@@ -33,12 +33,16 @@ class ReferenceDevice:
 
     def bootstrap(self, batch: Bootstraps) -> list[Words]:
         """For each ciphertext its results, shape (boxes of it, k N + 1)."""
+        # (batch, k N + 1) to (batch, n + 1): a blind rotation takes a step per word of the mask, and 918
+        # are fewer than 2,048
         small = key_switch(self._key.key_switch, batch.ciphertexts)
         return self.rotate(replace(batch, ciphertexts=small))
 
     def rotate(self, batch: Bootstraps) -> list[Words]:
         """The same for ciphertexts (batch, n + 1) that are under the small key already."""
+        # (batch, n + 1) in [0, 2N)
         exponents = modulus_switch(self.parameters, batch.ciphertexts)
+        # one row (N,) per ciphertext; equal tables were sent once
         polynomials = batch.polynomials[list(batch.tables)]
         accumulators = blind_rotate(self._key.bootstrap, exponents, polynomials)
         pairs = zip(accumulators, batch.boxes, strict=True)

@@ -14,6 +14,7 @@ from streams.fhe.parameters import Parameters
 
 def seeded_ciphertexts(source: Source, parameters: Parameters, count: int) -> Words:
     """Ciphertexts of uniform phase under the small key, shape (count, n + 1)."""
+    # (count, n): nothing is secret here but the key that nobody of us has
     masks = source.uniform((count, parameters.lwe_dimension))
     # <a, s> is uniform for every key but zero: a random body would add nothing.
     return np.concatenate([masks, np.zeros((count, 1), np.uint64)], axis=-1)

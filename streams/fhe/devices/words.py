@@ -10,6 +10,8 @@ Digits: TypeAlias = NDArray[np.int64]  # small signed integers
 Word = np.uint64
 
 
+# Views, not copies: two's complement is arithmetic modulo 2^64, so a signed array and its words are the
+# same bytes. NumPy warns of no overflow in arrays, which is what all of this rests on.
 def as_words(digits: Digits) -> Words:
     """Signed integers modulo 2^64."""
     return digits.view(np.uint64)
@@ -22,9 +24,11 @@ def as_signed(words: Words) -> Digits:
 
 def dot(words: Words, bits: Words) -> Words:
     """Inner products over the last axis, modulo 2^64; shapes (..., d) and (d,) give (...)."""
+    # Exact for any words: products and sums wrap modulo 2^64, as the torus does.
     return (words * bits).sum(-1, dtype=np.uint64)
 
 
 def flat(array: NDArray[Any]) -> memoryview:
     """Elements in a row, as native code takes them."""
+    # Native code takes a buffer in a row only, of one axis; copied only where the array is not laid out so.
     return np.ascontiguousarray(array).reshape(-1).data

@@ -20,8 +20,11 @@ from streams.fhe.parameters import COMPRESSION, WORD_BITS
 from streams.fhe.radix.block import MESSAGE_BITS
 from streams.fhe.radix.operations import blocks_of
 
+# Written by the crate in front of every safely serialised object: a key or a squashed list that stands in a
+# ciphertext's place is told by it.
 _NAME: Final = "high_level_api::CompressedCiphertextList"
 _MODULUS: Final = 4
+# The crate's enum has signed integers (1) and strings between and after them; the protocol stores neither.
 _UNSIGNED, _BOOLEAN = 0, 2  # variants of the element's kind
 
 
@@ -35,6 +38,8 @@ class PackedNumber:
 
     def require(self, fhe_type: FheType) -> None:
         """Refuse a number of another type; raises OperationError."""
+        # A handle says the type and the bytes say one too. A caller that trusted the handle would compute
+        # on blocks that are not there.
         if self.is_bool != (fhe_type == FheType.BOOL) or self.blocks != blocks_of(fhe_type):
             kind = "a flag" if self.is_bool else f"a number of {self.blocks * MESSAGE_BITS} bits"
             raise OperationError(f"the ct64 is {kind}, expected is {fhe_type.name}")
@@ -49,12 +54,16 @@ def read_number(ct64: bytes) -> PackedNumber:
     cursor = Cursor(memoryview(ct64))
     try:
         return _parsed(cursor)
+    # The cursor speaks of key sets. Here it is an operand that is wrong, so it must cost the operation
+    # only: KeyMaterialError would stop the worker.
     except KeyMaterialError as error:
         raise OperationError(f"ct64 does not decode: {error}") from error
 
 
 def write_number(number: PackedNumber) -> bytes:
     """The list of one element, the bytes that TFHE-rs writes."""
+    # The order below is `_parsed`'s: a change in one is a change in the other, and a test writes what it
+    # read.
     body = b"".join(map(_glwe_bytes, number.glwes))
     return b"".join((
         header(_NAME),
@@ -78,6 +87,8 @@ def _parsed(cursor: Cursor) -> PackedNumber:
     cursor.text("0.1")  # of versioning
     cursor.text(_NAME)
     cursor.marks(3, 0, 2)
+    # At most one packed ciphertext per block. The bound is checked before anything of that size is
+    # allocated.
     glwes = tuple(_glwe(cursor) for _ in range(cursor.bounded(FheType.UINT2048.bits)))
     cursor.present()
     cursor.marks(0)
@@ -93,6 +104,8 @@ def _parsed(cursor: Cursor) -> PackedNumber:
     cursor.marks(0)
     cursor.raw()  # what re-randomisation hashes besides the ciphertext
     cursor.end()
+    # Two counts say the same thing in different places of the file; a forged one must not make the loader
+    # read blocks that nobody packed.
     if sum(len(glwe) - COMPRESSION.dimension for glwe in glwes) != blocks:
         raise KeyMaterialError("the number of blocks is not that of the packed ciphertexts")
     return PackedNumber(is_bool, blocks, glwes)
@@ -114,6 +127,8 @@ def _glwe(cursor: Cursor) -> Rounded:
     place = cursor.at
     packed = cursor.words_up_to(_packed_words(COMPRESSION.polynomial_size))
     cursor.wrapped(COMPRESSION.storage_log2)
+    # How many numbers of 12 bits lie in the words, which have no gaps: it cannot be told from the words'
+    # count, since the last word is filled up.
     count = cursor.bounded(COMPRESSION.dimension + COMPRESSION.polynomial_size)
     cursor.wrapped(COMPRESSION.glwe_dimension)
     cursor.wrapped(COMPRESSION.polynomial_size)
@@ -125,6 +140,7 @@ def _glwe(cursor: Cursor) -> Rounded:
 
 
 def _packed_words(bodies: int) -> int:
+    # 12 does not divide 64: numbers cross words, so everything goes through single bits.
     bits = (COMPRESSION.dimension + bodies) * COMPRESSION.storage_log2
     return -(-bits // WORD_BITS)
 
@@ -132,6 +148,7 @@ def _packed_words(bodies: int) -> int:
 def unpack_bits(packed: NDArray[np.uint64], count: int) -> Rounded:
     """The first `count` numbers of 12 bits, lowest bits first."""
     width = COMPRESSION.storage_log2
+    # (words * 64,) bits, lowest first, to (count, 12), to one number per row
     bits = np.unpackbits(np.ascontiguousarray(packed).view(np.uint8), bitorder="little")
     digits = bits[: count * width].reshape(count, width).astype(np.uint16)
     return digits @ (np.uint16(1) << np.arange(width, dtype=np.uint16))

@@ -93,10 +93,13 @@ class Cursor:
 
     def raw(self) -> memoryview:
         """Bytes behind their count."""
+        # Not bounded, as nothing is allocated: a view cannot be longer than the file.
         return self._take(self.u64())
 
     def words(self, count: int) -> NDArray[np.uint64]:
         """Words of 64 bits behind their count, which has to be this one; mapped, not copied."""
+        # The count is known from the parameters, never taken from the file: a forged one cannot ask for
+        # memory.
         self.exactly(count)
         return np.frombuffer(self._take(count * _WORD_BYTES), np.uint64)
 
@@ -117,11 +120,16 @@ class Cursor:
         return int.from_bytes(self._take(size), "little")
 
     def _take(self, size: int) -> memoryview:
+        # Before the slice: Python would shorten it silently, and a cut file would be read as a shorter key.
         self._require(size <= len(self._data) - self.at, self.at, f"{size} bytes more")
+        # A view: a key set has hundreds of megabytes, and every key is copied once only, when it is
+        # expanded.
         taken = self._data[self.at : self.at + size]
         self.at += size
         return taken
 
     def _require(self, holds: bool, place: int, what: str) -> None:
         if not holds:
+            # The place is what helps: `formats/xof_key_set` reads in the order of the file, so the byte
+            # tells which struct has changed between two releases.
             raise KeyMaterialError(f"the key set is not of this release: no {what} at byte {place}")

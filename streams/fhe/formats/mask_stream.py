@@ -41,11 +41,13 @@ class MaskStart:
         # The counter is one little-endian number of 128 bits.
         counter = Counter.new(128, initial_value=(first + self.block) % (1 << 128), little_endian=True)
         cipher = _AES.new(key, _AES.MODE_CTR, counter=counter)
+        # Counter mode encrypts zeros: what comes out is the key stream itself, two words to a block.
         return np.frombuffer(cipher.encrypt(bytes(count * WORD_BYTES)), "<u8")
 
 
 def _initialised(seed: bytes) -> tuple[bytes, int]:
     """AES key and first counter of a seed: blocks of a CBC-MAC under the zero key (ePrint 2025/699)."""
+    # Padded to whole blocks, then the length in bits: seeds of different lengths cannot give equal inputs.
     blocks = seed + bytes(-len(seed) % BLOCK_BYTES) + (8 * len(seed)).to_bytes(BLOCK_BYTES, "little")
     chained = _AES.new(bytes(BLOCK_BYTES), _AES.MODE_CBC, iv=bytes(BLOCK_BYTES)).encrypt(blocks)
     # The last block is the key, the one before it where the counter begins.

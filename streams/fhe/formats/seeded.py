@@ -24,6 +24,8 @@ class SeededRows:
 
     def expanded(self) -> Words:
         """The rows, shape (rows, mask + body)."""
+        # Row by row, mask then body: key generation drew the masks in the order of rows, with nothing
+        # between.
         count = len(self.bodies)
         masks = self.start.words(count * self.mask).reshape(count, self.mask)
         return np.concatenate([masks, self.bodies], axis=-1)
@@ -46,8 +48,10 @@ class WideRows:
 
 def read_keyswitch(cursor: Cursor, inputs: int, gadget: Gadget, dimension: int) -> SeededRows:
     """A key from `inputs` bits to an LWE key; rows by input, then level, the least significant first."""
+    # An LWE body is one word: (inputs * level, 1)
     bodies = cursor.words(inputs * gadget.level)
     _gadget(cursor, gadget)
+    # the crate states sizes, which count the body: n + 1
     cursor.wrapped(dimension + 1)
     return SeededRows(dimension, bodies.reshape(-1, 1), _start(cursor))
 
@@ -55,6 +59,7 @@ def read_keyswitch(cursor: Cursor, inputs: int, gadget: Gadget, dimension: int) 
 def read_bootstrap(cursor: Cursor, inputs: int, gadget: Gadget, glwe: tuple[int, int]) -> SeededRows:
     """GGSW ciphertexts of `inputs` bits under a GLWE key (k, N); rows in the order (bit, level, k + 1)."""
     dimension, size = glwe
+    # a row of a GGSW ciphertext is a GLWE ciphertext, of which the file has the body polynomial (N,)
     bodies = cursor.words(inputs * gadget.level * (dimension + 1) * size)
     cursor.wrapped(dimension + 1)
     cursor.wrapped(size)
@@ -65,6 +70,7 @@ def read_bootstrap(cursor: Cursor, inputs: int, gadget: Gadget, glwe: tuple[int,
 def read_packing(cursor: Cursor, inputs: int, gadget: Gadget, glwe: tuple[int, int]) -> SeededRows:
     """A key from `inputs` bits to a GLWE key (k, N); rows in the order (input, level)."""
     dimension, size = glwe
+    # as a keyswitch, but each row is a GLWE ciphertext: the input lands in the constant coefficient
     bodies = cursor.words(inputs * gadget.level * size)
     _gadget(cursor, gadget)
     cursor.wrapped(dimension + 1)
@@ -75,6 +81,7 @@ def read_packing(cursor: Cursor, inputs: int, gadget: Gadget, glwe: tuple[int, i
 def read_public(cursor: Cursor, dimension: int) -> SeededRows:
     """A compact public key: one GLWE encryption of zero with one mask polynomial."""
     bodies = cursor.words(dimension)
+    # a GLWE ciphertext of one mask polynomial and a body
     cursor.wrapped(2)
     return SeededRows(dimension, bodies.reshape(1, -1), _start(cursor))
 

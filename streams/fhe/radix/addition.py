@@ -7,6 +7,8 @@ from streams.fhe.radix.forms import Form
 from streams.fhe.radix.functions import at_least, carry, message, power_sign, resolved, state, step
 from streams.fhe.radix.steps import LookUp, Steps, batch, firsts, look_up, refreshed
 
+# Noise is in units of a bootstrap's result; the budget is 39 (`noise`). Constants that end in NOISE_MAX
+# say from which noise on an operand is bootstrapped before it is used.
 RIPPLE_NOISE_MAX = 18  # two such operands and a carry stay below 39
 LOOK_AHEAD_NOISE_MAX = 1  # a pair is 4 s1 + s0: 16 * 2 + 2 = 34
 PASS_NOISE_MAX = 2  # a digit that no carry reaches is handed on unless it is noisier
@@ -19,6 +21,7 @@ def add(left: Sequence[Block], right: Sequence[Block], form: Form = Form.THROUGH
     operands = yield from refreshed([*left, *right], cap)
     # Digits of two operands, side by side: each sum is at most 6.
     sums = [x + y for x, y in zip(operands[: len(left)], operands[len(left) :], strict=True)]
+    # One look-up per block, 32 after one another; or 85 in five batches (64 bits, `bench counts`).
     if form is Form.THROUGHPUT:
         return (yield from ripple(sums))
     return (yield from look_ahead(sums))
@@ -46,8 +49,11 @@ def subtract_compared(
     """left - right and weight * [left >= right]: the order is the borrow of the highest block, free."""
     operands = yield from refreshed([*left, *right], RIPPLE_NOISE_MAX)
     pairs = zip(operands[: len(left)], operands[len(left) :], strict=True)
+    # Differences lie in [-3, 3]; with a borrow of -1 from below in [-4, 3]: eight values, as in a sum.
     *lower, top = [x - y for x, y in pairs]
     clean, borrow = yield from _carried(lower)
+    # The last block has no digit above it, so its second table is free for the order: [x >= y] is "no
+    # borrow".
     last, is_order = (yield from batch([look_up(top + borrow, message, at_least(0, weight))]))[0]
     return [*clean, last], is_order
 
@@ -63,6 +69,7 @@ def ripple(sums: Sequence[Block]) -> Steps[list[Block]]:
     A sum of two digits and a carry has eight values: message and carry come from one bootstrap with two
     tables. Sums may be negative, then so is the carry.
     """
+    # The highest block's carry would leave the number: only its message is looked up.
     clean, moving = yield from _carried(sums[:-1])
     top, _ = yield from split(sums[-1] + moving, with_carry=False)
     return [*clean, top]
@@ -80,10 +87,14 @@ def _carried(sums: Sequence[Block]) -> Steps[tuple[list[Block], Block]]:
 def split(block: Block, *, with_carry: bool) -> Steps[tuple[Block, Block]]:
     """Message and carry of a block of at most sixteen values: v = message + 4 carry."""
     nothing = Block.constant(0)
+    # A known zero from a cast or a clean digit beside no carry: nothing to look up, and what follows gets
+    # shorter.
     if block.low >= 0 and block.high <= DIGIT_MAX and block.noise <= PASS_NOISE_MAX:
         return block, nothing
     if not with_carry:
         return (yield from firsts([look_up(block, message)]))[0], nothing
+    # Two tables of eight entries share a test polynomial (`radix/table`); sixteen values take both halves
+    # of it.
     if block.high - block.low < TWO_TABLES:
         both = (yield from batch([look_up(block, message, carry)]))[0]
         return both[0], both[1]
@@ -98,16 +109,21 @@ def look_ahead(sums: Sequence[Block]) -> Steps[list[Block]]:
     below; with 4 s1 + s0 in [0, 30] that is the sign of 4 s1 + s0 - 15. Powers of two are put into the
     tables: the sign of a plain sum of four states is then the state of the highest that does not propagate.
     """
+    # j counts pairs, i blocks; carries[j] is what enters pair j, so the carry out of the last pair is never
+    # needed.
     blocks, pairs = len(sums), (len(sums) + 1) // 2
+    # s - 3: negative kills, 0 propagates, positive generates the carry into the odd block of the same pair.
     low = [look_up(sums[2 * j] - DIGIT_MAX, _low_state(j)) for j in range(pairs) if 2 * j + 1 < blocks]
     states = [look_up(_pair(sums, j), _pair_state(j)) for j in range(pairs - 1)]
     results = yield from firsts([*low, *states])
+    # both kinds in one batch: they depend on the sums only
     lows, generated = results[: len(low)], results[len(low) :]
     carries = [Block.constant(0), *(yield from _prefix(generated))]
     return (yield from firsts([_final(sums, lows, carries, i) for i in range(blocks)]))
 
 
 def _pair(sums: Sequence[Block], j: int) -> Block:
+    # 4 s1 + s0 > 15 exactly if a carry leaves the pair with none entering, = 15 if it leaves with one only
     return sums[2 * j + 1] * BASE + sums[2 * j] - (BASE * BASE - 1)
 
 
@@ -117,6 +133,8 @@ def _low_state(j: int):
 
 
 def _pair_state(j: int):
+    # Nothing enters pair 0, so its state is already the carry. The weight 2^(j mod 4) in the table keeps
+    # four summed states at noise 4; multiplied afterwards it would be 1 + 4 + 16 + 64.
     return step(1) if j == 0 else power_sign(j % 4)
 
 
@@ -133,15 +151,21 @@ def _prefix(states: Sequence[Block]) -> Steps[list[Block]]:
     if not states:
         return []
     groups = [states[i : i + 4] for i in range(0, len(states), 4)]  # weights 1, 2, 4, 8: sums up to 15
+    # sign(s0 + 2 s1 + 4 s2 + 8 s3) is the highest state that is not 0, or 0: exactly what a carry through
+    # all sees
     inner = yield from _within_groups(groups)
     carries = [groups[0][0], *inner[0]]  # nothing comes into the first group: its totals are carries
     into = carries[3:4]  # carry into each later group
     while len(into) < len(groups) - 1:
+        # three further groups per batch: states of weights 2, 4, 8 and the carry of weight 1 sum to at most
+        # 15
         into.extend((yield from _between_groups(inner, into)))
     finals: list[LookUp] = []
     for b, group in enumerate(groups[1:], start=1):
         # State times 2 plus carry in {0, 1}: positive exactly if a carry leaves.
         parts = [group[0] * 2, *inner[b]]
+        # The carry out of a whole group is the carry into the next, which is known already; only the last
+        # group's has to be resolved here.
         parts = parts[:3] if b < len(groups) - 1 else parts
         finals += [look_up(part + into[b - 1], step(1)) for part in parts]
     resolved_later = iter((yield from firsts(finals)))
@@ -158,6 +182,7 @@ def _within_groups(groups: Sequence[Sequence[Block]]) -> Steps[list[list[Block]]
     for b, group in enumerate(groups):
         for i in range(1, len(group)):
             # The total of a whole group carries the weight that the sum over groups needs.
+            # In group 0 nothing enters, a total there is a carry of 0 or 1.
             weight = power_sign((b - 1) % 3 + 1 if i == 3 else 1)
             wanted.append(look_up(total(group[: i + 1]), step(1) if b == 0 else weight))
     results = iter((yield from firsts(wanted)))
@@ -166,6 +191,7 @@ def _within_groups(groups: Sequence[Sequence[Block]]) -> Steps[list[list[Block]]
 
 def _between_groups(inner: Sequence[Sequence[Block]], into: Sequence[Block]) -> Steps[list[Block]]:
     """The next up to three carries between groups, on top of the last one known."""
+    # into[k] is the carry into group k + 1; each result below reaches one group further, on the same base.
     first = len(into)
     last = min(first + 3, len(inner) - 1)
     sums = [

@@ -28,6 +28,7 @@ def one(x: int, y: int) -> int:
 
 def bitwise(function: Digitwise, left: Sequence[Block], right: Sequence[Block]) -> Steps[list[Block]]:
     """A function of the bits of two numbers: one look-up per block, none where a known digit decides it."""
+    # Both: `_planned` may turn a pair round, and either side may be the one that is multiplied by four.
     operands = yield from refreshed([*left, *right], PACKED_NOISE_MAX)
     pairs = list(zip(operands[: len(left)], operands[len(left) :], strict=True))
     planned = [_planned(function, x, y) for x, y in pairs]
@@ -39,18 +40,24 @@ def _planned(function: Digitwise, x: Block, y: Block) -> LookUp | Block:
     if x.is_constant:
         x, y = y, x  # the functions are symmetric
     if not y.is_constant:
+        # y.high + 1 and not always 4: of two Bools the pair has four values, with noise 4 + 1 in place of
+        # 16 + 1
         return look_up(x * (y.high + 1) + y, of_pair(function, y.high + 1))
     table = with_constant(function, y.low)
+    # What a known digit decides (x and 0, x or 3) costs nothing: with a random constant half of the look-
+    # ups go.
     values = [table(value) for value in range(x.high + 1)]
     if len(set(values)) == 1:
         return Block.constant(values[0])
     if values == list(range(x.high + 1)):
         return x
     if values == list(range(x.high, -1, -1)):
+        # x xor 3 is the complement: linear, hence free
         return -x + x.high
     return look_up(x, table)
 
 
 def complement(value: Sequence[Block]) -> list[Block]:
     """All bits turned: free."""
+    # 3 - d for a digit, 1 - b for a Bool; the range turns with it
     return [-block + block.high for block in value]

@@ -20,6 +20,8 @@ class RangeClaimWrong(OperationError):
     """A block's value lies outside the range that its algorithm claims."""
 
 
+# eq=False: equality is identity and `hash` follows it. Two wires of the same range are different
+# ciphertexts with independent noises, and `total` must never add them as one.
 @dataclass(frozen=True, slots=True, eq=False)
 class Wire:
     """One LWE ciphertext under the big key; two wires are equal only if they are the same object."""
@@ -42,6 +44,8 @@ class Block:
     @classmethod
     def constant(cls, value: int) -> Self:
         """A block that everybody knows: no ciphertext, no noise."""
+        # In halves of Delta, as table entries are: a table that uses the padding bit leaves half-integers
+        # in its wires, and the constant that makes them whole is kept beside them.
         return cls((), 2 * value, value, value)
 
     @classmethod
@@ -60,6 +64,7 @@ class Block:
         return sum(factor * factor * wire.noise for wire, factor in self.terms)
 
     def __add__(self, other: "Block | int") -> "Block":
+        # A constant is added to the body by whoever makes the ciphertext: no noise, no wire.
         if isinstance(other, int):
             return Block(self.terms, self.halves + 2 * other, self.low + other, self.high + other)
         return total((self, other))
@@ -73,6 +78,7 @@ class Block:
     def __mul__(self, factor: int) -> "Block":
         if factor == 0:
             return Block.constant(0)
+        # A negative factor turns the range round.
         ends = (self.low * factor, self.high * factor)
         terms = tuple((wire, own * factor) for wire, own in self.terms)
         return Block(terms, self.halves * factor, min(ends), max(ends))
@@ -83,6 +89,8 @@ class Block:
         Raises:
             RangeClaimWrong: the claim contradicts what the parts tell.
         """
+        # What is known from outside, such as that y + (x - y) is a digit, cannot be seen in ranges of
+        # parts.
         low, high = max(low, self.low), min(high, self.high)
         if low > high:
             raise RangeClaimWrong(f"no value of [{self.low}, {self.high}] lies in the claimed range")
@@ -91,6 +99,7 @@ class Block:
 
 def total(blocks: Iterable[Block]) -> Block:
     """The sum of blocks; a wire that occurs twice counts with the sum of its coefficients."""
+    # By wire and not by block: x - x must cancel, and x + x has noise 4, not 2.
     factors: dict[Wire, int] = {}
     halves = low = high = 0
     for block in blocks:

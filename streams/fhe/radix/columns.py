@@ -23,6 +23,7 @@ from streams.fhe.radix.functions import at_least, carry, message
 from streams.fhe.radix.steps import BUDGET, LookUp, Steps, batch, first, firsts, identity, look_up
 from streams.fhe.radix.table import Function
 
+# Largest values and noises of a group; every limit follows from sixteen boxes and a budget of 39.
 HALF: Final = 16  # v and v + HALF share a box
 PEEL_MAX: Final = 2 * HALF - 1
 SPLIT_MAX: Final = HALF - 1
@@ -49,6 +50,7 @@ def resolve(
     packed = _positive(columns)  # sizes are judged by the upper ends of ranges that start at 0
     if form is Form.LATENCY:
         packed = yield from _rounds(packed, FULL_AT_ONCE, at_once=True)
+        # Peels first, since they take the most away per look-up; what they leave is too small for them.
         packed = yield from _wallace(packed)
         return (yield from look_ahead((yield from _paired([total(column) for column in packed]))))
     packed = yield from _rounds(packed, FULL, at_once=False)
@@ -57,9 +59,12 @@ def resolve(
 
 def _positive(columns: Sequence[Sequence[Block]]) -> Columns:
     """All blocks moved to ranges that start at 0; the constant that this takes is added as known digits."""
+    # Negative lower ends come from signed digits of a known factor. 4^columns is 0, so a negative offset is
+    # digits like any other.
     offset = sum(block.low << (2 * i) for i, column in enumerate(columns) for block in column)
     moved = [[block - block.low for block in column if not block.is_constant] for column in columns]
     for column, digit in zip(moved, digits(offset, len(moved)), strict=True):
+        # added in front of a look-up, so free; they only take room in a group
         column += [Block.constant(digit)] if digit else []
     return moved
 
@@ -90,11 +95,15 @@ class _Action:
     def apply(self, columns: Columns, results: Sequence[Block]) -> None:
         """Puts the results in their columns."""
         if self.is_peel:
+            # v - 16 [v >= 16]: the flag has weight 4 here, so it is taken four times (noise 16); in the
+            # highest column it was made at weight 16 and is taken once.
             taken = results[0] * (1 if results[0].high == HALF else PEEL_WEIGHT)
             # v - 16 [v >= 16] lies in [0, 15] for every v up to 31.
             columns[self.column].append((self.group - taken).within(0, SPLIT_MAX))
         else:
             columns[self.column].append(results[0])
+        # A peel's flag goes up as it is, its weight of 4 is that of the next column. A split's second
+        # result is the carry.
         rest = results if self.is_peel else results[1:]
         for block in rest if self.column + 1 < len(columns) else ():
             columns[self.column + 1].append(block)
@@ -109,6 +118,7 @@ def _apply_all(columns: Columns, actions: Sequence[_Action]) -> Steps[None]:
 
 def _rounds(columns: Columns, full: int, *, at_once: bool) -> Steps[Columns]:
     """Peels full groups of all columns side by side until there is none."""
+    # copied: columns are emptied and filled again in place
     columns = [list(column) for column in columns]
     while True:
         actions: list[_Action] = []
@@ -117,6 +127,7 @@ def _rounds(columns: Columns, full: int, *, at_once: bool) -> Steps[Columns]:
             chosen = [group for group in groups if group.high >= full]
             chosen = chosen if at_once else _first_part(chosen)
             actions += [_Action(index, total(group.blocks), is_peel=True) for group in chosen]
+            # Emptied at once, refilled by `apply`: a round's results must not be grouped in the same round.
             column[:] = [block for group in groups if group not in chosen for block in group.blocks]
         if not actions:
             return columns
@@ -131,6 +142,8 @@ def _upwards(columns: Columns, first_kept: int) -> Steps[list[Block]]:
             column[:], actions = _reduced(index, column)
             yield from _apply_all(columns, actions)
         is_last = index + 1 == len(columns)
+        # Below the kept columns a digit is not wanted, only its carry: half of the look-ups where a range
+        # has more than eight values.
         if index < first_kept:
             digit, moving = Block.constant(0), (yield from _carry_of(total(column)))
         else:
@@ -142,6 +155,7 @@ def _upwards(columns: Columns, first_kept: int) -> Steps[list[Block]]:
 
 
 def _carry_of(column: Block) -> Steps[Block]:
+    # no sum that small can carry
     if column.high <= DIGIT_MAX:
         return Block.constant(0)
     return (yield from first(look_up(column, carry)))
@@ -160,6 +174,8 @@ def _reduced(index: int, column: Sequence[Block]) -> tuple[list[Block], list[_Ac
     groups = _groups(column, PEEL_MAX, PEEL_NOISE_MAX)
     chosen = _first_part([group for group in groups if group.high >= FULL])
     chosen = chosen or [max(groups, key=lambda group: group.high)]
+    # Nothing can be peeled off a group of at most 15: it is split, the noisiest first, because a split's
+    # results are fresh and quiet groups may still grow.
     is_peel = chosen[0].high > SPLIT_MAX
     if not is_peel:
         chosen = [max(groups, key=lambda group: (group.noise, group.high))]
@@ -186,11 +202,15 @@ class _Group:
         self.noise = 0
 
     def takes(self, block: Block, high_max: int, noise_max: int) -> bool:
+        """Whether the sum with this block can still be looked up."""
+        # A single block always fits: if it is noisier than allowed it must be looked up somewhere, and only
+        # here.
         if not self.blocks:
             return True
         return self.high + block.high <= high_max and self.noise + block.noise <= noise_max
 
     def add(self, block: Block) -> None:
+        """Puts a block in; ranges and noises add up."""
         self.blocks.append(block)
         self.high += block.high
         self.noise += block.noise
@@ -199,6 +219,8 @@ class _Group:
 def _groups(column: Iterable[Block], high_max: int, noise_max: int) -> list[_Group]:
     """First fit; the noisiest first, so that what a peel has left is filled up before it is too noisy."""
     groups: list[_Group] = []
+    # Sorting is stable and blocks come in a fixed order, so the same operation packs the same way
+    # everywhere: the bits of the result depend on it.
     for block in sorted(column, key=lambda block: (-block.noise, -block.high)):
         group = next((each for each in groups if each.takes(block, high_max, noise_max)), None)
         if group is None:
@@ -217,6 +239,7 @@ def _wallace(columns: Columns) -> Steps[Columns]:
             if not _is_tall(column):
                 continue
             groups = _groups(column, SPLIT_MAX, BUDGET)
+            # a single clean digit would come back as itself
             chosen = [group for group in groups if group.high > DIGIT_MAX or group.noise > 1]
             actions += [_Action(index, total(group.blocks), is_peel=False) for group in chosen]
             column[:] = [block for group in groups if group not in chosen for block in group.blocks]
@@ -230,6 +253,7 @@ def _paired(sums: list[Block]) -> Steps[list[Block]]:
     Neighbouring columns of a product with a known number hold the same wires: their noises do not add as
     squares, so that two quiet sums may be a noisy pair.
     """
+    # odd blocks: they are the ones that a pair takes four times
     noisy = [i for i in range(1, len(sums), 2) if (sums[i] * BASE + sums[i - 1]).noise > BUDGET]
     fresh = yield from firsts([look_up(sums[i], identity) for i in noisy])
     replaced = dict(zip(noisy, fresh, strict=True))

@@ -11,6 +11,7 @@ from streams.fhe.radix.functions import at_least, below, differs, equals, power_
 from streams.fhe.radix.steps import BUDGET, Steps, first, firsts, look_up, refreshed, together
 from streams.fhe.radix.table import Function
 
+# How many results fit into one look-up, and how noisy a pair 4 d1 + d0 may be: 16 * (1 + 1) + (3 + 3) = 38.
 SIGNS_PER_LOOK_UP = 4  # 8 + 4 + 2 + 1 = 15 is the largest sum of signs below the padding bit's reach
 FLAGS_PER_LOOK_UP = 16  # "none of n flags" has 17 values for n = 16, of which only 0 and 16 collide
 ODD_NOISE_MAX = 1  # the blocks that a pair takes four times
@@ -32,6 +33,7 @@ def less(
 
 
 def _order(left: Sequence[Block], right: Sequence[Block], form: Form, last: Function) -> Steps[Block]:
+    # 16 look-ups after one another or 21 in three batches (64 bits, `bench counts`)
     if form is Form.THROUGHPUT:
         return _borrow(_differences(left, right), last)
     return _tournament(left, right, last)
@@ -47,6 +49,7 @@ def _borrow(differences: Sequence[Block], last: Function) -> Steps[Block]:
     With 4 d1 + d0 in [-15, 15] and the borrow b from below, v = 4 d1 + d0 - b lies in [-16, 15]. The new
     borrow is [v < 0], and v and v + 16 always disagree about it: the padding bit is a whole bit of the table.
     """
+    # Lowest blocks first: a borrow goes upwards, and the last one is the answer.
     rest, borrow = list(differences), Block.constant(0)
     while rest:
         pair = total([rest[0], rest[1] * BASE, -borrow]) if len(rest) > 1 else rest[0] - borrow
@@ -61,9 +64,11 @@ def _borrow(differences: Sequence[Block], last: Function) -> Steps[Block]:
 
 def _tournament(left: Sequence[Block], right: Sequence[Block], last: Function) -> Steps[Block]:
     """Signs of pairs, of sums of four signs, and so on: 21 look-ups at depth 3 for 64 bits."""
+    # Both sides at once, so that refreshing costs one batch and not two.
     quiet = yield from together([_quiet(left), _quiet(right)])
     level = _pairs(_differences(*quiet))
     while len(level) > 1:
+        # The highest pair that differs decides: weights 1, 2, 4, 8 let its sign outweigh all below it.
         signs = [look_up(x, power_sign(i % SIGNS_PER_LOOK_UP)) for i, x in enumerate(level)]
         results = yield from firsts(signs)
         level = [total(results[i : i + SIGNS_PER_LOOK_UP]) for i in range(0, len(results), SIGNS_PER_LOOK_UP)]
@@ -79,6 +84,7 @@ def _quiet(blocks: Sequence[Block]) -> Steps[list[Block]]:
 def _pairs(differences: Sequence[Block]) -> list[Block]:
     lows, highs = differences[::2], differences[1::2]
     paired = [low + high * BASE for low, high in zip(lows, highs, strict=False)]
+    # an odd number of blocks leaves the highest one by itself; only a Bool has one
     return [*paired, *lows[len(highs) :]]
 
 
@@ -108,9 +114,11 @@ def any_of(flags: Sequence[Block], last: Function) -> Steps[Block]:
     flags = list(flags)
     while len(flags) > FLAGS_PER_LOOK_UP:
         # Only as many groups as needed: a group of sixteen saves fifteen, whatever remains waits.
+        # 31 flags: one group of sixteen becomes one flag, which leaves sixteen for the last look-up
         excess = len(flags) - FLAGS_PER_LOOK_UP
         groups = min(-(-excess // (FLAGS_PER_LOOK_UP - 1)), len(flags) // FLAGS_PER_LOOK_UP)
         taken = groups * FLAGS_PER_LOOK_UP
         sums = [total(flags[i : i + FLAGS_PER_LOOK_UP]) for i in range(0, taken, FLAGS_PER_LOOK_UP)]
         flags = [*(yield from firsts([look_up(each, differs(0)) for each in sums])), *flags[taken:]]
+    # Seventeen values: 0 and 16 share a box, and a single pair always has a constant sum (`radix/table`).
     return (yield from first(look_up(total(flags), last)))

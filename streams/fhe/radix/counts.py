@@ -24,6 +24,7 @@ CLEAR: Final = 0x6D3A_95C7_B1E4_2F8B_6D3A_95C7_B1E4_2F8B_6D3A_95C7_B1E4_2F8B_6D3
 
 def stored(bits: int) -> list[Block]:
     """A number as it comes from the store: decompression is a bootstrap, so its noise is one unit."""
+    # A stored Bool is one block of 0 and 1, not a digit.
     if bits == 1:
         return [condition(1)]
     return [Block.of(Wire(0, 2 * DIGIT_MAX)) for _ in range(bits // MESSAGE_BITS)]
@@ -37,6 +38,8 @@ def condition(weight: int = SELECT_WEIGHT) -> Block:
 
 def measured(algorithm: Steps[object]) -> Cost:
     """Look-ups, depth and largest noise of an algorithm; raises what a device would raise."""
+    # Counting runs the algorithm itself on ranges and noises: a count cannot disagree with what a device
+    # will do.
     executor = CountingExecutor()
     run(algorithm, executor)
     return Cost(executor.look_ups, executor.depth, executor.noise)
@@ -66,6 +69,7 @@ def form_for(name: str, fhe_type: FheType, *, clear: bool, ready: int, batch_siz
 
 def _operands(name: str, fhe_type: FheType, clear: bool) -> Sequence[Operand]:
     kind, bits = BY_NAME[name].kind, fhe_type.bits
+    # odd, so that it is no divisor of zero and no shift by whole blocks
     number = CLEAR & ((1 << bits) - 1) | 1
     shapes: dict[Kind, Callable[[], Sequence[Operand]]] = {
         Kind.BINARY: lambda: (stored(bits), number if clear else stored(bits)),
@@ -74,6 +78,7 @@ def _operands(name: str, fhe_type: FheType, clear: bool) -> Sequence[Operand]:
         Kind.TRIVIAL: lambda: (number,),
         Kind.SELECT: lambda: ([condition()], stored(bits), stored(bits)),
         Kind.RAND: lambda: (_seeds(bits),),
+        # one bit below the type's width: the odd bit has a block of its own, the dearer case
         Kind.RAND_BOUNDED: lambda: (_seeds(bits), 1 << (bits - 1)),
         Kind.SUM: lambda: [stored(bits) for _ in range(LIST_LENGTH)],
         Kind.IS_IN: lambda: [stored(bits) for _ in range(LIST_LENGTH + 1)],
@@ -101,6 +106,7 @@ def whitepaper_transfer(
     # The comparison rides on the first batches of the ripples.
     parts = yield from together([enough_of, add(receiver, amount), subtract(balance, amount)])
     enough, received, kept = parts
+    # Both selections take the same condition: made once at their weight, it costs nothing more.
     chosen = [select(enough[0], kept, balance), select(enough[0], received, receiver)]
     return (yield from together(chosen))
 

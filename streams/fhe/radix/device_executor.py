@@ -28,8 +28,11 @@ class DeviceExecutor:
 
     def run(self, batch: Sequence[LookUp]) -> list[Outputs]:
         """The results in order; raises NoiseExceeded or PaddingExceeded before anything is computed."""
+        # All are checked before any runs: a refused batch has computed nothing, so that the executor may
+        # try halves.
         tables = [checked(look_up, self._budget) for look_up in batch]
         results: dict[int, Words] = {}
+        # Two calls at most: seeded ciphertexts are under the small key and skip the keyswitch.
         for is_seeded, bootstrap in ((False, self._device.bootstrap), (True, self._device.rotate)):
             places = [i for i, each in enumerate(batch) if _is_seeded(each.block) is is_seeded]
             if places:
@@ -43,9 +46,11 @@ class DeviceExecutor:
         return [seeded(row) for row in rows]
 
     def _bootstraps(self, batch: Sequence[LookUp], tables: Sequence[Table]) -> Bootstraps:
+        # A batch has hundreds of look-ups and a handful of tables; a test polynomial is 16 KB.
         distinct: dict[tuple[int, ...], int] = {}
         which = [distinct.setdefault(table.entries, len(distinct)) for table in tables]
         entries = np.array(list(distinct), dtype=np.int64)
+        # (batch, k N + 1), or (batch, n + 1) of seeded blocks
         ciphertexts = np.stack([self.ciphertext(look_up.block) for look_up in batch])
         polynomials = test_polynomial(self._device.parameters, entries)
         return Bootstraps(ciphertexts, polynomials, which, [table.shifts for table in tables])
@@ -55,8 +60,10 @@ class DeviceExecutor:
         dimension = self._device.parameters.big_dimension
         if _is_seeded(block):
             dimension = self._device.parameters.lwe_dimension
+        # A constant block has no terms: it becomes a trivial ciphertext, mask zero.
         combined = np.zeros(dimension + 1, np.uint64)
         for wire, factor in block.terms:
+            # modulo 2^64: a negative factor is its two's complement
             combined += wire.data * Word(factor & WRAP)
         combined[-1:] += encode_halves(self._device.parameters, np.array([block.halves], dtype=np.int64))
         return combined

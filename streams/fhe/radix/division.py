@@ -36,6 +36,7 @@ def divide(
     # No quotient is longer than the largest one: columns above it are known zeros.
     kept = min(blocks, -(-(largest // divisor).bit_length() // MESSAGE_BITS))
     factor, shift = reciprocal(divisor, MESSAGE_BITS * len(value))
+    # x m / 4^t: the product's blocks from t on are the quotient, those below only carry into it.
     product = yield from multiply_clear(value, factor, shift + kept, form, first_kept=shift)
     return [*product[shift:], *constants(0, blocks - kept)]
 
@@ -46,6 +47,7 @@ def _require(divisor: int) -> None:
 
 
 def _shifted(value: Sequence[Block], divisor: int) -> Steps[list[Block]]:
+    # x / 2^a is a shift: no look-up at all for an even amount
     amount = divisor.bit_length() - 1
     if amount >= MESSAGE_BITS * len(value):
         return constants(0, len(value))
@@ -56,6 +58,9 @@ def reciprocal(divisor: int, bits: int) -> tuple[int, int]:
     """m and t with floor(x / divisor) = floor(x m / 4^t) for every x of this many bits; the least t."""
     shift = 0
     while True:
+        # m is rounded up, and what that adds, e = m d - 4^t < d, must not reach the quotient: x e / (d 4^t)
+        # < 1/d
+        # for all x < 2^bits. Found by trying, since t is at most (bits + log2 d) / 2 + 1.
         power = 1 << (MESSAGE_BITS * shift)
         factor = -(-power // divisor)
         if (factor * divisor - power) << bits <= power:
@@ -68,11 +73,14 @@ def remainder(value: Sequence[Block], divisor: int, form: Form = Form.THROUGHPUT
     _require(divisor)
     count = len(value)
     if divisor & (divisor - 1) == 0:
+        # x mod 2^a keeps the low bits: known digits 3 and 0 decide their blocks for free, only a cut one is
+        # looked up
         return (yield from bitwise(both, value, constants(divisor - 1, count)))
     quotient = yield from divide(value, divisor, form)
     # The remainder is below the divisor: the difference is right modulo the divisor's own width.
     width = min(count, -(-(divisor - 1).bit_length() // MESSAGE_BITS))
     quiet = yield from refreshed(value[:width], OPERAND_NOISE_MAX)
+    # x - q d modulo 4^width: products with a known number are free, only the sums cost.
     columns = clear_products(quotient[:width], -divisor, width)
     for column, block in zip(columns, quiet, strict=True):
         column.append(block)

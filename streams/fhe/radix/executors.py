@@ -28,6 +28,7 @@ class CountingExecutor:
         """The results as blocks without data; raises NoiseExceeded or PaddingExceeded."""
         tables = [checked(look_up, self.budget) for look_up in batch]
         self.look_ups += len(batch)
+        # A call of `run` is a batch: how many there are is the depth, as long as nobody else shares them.
         self.depth += 1
         self.widest = max(self.widest, len(batch))
         self.noise = max([self.noise, *(look_up.block.noise for look_up in batch)])
@@ -52,12 +53,15 @@ class ClearExecutor(CountingExecutor):
     def encrypt(self, values: Sequence[int], bits: int, noise: int = 1) -> list[Block]:
         """Samples of a number as blocks of two bits (one of one bit for a Bool)."""
         count = max(1, bits // MESSAGE_BITS)
+        # (blocks, samples), each block an array of halves
         columns = np.array([digits(value, count) for value in values], dtype=np.int64).T
         top = 2 if bits == 1 else 6  # largest value in halves
         return [Block.of(Wire(0, top, noise, 2 * column)) for column in columns]
 
     def seeded(self, seed: bytes, count: int) -> list[Block]:
         """Seeded blocks of one sample each."""
+        # Not the phases that a device finds for this seed, which depend on its key: uniform is all they
+        # share.
         positions = SeededSource(seed).uniform((count,)) % np.uint64(TURN)
         return [seeded(np.array([2 * int(position)])) for position in positions]
 
@@ -71,6 +75,8 @@ class ClearExecutor(CountingExecutor):
             sum((factor * wire.data for wire, factor in block.terms), np.zeros(1, np.int64)) + block.halves
         )
         values = halves >> 1
+        # A half-integer or a value outside its claim is an error of the algorithm that a device would hide:
+        # it would read a wrong box, now and then.
         if np.any(halves & 1) or values.min() < block.low or values.max() > block.high:
             raise RangeClaimWrong(f"a value outside [{block.low}, {block.high}]")
         return values
@@ -88,5 +94,6 @@ class ClearExecutor(CountingExecutor):
 
 
 def _read(table: Table, output: int, values: Values) -> Values:
+    # T[v + 16] = -T[v]: the turn has 32 positions
     whole = np.array([*table.entries, *(-entry for entry in table.entries)], dtype=np.int64)
     return whole[(values + table.shifts[output]) % len(whole)]

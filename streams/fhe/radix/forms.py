@@ -30,6 +30,7 @@ def choose(costs: Mapping[Form, Cost], ready: int, batch_size: int) -> Form:
     """
 
     def batches(form: Form) -> tuple[int, int]:
+        """Batches that the work takes at least, then look-ups, which decide a tie."""
         cost = costs[form]
         filled = -(-ready * cost.look_ups // batch_size)
         return max(cost.depth, filled), cost.look_ups

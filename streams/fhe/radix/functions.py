@@ -7,8 +7,11 @@ from streams.fhe.radix.block import BASE, MESSAGE_BITS
 from streams.fhe.radix.table import Function
 
 
+# Functions are module-level or cached, never fresh lambdas: `tabulate` caches by them, and a function that
+# is another object would be tabulated again.
 def message(value: int) -> int:
     """The digit that stays in its column."""
+    # Python's % and // floor: -1 is 3 with a carry of -1, as a borrow wants
     return value % BASE
 
 
@@ -34,6 +37,7 @@ def _sign(value: int) -> int:
 @lru_cache
 def power_sign(exponent: int) -> Function:
     """2^exponent times the sign; odd, so it uses the padding bit and takes [-15, 15]."""
+    # -1 << e is -2^e in Python
     return lambda value: _sign(value) << exponent
 
 
@@ -76,6 +80,7 @@ def scaled(weight: int) -> Function:
 @lru_cache
 def chosen(weight: int, low: int) -> Function:
     """Of v = d + weight * c with a bit c and d >= low: c * d."""
+    # d >= low always, so values below weight + low can only have c = 0
     return lambda value: value - weight if value >= weight + low else 0
 
 

@@ -9,6 +9,7 @@ from streams.fhe.radix.forms import Form
 from streams.fhe.radix.functions import differs, scaled
 from streams.fhe.radix.steps import Steps, first, firsts, look_up, refreshed, together
 
+# a pair of digits: 16 * 2 + 2 = 34 of 39; columns would take blocks of a noise up to 8
 OPERAND_NOISE_MAX = 2
 PACKED = 2  # digits in one look-up: 4 d1 + d0 is at most 15
 
@@ -28,6 +29,7 @@ def contains(candidates: Sequence[Sequence[Block]], value: Sequence[Block], weig
         return Block.constant(0)
     # All comparisons share their batches: a list is no deeper than one of its elements.
     flags = yield from together([equal(candidate, value) for candidate in candidates])
+    # a flag is already the answer, up to its weight
     if len(flags) == 1:
         return (yield from first(look_up(flags[0], scaled(weight))))
     return (yield from any_of(flags, differs(0, weight)))
@@ -36,6 +38,7 @@ def contains(candidates: Sequence[Sequence[Block]], value: Sequence[Block], weig
 def widened(value: Sequence[Block], blocks: int) -> list[Block]:
     """A cast: high blocks are cut off or known zeros. A Bool becomes a number of one low digit."""
     missing = blocks - len(value)
+    # zero extension: numbers are unsigned
     return [*value[:blocks], *(Block.constant(0) for _ in range(missing))]
 
 

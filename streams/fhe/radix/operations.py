@@ -41,6 +41,7 @@ class Request:
         operand = self.operands[index]
         if not isinstance(operand, int):
             return operand
+        # A scalar Bool is true when any byte is set (fhevm-protocol: scalars in binary operations).
         if self.fhe_type is FheType.BOOL:
             return constants(int(operand > 0), 1)
         return constants(operand, blocks_of(self.fhe_type))
@@ -50,6 +51,7 @@ class Request:
         operand = self.operands[index]
         if not isinstance(operand, int):
             raise OperationError(f"{self.operation.name} takes a plaintext as operand {index}")
+        # cut to the type first: a divisor that is zero after the cut is a division by zero
         return operand & ((1 << TYPE_BITS[self.fhe_type]) - 1)
 
 
@@ -64,6 +66,7 @@ def plan(request: Request) -> Steps[list[Block]]:
     Raises:
         OperationError: there is none, or the operands are not what it takes.
     """
+    # By name, as in the domain's table: `bench counts` and the tests run over its rows.
     algorithm = ALGORITHMS.get(request.operation.name)
     if algorithm is None:
         raise OperationError(f"{request.operation.name} is not a computation")
@@ -78,6 +81,7 @@ def requested(name: str, operands: Sequence[Operand], fhe_type: FheType, form: F
 
 
 def _nothing_to_do(blocks: Sequence[Block]) -> Steps[list[Block]]:
+    # A generator without a yield would be a plain function: this makes it one that asks for nothing.
     yield from ()
     return list(blocks)
 
@@ -91,6 +95,7 @@ def _binary(function: TwoNumbers) -> Algorithm:
 
 
 def _ordered(function: TwoNumbersToBool, *, swapped: bool = False) -> Algorithm:
+    # x > y is y < x, x <= y is y >= x: two algorithms serve four operations.
     first, second = (1, 0) if swapped else (0, 1)
     return lambda request: _single(
         function(request.number(first), request.number(second), request.form, request.weight)
@@ -107,6 +112,9 @@ def _bitwise(function: Digitwise) -> Algorithm:
 
 def _moved(direction: shift.Direction) -> Algorithm:
     def algorithm(request: Request) -> Steps[list[Block]]:
+        """A known amount moves blocks for free, an encrypted one selects."""
+        # A known amount may be of any width and is taken modulo the number's, as the operators' library
+        # does.
         if isinstance(request.operands[1], int):
             return shift.shift_clear(request.number(0), request.clear(1), direction)
         return shift.shift_encrypted(request.number(0), request.number(1), direction)

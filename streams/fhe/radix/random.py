@@ -23,6 +23,7 @@ ORBITS: Final = ((1, 1), (1, 3), (3, 1), (3, 3))
 
 def first_digit(position: int) -> int:
     """The digit read at a position of the turn."""
+    # Positions of a turn are equally likely: each pair of digits, read at two of 32, has probability 1/16.
     quarter, box = divmod(position % TURN, QUARTER)
     a, b = ORBITS[box % len(ORBITS)]
     return ((a, b, -a, -b)[quarter] + DIGIT_MAX) // 2
@@ -40,6 +41,8 @@ def half_turn(position: int) -> int:
 
 def seeded(data: object = None) -> Block:
     """A block of uniform phase over the whole turn, the padding bit included; it carries no noise."""
+    # Noise 0 is what tells executors that this is a seeded ciphertext under the small key
+    # (`device_executor`).
     return Block.of(Wire(0, 2 * (TURN - 1), 0, data))
 
 
@@ -57,9 +60,11 @@ def random_digits(seeds: Sequence[Block], bits: int) -> Steps[list[Block]]:
         bits: width of the result.
     """
     whole, odd = divmod(bits, MESSAGE_BITS)
+    # Each seeded block is used once: two look-ups of one phase would give dependent digits.
     wanted = [look_up(seed, first_digit, second_digit) for seed in seeds[: blocks_needed(2 * whole)]]
     wanted += [look_up(seeds[-1], half_turn)] if odd else []
     results = yield from batch(wanted)
     pairs = results[:-1] if odd else results
+    # an odd number of digits leaves one unused
     found = [digit for pair in pairs for digit in pair][:whole]
     return [*found, *(results[-1] if odd else ())]

@@ -18,11 +18,14 @@ def select(condition: Block, yes: Sequence[Block], no: Sequence[Block]) -> Steps
     With d = yes - no and a condition c of weight w above all differences, T(d + w c) = c d, and the result is
     no + T: its noise is one unit more than that of `no`.
     """
+    # 19 + 19 + 1 = 39, the whole budget: d = yes - no and a fresh condition
     operands = yield from refreshed([*yes, *no], OPERAND_NOISE_MAX)
     yes, no = operands[: len(yes)], operands[len(yes) :]
     differences = [x - y for x, y in zip(yes, no, strict=True)]  # each in [-3, 3]
+    # Inside a component a condition may be known (a comparison of trivial values).
     if condition.is_constant:
         return list(yes if condition.high else no)
+    # d in [-3, 3], 8 c + d in [5, 11]: fifteen values from -3 on, no two half a turn apart
     heavy = yield from _heavy(condition, differences)
     weight = heavy.high
     parts = yield from firsts([look_up(d + heavy, chosen(weight, d.low)) for d in differences])
@@ -33,6 +36,7 @@ def select(condition: Block, yes: Sequence[Block], no: Sequence[Block]) -> Steps
 
 def _heavy(condition: Block, differences: Sequence[Block]) -> Steps[Block]:
     """The condition at a weight above all differences: as it is, multiplied, or looked up."""
+    # values that d can take: the condition has to lift all of them above the largest
     span = max(d.high - d.low for d in differences) + 1
     if condition.high >= span:
         return condition

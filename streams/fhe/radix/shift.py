@@ -55,6 +55,7 @@ def _known(fresh: dict[int, Block], near: Block) -> Block:
 
 def _merged(here: Block, near: Block, direction: Direction) -> LookUp:
     left = 1 if direction.is_left else -1
+    # sixteen values: both digits are clean, and the shifted one has a bit of each
     return look_up(near * BASE + here, _Merge(left))
 
 
@@ -62,6 +63,7 @@ def _merged(here: Block, near: Block, direction: Direction) -> LookUp:
 class _Merge:
     """Of 4 neighbour + digit: the digit after a shift by one bit."""
 
+    # +1 to the left, -1 to the right, as `moved_here` and `moved_on` take it
     left: int
 
     def __call__(self, value: int) -> int:
@@ -81,8 +83,10 @@ def shift_encrypted(
         known = sum(block.low << (MESSAGE_BITS * i) for i, block in enumerate(amount))
         return (yield from shift_clear(value, known, direction))
     count = (MESSAGE_BITS * len(value)).bit_length() - 1  # widths are powers of two
+    # The amount modulo the width is its low log2(width) bits; all others are never looked at.
     bits, blocks = yield from _amount_bits(value, amount, count)
     blocks = yield from _by_one_bit(blocks, bits[0], direction)
+    # Bit k of the amount moves 2^k bits, that is 2^(k - 1) whole blocks.
     for index, condition in enumerate(bits[1:]):
         blocks = yield from _by_blocks(blocks, condition, 1 << index, direction)
     return blocks
@@ -93,6 +97,7 @@ def _amount_bits(
 ) -> Steps[tuple[list[Block], list[Block]]]:
     """The bits of the amount at the weights of their use, and the value with little noise, in one batch."""
     used = amount[: -(-count // MESSAGE_BITS)]
+    # Both bits of a digit in one look-up, each at the weight at which it will be added.
     tables = [(bit(0, BIT_WEIGHT if i == 0 else MOVE_WEIGHT), bit(1, MOVE_WEIGHT)) for i in range(len(used))]
     noisy = [block for block in value if block.noise > OPERAND_NOISE_MAX]
     wanted = [look_up(block, *pair) for block, pair in zip(used, tables, strict=True)]
@@ -108,6 +113,7 @@ def _by_one_bit(blocks: Sequence[Block], condition: Block, direction: Direction)
     stays = when(BIT_WEIGHT, identity, moved_here(left))
     goes = when(BIT_WEIGHT, _nothing, moved_on(left))
     parts = yield from batch([look_up(block + condition, stays, goes) for block in blocks])
+    # message in part 0, what crosses to the neighbour in part 1
     moving = [part[1] for part in parts]
     # What stays and what comes in are different bits of the digit: their sum is at most 3.
     return [(part[0] + direction.source(moving, i, 1)).within(0, BASE - 1) for i, part in enumerate(parts)]
@@ -121,6 +127,7 @@ def _nothing(value: int) -> int:
 def _by_blocks(
     blocks: Sequence[Block], condition: Block, distance: int, direction: Direction
 ) -> Steps[list[Block]]:
+    # x' - x in [-3, 3] and 8 c: as in a selection between a block and the one that would land on it
     differences = [direction.source(blocks, i, distance) - block for i, block in enumerate(blocks)]
     parts = yield from firsts([look_up(d + condition, chosen(MOVE_WEIGHT, d.low)) for d in differences])
     return [(block + part).within(0, BASE - 1) for block, part in zip(blocks, parts, strict=True)]

@@ -17,6 +17,8 @@ from streams.fhe.radix.table import Function, Table, tabulate
 T = TypeVar("T")
 Outputs: TypeAlias = tuple[Block, ...]
 
+# The budget of the pinned set, 39. A device of other parameters has its own (`device_executor`); algorithms
+# plan for this one, and `checked` refuses what does not fit.
 BUDGET: Final = norm2_budget(
     PINNED
 )  # noise that a look-up's input may carry, in units of a bootstrap's result
@@ -44,8 +46,11 @@ class LookUp:
         return tabulate(self.functions, self.block.low, self.block.high)
 
     def _output(self, index: int, halves: int, data: object) -> Block:
+        # The exact ends of what can come out, not a bound: narrow ranges are what makes the next look-up
+        # possible.
         values = [self.functions[index](v) for v in range(self.block.low, self.block.high + 1)]
         low, high = min(values), max(values)
+        # The wire holds f - c, the block adds c again: its noise is 1 whatever went in.
         wire = Wire(2 * low - halves, 2 * high - halves, 1, data)
         return Block(((wire, 1),), halves, low, high)
 
@@ -68,6 +73,8 @@ def checked(look_up: LookUp, budget: int) -> Table:
         NoiseExceeded: its input's noise is above the budget.
         PaddingExceeded: its functions do not fit its input's range.
     """
+    # Refused rather than computed: above the budget a bootstrap fails with more than 2^-128, without a
+    # sign.
     if look_up.block.noise > budget:
         raise NoiseExceeded(f"noise {look_up.block.noise}, the budget is {budget}")
     return look_up.table
@@ -82,6 +89,7 @@ def batch(look_ups: Sequence[LookUp]) -> Steps[list[Outputs]]:
     """Results of look-ups that may run side by side; known ones cost nothing."""
     known = [_evaluated(each) for each in look_ups]
     waiting = [each for each, result in zip(look_ups, known, strict=True) if result is None]
+    # nothing to ask for is no batch: an executor would count an empty one as depth
     results = iter((yield waiting) if waiting else ())
     return [next(results) if result is None else result for result in known]
 
@@ -116,6 +124,7 @@ def refreshed(blocks: Sequence[Block], noise_max: int) -> Steps[list[Block]]:
 
 def together(algorithms: Sequence[Steps[T]]) -> Steps[list[T]]:
     """Runs algorithms side by side: each batch holds the next look-ups of all that are not finished."""
+    # By number and not in order of arrival: algorithms of different length end in different rounds.
     results: dict[int, T] = {}
     waiting: dict[int, Sequence[LookUp]] = {}
     answers: dict[int, Sequence[Outputs] | None] = dict.fromkeys(range(len(algorithms)))
@@ -128,6 +137,7 @@ def together(algorithms: Sequence[Steps[T]]) -> Steps[list[T]]:
                 results[index] = stop.value
         answers = {}
         if waiting:
+            # one yield for all: this is where algorithms share a batch
             outputs = iter((yield [each for look_ups in waiting.values() for each in look_ups]))
             answers = {index: [next(outputs) for _ in look_ups] for index, look_ups in waiting.items()}
             waiting = {}

@@ -49,13 +49,16 @@ def tabulate(functions: tuple[Function, ...], low: int, high: int) -> Table:
     Raises:
         PaddingExceeded: there is none.
     """
+    # more than 32 positions: two values would be the same position of the turn
     if high - low >= TURN:
         raise PaddingExceeded(f"a range of {high - low + 1} values")
     entries: dict[int, int] = {}  # box to halves; boxes that no value reads stay 0
+    # two functions: boxes 0 and 8, half a polynomial apart, where their noises are uncorrelated
     shifts = tuple(SPACE * i // len(functions) for i in range(len(functions)))
     halves = tuple(_constant(function, low, high) for function in functions)
     for function, shift, constant in zip(functions, shifts, halves, strict=True):
         for value in range(low, high + 1):
+            # 2 f - 2c in halves of Delta
             _place(entries, (value + shift) % TURN, 2 * function(value) - constant)
     return Table(tuple(entries.get(box, 0) for box in range(SPACE)), shifts, halves)
 
@@ -70,5 +73,7 @@ def _constant(function: Function, low: int, high: int) -> int:
 
 def _place(entries: dict[int, int], position: int, halves: int) -> None:
     box, entry = (position, halves) if position < SPACE else (position - SPACE, -halves)
+    # the second half of a turn reads the same boxes negated; an entry that two values want differently is
+    # no table
     if entries.setdefault(box, entry) != entry:
         raise PaddingExceeded(f"two results need different entries in box {box}")

@@ -9,6 +9,7 @@ from streams.domain.work import Step
 from streams.fhe.radix.block import Block
 
 
+# A class of its own, so that whoever counts or reports failures can tell causes from what only follows.
 class DependencyFailed(OperationError):
     """An operand of this operation could not be computed; the cause is that operand's error."""
 
@@ -27,6 +28,7 @@ class Component:
 
     name: str  # of the work item; a window has it once
     tenant: str
+    # ciphertexts of two key sets never meet: the window refuses a component of another one
     key_id: bytes
     steps: tuple[Step, ...]
     inputs: Mapping[bytes, Value]
@@ -52,4 +54,5 @@ class Failed:
     error: OperationError
 
 
+# One of the two for each wanted handle, exactly once.
 Result = Computed | Failed

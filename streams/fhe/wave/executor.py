@@ -60,8 +60,12 @@ class WaveExecutor:
         self._forms = forms
         self._fairness = Fairness()
         self._tally = Tally(batch_size)
+        # numbers components by arrival: the older one goes first
         self._submitted = 0
+        # Operations whose operands are there but which have not begun: their form is chosen together, by
+        # how many they are.
         self._ready: list[tuple[Progress, Step]] = []
+        # A dictionary for its order and for removal in constant time; values say nothing.
         self._running: dict[Running, None] = {}  # in the order in which they began
         self._results: list[Result] = []
 
@@ -89,6 +93,7 @@ class WaveExecutor:
         """
         if component.key_id != self._key_id:
             raise KeyMissing(f"this window is of key {self._key_id.hex()}, not {component.key_id.hex()}")
+        # Before anything enters: a component that can never be computed takes no place and spoils no batch.
         check(component)
         progress = Progress(component, self._submitted)
         self._submitted += 1
@@ -107,6 +112,7 @@ class WaveExecutor:
         look-ups of that batch go on waiting, so that a later call takes them again.
         """
         self._start_ready()
+        # Nothing waits once all operations have ended: then only results are handed out.
         shares = self._fairness.shares(self._running, self._batch_size)
         if shares:
             self._run(shares)
@@ -127,6 +133,7 @@ class WaveExecutor:
         while self._ready:
             ready, self._ready = self._ready, []
             shapes = [Shape.of(step) for _, step in ready]
+            # By shape: equal operations that start together take the same form.
             forms = self._forms(shapes, self._waiting(), self._batch_size)
             for (progress, step), shape in zip(ready, shapes, strict=True):
                 self._begin(progress, step, forms[shape])
@@ -139,6 +146,7 @@ class WaveExecutor:
             self._fail(progress, step, error)
             return
         running = Running(progress, step, algorithm)
+        # Entered before it runs: an algorithm on known values may end, or fail, in its first step.
         self._running[running] = None
         self._resume(running)
 
@@ -154,6 +162,8 @@ class WaveExecutor:
 
     def _finish(self, progress: Progress, step: Step, blocks: Sequence[Block]) -> None:
         self._tally.computed += 1
+        # What has become ready starts with the next round: a long chain of free operations must not grow
+        # the stack.
         ready, wanted = progress.computed(step, Value(FheType(step.fhe_type), tuple(blocks)))
         self._ready += [(progress, each) for each in ready]
         self._results += wanted
@@ -173,6 +183,8 @@ class WaveExecutor:
             self._isolate(shares, error)
             return
         self._tally.batch(sum(len(share.look_ups) for share in shares))
+        # All answers are handed out before any operation goes on: one that fails then cannot cost the
+        # others theirs.
         for share in shares:
             share.running.answer([next(outputs) for _ in share.look_ups])
         for share in shares:

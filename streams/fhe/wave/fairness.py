@@ -21,6 +21,7 @@ class Fairness:
     def shares(self, running: Collection[Running], room: int) -> list[Share]:
         """At most `room` look-ups, of each operation the first ones."""
         queues, taken = _queues(running), dict[Running, int]()
+        # an equal part of the batch for each tenant that waits, and at least one look-up
         quantum = max(1, room // max(1, len(queues)))
         while queues and room:
             tenant = self._tenants.next(queues, quantum)
@@ -29,6 +30,7 @@ class Fairness:
             count = min(left, room, quantum)
             taken[first] = taken.get(first, 0) + count
             room -= count
+            # Charged to the tenant's deficit, which the next batch finds again.
             self._tenants.charge(tenant, count)
             if count == left:
                 _drop_first(queues, tenant)
@@ -37,6 +39,7 @@ class Fairness:
 
 def _queues(running: Iterable[Running]) -> dict[str, deque[Running]]:
     queues: dict[str, deque[Running]] = defaultdict(deque)
+    # sorted anew for each batch: operations come and go, and their rank does not change
     for each in sorted(running, key=lambda each: each.rank):
         queues[each.progress.tenant].append(each)
     return dict(queues)

@@ -24,6 +24,7 @@ class Shape:
     def of(cls, step: Step) -> "Shape":
         """The shape of a step."""
         operation = BY_CODE[step.operation]
+        # the only kinds whose algorithm is another one for a plaintext operand
         is_clear = operation.kind in (Kind.BINARY, Kind.MUL_DIV) and step.is_scalar
         return cls(operation.name, operand_type(step), is_clear)
 
@@ -37,6 +38,8 @@ def always(form: Form) -> FormChoice:
     return lambda shapes, waiting, batch_size: dict.fromkeys(shapes, form)
 
 
+# The default: fixed, so that bits depend on the component alone; and a busy device is bound by look-ups,
+# not by depth.
 FEWEST_LOOK_UPS: Final = always(Form.THROUGHPUT)
 FEWEST_BATCHES: Final = always(Form.LATENCY)
 

@@ -20,6 +20,7 @@ Place: TypeAlias = tuple[int, int]  # operand, block
 
 def planned(request: Request) -> Steps[list[Block]]:
     """The algorithm of a request, whatever its operands share; raises what `plan` raises."""
+    # Most operations share nothing and are not tried: a trial costs as much Python as the operation itself.
     shared = _shared(request.operands)
     if not shared or _fits(request):
         return plan(request)
@@ -34,6 +35,7 @@ def _shared(operands: Sequence[Operand]) -> dict[Place, Block]:
         for digit, block in enumerate(blocks):
             if any(wire in seen for wire, _ in block.terms):
                 found[index, digit] = block
+        # After the operand's own blocks: only what is shared between operands is looked for.
         seen |= {wire for block in blocks for wire, _ in block.terms}
     return found
 
@@ -47,6 +49,7 @@ def _fits(request: Request) -> bool:
 
 
 def _separated(request: Request, shared: dict[Place, Block]) -> Steps[list[Block]]:
+    # A bootstrap's noise is its own: the same value with a wire that no other operand has.
     found = yield from firsts([look_up(block, identity) for block in shared.values()])
     fresh = dict(zip(shared, found, strict=True))
     operands = tuple(_with(fresh, index, each) for index, each in enumerate(request.operands))

@@ -29,6 +29,7 @@ from streams.fhe.keyset import PUBLIC_KEY
 from streams.fhe.parameters import COMPRESSION, PINNED
 from streams.fhe.wave.derived_folder import derived_folder, mapped
 
+# Raise it whenever the kernel's order of words changes: files of before would map and compute nonsense.
 RELEASE: Final = "wave 1"  # of these files' layout
 
 
@@ -85,6 +86,7 @@ def _write(keys: ActivatedKeys, folder: Path) -> None:
     small, packed = PINNED.lwe_dimension, COMPRESSION
     switch = kernel.KeyswitchKey.prepare(flat(keys.switch.expanded()), small, PINNED.ks.level)
     (folder / "switch").write_bytes(switch.to_bytes())
+    # One key after the other: expanded, brought into order, written, let go.
     for name, rows, dimension in (
         ("rotate", keys.rotate, small),
         ("random", keys.random, small),

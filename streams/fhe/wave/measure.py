@@ -86,14 +86,18 @@ class Bench:
         Raises:
             WrongResult: a balance is not what it should be.
         """
+        # Balances from 500 up, amounts that grow more slowly: the first one does not fit, all others do, so
+        # both branches of the selection are checked.
         given = [Transfer(1000 * i + 500, 77 * i, 900 + 150 * i) for i in range(transfers)]
         window = WaveExecutor.on(KEY_ID, self.device, forms)
         for index, each in enumerate(given):
             window.submit(self._component(str(index), each))
+        # Encryption and admission are not measured: real inputs come encrypted.
         started = clock()
         results = list(window.drain())
         seconds, processor_s = (now - then for now, then in zip(clock(), started, strict=True))
         found = {(each.component, each.handle): each.value for each in results if isinstance(each, Computed)}
+        # A result that is wrong or missing voids the measurement; checked after the clock has stopped.
         for index, each in enumerate(given):
             self._check(each, {handle: found.get((str(index), handle)) for handle in (LEFT, RECEIVED)})
         reading = window.utilisation
@@ -118,15 +122,18 @@ class Bench:
         values = np.array(digits(number, blocks_of(FheType.UINT64)))
         parameters = self.client.parameters
         messages = encoding.encode(parameters, values)
+        # with a bootstrap key's noise: far below that of a decompressed block, which changes no time
         rows = lwe.encrypt(self.source, self.client.big, messages, parameters.glwe_noise_log2)
         return Value(FheType.UINT64, tuple(Block.of(Wire(0, 2 * DIGIT_MAX, 1, row)) for row in rows))
 
     def _check(self, given: Transfer, found: Mapping[bytes, Value | None]) -> None:
+        # a missing handle shortens the tuple, so that it is unequal as well
         numbers = tuple(self._decrypted(value) for value in found.values() if value is not None)
         if numbers != given.expected():
             raise WrongResult(f"{given} gave {numbers}")
 
     def _decrypted(self, value: Value) -> int:
+        # a result may be a sum of wires: the executor makes the ciphertext that it stands for
         rows = np.stack([DeviceExecutor(self.device).ciphertext(block) for block in value.blocks])
         found = encoding.decode(self.client.parameters, lwe.phase(self.client.big, rows)).tolist()
         return sum(digit << (MESSAGE_BITS * i) for i, digit in enumerate(found))

@@ -20,8 +20,10 @@ class Progress:
         steps = needed(component)
         self._places = {step.result: place for place, step in enumerate(steps)}
         self._wanted = set(component.outputs)
+        # a copy: values are deleted from it
         self._values = dict(component.inputs)
         self._missing = {step.result: {h for h in handles(step) if h not in self._values} for step in steps}
+        # by step and not by operand: x + x is one use of x
         self._uses = Counter(handle for step in steps for handle in set(handles(step)))
         self._users: defaultdict[bytes, list[Step]] = defaultdict(list)
         for step in steps:
@@ -49,10 +51,12 @@ class Progress:
 
     def computed(self, step: Step, value: Value) -> tuple[list[Step], list[Computed]]:
         """Takes a step's value; gives the steps that are ready now, and the value if it is wanted."""
+        # Freed with the last use: a block is 16 KB on the host, and memory bounds how many components fit.
         for handle in set(handles(step)):
             self._uses[handle] -= 1
             if not self._uses[handle]:
                 del self._values[handle]
+        # An output that nothing else needs is handed out and not kept.
         if self._uses[step.result]:
             self._values[step.result] = value
         ready = [user for user in self._users[step.result] if self._is_ready(user, step.result)]
@@ -68,6 +72,7 @@ class Progress:
         errors: dict[bytes, OperationError] = {step.result: error}
         reached = [step]
         for cause in reached:
+            # popped: a failure is passed on once, however many ways lead to a step
             for user in self._users.pop(cause.result, []):
                 if user.result not in errors:
                     errors[user.result] = _dependent(user, step, error)
@@ -91,5 +96,7 @@ def _conditions(steps: list[Step], wanted: set[bytes]) -> set[bytes]:
     conditions = {step.result for step in steps if BY_CODE[step.operation].result is Result.BOOL} - wanted
     for step in steps:
         is_selection = BY_CODE[step.operation].kind is Kind.SELECT
+        # In a selection the first operand is the condition; a Bool that is chosen (a later operand) is a
+        # value.
         conditions -= set(handles(step)[1:] if is_selection else handles(step))
     return conditions

@@ -27,6 +27,7 @@ def request_of(progress: Progress, step: Step, form: Form, seeds: Seeds) -> Requ
     operation = BY_CODE[step.operation]
     fhe_type = operand_type(step)
     if operation.kind in (Kind.RAND, Kind.RAND_BOUNDED):
+        # Seeds are no operands of a graph: blocks are made from them here.
         operands = _random(step, FheType(step.fhe_type), seeds)
     else:
         flags = encrypted_operands(operation, len(step.operands), step.is_scalar)
@@ -45,6 +46,7 @@ def operand_type(step: Step) -> FheType:
     numbers = [each for each, is_encrypted in zip(step.operands, flags, strict=True) if is_encrypted]
     if operation.kind is Kind.SELECT:
         numbers = numbers[1:]  # the first one is the condition
+    # byte 30 of a handle is its type
     return FheType(numbers[0][30]) if numbers else FheType(step.fhe_type)
 
 

@@ -15,6 +15,8 @@ class Running:
     def __init__(self, progress: Progress, step: Step, algorithm: Steps[list[Block]]) -> None:
         self.progress = progress
         self.step = step
+        # priority, age of the component, place in it: a total order, so that batches are cut the same way
+        # each time
         self.rank = (*progress.rank, progress.place(step))
         self._algorithm = algorithm
         self._look_ups: Sequence[LookUp] = ()
@@ -41,6 +43,7 @@ class Running:
         Raises:
             Exception: whatever the algorithm raises.
         """
+        # A batch of known values asks for nothing: the algorithm goes on at once.
         while not self.waiting:
             try:
                 self._look_ups = self._next()
@@ -50,6 +53,7 @@ class Running:
         return None
 
     def _next(self) -> Sequence[LookUp]:
+        # A generator that has not begun takes no value.
         if self._has_begun:
             return self._algorithm.send(self._answers)
         self._has_begun = True

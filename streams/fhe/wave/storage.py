@@ -18,6 +18,7 @@ from streams.fhe.suite import Encrypted
 from streams.fhe.wave.component import Value
 from streams.fhe.wave.decompressed import CACHE_BYTES_MAX, Decompressed
 
+# A domain of its own: what comes out is not the bytes of `tfhe-rs`, so its seeds are not to go in.
 _SEED_DOMAIN: Final = b"wave re-randomisation"
 _SEED_BYTES: Final = 32
 
@@ -108,12 +109,14 @@ class Storage:
 
     def store(self, values: Sequence[Value]) -> list[bytes]:
         """The ct64s of numbers; a block that is not fresh is bootstrapped once more, all in one batch."""
+        # Once for each block, also where two values share it (equal terms are equal blocks).
         stale = {block: None for value in values for block in value.blocks if not _is_fresh(block)}
         refreshed = self._executor.run([LookUp(block, (_same,)) for block in stale])
         fresh = {block: outputs[0] for block, outputs in zip(stale, refreshed, strict=True)}
         return [self._stored(value, [fresh.get(block, block) for block in value.blocks]) for value in values]
 
     def _stored(self, value: Value, blocks: Sequence[Block]) -> bytes:
+        # A known digit has no wire: it is stored as a trivial ciphertext, which decrypts like any other.
         words = np.stack([self._executor.ciphertext(block) for block in blocks])
         packed = self._storage.compress(words)
         return write_number(PackedNumber(value.fhe_type == FheType.BOOL, len(blocks), packed))
@@ -133,6 +136,7 @@ def _seed(context: bytes, index: int, ct64_digest: bytes) -> bytes:
 
 def _is_fresh(block: Block) -> bool:
     """Whether it may be packed as it is: a bootstrap's noise at most, and no carry."""
+    # The stored scale leaves no room above a digit, and it multiplies the noise by four (`packing`).
     return block.noise <= 1 and block.low >= 0 and block.high <= DIGIT_MAX
 
 

@@ -52,8 +52,11 @@ class WaveCompute:
     def execute(self, operation: int, operands: Sequence[Operand], out_type: int) -> bytes:
         """The result's ct64, of one operation alone; raises OperationError."""
         kind = coverage.checked(operation, operands, out_type)
+        # The port has no scalar flag, a step has one: it is what makes these operands' kinds those that
+        # were given.
         is_encrypted = tuple(isinstance(each, Encrypted) for each in operands)
         is_scalar = is_encrypted != tuple(encrypted_operands(kind, len(operands), False))
+        # By place: x + x are two inputs here, each with zeros of its own.
         names = [_name(index, each) for index, each in enumerate(operands)]
         result = stamp(hashlib.sha256(b"result").digest(), COMPUTED_INDEX, 1, out_type)
         step = Step(

@@ -25,6 +25,7 @@ class Utilisation:
     @property
     def fill(self) -> float:
         """The part of all places that was used; 0 before the first batch."""
+        # below 1 where the last components of a window cannot fill a batch
         return self.look_ups / self.places if self.places else 0.0
 
 
@@ -35,6 +36,7 @@ class Tally:
         self._batch_size = batch_size
         self._batches = self._look_ups = self._last = 0
         self._forms: Counter[Form] = Counter()
+        # counted by the executor itself, which alone knows how an operation ended
         self.computed = self.failed = 0
 
     def batch(self, look_ups: int) -> None:
