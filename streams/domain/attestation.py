@@ -56,6 +56,7 @@ class Attestation(msgspec.Struct, frozen=True):
     signature: bytes
 
 
+# Names as the protocol has them in the metadata; its `sns_ciphertext` is what is called ct128 here.
 class _Wire(msgspec.Struct, frozen=True):
     version: int
     key_id: str
@@ -73,6 +74,8 @@ def canonical_bytes(statement: Statement) -> bytes:
         Undecodable: a part does not have 32 bytes.
     """
     parts = (statement.handle, statement.key_id, statement.ct64_digest, statement.ct128_digest)
+    # Fields lie side by side without lengths: a part of another size would move all that follow, and two
+    # different statements could have the same bytes.
     if any(len(part) != 32 for part in parts):
         raise Undecodable("handle, key id and digests of a statement have 32 bytes each")
     handle, key_id, ct64, ct128 = parts
@@ -104,6 +107,7 @@ def to_metadata(attestation: Attestation) -> str:
         key_id=_hex(statement.key_id),
         ciphertext_digest=_hex(statement.ct64_digest),
         sns_ciphertext_digest=_hex(statement.ct128_digest),
+        # in words here, as a number in the bytes that are signed
         format=statement.format.name.lower(),
         signer=_hex(attestation.signer),
         signature=_hex(attestation.signature),
@@ -124,6 +128,8 @@ def from_metadata(text: str | bytes, handle: bytes, context_id: int = CONTEXT_ID
         raise Undecodable("the object's metadata holds no attestation") from error
     if wire.version != ATTESTATION_VERSION:
         raise Undecodable(f"attestation of version {wire.version}, only {ATTESTATION_VERSION} is known")
+    # Handle and context come from the object's key and not from the metadata: so a statement that was
+    # copied to another object is of another handle, and its signature does not fit.
     statement = Statement(
         handle=handle,
         key_id=_unhex_number(wire.key_id),

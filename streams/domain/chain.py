@@ -70,12 +70,15 @@ def apply_block(
         plan: what is made of it.
         events: `events_of(fact)`, where they have been read already.
     """
+    # A fact of a known block changes nothing: so any number of listeners may tell it, in any order after
+    # its parent.
     if state.get(BlockRow, tenant, fact.hash) is not None:
         return
     owner = state.get(TenantRow, tenant) or TenantRow(tenant=tenant, chain_id=fact.chain_id)
     parent = state.get(BlockRow, tenant, fact.parent_hash)
     if parent is not None and parent.number + 1 != fact.number:
         raise Undecodable(f"block {fact.number} cannot follow block {parent.number}")
+    # The anchor: the chain begins where the listener was told to begin, and its parent is never asked for.
     is_first = owner.tip_number < 0 and owner.blocks_seen == 0
     connected = is_first or (parent is not None and parent.status is not BlockStatus.PENDING_PARENT)
     block = BlockRow(
@@ -102,6 +105,7 @@ def apply_block(
 
 def _adopt(state: State, block: BlockRow) -> list[BlockRow]:
     """The block and every waiting descendant that it connects, parents first."""
+    # the list grows while it is walked: children of children are behind it
     connected, at = [block], 0
     while at < len(connected):
         parent = connected[at]
@@ -130,17 +134,22 @@ def _choose(state: State, tenant: str, connected: Iterable[BlockRow], plan: Plan
     while block is not None and block.status is BlockStatus.SIDE:
         joining.append(block)
         block = state.get(BlockRow, tenant, block.parent_hash)
+    # empty: the branch goes back to the anchor, so that all canonical blocks leave
     fork = b"" if block is None else block.hash
+    # Leaving before joining: what both branches allow is cancelled and revived within one transaction,
+    # which nobody sees, and counters of reasons never exceed the blocks of one branch.
     for left in _above(state, owner, fork):
         state.put(msgspec.structs.replace(left, status=BlockStatus.SIDE))
         planning.leave(state, left)
         if plan.repeats_rights:
             rights.leave(state, left)
+    # parents first, as a block's goals may need what its parents compute
     for joined in reversed(joining):
         state.put(msgspec.structs.replace(joined, status=BlockStatus.CANONICAL))
         planning.join(state, joined, plan.chain_ops_max)
         if plan.repeats_rights:
             rights.join(state, joined)
+    # planning may have written the tenant's row: read it again, not the copy from above
     owner = state.get(TenantRow, tenant) or owner
     state.put(msgspec.structs.replace(owner, tip_hash=best.hash, tip_number=best.number))
 
@@ -200,6 +209,8 @@ def _store_operation(state: State, block: BlockRow, log: Log, event: OperationEv
         fhe_type=handle_type(event.result),
         caller=event.caller,
     )
+    # A transaction may ask for the same operation twice; its handle is then the same, and the first one
+    # counts.
     if state.get(ComputationRow, row.tenant, row.output_handle, row.transaction_id, row.block_hash) is None:
         state.put(row)
     _remember_meaning(state, row)
@@ -208,6 +219,8 @@ def _store_operation(state: State, block: BlockRow, log: Log, event: OperationEv
 def _remember_meaning(state: State, row: ComputationRow) -> None:
     handle = planning.handle_row(state, row.tenant, row.output_handle)
     digest = row.digest()
+    # A handle is a hash of its operation and operands, so another meaning is a defect or an attack,
+    # whichever branch it came from: it never overwrites the first.
     if not handle.operation_digest:
         state.put(msgspec.structs.replace(handle, operation_digest=digest))
     elif handle.operation_digest != digest:

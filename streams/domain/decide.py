@@ -77,11 +77,15 @@ def decide_result(state: State, tenant: str, result: Result, at_ms: int) -> None
 
 
 def _activate_key(state: State, tenant: str, fact: KeyActivated) -> None:
+    # Told again by another listener, or after a restart: the first fact decides from where on the key is
+    # active.
     if state.get(KeyRow, tenant, "key", fact.key_id) is not None:
         return
     state.put(KeyRow(tenant=tenant, kind="key", key_id=fact.key_id, digest=fact.digest))
     owner = state.get(TenantRow, tenant) or TenantRow(tenant=tenant)
     state.put(msgspec.structs.replace(owner, key_id=fact.key_id, engine=fact.engine))
+    # Everything that waited for a first key; with a later key nothing waits, and items made from here on
+    # take it.
     items.come(state, tenant, items.KEY_TOKEN)
 
 
@@ -104,6 +108,7 @@ def _take_part(state: State, tenant: str, part: FactPart, rules: Rules) -> None:
     row = FactPartRow(tenant=tenant, sha256=part.sha256, part=part.index, parts=part.count, body=part.body)
     if state.get(FactPartRow, tenant, part.sha256, part.index) is None:
         state.put(row)
+    # By digest and not in order: two listeners may tell the same fact, and their parts interleave.
     parts = state.find(FactPartRow, ("tenant", "sha256"), tenant, part.sha256)
     if len(parts) < part.count:
         return
@@ -113,6 +118,7 @@ def _take_part(state: State, tenant: str, part: FactPart, rules: Rules) -> None:
     if hashlib.sha256(whole).digest() != part.sha256:
         raise Undecodable("the parts of a fact do not add up to its digest")
     fact = decode_fact(whole)
+    # would let a record unfold without end
     if isinstance(fact, FactPart):
         raise Undecodable("a part of a part")
     decide_fact(state, tenant, fact, rules)

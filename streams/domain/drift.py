@@ -64,8 +64,10 @@ def observe(state: State, tenant: str, event: Watched, place: Place, limits: Lim
         "block_number": place.block,
         "range_end": place.range_end,
     }
+    # the consensus names a handle once; the newest of it counts, as after a reorganisation it is told again
     if isinstance(event, AddCiphertextMaterialConsensus):
         state.put(msgspec.convert(facts, ConsensusRow))
+    # one commit per operator, as the contract has it; a repeated event adds nothing
     elif state.get(MaterialRow, tenant, event.handle, event.tx_sender) is None:
         state.put(msgspec.convert(facts | {"tx_sender": event.tx_sender}, MaterialRow))
         _expect(state, tenant, [*_expected(state, tenant), event.tx_sender])
@@ -88,6 +90,7 @@ def take_back(state: State, tenant: str, range_end: int, limits: Limits) -> None
     ]
     for row in gone:
         state.delete(row)
+    # each once, in a fixed order: rows and alarms are the same in every run
     for handle in dict.fromkeys(row.handle for row in gone):
         _review(state, tenant, handle, range_end, limits)
 
@@ -105,6 +108,8 @@ def _overdue(state: State, tenant: str, before: int, now: int) -> list[DriftRow]
     if now - before > _TICKS_MAX:
         waiting = state.find(DriftRow, ("tenant", "is_waiting"), tenant, True)
         return [row for row in waiting if 0 <= row.due <= now]
+    # An index of ticks in place of a comparison: the store answers equality only
+    # (`ports.Transaction.load`).
     ticks = range(before + 1, now + 1)
     return [row for tick in ticks for row in state.find(DriftRow, ("tenant", "due"), tenant, tick)]
 
@@ -117,6 +122,7 @@ def _review(state: State, tenant: str, handle: bytes, block: int, limits: Limits
     if not materials and consensus is None:
         _forget(state, row)
         return
+    # The phase changes in both directions: a reorganisation may take the consensus away again.
     if found is None or (consensus is not None) is not (row.agreed_block >= 0):
         row = _in_new_phase(state, row, consensus, limits)
     row = _with_completion(state, row, materials, block)
@@ -131,6 +137,7 @@ def _in_new_phase(state: State, row: DriftRow, consensus: ConsensusRow | None, l
     return msgspec.structs.replace(
         row,
         agreed_block=-1 if consensus is None else consensus.block_number,
+        # rounded up to a tick, so that nobody is called late who is not
         due=(now_s + limit_s) // TICK_S + 1 if now_s else -1,
         is_late=False,
     )
@@ -163,6 +170,7 @@ def _compared(
 ) -> DriftRow:
     ours = _ours(state, row)
     agreed = None if consensus is None else _material(consensus)
+    # before there is agreement, others are held against us
     reference = agreed or ours
     variants = {_material(material) for material in materials}
     # With nothing to hold them against nobody knows who is wrong: all are named.
@@ -196,6 +204,7 @@ def _expected(state: State, tenant: str) -> tuple[bytes, ...]:
 
 def _expect(state: State, tenant: str, senders: Iterable[bytes]) -> None:
     """Who has to commit: the registered ones, and where no fact told them, whoever was seen to."""
+    # sorted: the row must not depend on the order in which operators were seen
     owner, expected = state.get(TenantRow, tenant) or TenantRow(tenant=tenant), tuple(sorted(set(senders)))
     if owner.coprocessors != expected:
         state.put(msgspec.structs.replace(owner, coprocessors=expected))
@@ -225,6 +234,7 @@ def _keep(state: State, row: DriftRow) -> None:
     state.put(msgspec.structs.replace(row, state=_state_of(row)))
     before = {} if old is None else _findings(state, old)
     after = _findings(state, row)
+    # Alarms follow from the row alone: they go by themselves when it changes, without a second bookkeeping.
     for kind in before.keys() - after.keys():
         state.delete(_alarm(row, kind))
     for kind, detail in after.items():

@@ -16,6 +16,7 @@ CipherstreamError
 │   ├── InvalidInput       an encrypted input or its proof is not valid: a vote to reject
 │   ├── Undecodable        bytes that are not what their place says
 │   │   └── UndecodableLog
+│   ├── FactTooLarge       a fact too large to decide over: halts its tenant, is not parked
 │   └── CallReverted       a contract refused the call for good
 └── Fatal                  the process stops with this message
     ├── ConfigurationError

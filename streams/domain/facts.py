@@ -19,6 +19,7 @@ GATEWAY_TENANT: Final = "gateway"
 
 def host_tenant(chain_id: int, acl_address: bytes) -> str:
     """Tenant of a host chain and its ACL contract."""
+    # Both: one chain may have two deployments of the protocol, which share nothing.
     return f"{chain_id}.{acl_address.hex()}"
 
 
@@ -128,7 +129,9 @@ def encode_fact(fact: Fact) -> list[bytes]:
     whole = _encoder.encode(fact)
     if len(whole) <= FACT_BYTES_MAX:
         return [whole]
+    # Cut at any byte: parts are put together before anything is decoded.
     bodies = [whole[at : at + _BODY_BYTES] for at in range(0, len(whole), _BODY_BYTES)]
+    # names the fact that a part belongs to, and is held against the whole once it is there
     sha256 = hashlib.sha256(whole).digest()
     parts = (
         FactPart(sha256=sha256, index=index, count=len(bodies), body=body)

@@ -21,8 +21,10 @@ from streams.domain.work import WorkClass
 def reads_of_fact(tenant: str, fact: Fact, events: Events = ()) -> tuple[Read, ...]:
     """The tenant; where a block belongs, and the handles that its events speak of."""
     owner = Read(TenantRow, TenantRow.KEY, (tenant,))
+    # Other facts ask for what only their contents tell; a wrong guess costs one more round of queries.
     if not isinstance(fact, HostBlock):
         return (owner,)
+    # a block that is known already, and where it connects
     places = (Read(BlockRow, BlockRow.KEY, (tenant, place)) for place in (fact.hash, fact.parent_hash))
     named = dict.fromkeys(handle for event in events for handle in _named(event))
     return (owner, *places, *(Read(HandleRow, HandleRow.KEY, (tenant, handle)) for handle in named))

@@ -48,10 +48,13 @@ def apply_range(
 ) -> None:
     """Apply what lies above the tip; after a reorganisation, what lies above the common block."""
     owner = state.get(TenantRow, tenant) or TenantRow(tenant=tenant)
+    # the tenant's first range: where it starts is its anchor
     if owner.gateway_number < 0:
         state.put(_end(tenant, fact.from_block, fact.from_hash, -1))
         owner = _with_tip(owner, fact.from_block, fact.from_hash)
     known_from = state.get(GatewayBlockRow, tenant, fact.from_block)
+    # Told by a listener on a branch that we do not have. Nothing is taken back because of it: the range
+    # that ends at a known number with another hash says what the common block is.
     if known_from is not None and known_from.hash != fact.from_hash:
         _alarm(state, tenant, fact, "starts on a branch that is not ours; waiting for its common block")
         return
@@ -62,15 +65,19 @@ def apply_range(
         # applied, it would hide the lost blocks: the listener tells them again, with what came after
         _alarm(state, tenant, fact, f"leaves a gap above {owner.gateway_number}; waiting for it")
         return
+    # wholly known: another listener was first
     if fact.to_block <= owner.gateway_number:
         state.put(owner)
         return
+    # never back: a listener that is behind must not make handles late, nor early
     before_s, now_s = owner.gateway_s, max(owner.gateway_s, fact.to_timestamp)
     owner = msgspec.structs.replace(owner, gateway_s=now_s)
     state.put(owner)
     for log in fact.logs:
+        # of an overlapping range only what lies above the tip
         if log.block_number > owner.gateway_number:
             _apply_log(state, tenant, fact, log, sender_address, limits)
+    # after the logs: a commit in this very range is not late
     drift.expire(state, tenant, before_s, now_s)
     state.put(_end(tenant, fact.to_block, fact.to_hash, owner.gateway_number))
     # applying the logs may have changed the tenant's row: read it again
@@ -83,10 +90,13 @@ def apply_verdict(
 ) -> None:
     """The verdict over a proof item's request; the first one counts, another one is a divergence."""
     proof = request_of(state, row)
+    # Another request took its number after a reorganisation: the verdict is about nothing, and the item may
+    # end.
     if proof is None:
         if row.state in IN_FLIGHT:
             items.finish(state, row.tenant, row.id)
         return
+    # The first verdict was voted with, so that it cannot change; two workers that disagree are an alarm.
     if proof.verified is not None and (proof.verified, proof.handles) != (verified, handles):
         other = hashlib.sha256(bytes((verified,)) + b"".join(handles)).digest()
         subject = row.subject[:32]
@@ -94,6 +104,7 @@ def apply_verdict(
         return
     proof = msgspec.structs.replace(proof, verified=verified, handles=handles, last_error=reason)
     state.put(proof)
+    # Only with all its ciphertexts: once the vote is on the gateway, contracts use the handles.
     if all(items.is_stored(state, row.tenant, handle) for handle in handles):
         _settle(state, proof)
 
@@ -122,6 +133,8 @@ def is_about(row: WorkRow, proof: ProofRow) -> bool:
 def subject_of(proof: ProofRow) -> bytes:
     """What the items of a request are about: its number (32 bytes) and the digest of what was asked."""
     request = hashlib.sha256()
+    # Numbers are given anew after a reorganisation of the gateway: with the digest of what was asked, an
+    # answer to the old request can never be taken for one to the new.
     for field in (proof.contract_address, proof.user_address, proof.extra_data, proof.input):
         request.update(len(field).to_bytes(8, "big") + field)
     return proof.zk_proof_id.to_bytes(32, "big") + request.digest()
@@ -144,12 +157,14 @@ def _roll_back(state: State, owner: TenantRow, fact: GatewayRange, limits: drift
     """Take back every range that ends above the fact's start."""
     number = owner.gateway_number
     end = state.get(GatewayBlockRow, owner.tenant, number)
+    # ends know the one before them, so that no range of the table has to be searched
     while end is not None and end.number > fact.from_block:
         for proof in state.find(ProofRow, ("tenant", "range_end"), owner.tenant, end.number):
             _orphan(state, proof)
         drift.take_back(state, owner.tenant, end.number, limits)
         state.delete(end)
         end = state.get(GatewayBlockRow, owner.tenant, end.previous)
+    # the reorganisation goes below the first range that we know: its start is the new anchor
     if end is None:
         end = _end(owner.tenant, fact.from_block, fact.from_hash, -1)
         state.put(end)
@@ -162,6 +177,7 @@ def _orphan(state: State, proof: ProofRow) -> None:
     if proof.state is ProofState.ORPHANED:
         return
     state.put(msgspec.structs.replace(proof, state=proof_transition(proof.state, ProofState.ORPHANED)))
+    # what a worker has in hand goes on; its verdict is kept, the request may come back
     items.cancel(state, proof.tenant, proof_item(proof))
     items.cancel(state, proof.tenant, response_item(proof))
 
@@ -181,12 +197,14 @@ def _apply_log(
         detail = str(error)
         state.put(AlarmRow(tenant=tenant, kind="undecodable_log", subject=subject, detail=detail))
         return
+    # our own commits too: operators are judged alike
     if isinstance(event, drift.Watched):
         place = drift.Place(block=log.block_number, range_end=fact.to_block)
         drift.observe(state, tenant, event, place, limits)
     match event:
         case VerifyProofRequest():
             _request(state, tenant, fact, log, event)
+        # Our own address in an event closes the item, whatever became of the sender's process meanwhile.
         case AddCiphertextMaterial() if event.tx_sender == sender_address:
             _committed(state, tenant, event)
         case AccountAllowed() if event.tx_sender == sender_address:
@@ -307,6 +325,7 @@ def _request_again(state: State, old: ProofRow, proof: ProofRow) -> None:
 def _make_items(state: State, proof: ProofRow, event_id: str) -> None:
     item = proof_item(proof)
     response = _work(proof, response_item(proof), WorkClass.SENDER, items.PROOF_RESPONSE, COMMIT_MS, event_id)
+    # First the one that waits: making the proof's item may bring the verdict at once (an early result).
     items.create(state, response, (items.verdict(item),))
     early = state.get(EarlyRow, proof.tenant, item)
     cost_ms = PROOF_MS + PROOF_VALUE_MS * _VALUES_ESTIMATE

@@ -48,6 +48,7 @@ def components(
 
 def _first_by_output(computations: Sequence[ComputationRow]) -> dict[bytes, ComputationRow]:
     by_output: dict[bytes, ComputationRow] = {}
+    # log order is the order in which the contract executed, so operands come before their use
     for row in sorted(computations, key=lambda row: row.log_index):
         by_output.setdefault(row.output_handle, row)
     return by_output
@@ -67,6 +68,7 @@ def _closure(
         if handle in needed:
             continue
         needed.add(handle)
+        # what another item has as an output is loaded from the store, not computed twice
         inner = (h for h in _operands(by_output[handle]) if h in by_output and not is_external(h))
         pending.extend(inner)
     return needed
@@ -78,6 +80,7 @@ def _connect(by_output: dict[bytes, ComputationRow], needed: set[bytes]) -> list
 
     def find(handle: bytes) -> bytes:
         while leader[handle] != handle:
+            # halves the path on the way: nearly constant time per look-up
             leader[handle] = leader[leader[handle]]
             handle = leader[handle]
         return handle
@@ -87,6 +90,7 @@ def _connect(by_output: dict[bytes, ComputationRow], needed: set[bytes]) -> list
         for operand in _operands(by_output[handle]):
             if operand in needed:
                 leader[find(operand)] = find(handle)
+    # Order matters: it becomes the order of steps and the item's identity, which every run must find alike.
     groups: dict[bytes, list[bytes]] = {}
     for handle in ordered:
         groups.setdefault(find(handle), []).append(handle)
@@ -97,6 +101,7 @@ def _component(
     by_output: dict[bytes, ComputationRow], group: list[bytes], goals: Collection[bytes], needed: set[bytes]
 ) -> Component:
     steps = tuple(by_output[handle] for handle in group)
+    # a dictionary for a set in order
     inputs = {h: None for step in steps for h in _operands(step) if h not in needed}
     return Component(
         steps=steps,
@@ -110,6 +115,8 @@ def _defect(steps: tuple[ComputationRow, ...]) -> str:
     done: set[bytes] = set()
     outputs = {step.output_handle for step in steps}
     for step in steps:
+        # In log order a result that comes later cannot be an operand; handles could only form a cycle in a
+        # forged log.
         if any(h in outputs and h not in done for h in _operands(step)):
             return "OperationError: an operation needs its own or a later result (cycle)"
         try:

@@ -93,6 +93,7 @@ def stamp(digest: bytes, index: int, chain_id: int, fhe_type: int) -> bytes:
         tail = bytes((index,)) + chain_id.to_bytes(8, "big") + bytes((fhe_type, HANDLE_VERSION))
     except (ValueError, OverflowError) as error:
         raise Undecodable(f"no handle for index {index}, chain {chain_id}, type {fhe_type}") from error
+    # Metadata replaces the digest's end: 168 bits of it are left, far beyond any collision.
     return digest[:_PREFIX_BYTES] + tail
 
 
@@ -115,5 +116,6 @@ def input_handle(blob: bytes, index: int, acl: bytes, chain_id: int, fhe_type: i
         raise Undecodable(f"an input list has no position {index}")
     if len(blob) != 32 or len(acl) != 20:
         raise Undecodable("the blob hash has 32 bytes and the ACL's address 20")
+    # The chain id has 32 bytes in the preimage and 8 in the handle: the contract hashes it as a uint256.
     preimage = _INPUT_HANDLE_DOMAIN + blob + bytes((index,)) + acl + chain_id.to_bytes(32, "big")
     return stamp(keccak256(preimage), index, chain_id, fhe_type)

@@ -39,6 +39,7 @@ def store_delegation(state: State, block: BlockRow, log: Log, event: Delegation)
             contract_address=event.contract,
             delegation_counter=event.counter,
             old_expiration_date=event.old_expiration,
+            # A revocation is stored as a delegation that ends at 0, so that one view reads both.
             new_expiration_date=event.new_expiration if is_given else 0,
         )
     )
@@ -48,6 +49,8 @@ def store_bridge(state: State, block: BlockRow, log: Log, event: Bridging) -> No
     """Keep what the bridge says; a handle that would have to come over it is an alarm."""
     row = _bridging(block, log, event)
     state.put(row)
+    # A handle of this chain that gets no ciphertext: whoever uses it waits, and an operator has to know
+    # why.
     if row.dst_handle:
         detail = f"{row.kind} in block {block.number}: this release brings no ciphertexts over the bridge"
         state.put(AlarmRow(tenant=block.tenant, kind=UNSUPPORTED, subject=row.dst_handle, detail=detail))

@@ -163,12 +163,15 @@ _Shape = Callable[[bytes], tuple[tuple[bytes, ...], bool, bytes]]
 
 def indexed(topics: Topics, count: int) -> Topics:
     """The indexed arguments, of which the event has that many."""
+    # Strict on both sides: an event with an argument more or less is another release's, and reading it as
+    # ours would give other operands than other operators have.
     if len(topics) != count + 1 or any(len(topic) != words.WORD for topic in topics):
         raise UndecodableLog(f"{len(topics)} topics, {count + 1} of {words.WORD} bytes are due")
     return topics[1:]
 
 
 def _binary(data: bytes) -> tuple[tuple[bytes, ...], bool, bytes]:
+    # bytes1 is left-aligned in its word, unlike a number
     lhs, rhs, scalar, result = words.words(data, 4)
     return (lhs, rhs), words.left_bytes(scalar, 1) != b"\0", result
 
@@ -190,6 +193,7 @@ def _select(data: bytes) -> tuple[tuple[bytes, ...], bool, bytes]:
 
 def _rand(data: bytes) -> tuple[tuple[bytes, ...], bool, bytes]:
     rand_type, seed, result = words.words(data, 3)
+    # the operand order of computations is seed, (bound), type: not that of the event
     return (words.left_bytes(seed, 16), words.type_byte(rand_type)), True, result
 
 
@@ -232,6 +236,7 @@ _SHAPES: Final[dict[Kind, _Shape]] = {
 def _executor_decoder(operation: Operation) -> HostDecoder:
     if operation.kind is Kind.INPUT:
         return _input_verified
+    # bound once for each event of the table, not looked up for each log
     code, shape = operation.code, _SHAPES[operation.kind]
 
     def decode(topics: Topics, data: bytes) -> OperationEvent:

@@ -84,6 +84,7 @@ def presume_new(state: State, tenant: str, item: str, tokens: Iterable[bytes]) -
 
 def come(state: State, tenant: str, token: bytes) -> None:
     """A token has come: what waited for it may go on."""
+    # It came after all, for instance from an attempt that had been given up: those downstream go on.
     failure = state.get(FailureRow, tenant, token)
     if failure is not None:
         state.delete(failure)
@@ -97,6 +98,7 @@ def come(state: State, tenant: str, token: bytes) -> None:
         defect = _key_defect(state, item, _told_by(state, item, token))
         if defect:
             fail(state, tenant, item.id, defect)
+        # its cause was perhaps this token's: the others' is left
         elif item.cause:
             _refresh(state, tenant, item.id)
 
@@ -107,6 +109,7 @@ def finish(state: State, tenant: str, item: str) -> None:
     if row is None:
         early = _early(state, tenant, item)
         state.put(msgspec.structs.replace(early, done=True))
+    # From every state, also failed and cancelled: the effect exists, and nothing could undo it.
     elif row.state is not WorkState.DONE:
         state.put(msgspec.structs.replace(_moved(row, WorkState.DONE), cause=""))
         if row.kind == ADD_MATERIAL:
@@ -126,6 +129,8 @@ def fail(state: State, tenant: str, item: str, cause: str) -> None:
         early = _early(state, tenant, item)
         state.put(msgspec.structs.replace(early, failure=early.failure or cause))
         return
+    # In front of the state's check: a failure that comes after success was still one, and whoever counts
+    # dead letters must find the same in every order.
     _dead_letter(state, row)
     if row.state in (WorkState.DONE, WorkState.FAILED):
         return
@@ -135,6 +140,7 @@ def fail(state: State, tenant: str, item: str, cause: str) -> None:
 
 def retry(state: State, row: WorkRow, at_ms: int, wanted: bool) -> None:
     """The attempt failed for now: ready again after 1 s, 2 s, 4 s … up to 32,000 s."""
+    # through `ready`, as the life cycle has no way from a worker's hands to `cancelled`
     if not wanted:
         state.put(_moved(_moved(row, WorkState.READY), WorkState.CANCELLED))
         return
@@ -154,6 +160,7 @@ def retry(state: State, row: WorkRow, at_ms: int, wanted: bool) -> None:
 def cancel(state: State, tenant: str, item: str) -> None:
     """Nothing wants it any more; what a worker may have in hand goes on."""
     row = state.get(WorkRow, tenant, item)
+    # A claimed item goes on: its message may be out, and a result that comes anyway is worth keeping.
     if row is not None and row.state in UNCLAIMED:
         state.put(_moved(row, WorkState.CANCELLED))
 
@@ -231,10 +238,12 @@ def _digest(state: State, tenant: str, handle: bytes) -> DigestRow | None:
 
 def _key_id(state: State, row: WorkRow) -> bytes:
     """An item's key: that of the ciphertext it follows, else the tenant's at the first moment it has one."""
+    # once given, a key stays: results of two keys for one item would be two ciphertexts of one handle
     if row.key_id or row.kind in (PROOF_RESPONSE, DEAD_LETTER, ALLOW):
         return row.key_id
     source: HandleRow | DigestRow | TenantRow | None
     if row.kind == SQUASH:
+        # A ciphertext is squashed and committed under its own key, also after another one was activated.
         source = state.get(HandleRow, row.tenant, row.subject)
     elif row.kind in (ADD_MATERIAL, CIPHERTEXT):
         source = _digest(state, row.tenant, row.subject)
@@ -297,6 +306,7 @@ def _product_exists(state: State, row: WorkRow) -> bool:
 
 
 def _dead_letter(state: State, row: WorkRow) -> None:
+    # one letter per item, however often it fails
     letter = item_id(WorkClass.PUBLISH, row.tenant, b"dead:" + row.id.encode())
     if state.get(WorkRow, row.tenant, letter) is None:
         create(
@@ -329,6 +339,7 @@ def products(state: State, row: WorkRow) -> list[bytes]:
 
 def _spread(state: State, tenant: str, item: str) -> None:
     """Tell everything downstream of an item why it will not come (or that the cause is gone)."""
+    # a list and not recursion: chains of dependent items may have thousands of links
     pending = [item]
     while pending:
         row = _item(state, tenant, pending.pop())
@@ -345,6 +356,7 @@ def _refresh(state: State, tenant: str, item: str) -> None:
 
 def _set_failure(state: State, tenant: str, token: bytes, cause: str) -> bool:
     old = state.get(FailureRow, tenant, token)
+    # stops where nothing is new, or where the token has come: so it ends, also through diamonds
     if (old.cause if old else "") == cause or (cause and _has_come(state, tenant, token)):
         return False
     if cause:
@@ -361,6 +373,7 @@ def _set_cause(state: State, tenant: str, item: str) -> bool:
         return False
     waits = state.find(WaitRow, _BY_ITEM, tenant, item)
     failures = (state.get(FailureRow, tenant, wait.token) for wait in waits)
+    # The least text and not the first that came, so that it does not depend on the order of results.
     cause = min((failure.cause for failure in failures if failure is not None), default="")
     if cause == row.cause:
         return False

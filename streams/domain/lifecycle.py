@@ -39,6 +39,7 @@ _DONE, _FAILED, _CANCELLED = WorkState.DONE, WorkState.FAILED, WorkState.CANCELL
 WORK_TRANSITIONS: Final[dict[WorkState, frozenset[WorkState]]] = {
     _B: frozenset({_R, _DONE, _FAILED, _CANCELLED}),
     _R: frozenset({_C, _DONE, _FAILED, _CANCELLED}),
+    # Not to `cancelled`: from here on a worker may have it (`items.retry` goes by way of `ready`).
     _C: frozenset({_D, _R, _DONE, _FAILED}),
     _D: frozenset({_R, _DONE, _FAILED}),
     _CANCELLED: frozenset({_B, _R, _DONE, _FAILED}),  # its branch came back, or its result came late

@@ -25,6 +25,7 @@ def operation_digest(code: int, operands: Operands, is_scalar: bool, fhe_type: i
     """Identity of what a handle means: the same operation on the same operands."""
     digest = hashlib.sha256(bytes((code, is_scalar, fhe_type)))
     for operand in operands:
+        # with lengths: a plaintext and a type are shorter than a handle
         digest.update(len(operand).to_bytes(4, "big") + operand)
     return digest.digest()
 
@@ -32,6 +33,7 @@ def operation_digest(code: int, operands: Operands, is_scalar: bool, fhe_type: i
 def handle_operands(code: int, operands: Operands, is_scalar: bool) -> Operands:
     """The operands that are handles, in order; none for an unknown operation."""
     operation = BY_CODE.get(code)
+    # An unknown code must not raise here: it fails in the checks, and only its own component.
     if operation is None or operation.kind is Kind.INPUT:
         return ()
     return tuple(compress(operands, encrypted_operands(operation, len(operands), is_scalar)))
@@ -59,8 +61,11 @@ def cost_ms(code: int, operands: Operands, is_scalar: bool, fhe_type: int) -> in
     """Estimated cost of an operation on one core: the table's value for Uint64, scaled by width and count."""
     operation = BY_CODE.get(code)
     handles = handle_operands(code, operands, is_scalar)
+    # the last one: the first of a selection is its control, a Bool
     operated = handle_type(handles[-1]) if handles else fhe_type
     if operation is None or operated not in TYPE_BITS:
         return 0
+    # Collections cost per value, everything else once; the width is linear, which is right but for
+    # products.
     values = len(handles) if operation.kind in (Kind.SUM, Kind.IS_IN) else 1
     return max(1, operation.tfhe_ms * values * max(8, FheType(operated).bits) // 64)

@@ -26,8 +26,10 @@ _GRACE_MS = 30_000  # beyond the worker's own timeout before the item is given t
 def apply_started(state: State, tenant: str, result: Started, at_ms: int) -> None:
     """A worker has it in hand: from here its own timeout runs."""
     row = state.get(WorkRow, tenant, result.item)
+    # a word about an earlier attempt must not lengthen this one's deadline
     if row is None or row.state not in IN_FLIGHT or row.attempt != result.attempt:
         return
+    # The worker's own limit may be longer than ours: it scales to a slow machine and says so.
     deadline = at_ms + max(timeout_ms(row.cost_ms), result.timeout_ms) + _GRACE_MS
     state.put(msgspec.structs.replace(row, worker=result.worker, deadline_ms=deadline))
 
@@ -37,6 +39,7 @@ def apply_computed(state: State, tenant: str, result: Computed) -> None:
     for ciphertext in result.ciphertexts:
         store(state, tenant, ciphertext, result.key_id, is_input=False)
     row = state.get(WorkRow, tenant, result.item)
+    # By what is stored and not by counting records: a result in parts, or told twice, ends the same way.
     if row is not None and items.outputs_stored(state, tenant, row.id):
         items.finish(state, tenant, row.id)
 
@@ -49,6 +52,7 @@ def apply_proven(state: State, tenant: str, result: Proven) -> None:
     if row is not None:
         gateway.apply_verdict(state, row, result.verified, result.handles, result.reason)
         return
+    # No fact has made the request yet: the other log is ahead of this one.
     early = state.get(EarlyRow, tenant, result.item) or EarlyRow(tenant=tenant, item=result.item)
     if early.verified is None:
         verdict = {"verified": result.verified, "handles": result.handles, "reason": result.reason}
@@ -64,6 +68,7 @@ def apply_squashed(state: State, tenant: str, result: Squashed) -> None:
         items.finish(state, tenant, result.item)
         return
     handle = planning.handle_row(state, tenant, result.handle)
+    # The worker squashed bytes that we do not have: committing them would be a vote against ourselves.
     if handle.ct64_digest and handle.ct64_digest != result.ct64_digest:
         _diverge(state, tenant, "ct64", result.handle, result.ct64_digest)
         items.fail(state, tenant, result.item, "Divergence: what was squashed is not what is stored")
@@ -114,6 +119,8 @@ def store(state: State, tenant: str, ciphertext: Ciphertext, key_id: bytes, *, i
     """Store a ciphertext once; other bytes under the same handle are a divergence, never an overwrite."""
     digest = keccak256(ciphertext.ct64)
     handle = planning.handle_row(state, tenant, ciphertext.handle)
+    # Equal bytes are a repetition; other bytes are an alarm. Which of the two is right nobody here can
+    # tell, and contracts may use the first already.
     if handle.ct64_digest:
         if handle.ct64_digest != digest:
             _diverge(state, tenant, "ct64", ciphertext.handle, digest)

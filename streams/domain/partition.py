@@ -17,6 +17,7 @@ def murmur2(key: bytes) -> int:
         word = int.from_bytes(key[at : at + 4], "little") * _M & _U32
         word = (word ^ word >> _R) * _M & _U32
         value = value * _M & _U32 ^ word
+    # the last one to three bytes, little-endian as well
     if size > whole:
         value = (value ^ int.from_bytes(key[whole:], "little")) * _M & _U32
     value = (value ^ value >> 13) * _M & _U32

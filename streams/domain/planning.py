@@ -23,6 +23,7 @@ SQUASH_MS: Final = 4200  # squash, compress and upload of one value on one core
 COMMIT_MS: Final = 50
 PUBLISH_MS: Final = 1
 
+# In the order of the pipeline; each waits for the token that the one before it brings.
 _FOLLOWERS: Final = (
     (WorkClass.SNS, items.SQUASH, items.stored, SQUASH_MS),
     (WorkClass.SENDER, items.ADD_MATERIAL, items.squashed, COMMIT_MS),
@@ -60,6 +61,7 @@ def leave(state: State, block: BlockRow) -> None:
     for handle in _allowed(state, block):
         row = handle_row(state, block.tenant, handle)
         state.put(msgspec.structs.replace(row, reasons=row.reasons - 1))
+        # it was the last reason (the row is from before the subtraction)
         if row.reasons == 1:
             _unfollow(state, block.tenant, handle)
             if row.compute_item:
@@ -130,6 +132,8 @@ def _by_transaction(
         row = here.get(goal) or _elsewhere(state, block.tenant, goal)
         if row is not None:
             placed.append(((row.transaction_id, row.block_hash), row.log_index, goal))
+    # A fixed order whatever order rows were read in: it decides which goals share a component, hence the
+    # items.
     placed.sort(key=lambda place: (place[0][1] != block.hash, place[1], place[0], place[2]))
     groups: dict[tuple[bytes, bytes], list[bytes]] = {}
     for source, _, goal in placed:
@@ -138,6 +142,7 @@ def _by_transaction(
 
 
 def _elsewhere(state: State, tenant: str, handle: bytes) -> ComputationRow | None:
+    # sorted by primary key (`State.find`), so that every run takes the same one
     rows = state.find(ComputationRow, ("tenant", "output_handle"), tenant, handle)
     return next((row for row in rows if _means_the_same(state, row)), None)
 
@@ -207,6 +212,8 @@ def _make_item(state: State, tenant: str, component: Component, event_id: str) -
 
 def _follow(state: State, tenant: str, handle: bytes, event_id: str) -> None:
     row = handle_row(state, tenant, handle)
+    # Made once per handle and never deleted: a handle that is allowed again finds its old items and their
+    # states.
     if row.followed:
         for work_class, *_ in _FOLLOWERS:
             items.revive(state, tenant, follower(work_class, tenant, handle))
@@ -222,6 +229,7 @@ def _follow(state: State, tenant: str, handle: bytes, event_id: str) -> None:
             kind=kind,
             subject=handle,
             affinity=handle,
+            # follows a handle, not a dApp's call: no contract takes turns for it
             contract=b"",
             cost_ms=cost_ms,
             state=WorkState.READY,

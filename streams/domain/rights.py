@@ -23,6 +23,7 @@ def join(state: State, block: BlockRow) -> None:
     event_id = host_event_id(0 if owner is None else owner.chain_id, block.hash)
     for handle, account in _rights(state, block):
         item = allow_item(block.tenant, handle, account)
+        # once per operator: the contract takes a right once and refuses a second one
         if state.get(WorkRow, block.tenant, item) is None:
             items.create(state, _work(block.tenant, item, handle + account, event_id), ())
         else:
@@ -52,6 +53,7 @@ def _rights(state: State, block: BlockRow) -> list[tuple[bytes, bytes]]:
 
 
 def _is_given(state: State, tenant: str, handle: bytes, account: bytes) -> bool:
+    # Statuses are already those after the change: another canonical block may still give the right.
     rows = state.find(AllowedRow, ("tenant", "handle"), tenant, handle)
     blocks = (state.get(BlockRow, tenant, row.block_hash) for row in rows if row.account_address == account)
     return any(block is not None and block.status is BlockStatus.CANONICAL for block in blocks)

@@ -427,7 +427,7 @@ class DivergenceRow(Row, frozen=True, kw_only=True):
     KEY: ClassVar[tuple[str, ...]] = ("tenant", "kind", "subject", "other")
 
     tenant: str
-    kind: str  # ct64, ct128, operation, proof
+    kind: str  # ct64, ct128, operation, proof, commit
     subject: bytes
     other: bytes  # digest of what came second
 

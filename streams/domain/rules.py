@@ -29,6 +29,7 @@ _DIVISIONS: Final = frozenset({"Div", "Rem", "MulDiv"})
 
 def encrypted_operands(operation: Operation, count: int, is_scalar: bool) -> tuple[bool, ...]:
     """Which of so many operands are handles; the others are plaintexts."""
+    # cut to the count: an event with too few operands gets its error from the checks, not from here
     return _MASKS[operation.kind](count, is_scalar)[:count]
 
 
@@ -54,11 +55,13 @@ def check_shapes(
     expected = _COUNTS.get(operation.kind, len(shapes))
     if len(shapes) != expected:
         raise OperationError(f"{operation.name} takes {expected} operands, not {len(shapes)}")
+    # Places before types: a plaintext where a handle belongs would otherwise be read as a wrong type.
     _PLACES[operation.kind](operation, shapes)
     operated = _operated(operation, shapes, out_type)
     if operated not in (operation.library if library else operation.types):
         raise OperationError(f"{operation.name} does not take type {operated}")
     _check_result(operation, shapes, operated, out_type)
+    # the one operation whose result has rules of its own: contracts cannot cast to Bool or to an address
     if operation.kind is Kind.CAST and not library and out_type not in operation.targets:
         raise OperationError(f"{operation.name} does not give type {out_type}")
     _check_numbers(operation, shapes, FheType(operated))
@@ -68,6 +71,7 @@ def _operated(operation: Operation, shapes: Sequence[Shape], out_type: int) -> i
     """The one type of the operands, or of the result when none is encrypted."""
     types = [shape for shape in shapes if isinstance(shape, int)]
     if operation.kind is Kind.SELECT:
+        # the control is a Bool, whatever the branches are
         types = types[1:]
     if len(set(types)) > 1:
         raise OperationError(f"{operation.name} on different types {types}")
@@ -95,6 +99,7 @@ def _check_numbers(operation: Operation, shapes: Sequence[Shape], fhe_type: FheT
         count = len(shapes) - (operation.kind is Kind.IS_IN)
         if count > values_max(fhe_type):
             raise OperationError(f"{operation.name} of {count} values, at most {values_max(fhe_type)}")
+    # a power of two has one bit set; zero has none
     if operation.kind is Kind.RAND_BOUNDED and _number(shapes[1]).bit_count() != 1:
         raise OperationError(f"{operation.name} below {_number(shapes[1])}, which is no power of two")
     # The divisor is cut to the dividend's width first.

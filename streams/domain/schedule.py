@@ -21,6 +21,7 @@ from streams.domain.control import PRIORITY_MAX
 from streams.domain.partition import partition_of
 from streams.domain.rows import WorkRow
 
+# Short, since what is in the pipe can no longer be reordered: fairness and priorities end at the topic.
 PIPE_ROUNDS: Final = 2  # of all slots: what workers have and what waits for them in the pipe
 PIPE_WAIT_MS_MIN: Final = 30_000
 PIPE_WAIT_FACTOR: Final = 4
@@ -49,6 +50,7 @@ def even(flow: object) -> int:
 
 def pipe_deadline_ms(now_ms: int, estimate_ms: int) -> int:
     """Until when a worker must have taken an item that is expected to wait this long."""
+    # a multiple of the estimate: a pipe that is slower than expected is no reason to send the item twice
     return now_ms + max(PIPE_WAIT_FACTOR * estimate_ms, PIPE_WAIT_MS_MIN)
 
 
@@ -83,6 +85,8 @@ class RoundRobin(Generic[F]):
 
     def _enrol(self, flows: Collection[F]) -> None:
         front = self._ring[0] if self._ring else None
+        # Who has nothing to send loses its place and its credit: idle time must not be saved up for a
+        # burst.
         self._ring = deque(flow for flow in self._ring if flow in flows)
         self._deficits = {flow: self._deficits[flow] for flow in self._ring}
         for flow in flows:
@@ -153,6 +157,7 @@ def share(capacity: int, own_cost_ms: int, others: Iterable[int]) -> int:
     total = own_cost_ms + sum(others)
     if capacity <= 0:
         return 0
+    # at least one: a shard with cheap work must not starve beside one with dear work
     return max(capacity * own_cost_ms // total, 1) if total > 0 else capacity
 
 
@@ -179,6 +184,7 @@ def place_parallel(
 
     `turn` counts the placements, so that equally loaded workers take turns.
     """
+    # between two assignments a worker has none, and nothing that is sent there would be read
     able = [worker for worker in workers if worker.partitions and worker.slots > 0]
     if not able:
         return None

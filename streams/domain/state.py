@@ -244,6 +244,7 @@ class State:
 
     def rollback(self, mark: int) -> None:
         """Take back every change since the mark."""
+        # backwards, so that a row that was written twice ends as it began
         while len(self._undo) > mark:
             place, key, old, was_changed = self._undo.pop()
             if old is _PRESUMED:

@@ -19,6 +19,8 @@ class CallState(StrEnum):
     LOST = "lost"  # another transaction used its nonce
 
 
+# The three ends are final: a call that was lost or refused is made again under another nonce, as another
+# row.
 _TRANSITIONS: Final[dict[CallState, frozenset[CallState]]] = {
     CallState.SIGNED: frozenset({CallState.CONFIRMED, CallState.REVERTED, CallState.LOST}),
     CallState.CONFIRMED: frozenset(),

@@ -17,6 +17,7 @@ _T = TypeVar("_T")
 
 def word(data: bytes, at: int) -> bytes:
     """The word that begins there."""
+    # a slice is silently shorter at the end: its length is the check
     found = data[at : at + WORD]
     if len(found) != WORD:
         raise UndecodableLog(f"the data ends at {len(data)}, within the word at {at}")
@@ -65,6 +66,7 @@ def left_bytes(value: bytes, size_bytes: int) -> bytes:
 
 def offset(data: bytes, at: int, base: int = 0) -> int:
     """Where the tail lies that the head word there points to; offsets count from `base`."""
+    # 64 bits: an offset above would not fit any data, and must not become a huge Python number
     relative = unsigned(word(data, at), 8)
     if base + relative > len(data):
         raise UndecodableLog(f"the offset at {at} points behind the data's end")
@@ -78,6 +80,8 @@ def tail_bytes(data: bytes, at: int) -> bytes:
     padded = start + (size_bytes + WORD - 1) // WORD * WORD
     if padded > len(data):
         raise UndecodableLog(f"{size_bytes} bytes announced at {at}, the data ends at {len(data)}")
+    # Two encodings of one value must not exist: what one node takes and another refuses would split
+    # operators.
     if any(data[start + size_bytes : padded]):
         raise UndecodableLog(f"the padding of the bytes at {at} is not zero")
     return data[start : start + size_bytes]

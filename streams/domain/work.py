@@ -1,7 +1,7 @@
 """Work: self-contained messages of `work.*.v1`, one struct per class of worker.
 
 Workers have no database: a message holds the operations and the compressed inputs. `timeout_s` is the
-worker's own limit (10 x the estimated cost, at least three minutes).
+worker's own limit (10 x the estimated cost, at least one minute).
 """
 
 import hashlib
@@ -36,6 +36,7 @@ def timeout_ms(cost_ms: int) -> int:
 
 def item_id(work_class: WorkClass, tenant: str, subject: bytes) -> str:
     """Identity of a work item: the same in every run over the same logs."""
+    # class and tenant have no zero byte, so the parts cannot be mistaken for one another
     digest = hashlib.sha256(b"\0".join((work_class.encode(), tenant.encode(), subject)))
     return digest.hexdigest()[:32]
 

@@ -1,7 +1,8 @@
 """Ports of the FHE engines: a suite does everything that is done with ciphertexts.
 
-Implementations: `tfhe_rs` (the crate, byte for byte what the network computes) and `clear` (clear numbers in
-the same places). All of them block for as long as the computation takes: call them from a thread.
+Implementations: `tfhe_rs` (the crate, byte for byte what the network computes), `clear` (clear numbers in the
+same places) and, for computing only, `wave` (batched, on the keys of `tfhe_rs`). All of them block for as long
+as the computation takes: call them from a thread.
 """
 
 import operator
