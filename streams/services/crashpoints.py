@@ -72,6 +72,7 @@ def _is_first() -> bool:
     if not marker:
         return False
     try:
+        # One system call: of two processes of a service at the same point, one dies.
         Path(marker).touch(exist_ok=False)
     except FileExistsError:
         return False

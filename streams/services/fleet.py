@@ -46,6 +46,7 @@ async def keep(
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # The only way out: without it a member that dies is started again for ever.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     (state / "logs").mkdir(parents=True, exist_ok=True)
@@ -63,9 +64,11 @@ async def _keep_one(state: Path, member: _Member, stopping: asyncio.Event, pause
     while not stopping.is_set():
         started_s = asyncio.get_running_loop().time()
         code = await _life(state, member, stopping)
+        # told to end: its own exit code is the answer, not a reason to start it again
         if stopping.is_set():
             return 0 if code == 0 else 1
         lived_s = asyncio.get_running_loop().time() - started_s
+        # One death after days must not be punished like the tenth within a minute.
         deaths = 1 if lived_s > _SETTLED_S else deaths + 1
         pause_s = pauses_s[min(deaths, len(pauses_s)) - 1]
         _log.warning(
@@ -77,6 +80,8 @@ async def _keep_one(state: Path, member: _Member, stopping: asyncio.Event, pause
 
 async def _life(state: Path, member: _Member, stopping: asyncio.Event) -> int:
     """One process of a member, from start to end; its exit code."""
+    # The child keeps its copy of the descriptor; appended, so that a restart does not wipe out why it was
+    # needed.
     with (state / "logs" / f"{member.name}.log").open("ab") as log:
         child = await asyncio.create_subprocess_exec(
             *member.argv,
@@ -107,6 +112,7 @@ async def _end(child: asyncio.subprocess.Process) -> int:
         async with asyncio.timeout(DRAIN_S + 5):
             return await child.wait()
     except TimeoutError:
+        # It drains for DRAIN_S by itself and was given five seconds more: it is stuck.
         child.kill()
         return await child.wait()
 

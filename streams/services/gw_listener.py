@@ -23,6 +23,7 @@ async def run(runtime: Runtime) -> None:
     gateway = runtime.settings.gateway
     if not gateway.http_url or gateway.input_verification_address is None:
         raise ConfigurationError("set gateway.http_url and gateway.input_verification_address")
+    # all tenants in one listener: the gateway is read once, whatever the number of host chains
     router = Router({host.id: tenant_of(host) for host in runtime.settings.host_chain})
     log = KafkaLog(runtime.settings.kafka)
     try:

@@ -32,6 +32,7 @@ async def run(runtime: Runtime) -> None:
         raise ConfigurationError("there is no [[host_chain]] to listen to")
     log, troubles = KafkaLog(runtime.settings.kafka), Troubles(runtime.health)
     try:
+        # One task per chain: a node that is away holds up no other chain; a Fatal of one ends the process.
         async with asyncio.TaskGroup() as group:
             for host in runtime.settings.host_chain:
                 group.create_task(follow(runtime, log, host, troubles))

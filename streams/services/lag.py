@@ -100,6 +100,8 @@ async def measure(sources: Sources, interval_s: float) -> tuple[Lag, ...]:
     while waiting and (left := until - sources.clock.monotonic_s()) > 0:
         await sources.clock.sleep(min(_LOOK_S, left))
         found = await look(sources)
+        # Who has moved once is not stuck, whatever it does afterwards: only those that never moved are
+        # left.
         waiting = {
             lag.place: lag.position
             for lag in found
@@ -177,6 +179,7 @@ def _owner(topic: str, shard: int, offset: Offset | None, log: LogState) -> Lag:
 def _member(group: str, topic: str, partition: int, committed: int | None, bounds: tuple[int, int]) -> Lag:
     """A group that has committed nothing, or what is no longer there, begins with the first record."""
     start, end = bounds
+    # a group's committed offset may have been deleted with its records
     position = committed if committed is not None and start <= committed <= end else start
     return Lag(
         group=group, topic=topic, partition=partition, position=position, end=end, records=end - position
@@ -192,6 +195,7 @@ async def _judged(sources: Sources, lag: Lag, is_stuck: bool) -> Lag:
 
 
 async def _age_s(sources: Sources, lag: Lag) -> float | None:
+    # one record: its time is the lag in seconds
     records = sources.log.read(lag.topic, lag.partition, lag.position, lag.position + 1)
     try:
         async with asyncio.timeout(_READ_S), aclosing(cast(Any, records)):

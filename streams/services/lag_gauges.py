@@ -38,6 +38,7 @@ class Ages:
             return 0.0
         if not ends or ends[-1][1] < lag.end:
             if len(ends) == _LOOKS_MAX:
+                # the first pair holds the age; the one behind it is the least worth keeping
                 del ends[1]
             ends.append((now_s, lag.end))
         return now_s - ends[0][0]

@@ -70,6 +70,8 @@ def serve(name: str, run: Service, settings: Settings) -> int:
     except Exception as error:
         fatal = _fatal(error)
         if fatal is None:
+            # A Fatal says what to do in its message; anything else is a defect, and its trace is what
+            # helps.
             _log.critical("unexpected error", action="crash", exc_info=True)
         else:
             _log.critical(str(fatal), action="fatal", error=type(fatal).__name__)
@@ -128,6 +130,8 @@ async def _served(name: str, run: Service, runtime: Runtime) -> int:
 
 
 async def _drained(runtime: Runtime, run: Service) -> int:
+    # The service is not cancelled at a signal: it finishes what it has in its hands, and DRAIN_S bounds
+    # that.
     work = asyncio.ensure_future(run(runtime))
     stop = asyncio.create_task(runtime.stopping.wait())
     await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
@@ -148,6 +152,7 @@ def _end_on_signals(runtime: Runtime) -> None:
 
     def stop() -> None:
         if runtime.stopping.is_set():
+            # a second signal: somebody does not want to wait, and every service may be killed at any moment
             os._exit(1)
         _log.info("told to stop", action="stopping")
         runtime.stopping.set()
@@ -165,4 +170,5 @@ def _leave_address(service: str, port: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{name}.{os.getpid()}"
     draft.write_text(json.dumps({"pid": os.getpid(), "http_port": port}))
+    # whole or not at all: the supervisor reads it while it is written
     draft.rename(folder / f"{name}.json")

@@ -53,6 +53,7 @@ def _executor(tools: Tools) -> Executor:
         _state(runtime, "object_store"),
         uploads_max=settings.s3_max_concurrent_uploads,
     )
+    # In the parent: the child runs native code on others' bytes and must not hold a key that signs.
     signer = load_signer(runtime.settings.signer, SIGNER_VARIABLE)
     backlog = Backlog(on_size=metrics.backlog.set)
     executor = SquashExecutor(

@@ -42,6 +42,7 @@ _log = structlog.get_logger(__name__)
 async def run(runtime: Runtime) -> None:
     """Make calls until told to stop; raises ConfigurationError, ForeignRelease."""
     settings = runtime.settings
+    # Two keys: one pays and sends, the other signs votes; a leak of one is not a leak of both.
     key = load_signer(settings.sender, SENDER_VARIABLE)
     encoder = Encoder(settings.gateway, load_signer(settings.signer, SIGNER_VARIABLE))
     async with (
@@ -51,6 +52,8 @@ async def run(runtime: Runtime) -> None:
     ):
         node = EthereumChain(rpc)
         outside = Outside(node, store, settings.gateway, runtime.health)
+        # Nothing is taken from the topic before node and database were there once, so that a start in bad
+        # weather holds no items.
         while not await outside.look():
             if await runtime.idle(_AWAIT_S):
                 return
@@ -95,6 +98,7 @@ async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str, ou
             others = (heartbeat.run(), outside.watch(clock), _stop(runtime, source, working))
             beside = [group.create_task(other) for other in others]
             await asyncio.wait((working,))
+            # the loop has ended: whatever is left only watched or announced it
             for task in beside:
                 task.cancel()
     finally:

@@ -90,12 +90,15 @@ class Applier:
     ) -> list[WorkRow]:
         claimed: list[WorkRow] = []
         rest = records
+        # A round ends with the last record or with one that fails for good: its tenant is halted, the rest
+        # goes on.
         while rest:
             progress = await self._steps(epoch, rest, self._advance, ahead)
             claimed += progress.claimed
             if progress.failure is not None:
                 await self._halt(epoch, rest[progress.done], progress.failure)
                 progress.done += 1
+            # Only now: the transaction is committed, and the inbox may forget and acknowledge the records.
             on_applied(rest[progress.done - 1].offset + 1)
             rest = rest[progress.done :]
         return claimed
@@ -105,12 +108,16 @@ class Applier:
         claimed: list[WorkRow] = []
         async with self._store.begin(self._shard, epoch) as tx:
             is_known = await tx.knows_request(command.request)
+        # In small batches, so that a tenant with thousands of kept records does not stop the shard for
+        # minutes.
         while not is_known and command.tenant in self.halted:
             progress = await self._resume_some(epoch, command.tenant)
             claimed += progress.claimed
             if progress.failure is not None:
                 break
         if not is_known:
+            # Remembered last: a crash before it carries the command out again, which finds nothing kept and
+            # does nothing.
             async with self._store.begin(self._shard, epoch) as tx:
                 await tx.take_request(command.request, command.tenant)
         return claimed
@@ -159,6 +166,7 @@ class Applier:
                 cause = error
                 place = parking.place_of(record)
                 _log.warning("record failed", action="record_failed", failures=failures, **place)
+                # Some failures pass by themselves: a tenant is halted only for what stays.
                 await self._clock.sleep(_FAILURE_PAUSE_S)
             else:
                 progress.done += 1
@@ -183,6 +191,8 @@ class Applier:
                 ahead.start(session)
             await tx.write(changes)
             await finish(tx, records)
+            # In the same transaction: what became ready is on its way without waiting for the next sweep,
+            # and credit is counted by the rows that say so.
             claimed = await self._claims.claim(tx, epoch, _touched(changes))
         crashpoint("graph.committed")
         self._drifted(drifted)
@@ -198,6 +208,7 @@ class Applier:
             try:
                 await session.decide(plan.decision)
             except Undecodable as error:
+                # The decision was rolled back whole by the session; what is parked is the record.
                 await parking.park(tx, session.state, plan.record, plan.tenant, error)
 
     async def _advance(self, tx: Transaction, records: Sequence[Record]) -> None:

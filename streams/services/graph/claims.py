@@ -30,6 +30,7 @@ from streams.services.graph.workers import WorkerView
 
 CLASSES: Final = tuple(WorkClass)
 # Classes without heartbeats: what one shard may have in flight.
+# The sender keeps its own order and waits for a chain; announcements are appended by the dispatcher itself.
 _FIXED: Final[Mapping[str, int]] = {WorkClass.SENDER: 64, WorkClass.PUBLISH: 256}
 _PER_CONTRACT_MAX: Final = 64  # candidates that are read of one contract
 
@@ -93,6 +94,7 @@ class Claims:
         self._market = market
         self._clock = clock
         self._fair: dict[str, Fair] = defaultdict(Fair)
+        # begins at the shard's number: owners that start together would all choose the same worker first
         self._turns = itertools.count(shard)
         self.halted: set[str] = set()  # tenants whose results are kept, not applied
 
@@ -141,6 +143,7 @@ class Claims:
             place = self._among(workers, outstanding, row)
             if place is not None:
                 placed.append((row, place))
+                # counted at once: the next item of this batch goes to somebody else
                 outstanding[place.worker] = outstanding.get(place.worker, 0) + row.cost_ms
         return placed
 
@@ -152,6 +155,7 @@ class Claims:
     def _fixed(self, row: WorkRow) -> Place:
         if row.work_class != WorkClass.SENDER:
             return Place("", -1, row.cost_ms)
+        # One partition per signing address: nonces are taken in the order of one topic partition.
         key = self._market.signer or row.affinity
         return Place("", partition_of(key, self._market.counts[row.work_class]), SENDER_WAIT_MS)
 

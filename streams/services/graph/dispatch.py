@@ -61,8 +61,11 @@ class Dispatcher:
         items = first_batch(self._pending, self._graph)
         crashpoint("dispatcher.claimed")
         ready = await self._messages(epoch, items)
+        # all at once: one round trip to the broker for the whole batch
         outcomes = await self._append([message for _, message in ready])
         crashpoint("dispatcher.reported")
+        # Everything of this batch goes, also what had no message and was given up; what was not sent comes
+        # back below.
         for _ in items:
             self._pending.popleft()
         sent, failure = self._sort(ready, outcomes)
@@ -85,6 +88,7 @@ class Dispatcher:
                 unsent.append(item)
             else:
                 sent.append(item)
+        # in front and in their order: work.sender depends on it
         self._pending.extendleft(reversed(unsent))
         return sent, failure
 
@@ -156,6 +160,8 @@ class Dispatcher:
             await refuse(tx, item, error)
 
     async def _append(self, publications: list[Publication]) -> list[Position | BrokerError]:
+        # Futures first, awaited together afterwards: an append that fails must not hide the others'
+        # outcome.
         with when_stored(lambda: crashpoint("dispatcher.produced")):
             appends = [
                 asyncio.ensure_future(
@@ -170,6 +176,7 @@ class Dispatcher:
     async def _settle(self, epoch: int, sent: list[WorkRow]) -> None:
         is_freed = any(item.work_class == WorkClass.PUBLISH for item in sent)
         async with self._store.begin(self._shard, epoch) as tx:
+            # The least deadline counts from here: what waited for the broker did not wait for a worker.
             await tx.dispatched(sent, self._clock.now_ms() + PIPE_WAIT_MS_MIN)
             claimed = await self._claims.claim(tx, epoch, (WorkClass.PUBLISH,) if is_freed else ())
         self.add(claimed)

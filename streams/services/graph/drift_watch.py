@@ -30,6 +30,8 @@ def watch(metrics: Metrics) -> Watch:
         for old, new in changes:
             if new is None:
                 continue
+            # Counters count the change into a state, not the state: a row is written again for other
+            # reasons.
             detected.inc(_is_drift(new) and not _is_drift(old))
             timeouts.inc(_is_overdue(new) and not _is_overdue(old))
             absent.inc(len(set(new.missing) - set(old.missing if old else ())))

@@ -51,6 +51,7 @@ async def running(runtime: Runtime, feed: Feed) -> AsyncGenerator[Shards]:
     Raises: ConfigurationError when the database lacks a migration.
     """
     settings = runtime.settings
+    # What was imported lives as long as the process: the collector need not look at it again.
     gc.freeze()
     gc.set_threshold(*_COLLECTOR)
     async with contextlib.AsyncExitStack() as stack:
@@ -60,6 +61,8 @@ async def running(runtime: Runtime, feed: Feed) -> AsyncGenerator[Shards]:
         stack.push_async_callback(log.close)
         blobs = S3Blobs(settings.object_store, runtime.clock)
         stack.push_async_callback(blobs.close)
+        # Waits for the database and not for the migration: a schema that is too old is Fatal, somebody has
+        # to act.
         await _until_there(runtime, lambda: migrate.check(store.pool))
         sources = Sources(KafkaPositions(settings.kafka), log, Progress(store.pool), runtime.clock)
         await stack.enter_async_context(lag_gauges.watching(sources, runtime.metrics))
@@ -76,6 +79,7 @@ async def serving(
     address = settings.sender.address
     signer = bytes.fromhex(address.removeprefix("0x")) if address else b""
 
+    # The view and the shards know each other; these names are bound before `shards` exists.
     def wake() -> None:
         shards.wake()
 
@@ -112,6 +116,7 @@ async def serving(
     try:
         yield shards
     finally:
+        # Before the owners: neither a beat nor a sweep must wake one that is about to end.
         for task in beside:
             task.cancel()
         await shards.close()

@@ -61,6 +61,7 @@ _BEATS_OF_SESSION: Final = 4  # as many may be lost but one
 
 def make_app(kafka: KafkaSettings) -> Any:
     """An app that shares the group `graph` of the deployment."""
+    # before the app makes a consumer
     commit_cap.install()
     brokers = ";".join(f"kafka://{server.strip()}" for server in kafka.bootstrap.split(","))
     credentials = {} if not kafka.security else {"broker_credentials": _credentials(kafka.properties())}

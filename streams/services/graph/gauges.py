@@ -23,6 +23,7 @@ def observer(metrics: Metrics) -> Callable[[Sequence[Demand], int], None]:
 
     def observe(demands: Sequence[Demand], unsent: int) -> None:
         digests.set(unsent)
+        # every class, also without rows: a gauge that is never set keeps its last value
         for work_class in WorkClass:
             found = [demand for demand in demands if demand.work_class == work_class]
             ready.labels(work_class).set(sum(demand.ready for demand in found))

@@ -30,6 +30,8 @@ class Host:
 
     async def start(self, runtime: Runtime, on_failure: Callable[[BaseException], None]) -> None:
         """Connect, then follow the assignment; `on_failure` learns of what ends the service."""
+        # Made before anything is awaited: Faust may hand over its first event while we connect, and it has
+        # to wait.
         self._expect()
         shards = await self._stack.enter_async_context(running(runtime, self._feed))
         shards.failure.add_done_callback(
@@ -48,6 +50,7 @@ class Host:
 
     async def offer(self, record: Record, ack: Callable[[], Any]) -> None:
         """Hand over an event; waits until its shard has an owner and room."""
+        # shielded: one cancelled event must not cancel the future that all others wait for
         shards = await asyncio.shield(self._expect())
         await shards.offer(record.partition, record, ack)
 
@@ -64,6 +67,8 @@ class Host:
         self._is_rebalancing = True
         future = self._expect()
         if future.done():
+            # All shards and not only those that go: Faust tells the new assignment later, and a shard that
+            # stays is claimed again then.
             await future.result().close()
 
     async def _follow_assignment(self, shards: Shards) -> None:

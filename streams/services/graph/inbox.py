@@ -39,6 +39,7 @@ class Inbox:
 
     def rebase(self, next_off: int) -> None:
         """The store says what is next; what is pending stays where it fits."""
+        # After a lost connection what is here is still right: it need not be read again.
         if self._pending and self.next_off <= next_off <= self.end:
             self.advance(next_off)
             return
@@ -54,12 +55,14 @@ class Inbox:
 
     async def offer(self, record: Record, ack: Ack = no_ack) -> None:
         """Take a record that is next; waits for room. One applied before is acknowledged, others dropped."""
+        # Only who brings the next record waits: a duplicate or a gap is decided at once, without room.
         while len(self._pending) >= RECORDS_MAX and record.offset >= self.end and not self._is_closed:
             self._room.clear()
             await self._room.wait()
         if self._is_closed:
             return  # it comes again to the owner after this one
         if record.offset < self.next_off:
+            # it was applied by an owner before, Kafka was only not told
             ack()
         elif record.offset == self.end:
             self._pending.append((record, ack))
@@ -85,6 +88,7 @@ class Inbox:
         size = 0
         for record, _ in self._pending:
             size += len(record.value or b"")
+            # at least one record, however large it is
             if len(batch) == limit or (batch and size > BATCH_BYTES_MAX):
                 break
             batch.append(record)

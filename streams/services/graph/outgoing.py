@@ -57,6 +57,8 @@ def publication(item: WorkRow, message: Outgoing, signer: bytes) -> Publication:
         return _announcement(item, message)
     if isinstance(message, DeadLetter):
         return _letter(message)
+    # Only the sender's key orders anything; for other classes the partition is chosen (`claims`), the key
+    # is for people.
     key = (signer or item.affinity) if item.work_class == WorkClass.SENDER else item.tenant.encode()
     return Publication(
         topic=topics.WORK[WorkClass(item.work_class)],

@@ -43,6 +43,7 @@ class Owner:
         self._stopping = asyncio.Event()
         self._claimed = asyncio.Event()
         self._epoch = 0
+        # a sweep is wanted in the next turn
         self._is_due = False
         self._commands: deque[TenantControl] = deque()
         self._tail: tuple[int, float] | None = None  # where the events stand still, since when
@@ -60,6 +61,7 @@ class Owner:
 
     async def offer(self, record: Record, ack: Ack) -> None:
         """Take an event of the shard; waits until the shard is claimed and there is room."""
+        # before the claim nobody knows which offset is next
         await self._claimed.wait()
         await self.events.offer(record, ack)
 
@@ -77,6 +79,7 @@ class Owner:
         """Ask for the end of the log again when it stays away: no later record will show the loss."""
         end = self._around.feed.end(self._shard)
         now_s = self._around.clock.monotonic_s()
+        # Whatever moves, or has nothing more to come, is no loss.
         if not self._claimed.is_set() or len(self.events) or end is None or end <= self.events.end:
             self._tail = None
         elif self._tail is None or self._tail[0] != self.events.end:
@@ -116,6 +119,8 @@ class Owner:
             # Who lost the database for a while, or slept, takes nothing back from an owner that came since.
             async with store.begin(self._shard, self._epoch):
                 pass
+        # From here on nobody else writes this shard: the epoch of whoever had it before is no longer the
+        # last.
         claim = await store.claim(self._shard, self._around.owner, topics)
         self._epoch = claim.epoch
         self._applier.halted = set(claim.halted)
@@ -123,8 +128,11 @@ class Owner:
             await self._check(offset, topics[offset.topic])
             inbox = self.events if offset.topic == EVENTS else self.results
             inbox.rebase(offset.next_off)
+        # Memory is of an older epoch: what is claimed is read from the table again.
         self._dispatcher.reset()
         async with store.begin(self._shard, self._epoch) as tx:
+            # Claimed and perhaps never published: published again, as a worker that gets an item twice
+            # answers twice, and the second answer changes nothing.
             self._dispatcher.add(await tx.reclaim())
         await self._reader.restart()
         self._around.health("database", True, "")
@@ -143,6 +151,7 @@ class Owner:
         while not self._stopping.is_set():
             if not (self._is_due or self._commands or self.busy):
                 await self._wake.wait()
+            # Cleared before the turn, not after: what comes meanwhile wakes the next one.
             self._wake.clear()
             try:
                 await self._turn()
@@ -154,9 +163,12 @@ class Owner:
             self._around.changed()
 
     async def _turn(self) -> None:
+        # The order of a turn: gaps first, then operators, then results before facts, because a result frees
+        # credit and memory and a fact asks for more.
         await self._mend()
         while self._commands:
             self._dispatcher.add(await self._applier.resume(self._epoch, self._commands[0]))
+            # taken off when it was carried out: an error in between repeats it
             self._commands.popleft()
         await self._apply(self.results)
         await self._apply(self.events)
@@ -174,6 +186,7 @@ class Owner:
         self._is_due = False
         clock, workers = self._around.clock, self._around.market.workers
         async with self._around.store.begin(self._shard, self._epoch) as tx:
+            # Not before workers are known: at a start everybody would look dead.
             lost = await take_back(tx, clock.now_ms(), workers.ids()) if workers.is_known else []
             claimed = await self._claims.claim(tx, self._epoch, CLASSES)
         self._dispatcher.add(claimed)

@@ -30,6 +30,8 @@ def place_of(record: Record) -> Place:
 
 def tenant_of(record: Record) -> str:
     """The tenant that a record's key names, as far as it is text that the store can hold."""
+    # Postgres' text has no zero byte, and a key that is no name of a tenant still needs a row to be kept
+    # under.
     text = (record.key or b"").decode(errors="replace").replace("\0", "�")
     return text[:_TENANT_CHARS_MAX]
 
@@ -60,6 +62,7 @@ async def halt(tx: Transaction, record: Record, tenant: str, cause: Exception) -
     state = State()
     state.put(AlarmRow(tenant=tenant, kind=HALTED, subject=_identity(record), detail=error))
     await tx.write(state.changes())
+    # Halted, then held like those that follow: it is the first that `resume` applies.
     await tx.halt(tenant, record, error)
     await tx.hold(tenant, record)
 
@@ -75,4 +78,5 @@ def _letter(record: Record, tenant: str, defect: Undecodable) -> DeadLetter:
 
 
 def _identity(record: Record) -> bytes:
+    # by its place: the same record parked twice is one letter
     return hashlib.sha256(f"{record.topic}/{record.partition}/{record.offset}".encode()).digest()

@@ -33,6 +33,7 @@ def plan_of(record: Record, rules: Rules, halted: Collection[str]) -> Plan:
     try:
         decision, reads = _decision(record, tenant, rules)
     except Undecodable as defect:
+        # Also for a halted tenant: bytes that nobody can read will not become readable by waiting.
         return Plan(record=record, tenant=tenant, defect=defect)
     if tenant in halted:
         return Plan(record=record, tenant=tenant)
@@ -40,6 +41,7 @@ def plan_of(record: Record, rules: Rules, halted: Collection[str]) -> Plan:
 
 
 def _decision(record: Record, tenant: str, rules: Rules) -> tuple[Decision, tuple[Read, ...]]:
+    # `tenant_of` makes text of anything; a key that was changed by it is no tenant's.
     if not tenant or tenant.encode() != record.key:
         raise Undecodable("the key is not the name of a tenant")
     if record.topic == EVENTS:

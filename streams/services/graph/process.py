@@ -40,6 +40,7 @@ class Process:
         try:
             await self._host.start(runtime, self._fail)
         except Exception as error:
+            # told and not raised: whoever runs the app ends it, with this reason
             self._fail(error)
 
     async def stop(self) -> None:

@@ -25,6 +25,7 @@ class ResultsReader:
         """Read on from what the inbox expects."""
         await self.stop()
         self._failure = None
+        # from what is expected next, not from what was read last: a restart repairs a gap
         self._task = asyncio.create_task(self._read(self._inbox.end))
 
     async def stop(self) -> None:

@@ -91,6 +91,7 @@ class Session:
 
     async def decide_each(self, decisions: Sequence[Decision]) -> None:
         """Apply decisions one after the other, up to the first that raises; raises what it raises."""
+        # one by one, so that the decision that raises is known and the others before it stand
         if not await self.decide_all(decisions):
             for decision in decisions:
                 await self.decide(decision)

@@ -54,6 +54,8 @@ class Shards:
 
     def command(self, command: TenantControl) -> None:
         """Hand an operator's command to the owner of the tenant's shard, now or when it is here."""
+        # Kept although an owner is here: the shard may move, and its next owner must hear of it (a command
+        # that was carried out does nothing).
         self._waiting[command.tenant] = command
         shard = self._around.log.partition_of(EVENTS, command.tenant.encode())
         if shard in self._owners:
@@ -64,11 +66,13 @@ class Shards:
         await self.release([shard for shard in self._owners if shard not in shards])
         now_s = self._around.clock.monotonic_s()
         for shard in shards:
+            # fenced: not before its pause is over, or a new assignment has told otherwise
             if shard not in self._owners and self._fenced_s.get(shard, now_s) <= now_s:
                 self._start(shard)
 
     async def release(self, shards: Iterable[int]) -> None:
         """End these owners after the turn that each is in."""
+        # out of the table first: events that come now wait for the next owner
         ending = [self._owners.pop(shard) for shard in list(shards) if shard in self._owners]
         for owner, _ in ending:
             owner.stop()
@@ -98,6 +102,7 @@ class Shards:
 
     async def _sweep(self) -> None:
         around, workers = self._around, self._around.market.workers
+        # unknown is not dead: without a view nothing is called overdue by its worker
         live = workers.ids() if workers.is_known else set[str]()
         try:
             now_ms, standing = around.clock.now_ms(), workers.standing
@@ -114,6 +119,7 @@ class Shards:
         due |= {demand.shard for demand in demands if demand.overdue and workers.is_known}
         for shard, (owner, _) in self._owners.items():
             owner.audit()
+            # Only where there is something to do: an idle shard costs no query but this common one.
             if shard in due:
                 owner.sweep()
 
@@ -146,6 +152,7 @@ class Shards:
         if known is not None and known[1] is task:
             del self._owners[shard]
         error = None if task.cancelled() else task.exception()
+        # Somebody else has it: not an error of this process, which goes on with its other shards.
         if isinstance(error, Fenced):
             self._fenced_s[shard] = self._around.clock.monotonic_s() + FENCED_PAUSE_S
             _log.warning("shard has another owner", action="fenced", shard=shard, error=str(error))

@@ -47,6 +47,7 @@ async def put_off(tx: Transaction, items: Collection[WorkRow], now_ms: int) -> N
 
 async def refuse(tx: Transaction, item: WorkRow, error: Exception) -> None:
     """Fail an item for good: dependents learn the cause, and a dead letter goes out."""
+    # As if a worker had said so: one path for every failure.
     failed = _failed(item, type(error).__name__, str(error), "irrecoverable")
     session = Session(tx)
     await session.decide(lambda state: decide_result(state, item.tenant, failed, 0))
@@ -55,11 +56,13 @@ async def refuse(tx: Transaction, item: WorkRow, error: Exception) -> None:
 
 def _decision(row: WorkRow, error: str, now_ms: int) -> Callable[[State], None]:
     def decide(state: State) -> None:
+        # No worker has it: it is sent again, without a schedule of attempts.
         if row.work_class == WorkClass.PUBLISH:
             _again(state, row)
             return
         decide_result(state, row.tenant, _failed(row, error, "", "recoverable"), now_ms)
         found = state.get(WorkRow, row.tenant, row.id)
+        # The worker died, the item probably did not kill it: at once, but only a few times.
         if found is not None and found.state is WorkState.READY and found.uncomputable_counter <= _AT_ONCE:
             state.put(msgspec.structs.replace(found, not_before_ms=0))
 

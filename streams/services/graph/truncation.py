@@ -8,6 +8,8 @@ from streams.ports import Log, Offset
 
 def check(offset: Offset, shard: int, topic_id: str, bounds: tuple[int, int]) -> None:
     """Compare where the store stands with what the broker has; raises LogTruncated."""
+    # Three ways to lose records: another topic of this name, retention, a broker that forgot its end. To go
+    # on silently would skip a block.
     start, end = bounds
     if offset.topic_id != topic_id:
         raise truncated(offset.topic, shard, f"is another topic ({topic_id}) than the one read so far")

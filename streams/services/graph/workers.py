@@ -49,6 +49,7 @@ class WorkerView:
     async def _follow(self, log: Log) -> None:
         start, end = await log.bounds(CONTROL, 0)
         self._reading = Standing()  # and not on top of the last reading: a tombstone may be compacted away
+        # an empty log is read to its end already
         self._set_known(start >= end)
         async for record in log.read(CONTROL, 0, start):
             self.take(record, is_past=record.offset < end)
@@ -58,6 +59,7 @@ class WorkerView:
         """Apply one record of the log; what comes while it is followed is heard now, whatever its time."""
         key = (record.key or b"").decode(errors="replace")
         if record.value is None:
+            # a tombstone: a worker that stopped, or a word that was taken back
             is_gone = self._beats.pop(key.removeprefix("worker/"), None) is not None
             if self._hear(key, None) or is_gone:
                 self._on_change()
@@ -100,6 +102,7 @@ class WorkerView:
         age_s = max(self._clock.now_ms() - written_ms, 0) / 1000
         known = self._beats.get(beat.worker)
         self._beats[beat.worker] = (beat, self._clock.monotonic_s() - age_s)
+        # Only news wakes a sweep: beats come every three seconds from each worker.
         if known is None or _standing(known[0]) != _standing(beat):
             self._on_change()
 

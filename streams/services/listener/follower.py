@@ -81,8 +81,10 @@ class Window:
         self.tip = Known(number, block_hash, parent_hash)
         self._blocks.pop(block_hash, None)
         self._blocks[block_hash] = self.tip
+        # as readers choose: the highest, the first seen on a tie
         if self.best is None or number > self.best.number:
             self.best = self.tip
+        # in bulk and rarely: forgetting one at a time would search the whole window each time
         if len(self._blocks) > 2 * self._depth:
             self._forget(self.best.number)
 
@@ -123,6 +125,8 @@ async def next_blocks(chain: Chain, window: Window, start_block: int, depth_max:
     Raises: RpcError; Moved when the node changed its branch meanwhile; Behind; TooDeep.
     """
     head = await chain.head()
+    # Another listener was quicker, or the head went back to a block that the log has: stand there, tell
+    # nothing.
     if head.hash in window:
         window.add(head.number, head.hash, head.parent_hash)
         return []
@@ -131,6 +135,7 @@ async def next_blocks(chain: Chain, window: Window, start_block: int, depth_max:
     if head.number < window.lowest:
         raise Behind(f"the node stands at {head.number}, the log remembers from {window.lowest} on")
     branch = await _forward(chain, min(head.number, window.tip.number + 1), head)
+    # the log may have some of them already, from another listener
     while branch and branch[0].hash in window:
         known = branch.pop(0)
         window.add(known.number, known.hash, known.parent_hash)
@@ -174,8 +179,10 @@ async def _back_to_known(chain: Chain, window: Window, branch: list[Head], depth
     top = min(window.tip.number, branch[0].number)
     lowest = max(top - depth_max, window.lowest)
     while branch[0].parent_hash not in window:
+        # Before the next question: a node on a chain of its own would be walked back to its genesis.
         if branch[0].number <= lowest:
             raise _too_deep(top, depth_max)
+        # by hash: by number the node could answer from another branch meanwhile
         parent = await chain.block_by_hash(branch[0].parent_hash)
         if parent is None or parent.number + 1 != branch[0].number:
             raise Moved
@@ -185,6 +192,7 @@ async def _back_to_known(chain: Chain, window: Window, branch: list[Head], depth
 
 def fact_of(header: Head, chain_id: int, logs: Iterable[facts.Log], *, anchor: bool) -> facts.HostBlock:
     """The fact of a block with its logs, the same from every listener."""
+    # The order of logs is part of the bytes: every listener must publish the same fact.
     ordered = sorted(logs, key=lambda log: log.log_index)
     return facts.HostBlock(
         chain_id=chain_id,

@@ -122,9 +122,13 @@ class GatewayFollower:
         if not groups:
             return 0
         crashpoint("gateway.read")
+        # After reading and before publishing: logs of a branch that was left meanwhile must not get into a
+        # log.
         await self._require_branch()
         for reading, cursors in groups:
             for cursor in cursors:
+                # one after the other: a tenant's ranges are acknowledged in order, and a delivery error
+                # stops the step
                 await self._publish_next(cursor, reading)
         return int(any(reading.to.number < head.number for reading, _ in groups))
 
@@ -160,6 +164,7 @@ class GatewayFollower:
         pairs = zip(ends, blocks, strict=True)
         lost = (at for at, (end, block) in enumerate(pairs) if block is None or block.hash != end.hash)
         common = next(lost, len(ends))
+        # The node is behind our first range: that is not a reorganisation, and it may catch up.
         if not common and blocks[0] is None:
             raise Behind(
                 f"the gateway's node has not come to {ends[0].number}, where the log of {tenant} begins"
@@ -182,6 +187,7 @@ class GatewayFollower:
         return self._clock.monotonic_s() - cursor.read_s < AUDIT_S
 
     async def _start(self) -> End:
+        # ranges are open below: (from, to]
         number = max(0, self._gateway.start_block - 1)
         block = await self._chain.block(number)
         if block is None:
@@ -204,6 +210,7 @@ class GatewayFollower:
             found = await self._reader.of_block(header, together.get(header.hash))
             logs += ((_fact_log(header, log), self._router.route(log)) for log in found)
         to = End(last, headers[-1].hash, headers[-1].timestamp)
+        # Asked again after the logs: the node's branch may have changed while they were read.
         if (await self._block(last)).hash != to.hash:
             raise Moved
         return _Reading(lowest, to, tuple(logs))
@@ -225,6 +232,7 @@ class GatewayFollower:
             to = End(logs[-1].block_number, logs[-1].block_hash)
         is_full = to.number - cursor.at.number >= BLOCKS_MAX
         now_s = self._clock.monotonic_s()
+        # An empty range is worth a record only now and then: it moves the clock of drift and the position.
         if not logs and not is_full and now_s - cursor.published_s < QUIET_S:
             return
         await self._publish(cursor, to, tuple(logs))
@@ -254,6 +262,7 @@ class GatewayFollower:
         try:
             with self._busy.track_inprogress():
                 await self._publisher.publish(cursor.tenant, fact, event_id)
+        # Also a cancellation: the record may be in the log, so the position is read again.
         except BaseException as error:
             self._cursors.pop(cursor.tenant, None)  # what is in its log is unknown now
             if isinstance(error, Exception):  # not the end of the service

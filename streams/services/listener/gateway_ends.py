@@ -27,6 +27,7 @@ def fold(ranges: Iterable[GatewayRange]) -> list[End]:
     ends: list[End] = []
     for found in ranges:
         start, stop = End(found.from_block, found.from_hash), End(found.to_block, found.to_hash)
+        # the oldest range that was looked at: what lies below it is taken as given
         if not ends:
             ends.append(start)
         if _contradicts(ends, start):

@@ -39,6 +39,7 @@ class Router:
         try:
             event = events.decode_gateway_log(log.topics, log.data)
         except UndecodableLog:
+            # It decodes to nobody's tenant, but must not vanish: its log raises an alarm there.
             return (GATEWAY_TENANT,)
         if event is None:
             return ()
@@ -46,6 +47,8 @@ class Router:
             return (self._request(event),)
         if isinstance(event, _Answer):
             tenant = self._requests.get(event.zk_proof_id)
+            # Too much is harmless, a tenant without the request ignores the answer; too little would lose
+            # it.
             return self.everybody if tenant is None else (tenant,)
         if isinstance(event, _OfHandle):
             return (self._of_handle(event.handle),)

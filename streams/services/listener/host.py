@@ -58,6 +58,7 @@ class HostFollower:
         self._log = log
         self._host = host
         self._reader = LogReader(chain, contracts_of(host), BLOCKS_AT_ONCE)
+        # several times the deepest reorganisation, so that the common block is always in the window
         self._depth = max(_WINDOW_BLOCKS, 4 * host.reorg_depth_max)
         self._busy = metrics.busy
         self._blocks = metrics.counter("host_poller_blocks_processed").labels(host.id)
@@ -86,8 +87,10 @@ class HostFollower:
         together = await self._reader.of_blocks(headers)
         for header in headers:
             logs = await self._reader.of_block(header, together.get(header.hash))
+            # the first block of an empty log is the chain's anchor
             block = fact_of(header, host.id, logs, anchor=window.tip is None)
             crashpoint("listener.read")
+            # acknowledged before the next one: the log's order is the chain's
             await self._publish(block)
             window.add(block.number, block.hash, block.parent_hash)
         return len(headers)

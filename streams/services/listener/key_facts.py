@@ -54,8 +54,10 @@ async def announced(log: Log) -> list[Announcement]:
     for partition in range(await log.partitions(KEYSETS)):
         first, end = await log.bounds(KEYSETS, partition)
         async for record in log.read(KEYSETS, partition, first, end):
+            # the newest record of a key wins and stands at its own time, as after compaction
             records.pop(record.key or b"", None)
             records[record.key or b""] = record
+    # over partitions there is no order but the broker's time
     ordered = sorted(records.values(), key=lambda record: (record.timestamp_ms, record.offset))
     return [_decoder.decode(record.value) for record in ordered if record.value is not None]
 

@@ -31,6 +31,7 @@ class _Parts:
         """The whole fact and where it became whole, once this was the missing part."""
         bodies = self._bodies.setdefault(part.sha256, {})
         bodies.setdefault(part.index, part.body)
+        # where it became whole: readers count it at its last part
         self._last[part.sha256] = max(offset, self._last.get(part.sha256, -1))
         if len(bodies) < part.count:
             return None
@@ -53,6 +54,7 @@ async def newest_facts(
     stop = first if records_max is None else max(first, end - records_max)
     found: list[tuple[int, T]] = []
     parts, step = _Parts(), _CHUNK_RECORDS
+    # backwards from the end, in growing steps: what is wanted is near it, but not always
     while end > stop and len(found) < count:
         begin = max(stop, end - step)
         chunk = await _records(log, partition, begin, end, tenant.encode())

@@ -53,6 +53,7 @@ class Publisher:
             for index, record in enumerate(records):
                 if index == 1:
                     crashpoint(f"{self._name}.between_parts")
+                # each acknowledged before the next: an error stops here, with nothing behind it in the log
                 await self._append(tenant, record, described)
         crashpoint(f"{self._name}.acknowledged")
 

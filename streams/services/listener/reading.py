@@ -82,6 +82,7 @@ class LogReader:
                 page = await self._chain.logs_in_range(first, until, self._addresses)
             except BlockUnknown:
                 raise
+            # Some nodes refuse by count of logs, some by range: halving finds what this one takes.
             except (RpcRefused, TooMuch):
                 if not self._span.refuse(asked):
                     raise
@@ -117,6 +118,8 @@ class LogReader:
         Args: found: what a range said of it.
         Raises: BlockUnknown; WrongLogs while the node does not have what its header promises.
         """
+        # What a range said is believed when the bloom agrees; without a bloom every block is asked for by
+        # its hash.
         if found is not None and header.logs_bloom and not self._absent(header, found):
             _check_bloom(header, found)
             return found
@@ -154,6 +157,7 @@ class LogReader:
         return [address for address in claimed if address not in seen]
 
     async def _check_absent(self, header: Head, absent: Sequence[bytes]) -> None:
+        # A bloom may claim by accident what is not there: only the logs of all contracts can prove it.
         everybodys = await self._chain.logs_of_block(header.hash, ())
         missing = any(log.address in absent for log in everybodys)
         if missing or not bloom.explains(everybodys, header.logs_bloom):

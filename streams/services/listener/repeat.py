@@ -24,11 +24,13 @@ class Troubles:
 
     def __init__(self, health: Health) -> None:
         self._health = health
+        # both are told from the first word on: a dependency that nobody misses is healthy, not unknown
         self._of: dict[str, dict[str, str]] = {"kafka": {}, "blockchain": {}}
 
     def note(self, source: str, dependency: str, detail: str) -> None:
         """The source does without this dependency now, of all that it has."""
         self._of.setdefault(dependency, {})
+        # one trouble per source: the last one
         self.clear(source)
         self._of[dependency][source] = detail
         self._tell()
@@ -63,6 +65,7 @@ async def repeat(
             await runtime.idle(pause_s)
             pause_s = min(2 * pause_s, _WAIT_MAX_S)
             continue
+        # a step that went well: what fails next is another matter
         pause_s = _WAIT_FIRST_S
         troubles.clear(name)
         if not done:
@@ -100,6 +103,8 @@ def once_checked(node: Identified, chain_id: int, step: Step) -> Step:
             found = await node.chain_id()
             if found != chain_id:
                 raise ConfigurationError(f"the node for chain {chain_id} is on chain {found}")
+            # Once: a node behind this address does not change its chain, and every step would cost a
+            # question more.
             is_checked = True
         return await step()
 

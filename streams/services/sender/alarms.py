@@ -34,6 +34,7 @@ class Alarms:
         self._standing: dict[Alarm, str] = {}
         self._gauge = metrics.gauge(ALARM_GAUGE)
         self._raised = metrics.counter(ALARM_COUNTER)
+        # zeros from the start, so that a rule on an increase sees the first one
         for alarm in Alarm:
             self._gauge.labels(alarm).set(0)
 

@@ -21,6 +21,8 @@ class Answer(StrEnum):
     REFUSED = "refused"  # for a reason that is not in the table
 
 
+# Phrases of several clients. The special stands before the general: "replacement transaction underpriced"
+# contains "underpriced".
 ANSWERS: Final[tuple[tuple[str, Answer], ...]] = (
     ("already imported", Answer.TAKEN),
     ("already known", Answer.TAKEN),

@@ -20,6 +20,7 @@ async def broadcast(node: Node, call: StoredCall) -> tuple[Answer, str]:
     """
     try:
         await node.send_raw(call.signed.raw)
+    # some nodes execute before they take it: their text is judged like any other answer
     except ContractReverted as error:
         text = str(error)
     except RpcRefused as error:

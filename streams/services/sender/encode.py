@@ -34,6 +34,7 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def call_hash(self) -> bytes:
         """Identity of the call, whatever its nonce."""
+        # an address has 20 bytes, so the two cannot be mistaken for one another
         return keccak256(self.to + self.data)
 
 
@@ -59,6 +60,8 @@ class Encoder:
         if isinstance(call, RejectResponse):
             data = calls.reject_proof_response(call.zk_proof_id, call.extra_data)
         else:
+            # Deterministic (RFC 6979): the same vote gives the same call data, hence the same call hash
+            # after a restart.
             signature = sign_verification(self._signer, self._domain, _vote(call))
             data = calls.verify_proof_response(call.zk_proof_id, call.handles, signature, call.extra_data)
         return Target(VERIFY_PROOF, self._verification, data)

@@ -45,4 +45,5 @@ class FeePolicy(msgspec.Struct, frozen=True):
         return Fees(max_fee, min(max(TIP_WEI, least_tip), max_fee))
 
     def _more(self, fee: int) -> int:
+        # rounded up: nodes compare exactly, and 12.5 % of a small fee could otherwise be no raise at all
         return fee * (_PER_MILLE + self.raise_per_mille) // _PER_MILLE + 1

@@ -36,6 +36,8 @@ class Lease:
     async def held(self) -> AsyncGenerator[int]:
         """The epoch, valid until a write says Fenced; raises AddressTaken, StoreError, RpcError."""
         async with self._lock:
+            # under the lock: of many calls that come together, one takes the address and the others use its
+            # epoch
             epoch = self._epoch or await self._take()
             self._users += 1
         try:
@@ -43,6 +45,7 @@ class Lease:
         finally:
             async with self._lock:
                 self._users -= 1
+                # Let go as soon as nothing is in our hands: a second sender is not a spare, it is quick.
                 if not self._users:
                     await self._let_go()
 
@@ -56,6 +59,8 @@ class Lease:
         if epoch is None:
             raise AddressTaken
         try:
+            # Before any call of ours: what the holder before us signed goes first, under the nonces that it
+            # took.
             await self._recover(epoch)
         except BaseException:
             await self._store.release(self._address)

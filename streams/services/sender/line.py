@@ -106,11 +106,13 @@ class Line:
         rows = await self._store.from_nonce(self._signer.address, mined)
         if not rows:
             return
+        # The chain waits for a nonce that no row of ours has: nothing behind it can ever be mined.
         if rows[0].nonce > mined and await self._is_gap(mined):
             rows = [await self._fill(mined, epoch), *rows]
         head = await self._node.head()
         price = await self._node.gas_price()
         self._look_at_front(rows[0], head.number, at_s)
+        # in blocks and not in seconds: a chain that makes none is not helped by higher fees
         is_stuck = head.number - self._front.block >= self._patience
         answers = [(row, *await broadcast(self._node, row)) for row in rows]
         self._tell(answers)
@@ -119,6 +121,8 @@ class Line:
                 await self._give_gas(row, price, epoch)
                 continue
             is_left = is_stuck and (row is rows[0] or row.signed.max_fee < price)
+            # Outbid by our own earlier version means that fees must rise; outbid without one, somebody else
+            # signs here.
             is_low = answer is Answer.CHEAP or (answer is Answer.OUTBID and bool(row.earlier))
             if row.state is CallState.SIGNED and (is_left or is_low):
                 await self._replace(row, price, epoch)
@@ -126,6 +130,7 @@ class Line:
     async def _is_gap(self, nonce: int) -> bool:
         """Seen twice: a node may be behind the one that was asked before."""
         was_seen, self._gap = self._gap == nonce, -1
+        # the node has a transaction under it after all
         if await self._node.nonce(self._signer.address, "pending") != nonce:
             return False
         self._gap = nonce
@@ -134,6 +139,7 @@ class Line:
     async def _fill(self, nonce: int, epoch: int) -> StoredCall:
         """A transaction to ourselves that does nothing, so that those behind it can be mined."""
         address = self._signer.address
+        # the nonce in the data makes its call hash its own: the table takes each call once
         data = _FILLER_DATA + str(nonce).encode()
         gas = await self._gas(address, data) or _FILLER_GAS
         fees = self.policy.first(await self._node.gas_price())
@@ -210,6 +216,7 @@ class Line:
 
     async def _sign_anew(self, row: StoredCall, fees: Fees, epoch: int) -> None:
         signed = sign(self._signer, self._chain_id, row.nonce, row.gas, row.to, row.data, fees)
+        # stored before it is sent: after a crash both hashes are known, whichever was mined
         replaced = await self._store.replace(epoch, row, signed)
         _log.warning(
             "call replaced",

@@ -50,6 +50,7 @@ class Outside:
             ConfigurationError: the node is of another chain, or the schema lacks a migration.
             ForeignRelease: the gateway's contracts are of another release.
         """
+        # both are asked, so that the health report names all that is away
         has_table = await self._has_table()
         return await self._has_node() and has_table
 

@@ -101,6 +101,7 @@ class Sender:
         if not isinstance(work, SendWork):
             raise Undecodable(f"{type(work).__name__} is no work for a sender")
         crashpoint("sender.started")
+        # Before the lease: the same work gives the same bytes, whoever holds the address.
         target = self._encoder.target(work.call)
         with self._metrics.of(target.kind), inner("gateway transaction", "client") as notes:
             async with self._alone(target.call_hash) as turn:
@@ -122,6 +123,7 @@ class Sender:
     @contextlib.asynccontextmanager
     async def _alone(self, call_hash: bytes) -> AsyncGenerator[Turn]:
         """The call's turn. It may be in our hands twice, after its deadline or a rebalance: not at once."""
+        # weak: a lock lives as long as somebody is in it, and thousands of calls leave nothing behind
         lock = self._calls.setdefault(call_hash, asyncio.Lock())
         async with lock:
             with self._turns.next() as turn:
@@ -132,6 +134,7 @@ class Sender:
         patience = Patience(self._clock)
         while True:
             try:
+                # Taken anew for each try: between tries another sender may become the holder.
                 async with self._lease.held() as epoch:
                     return await self._fenced(work, target, epoch, turn)
             except (RpcRefused, NonceLost) as error:
@@ -148,11 +151,14 @@ class Sender:
                 return _Outcome(already=True)
             return await self._finish(work, call, target, epoch)
         except Fenced as error:
+            # Another sender took the address: its epoch is not ours, and the call is looked at again under
+            # a new one.
             self._lease.forget(epoch)
             raise AddressTaken from error
 
     async def _call(self, work: SendWork, target: Target, epoch: int, turn: Turn) -> StoredCall | None:
         """The call's row, its nonce taken in turn if it had none; None when the contract has it already."""
+        # The table first: a call that was ever signed keeps its nonce, and the contract is not even asked.
         call = await self._store.find(self._key.address, target.call_hash)
         if call is None:
             gas = await self._due(work, target)
@@ -161,6 +167,7 @@ class Sender:
             crashpoint("sender.decided")
             call = await self._commit(work, target, gas, epoch, turn)
             crashpoint("sender.committed")
+        # its nonce is taken, or none is needed: those behind may take theirs
         turn.end()
         return call
 
@@ -200,6 +207,8 @@ class Sender:
         await turn.come()
         async with self._nonce_lock:
             stored = await self._store.next_nonce(address)
+            # The larger of the two: the table knows what was never broadcast, the node what somebody else
+            # sent.
             nonce = max(stored, await self._node.nonce(address, "pending"))
             signed = sign(self._key, self._chain_id, nonce, gas, target.to, target.data, fees)
             call = StoredCall(
@@ -213,6 +222,7 @@ class Sender:
                 gas=gas,
                 signed=signed,
             )
+            # The one point of no return: from here on these bytes, and no other under this nonce, are sent.
             await self._store.insert(epoch, call)
         return call
 
@@ -220,6 +230,8 @@ class Sender:
         try:
             receipt = await self._watch.final(call, epoch, lambda: crashpoint("sender.broadcast"))
         except NonceLost:
+            # given up for this call, not for the item: it is decided again, and the contract says whether
+            # it is needed
             await self._store.settle(epoch, call, CallState.LOST, b"", 0)
             raise
         crashpoint("sender.receipt")
@@ -233,6 +245,8 @@ class Sender:
         crashpoint("sender.settled")
         if receipt.is_success:
             return _Outcome(receipt.transaction_hash, receipt.block_number)
+        # Mined and reverted, and would pass now: the estimate and the block saw different states, or gas
+        # ran out.
         if await self._due(work, target) is not None:
             await self._refusals.count(work, target, _why_failed(call, receipt))
         return _Outcome(already=True)
@@ -241,6 +255,7 @@ class Sender:
         """What was signed by whoever had the address before: repeat it, or note how it ended."""
         mined = await self._line.repeat()
         for call in await self._store.signed(self._key.address):
+            # only below the mined nonces can there be a receipt: one question less for each that waits
             receipt = await self._watch.receipt(call) if call.nonce < mined else None
             if receipt is not None and receipt.is_success and await self._watch.is_final(receipt):
                 end = receipt.transaction_hash, receipt.block_number

@@ -40,6 +40,7 @@ class Turns:
     def next(self) -> Generator[Turn]:
         """The turn behind all that are open."""
         self._open = [turn for turn in self._open if not turn.is_over]
+        # knows those before it and not all: it waits for nobody who came later
         turn = Turn(tuple(self._open))
         self._open.append(turn)
         try:

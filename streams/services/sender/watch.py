@@ -49,6 +49,8 @@ class Watch:
         watched = Watched(call, self._clock.monotonic_s())
         while True:
             receipt = await self.receipt(watched.call)
+            # Not the first receipt counts but one that is below enough blocks: until then a reorganisation
+            # may take it.
             if receipt is not None and await self.is_final(receipt):
                 self._line.leave()
                 return receipt
@@ -60,6 +62,7 @@ class Watch:
 
     async def receipt(self, call: StoredCall) -> Receipt | None:
         """Receipt of any version of a call."""
+        # any version may be the one that was mined, also one that was replaced
         for transaction_hash in call.hashes:
             found = await self._node.receipt(transaction_hash)
             if found is not None:
@@ -71,6 +74,7 @@ class Watch:
         head = await self._node.head()
         if head.number < receipt.block_number + self._confirmations:
             return False
+        # the receipt may be of a branch that is gone
         block = await self._node.block(receipt.block_number)
         return block is not None and block.hash == receipt.block_hash
 

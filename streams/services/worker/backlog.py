@@ -58,8 +58,10 @@ class Backlog:
     def find(self, work: SquashWork) -> Squash | None:
         """What an earlier attempt at the same ciphertext made."""
         kept = self._kept.get(_name(work))
+        # other bytes under the same handle would be uploaded under a digest that is not theirs
         if kept is None or kept.squash.work.ciphertext != work.ciphertext:
             return None
+        # the new attempt's number goes into the result
         return msgspec.structs.replace(kept.squash, work=work)
 
     def drop(self, squash: Squash) -> None:

@@ -27,6 +27,7 @@ class Outbox:
     def post(self, run: frames.Run) -> None:
         """Send that item with whatever else is posted before the loop turns."""
         if not self._waiting:
+            # after everything that is ready now has posted: no timer, so a lone item waits for nobody
             asyncio.get_running_loop().call_soon(self._flush)
         self._waiting.append(run)
 

@@ -103,9 +103,11 @@ def serve(sock: socket.socket, jobs: Jobs, threads: int, policy: Policy = Policy
             openers.submit(_answer, jobs, request, line)
             continue
         if policy is Policy.PARALLEL:  # there is a thread for each
+            # Told in one frame: each item's time limit runs from its turn, not from its place in a queue.
             line.send(frames.Begun(tuple(run.number for run in request.runs)))
         for run in request.runs:
             runners.submit(_run, jobs, run, line, policy)
+    # Not `sys.exit`: it would wait for threads that are in the middle of native code.
     os._exit(0)
 
 
@@ -154,6 +156,7 @@ def _broken(number: int, error: BaseException) -> frames.Broken:
 def die_with_parent(parent: int) -> None:
     """The kernel kills this process when that parent ends, even in the middle of native code."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # the parent may have died before the line above: then no signal will ever come
     if os.getppid() != parent:
         os._exit(0)
 

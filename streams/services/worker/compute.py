@@ -26,17 +26,20 @@ class ComputeExecutor:
         """Publish the outputs, in several records if they are many or slow."""
         if not isinstance(work, ComputeWork):
             raise Undecodable(f"a tfhe-worker was given {type(work).__name__}")
+        # before the keys: work for a chain that is not ours should not wait for them
         for handle in work.outputs:
             self._guard.check_handle(handle)
         await self._keys.wait(work.key_id)
         outputs = Outputs()
         running = asyncio.create_task(self._pool.execute(work, _once(outputs)))
+        # also after a failure: `flushed` ends, and the error is raised by the await below
         running.add_done_callback(lambda _: outputs.put_nowait(None))
         try:
             async for group in flushed(outputs):
                 await emit(self._result(work, group))
             await running
         finally:
+            # the item was cancelled, or publishing failed: the child's answer is no longer wanted
             running.cancel()
 
     def _result(self, work: ComputeWork, group: tuple[Ciphertext, ...]) -> Computed:

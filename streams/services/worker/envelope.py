@@ -12,6 +12,7 @@ _PASSED_ON: Final = frozenset({headers.TRACESTATE, headers.REPLAY})
 
 def event_id(result: Result) -> str:
     """Identity of a result: the same whenever the same worker class finds the same out in that attempt."""
+    # Without the worker's name: two workers that find the same out tell one event, as its headers say.
     parts = [result.item, str(result.attempt), type(result).__name__]
     if isinstance(result, Computed | Proven):
         parts += [ciphertext.handle.hex() for ciphertext in result.ciphertexts]

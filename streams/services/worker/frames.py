@@ -145,6 +145,7 @@ _encoder = msgspec.msgpack.Encoder(enc_hook=str)  # the only foreign type is Pat
 def frame(message: Request | Reply) -> bytes:
     """A message with its length before it."""
     body = _encoder.encode(message)
+    # refused by the sender already: the other side would have to close the pair
     if len(body) > FRAME_BYTES_MAX:
         raise Undecodable(f"a frame of {len(body)} bytes, {FRAME_BYTES_MAX} are allowed")
     return len(body).to_bytes(_LENGTH_BYTES, "big") + body
@@ -177,6 +178,7 @@ def _receive(sock: socket.socket, size_bytes: int) -> bytes | None:
     parts = bytearray()
     while len(parts) < size_bytes:
         try:
+            # in pieces: one large receive would allocate all of it before the first byte is there
             part = sock.recv(min(size_bytes - len(parts), 1 << 20))
         except ConnectionError:
             return None

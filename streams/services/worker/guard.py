@@ -24,6 +24,7 @@ class Guard:
 
     def check_chain(self, chain_id: int) -> None:
         """Raises Recoverable when nothing may be computed for this chain."""
+        # no chains configured: a worker that computes for whatever its topic brings
         if self._chains and chain_id not in self._chains:
             raise Recoverable(f"chain {chain_id} is not configured")
         if self._is_clear and chain_id not in self._devnet_chains:

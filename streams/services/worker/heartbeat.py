@@ -44,11 +44,13 @@ class Heartbeat:
                 await self.look()
                 await self._clock.sleep(_LOOK_S)
         finally:
+            # While being cancelled: without the tombstone the graph would send items for another 15 s.
             await asyncio.shield(self._farewell())
 
     async def look(self) -> None:
         """Beat if it is time to, or if there is news."""
         beat = self._describe(self._clock.now_ms())
+        # the time is in every beat and no news
         is_news = self._said is None or msgspec.structs.replace(beat, at_ms=self._said.at_ms) != self._said
         if is_news or self._clock.monotonic_s() - self._said_at_s >= BEAT_S:
             await self._say(beat)

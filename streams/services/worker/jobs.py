@@ -82,6 +82,7 @@ class _KeyJobs(Generic[_Suite]):
 
     def _open(self, key_id: bytes) -> _Suite:
         suite = self._opener(self._engine, KeyFiles(_place(self._places, key_id)), self._threads)
+        # measured after each opening: the parent scales time limits to this machine
         self.lookup_s = suite.lookup_s()
         return suite
 
@@ -167,6 +168,7 @@ class ProofJobs:
         if not isinstance(work, ProofWork):
             raise Undecodable("not an encrypted input")
         raw = work.ciphertext_with_proof
+        # here too: what users send is checked where it is opened
         check_size(raw)
         blob = blob_hash(raw)
         with self._suites.use((work.key_id, work.crs_id)) as suite:

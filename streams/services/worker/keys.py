@@ -90,6 +90,7 @@ class Keys:
         while True:
             try:
                 await self._follow_all()
+            # only the broker's errors: a Fatal in the same group ends the worker
             except* BrokerError as group:
                 _log.warning("keysets are away", action="keysets_away", reason=str(group.exceptions[0]))
             await self._clock.sleep(_BACKOFF_S[1])
@@ -119,11 +120,13 @@ class Keys:
         if not self._is_wanted(announcement):
             return False
         identity = identity_of(announcement)
+        # in the order of the log: the last one told is the one that new items will name
         self._newest[type(announcement)] = identity
         return not self._event(identity).is_set() and identity not in self._away
 
     async def _have(self, announcement: Announcement) -> None:
         identity = identity_of(announcement)
+        # marks it as being tried: a second announcement of the same key starts no second download
         self._away[identity] = "not looked for yet"
         try:
             await self._open_at_last(announcement, identity)
@@ -193,6 +196,7 @@ class Keys:
         return True
 
     async def _open(self, announcement: Announcement, place: Path) -> None:
+        # Not before the log was read to its end: older key sets would be loaded at once and closed again.
         await self._is_read.wait()
         identity = identity_of(announcement)
         at_once = self._newest[type(announcement)] == identity

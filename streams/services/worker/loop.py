@@ -75,6 +75,7 @@ class WorkerLoop:
         async with asyncio.TaskGroup() as group:
             async for item in self._source.items():
                 self._metrics.found.inc()
+                # side by side: the source hands out as many as there are slots
                 group.create_task(self._handle(item))
 
     async def _handle(self, item: Work) -> None:
@@ -85,6 +86,7 @@ class WorkerLoop:
             self._metrics.busy.track_inprogress(),
         ):
             await self._process(record)
+        # Last: every result of the item is acknowledged. A crash before it brings the item again.
         item.done()
 
     async def _process(self, record: Record) -> None:
@@ -110,6 +112,7 @@ class WorkerLoop:
     async def _refuse(self, record: Record, body: bytes, error: CipherstreamError) -> None:
         _log.error("unusable record", action="work_refused", error=str(error))
         self._metrics.errors.inc()
+        # The letter first: with only the failure told, nobody could look at the record any more.
         await self._results.bury(record, error)
         known = _known(record, body)
         if known is not None and isinstance(error, Undecodable):
@@ -126,6 +129,7 @@ class WorkerLoop:
         try:
             with self._metrics.latency.time(), work_span(self._tracing, record, work, self._worker):
                 await self._executor.execute(work, emit)
+        # not the item's failure: the process ends, and the item comes to another worker
         except Fatal:
             raise
         except CipherstreamError as error:

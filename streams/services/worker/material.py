@@ -59,4 +59,5 @@ class Material:
 def _link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):  # another worker was first
+        # A link and no copy: the two stores have their own layouts, and a key set has half a gigabyte.
         os.link(source, target)

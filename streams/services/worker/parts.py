@@ -32,6 +32,7 @@ def split(ciphertexts: Sequence[Ciphertext], handles: int = 0) -> Iterator[tuple
             group, used = [], 0
         group.append(ciphertext)
         used += size_bytes
+    # a verdict without ciphertexts still needs its record
     if group or not ciphertexts:
         yield tuple(group)
 

@@ -47,6 +47,8 @@ class Gate:
         self._alone += alone
         try:
             async with self._changed:
+                # A suspect waits until nobody is inside; nobody enters while a suspect waits or runs, or it
+                # would never come.
                 await self._changed.wait_for(lambda: not self._inside if alone else not self._alone)
                 self._inside += 1
             try:
@@ -121,6 +123,7 @@ class Pool:
             except ChildLost as lost:
                 if lost.blame is Blame.GUILTY:
                     raise WorkerCrashed(f"the child that computed this: {lost}") from lost
+                # alone from now on: if the child dies again, it is known by whom
                 alone = alone or lost.blame is Blame.SUSPECT
         self._deaths = 0
         return _checked(answer)
@@ -161,6 +164,7 @@ class Pool:
 
     async def _live(self, child: Child) -> None:
         await child.ready(START_TIMEOUT_S)
+        # a new child is not up before it knows what the old one knew
         for identity in tuple(self._opens):
             await self._ask_open(child, identity)
         self._rise(child)
@@ -180,6 +184,7 @@ class Pool:
         # Whoever waits for a child learns why there will be none.
         if self._up is not None and not self._up.done():
             self._up.set_exception(error)
+            # asked for, so that nobody waiting is no warning
             self._up.exception()
 
     async def _living(self) -> Child:

@@ -125,6 +125,8 @@ class Child:
         needs = (key_id, crs_id)
         if needs not in self._preparing:
             asked = self.ask(lambda number: frames.Prepare(number, *needs), timeout_s)
+            # One request for all that wait: a key set is loaded once, however many items name it at the
+            # same moment.
             self._preparing[needs] = _Preparation(asyncio.create_task(asked))
             self._preparing[needs].answer.add_done_callback(lambda done: self._prepared(needs, done))
         shared = self._preparing[needs]
@@ -132,6 +134,7 @@ class Child:
         try:
             return await asyncio.shield(shared.answer)
         except ChildLost as lost:
+            # a guilt that several share is a suspicion of each
             is_shared = shared.items > 1 and lost.blame is Blame.GUILTY
             raise ChildLost(str(lost), Blame.SUSPECT if is_shared else lost.blame) from lost
 
@@ -141,6 +144,7 @@ class Child:
         Its time runs from its turn; until then it waits for as long as those before it may take.
         """
         self._require_alive()
+        # All that were before it may use their whole time; only then is the child stuck.
         patience_s = BEGIN_TIMEOUT_S + sum(question.limit_s for question in self._questions.values())
         with self._question(limit_s, on_output) as (number, question):
             self._outbox.post(frames.Run(number, work))
@@ -150,6 +154,7 @@ class Child:
 
     def kill(self, reason: str) -> None:
         """End it now."""
+        # the first reason is the true one: what follows are its effects
         self._reason = self._reason or reason
         # Not Process.kill: that reaps a child that is just dead, and its exit code is lost.
         if self._process.returncode is None:
@@ -177,6 +182,7 @@ class Child:
         self._numbers += 1
         number, answer = self._numbers, asyncio.get_running_loop().create_future()
         self._questions[number] = question = _Question(answer, on_output, limit_s, asyncio.Event())
+        # an answer ends the waiting for a turn as well: the child may refuse without ever beginning
         answer.add_done_callback(lambda _: question.begun.set())
         try:
             yield number, question
@@ -186,6 +192,7 @@ class Child:
     async def _answered(self, number: int, question: _Question) -> frames.Final_:
         await asyncio.wait({question.answer}, timeout=question.limit_s)
         if not question.answer.done():
+            # before the kill: whoever buries the child asks who it was
             self._guilty = number
             self.kill(f"no answer within {question.limit_s:g} s")
         return await question.answer
@@ -249,6 +256,7 @@ class Child:
         self.kill("")  # a child that closed its end is of no use
         code = await self._process.wait()
         self._reason = self._reason or f"it ended with {_exit_text(code)}"
+        # the first task is this one: it is burying
         for task in self._tasks[1:]:
             task.cancel()
         if self._writer is not None:
@@ -286,6 +294,7 @@ async def start_child(
 ) -> Child:
     """Start a child with its end of a socket pair."""
     ours, theirs = socket.socketpair()
+    # closed here after the child has its copy: otherwise its end would never be seen
     with theirs:
         ending = ("--fd", str(theirs.fileno()), "--parent", str(os.getpid()))
         process = await asyncio.create_subprocess_exec(

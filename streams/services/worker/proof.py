@@ -30,6 +30,8 @@ class ProofExecutor:
         """Publish the verdict. Whatever says nothing about the input raises Recoverable."""
         if not isinstance(work, ProofWork):
             raise Undecodable(f"a zkproof-worker was given {type(work).__name__}")
+        # outside of the try: a chain that is not configured is our matter, never a rejection of the user's
+        # input
         self._guard.check_chain(work.chain_id)
         try:
             check_size(work.ciphertext_with_proof)

@@ -41,6 +41,8 @@ class Results:
 
     async def _append(self, topic: str, key: bytes, value: bytes, headers: Headers) -> None:
         tries = 0
+        # For ever: without this record the item's offset cannot go, and the item would be computed again
+        # elsewhere.
         while True:
             try:
                 await self._to.append(topic, key=key, value=value, headers=headers)

@@ -234,7 +234,9 @@ class _Worker:
                     group.create_task(self._stop_source()),
                     *(group.create_task(run()) for run in self._beside),
                 ]
+                # ends when the source is stopped and everything in hand is answered
                 await self._loop.run()
+                # only now: until the last result the child, its keys and the heartbeat are needed
                 for task in beside:
                     task.cancel()
         finally:

@@ -94,6 +94,7 @@ class Shelf(Generic[_Key, _Suite]):
         entry = self._taken(key)
         if entry is None:
             with self._opening:
+                # asked again: whoever held the lock may have opened the same one
                 entry = self._taken(key) or self._opened(key)
         try:
             yield entry.suite
@@ -136,6 +137,7 @@ class Shelf(Generic[_Key, _Suite]):
         self._make_room()
         before, peak = self._memory.resident(), self._memory.peak()
         suite = self._open_suite(key)
+        # The peak while opening counts, not what is left afterwards: it is what has to fit next time.
         top = max(self._memory.resident(), self._memory.peak() if self._memory.peak() > peak else 0)
         self._cost_bytes = max(self._cost_bytes, top - before)
         with self._changed:
@@ -160,6 +162,7 @@ class Shelf(Generic[_Key, _Suite]):
     def _close_one(self) -> None:
         idle = next((key for key, entry in self._entries.items() if not entry.users), None)
         if idle is None:
+            # Seen by `_taken`: later comers wait, so that the suites in use become free at all.
             self._is_room_wanted = True
             self._changed.wait()
             return

@@ -78,15 +78,19 @@ class SquashExecutor:
             except BlobError as error:
                 _log.warning("still not uploaded", action="resubmission_failed", error=str(error))
                 continue
+            # both objects are there: told first, forgotten afterwards
             await kept.emit(self._result(kept.squash))
             self._backlog.drop(kept.squash)
 
     async def _publish(self, work: SquashWork, emit: Emit) -> None:
         self._guard.check_handle(work.ciphertext.handle)
+        # An attempt that comes back after a failed upload squashes nothing again: that is seconds of all
+        # cores.
         squash = self._backlog.find(work) or await self._squashed(work)
         try:
             await self._upload(squash)
         except BlobError:
+            # with this attempt's `emit`: a later success answers it, before the next attempt is due
             self._backlog.keep(squash, emit)
             raise
         self._backlog.drop(squash)

@@ -53,6 +53,7 @@ class Uploads:
         """Return when both are there under that attestation; raises BlobError."""
         handle, context = attestation.statement.handle, attestation.statement.context_id
         metadata = {METADATA_KEY: to_metadata(attestation)} | about
+        # Side by side: neither waits for the other; the result is told when both are there.
         await asyncio.gather(
             self._put(self._buckets.ct64, object_key_ct64(handle, context), ct64, metadata),
             self._put(self._buckets.ct128, object_key_ct128(handle, context), ct128, metadata),
@@ -76,5 +77,7 @@ class Uploads:
             if await self._blobs.put_new(bucket, key, body, metadata):
                 return
             stored = await self._blobs.head(bucket, key)  # another one was quicker
+        # An object of another attestation (a signer that changed, other bytes): ours has to be the one that
+        # is read.
         if stored is None or stored.get(METADATA_KEY) != metadata[METADATA_KEY]:
             await self._blobs.put(bucket, key, body, metadata)
