@@ -33,9 +33,13 @@ app = typer.Typer(
 )
 
 
+# The order in which a file is looked for (`streams.settings.settings_file`).
+_SETTINGS_FILES = "$CIPHERSTREAM_CONFIG, ./cipherstream.toml, .cipherstream/devnet.toml"
+
+
 @app.callback()
 def settings_of_all(
-    config: Annotated[Path | None, typer.Option(help="Settings file.", show_default="see README")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file.", show_default=_SETTINGS_FILES)] = None,
 ) -> None:
     """Choose the settings file, for child processes and the Faust app too."""
     logs.configure_for_people()

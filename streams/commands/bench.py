@@ -15,6 +15,7 @@ import typer
 from streams.commands import output, several
 from streams.commands.bootstraps import bootstraps
 from streams.commands.catch_up import catch_up
+from streams.commands.chained_group import ChainedGroup
 from streams.commands.devnet import JsonOption
 from streams.domain.errors import ConfigurationError
 from streams.domain.operations import FheType
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
     from streams.fhe.radix.counts import Row
     from streams.fhe.wave.measure import Measurement
 
-app = typer.Typer(help="Measurements.", no_args_is_help=True, cls=several.Several)
+app = typer.Typer(
+    help="Measurements; several names on one line are measured one after the other.",
+    no_args_is_help=True,
+    cls=ChainedGroup,
+)
 
 _LINE = "{:22} {:>4}  {:9}  {:10}  {:>8}  {:>5}  {:>5}"
 _TRANSFERS_LINE: Final = "{:>9} {:>9} {:>12} {:>7} {:>9} {:>8} {:>6} {:>15}"

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from streams.commands.devnet import DEFAULT_STATE, StateOption
+from streams.devnet.demo.plan import KILLABLE, MAIN_JOB, Stage
 from streams.fhe.keyset import EngineName
 
 _INTERRUPTED: Final = 130  # as a shell says it
@@ -15,9 +16,13 @@ _INTERRUPTED: Final = 130  # as a shell says it
 def demo(
     transfers: Annotated[int, typer.Option(help="Honest transfers.")] = 5,
     engine: Annotated[EngineName, typer.Option(help="What computes.")] = "tfhe-rs",
-    until: Annotated[str | None, typer.Option(help="Last stage to do.", show_default="all")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(help=f"Last stage to do: {', '.join(Stage)}.", show_default=MAIN_JOB),
+    ] = None,
     kill: Annotated[
-        list[str] | None, typer.Option(help="Kill this service once while busy; repeatable.")
+        list[str] | None,
+        typer.Option(help=f"Kill this service once while busy: {', '.join(KILLABLE)}; repeatable."),
     ] = None,
     coprocessors: Annotated[int, typer.Option(min=1, help="How many, on one broker and one gateway.")] = 1,
     fault: Annotated[
@@ -33,20 +38,20 @@ def demo(
     """
     from rich.console import Console
 
-    from streams.devnet.demo import plan, run, several
+    from streams.devnet.demo import plan, run, several_coprocessors
     from streams.domain.errors import ConfigurationError
 
     if coprocessors > 1 or fault:
         if until or kill:
             raise ConfigurationError("--until and --kill are for one coprocessor")
-        many = several.make(
+        many = several_coprocessors.make(
             state_dir=state, coprocessors=coprocessors, engine=engine, chosen=tuple(fault or ()), keep=keep
         )
-        raise typer.Exit(_end(several.run(many, Console())))
+        raise typer.Exit(_end(several_coprocessors.run(many, Console())))
     try:
-        goal = plan.Stage(until) if until else None
+        goal = Stage(until) if until else None
     except ValueError:
-        raise ConfigurationError(f"there is no stage {until}; stages: {', '.join(plan.Stage)}") from None
+        raise ConfigurationError(f"there is no stage {until}; stages: {', '.join(Stage)}") from None
     chosen = plan.make(
         state_dir=state, transfers=transfers, engine=engine, until=goal, kills=tuple(kill or ()), keep=keep
     )

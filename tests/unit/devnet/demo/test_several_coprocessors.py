@@ -8,7 +8,7 @@ import pytest
 
 from streams.devnet import operators, postgres, up
 from streams.devnet.contracts import Deployment
-from streams.devnet.demo import several
+from streams.devnet.demo import several_coprocessors
 from streams.devnet.demo.faults import ACTIONS, Fault
 from streams.devnet.object_store import Credentials
 from streams.devnet.stack import Stack
@@ -19,7 +19,7 @@ from streams.settings import load_settings
 URL = "postgresql://me:secret@127.0.0.1:5433/cipherstream"
 
 
-def make(**changes: Any) -> several.SeveralPlan:
+def make(**changes: Any) -> several_coprocessors.SeveralPlan:
     asked: dict[str, Any] = {
         "state_dir": Path(".cipherstream"),
         "coprocessors": 3,
@@ -27,7 +27,7 @@ def make(**changes: Any) -> several.SeveralPlan:
         "chosen": (),
         "keep": False,
     }
-    return several.make(**(asked | changes))
+    return several_coprocessors.make(**(asked | changes))
 
 
 @pytest.fixture

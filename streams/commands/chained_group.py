@@ -6,7 +6,7 @@ from typing import Any
 from typer.core import TyperGroup
 
 
-class Several(TyperGroup):
+class ChainedGroup(TyperGroup):
     """Runs what is named, one after the other, under the group's one context.
 
     A word that is a command's name begins that command; so a value that is one is written `--option=value`.

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from streams.commands.several import Several, split
+from streams.commands.chained_group import ChainedGroup, split
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_words_are_cut_at_names(words: list[str], parts: list[list[str]]) -> Non
 
 
 def group() -> typer.Typer:
-    app = typer.Typer(cls=Several)
+    app = typer.Typer(cls=ChainedGroup)
 
     @app.callback()
     def begin(context: typer.Context, name: str = "n") -> None:
