@@ -168,7 +168,11 @@ class KeyStore:
             return None
         # Refused and not overwritten: workers of that release may have these files open.
         if manifest.release != RELEASES[manifest.engine]:
-            raise KeyMaterialError(f"{folder} is of {manifest.release}, this is {RELEASES[manifest.engine]}")
+            ours = RELEASES[manifest.engine]
+            raise KeyMaterialError(
+                f"{folder} is of {manifest.release}, this is {ours}; delete it where no "
+                "other release uses it, it is derived again"
+            )
         return KeyFiles(folder)
 
     def derive(self, digest: bytes) -> KeyFiles:
@@ -248,7 +252,9 @@ def manifest_of(folder: Path, kind: type[_M]) -> _M | None:
     except FileNotFoundError:
         return None
     except msgspec.MsgspecError as error:
-        raise KeyMaterialError(f"the manifest in {folder} does not decode") from error
+        raise KeyMaterialError(
+            f"the manifest in {folder} does not decode; delete the folder, it is derived again"
+        ) from error
 
 
 def seal(folder: Path, manifest: msgspec.Struct) -> None:

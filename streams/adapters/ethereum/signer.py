@@ -93,7 +93,9 @@ def load_signer(settings: KeyFileSettings, variable: str) -> Signer:
     try:
         secret = bytes.fromhex(text.removeprefix("0x"))
     except ValueError:  # without the cause, which might quote the key
-        raise ConfigurationError(f"{variable}: a private key is 64 hexadecimal digits") from None
+        secret = b""
+    if len(secret) != SECRET_BYTES:  # here, since only here the variable is known
+        raise ConfigurationError(f"{variable}: a private key is 64 hexadecimal digits")
     return Signer(secret)
 
 

@@ -73,7 +73,9 @@ def apply(
     planned = tuple(change for change in changes if change.kind in APPLICABLE)
     growing = [change.topic for change in planned if change.kind is ChangeKind.GROW]
     if growing and not allow_repartition:
-        raise ConfigurationError(f"more partitions move keys; allow it for {', '.join(growing)}")
+        raise ConfigurationError(
+            f"more partitions move keys; allow it for {', '.join(growing)} by --allow-repartition"
+        )
     brokers = len(admin.list_topics(timeout=REQUEST_TIMEOUT_S).brokers)
     replication = min(declared.defaults.replication, brokers)
     created = [change.topic for change in planned if change.kind is ChangeKind.CREATE]

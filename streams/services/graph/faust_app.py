@@ -132,4 +132,4 @@ def _credentials(security: Mapping[str, str]) -> Any:
         )
     if protocol in AUTH_PROTOCOLS_SSL:
         return faust.SSLCredentials(context=context)
-    raise ConfigurationError(f"kafka.security: {protocol} needs no other property")
+    raise ConfigurationError(f"kafka.security: {protocol} takes no other property; set security.protocol")

@@ -102,7 +102,9 @@ def once_checked(node: Identified, chain_id: int, step: Step) -> Step:
         if not is_checked:
             found = await node.chain_id()
             if found != chain_id:
-                raise ConfigurationError(f"the node for chain {chain_id} is on chain {found}")
+                raise ConfigurationError(
+                    f"the node for chain {chain_id} is on chain {found}: set its http_url"
+                )
             # Once: a node behind this address does not change its chain, and every step would cost a
             # question more.
             is_checked = True

@@ -71,7 +71,10 @@ class Outside:
         try:
             found = await self._node.chain_id()
             if found != self._gateway.chain_id:
-                raise ConfigurationError(f"gateway.http_url is a node of chain {found}")
+                raise ConfigurationError(
+                    f"gateway.http_url is a node of chain {found}, "
+                    f"gateway.chain_id is {self._gateway.chain_id}"
+                )
             await require_spoken(self._node, self._gateway)
         except RpcError as error:
             return self._tell("blockchain", error)

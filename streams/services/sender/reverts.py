@@ -55,7 +55,10 @@ class Refusals:
             case Reaction.DONE:
                 _tell_opposite(work, name)
             case Reaction.FATAL:
-                raise ConfigurationError(f"the gateway does not know our keys: {refusal}") from refusal
+                raise ConfigurationError(
+                    f"the gateway does not know our keys: {refusal}; have them registered, "
+                    "or set private_key_file of [sender] and [signer]"
+                ) from refusal
             case Reaction.RETRY_UNLIMITED:
                 raise CallRefused(str(refusal)) from refusal
             case Reaction.RETRY_LIMITED:

@@ -26,7 +26,7 @@ class Guard:
         """Raises Recoverable when nothing may be computed for this chain."""
         # no chains configured: a worker that computes for whatever its topic brings
         if self._chains and chain_id not in self._chains:
-            raise Recoverable(f"chain {chain_id} is not configured")
+            raise Recoverable(f"chain {chain_id} is not configured: add its [[host_chain]] to this worker")
         if self._is_clear and chain_id not in self._devnet_chains:
             raise Recoverable(f"the engine is clear, and chain {chain_id} is not listed under [devnet]")
 

@@ -190,7 +190,7 @@ class Keys:
         if announcement.engine != self._engine:
             raise ConfigurationError(
                 f"key set {announcement.key_id.hex()} is of the engine {announcement.engine},"
-                f" this worker's is {self._engine}"
+                f" this worker's is {self._engine}: set [engine] name"
             )
         _check_release(announcement)
         return True
@@ -224,7 +224,8 @@ def _check_release(announcement: KeySetAnnouncement) -> None:
     ours = RELEASES.get(announcement.engine)
     if announcement.release != ours:
         raise ConfigurationError(
-            f"key set {announcement.key_id.hex()} is of the release {announcement.release}, this is {ours}"
+            f"key set {announcement.key_id.hex()} is of the release {announcement.release}, this is {ours}:"
+            " run the version that speaks it"
         )
 
 

@@ -182,7 +182,9 @@ async def test_another_release_is_fatal_and_both_are_named(bench: Bench) -> None
         await keys_of(bench, Recorded()).run()
     (error,) = leaves(caught.value)
     assert isinstance(error, ConfigurationError)
-    assert str(error) == "key set 01 is of the release clear 0, this is clear 1"
+    assert (
+        str(error) == "key set 01 is of the release clear 0, this is clear 1: run the version that speaks it"
+    )
 
 
 def leaves(error: BaseException) -> list[BaseException]:
