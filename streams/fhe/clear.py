@@ -28,11 +28,13 @@ from streams.fhe.suite import ClearValue, Encrypted, Expanded, Operand, Tally
 STORED: Final = b"CLR1"
 PROVEN: Final = b"CLRP"
 SQUASHED: Final = b"CLRS"
+# handles are made from the list's hash: two lists of the same values must not have the same
 SALT_BYTES: Final = 16
 PROOF_BYTES_MAX: Final = 16 << 20  # the protocol's limit of an input list
 VALUES_MAX: Final = 255  # index 255 of a handle means "computed"
 
 _VALUE_BYTES: Final = 32
+# magic, hash, salt, count
 _HEAD_BYTES: Final = 4 + 32 + SALT_BYTES + 2
 
 
@@ -52,6 +54,7 @@ def decode(magic: bytes, data: bytes, fhe_type: int) -> int:
     # The length is compared too: a record that was cut must not read as another number.
     if not data.startswith(magic) or len(data) < 5 or len(data) != 5 + _value_bytes(data[4]):
         raise OperationError(f"not a value of the clear engine ({magic.decode()})")
+    # after the magic's four bytes: one of the type, then the number
     if data[4] != fhe_type:
         raise OperationError(f"a value of type {data[4]}, expected {fhe_type}")
     return int.from_bytes(data[5:], "big")
@@ -70,12 +73,14 @@ def _encoded(clear: ClearValue) -> bytes:
 
 
 def _value_bytes(fhe_type: int) -> int:
+    # An unknown type has some width as well: it is refused afterwards, by a message that names it.
     return max(_VALUE_BYTES, FheType(fhe_type).bits // 8) if fhe_type in TYPE_BITS else _VALUE_BYTES
 
 
 class _Timed:
     """Has no look-ups."""
 
+    # 0 is "no measurement": the pool keeps its limits as configured.
     def lookup_s(self) -> float:
         """No time at all."""
         return 0.0
@@ -124,6 +129,7 @@ class ClearProof(_Timed):
 
     def verify(self, raw: bytes, auxiliary: bytes, blob_hash: bytes) -> tuple[Expanded, ...]:
         """The list's values; raises InvalidInput."""
+        # the crate seeds its re-randomisation with it; nothing is random here
         del blob_hash
         # The same refusals in the same order as the crate's verification: size, format, count, proof.
         if not 0 < len(raw) <= PROOF_BYTES_MAX:

@@ -52,6 +52,7 @@ def _check(work: ComputeWork) -> None:
         coverage.checked(step.operation, _operands(step, known), step.fhe_type)
         known[step.result] = Encrypted(step.fhe_type, b"")
     computed = {step.result for step in work.steps}
+    # An input that is asked for as an output is refused as well: its bytes are stored already.
     missing = [handle for handle in work.outputs if handle not in computed]
     if missing:
         raise OperationError(f"no step computes the output {missing[0].hex()}")

@@ -37,6 +37,7 @@ def open_proof(engine: EngineName, files: KeyFiles, crs: Path, threads: int = 1)
     """What a zkproof-worker opens; raises KeyMaterialError."""
     if engine == "clear":
         return clear.ClearProof.open(files, crs, threads)
+    # For `wave` too: it computes on the same key set and verifies nothing itself.
     from streams.fhe import tfhe_rs
 
     return tfhe_rs.TfheProof.open(files, crs, threads)

@@ -44,6 +44,7 @@ PURPOSES: Final = (PUBLIC, "compute", "squash")
 
 _MANIFEST: Final = "manifest.json"
 _CHUNK_BYTES: Final = 1 << 20
+# SHAKE gives any length; the chain states 32 bytes
 _DIGEST_BYTES: Final = 32
 
 _M = TypeVar("_M", bound=msgspec.Struct)
@@ -85,6 +86,7 @@ class KeyFiles(msgspec.Struct, frozen=True):
 
 def cache_root() -> Path:
     """`$XDG_CACHE_HOME/cipherstream`, by default below `~/.cache`."""
+    # `or`: an empty variable counts as none (XDG Base Directory Specification).
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cipherstream"
 
 
@@ -103,6 +105,8 @@ def file_digest(domain: bytes, path: Path) -> bytes:
 
 def keys_of(engine: EngineName) -> Engine:
     """Whose key sets an engine computes on."""
+    # What computes is each operator's choice, whose key set it is was the network's: a manifest names the
+    # latter only.
     return "clear" if engine == "clear" else "tfhe-rs"
 
 
@@ -154,6 +158,7 @@ class KeyStore:
         # Before anything is written: a folder of a digest never holds other bytes.
         if expected is not None and digest != expected:
             raise KeyMaterialError(f"{source.name} has digest {digest.hex()}, announced is {expected.hex()}")
+        # Copied and not moved: the source stays the caller's and may lie in another file system.
         target = place(digest)
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -173,6 +178,7 @@ class KeyStore:
                 f"{folder} is of {manifest.release}, this is {ours}; delete it where no "
                 "other release uses it, it is derived again"
             )
+        # The files themselves are not checked here: the manifest is written last, so that they are whole.
         return KeyFiles(folder)
 
     def derive(self, digest: bytes) -> KeyFiles:
@@ -279,6 +285,8 @@ def drafted(target: Path) -> Generator[Path]:
 @contextlib.contextmanager
 def locked(path: Path) -> Generator[None]:
     """One process at a time."""
+    # The file stays: if it were removed, one who waits on it and one who makes it anew would both hold a
+    # lock.
     with path.open("w") as file:
         # The kernel lets go of it when the process dies, so that a killed one blocks nobody.
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -21,6 +21,7 @@ from streams.fhe.suite import ComputeSuite, Encrypted, Operand, Plain, ProofSuit
 # The key set of the file's answers is made from this seed (`cipherstream doctor`): it is a test vector and
 # protects nothing.
 SEED: Final = b"\x07" * 32
+# Beside the file and not in the key store: it is a test vector like the file itself.
 CRS_NAME: Final = "crs.bin"
 
 
@@ -43,6 +44,7 @@ class KnownOperation(msgspec.Struct, frozen=True):
 
     name: str
     op: int
+    # as the chain's event says it; not used here, since an operand's kind says the same
     is_scalar: bool
     inputs: tuple[str | ScalarInput, ...]
     out_type: int
@@ -67,6 +69,7 @@ class KnownHandle(msgspec.Struct, frozen=True):
 class KnownProof(msgspec.Struct, frozen=True):
     """An input list with what it is bound to."""
 
+    # these four are what the proof is bound to: another value of any of them is refused
     contract: str
     user: str
     acl: str
@@ -159,6 +162,7 @@ def _answers(known: KnownAnswers, files: KeyFiles, crs: Path, threads: int) -> I
 
 def _operations(known: KnownAnswers, files: KeyFiles, threads: int) -> Iterator[Answer]:
     # Always `tfhe-rs`: the answers are its bytes. Other engines agree with it in numbers, not in bytes.
+    # Opening is not guarded: keys that do not open are no wrong answers, they end the run.
     suite = engines.open_compute("tfhe-rs", files, threads)
     for operation in known.operations:
         yield _guarded(operation.name, partial(_operation, suite, known, operation))
@@ -181,6 +185,7 @@ def _guarded(name: str, compare: Callable[[], bool]) -> Answer:
 def _operation(compute: ComputeSuite, known: KnownAnswers, operation: KnownOperation) -> bool:
     operands = [operand(known, item) for item in operation.inputs]
     ct64 = compute.execute(operation.op, operands, operation.out_type)
+    # Digests and not bytes: operators vote on these digests, so they are what has to be equal.
     return keccak256(ct64).hex() == operation.ct64_keccak
 
 
@@ -220,5 +225,6 @@ def _proof(suite: ProofSuite, proof: KnownProof) -> Iterator[Answer]:
     for i, expected in enumerate(proof.handles):
         handle = input_handle(blob, i, _address(proof.acl), proof.chain_id, expected.type)
         # Handle and bytes: both are voted on, the handle at the gateway's proof, the bytes at the commit.
+        # A list that gives too few values differs in those that are missing.
         found = (handle.hex(), keccak256(values[i].ct64).hex()) if i < len(values) else ()
         yield Answer(f"input_{i}", equal=found == (expected.handle, expected.ct64_keccak))

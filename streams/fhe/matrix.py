@@ -10,6 +10,7 @@ from streams.fhe.suite import ClearValue, Plain
 
 # plaintexts come as EVM words
 WORD_BYTES: Final = 32
+# Their plaintext must not be zero once it is cut to the type: any other is refused before it is computed.
 _DIVISIONS: Final = frozenset({"Div", "Rem"})
 
 ClearOperand = ClearValue | Plain
@@ -51,6 +52,7 @@ def _of_type(operation: Operation, fhe_type: FheType, library: bool) -> Iterator
         yield from (Cell(operation.name, fhe_type, target) for target in sorted(targets - {fhe_type}))
         return
     out_type = FheType.BOOL if operation.result is Result.BOOL else fhe_type
+    # Two cells where there is the choice: other code runs for a plaintext.
     if operation.scalar is not Scalar.MUST:
         yield Cell(operation.name, fhe_type, out_type)
     if operation.scalar is not Scalar.NEVER:

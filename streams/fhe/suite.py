@@ -25,12 +25,14 @@ class Encrypted(msgspec.Struct, frozen=True):
 class Plain(msgspec.Struct, frozen=True):
     """A plaintext operand, big-endian; missing high bytes are zero, longer input is cut on the left."""
 
+    # Cut on the left, as the operators' library does: a contract may pass a whole EVM word for a Uint8.
     value: bytes
 
 
 Operand = Encrypted | Plain
 
 
+# The same fields as `Encrypted`, which is an operand: this one is a result, to be stored.
 class Expanded(msgspec.Struct, frozen=True):
     """One value of an input list, ready to be stored."""
 

@@ -71,6 +71,7 @@ class _Suite(Generic[_Key]):
     def lookup_s(self) -> float:
         """Seconds of one bootstrap on one thread, the least of a few."""
         with _translated():
+            # Timed on the open key itself: another key's size, or another machine's, would say nothing.
             return self._key.lookup_seconds()
 
 
@@ -81,6 +82,7 @@ class TfheCompute(_Suite[native.ComputeKey]):
     def open(cls, files: KeyFiles, threads: int = 1) -> Self:
         """Loads the compute key, 1.5 GB at most; raises KeyMaterialError."""
         with _translated():
+            # the public key for the zeros that re-randomise every operand
             return cls(native.ComputeKey.open(files.compute, files.public, threads))
 
     def execute(self, operation: int, operands: Sequence[Operand], out_type: int) -> bytes:
@@ -114,6 +116,7 @@ class TfheProof(_Suite[native.ProofKey]):
     def open(cls, files: KeyFiles, crs: Path, threads: int = 1) -> Self:
         """Loads public key, CRS and compute key; raises KeyMaterialError."""
         with _translated():
+            # the compute key as well: values of a list are cast and bootstrapped before they are stored
             return cls(native.ProofKey.open(files.public, crs, files.compute, threads))
 
     def verify(self, raw: bytes, auxiliary: bytes, blob_hash: bytes) -> tuple[Expanded, ...]:

@@ -37,4 +37,5 @@ def trivial(messages: Words, dimension: int) -> Words:
 
 def phase(key: Words, ciphertexts: Words) -> Words:
     """b - <a, s> = m + e, shape (...) of at least one axis."""
+    # The error is still in it: `encoding.decode` rounds it away.
     return ciphertexts[..., -1] - dot(ciphertexts[..., :-1], key)

@@ -15,6 +15,7 @@ class Bootstraps:
     """A batch of keyswitches and programmable bootstraps."""
 
     ciphertexts: Words  # (batch, k N + 1), LWE under the big key; (batch, n + 1) where it says so
+    # apart from the ciphertexts: many of a batch turn the same one, which has 16 KB
     polynomials: Words  # (tables, N), test polynomials in torus elements
     tables: Sequence[int]  # (batch,), which polynomial a ciphertext turns
     boxes: Sequence[tuple[int, ...]]  # (batch,), the boxes that are extracted after the rotation

@@ -159,6 +159,7 @@ def pack_bits(numbers: Rounded) -> bytes:
     width = COMPRESSION.storage_log2
     bits = (numbers[:, None] >> np.arange(width, dtype=np.uint16)) & np.uint16(1)
     packed = np.packbits(bits.astype(np.uint8).reshape(-1), bitorder="little").tobytes()
+    # the crate writes words of 64 bits; what is left of the last one is zero
     return packed + bytes(-len(packed) % (WORD_BITS // 8))
 
 

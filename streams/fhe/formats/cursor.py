@@ -39,6 +39,7 @@ class Cursor:
 
     def marks(self, *expected: int) -> None:
         """Versions and variants, 32 bits each, that have to be these."""
+        # One call for a run of them: structs are nested, and their versions stand together at the front.
         for mark in expected:
             place = self.at
             self._require(self.u32() == mark, place, f"version or variant {mark}")
@@ -105,6 +106,7 @@ class Cursor:
 
     def words_up_to(self, most: int) -> NDArray[np.uint64]:
         """Words behind their count, which is at least one and at most this one."""
+        # Bounded where the count is the file's own: it says how many blocks were packed.
         return np.frombuffer(self._take(self.bounded(most) * _WORD_BYTES), np.uint64)
 
     def wide_words(self, count: int) -> NDArray[np.uint64]:

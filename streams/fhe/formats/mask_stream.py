@@ -35,6 +35,7 @@ class MaskStart:
 
     def words(self, count: int) -> NDArray[np.uint64]:
         """The next `count` words of the stream; raises KeyMaterialError at a start inside of a block."""
+        # Parts of this release's key sets begin at whole blocks; anything else is refused, not guessed.
         if self.byte:
             raise KeyMaterialError(f"masks that begin at byte {self.byte} of a block are not known here")
         key, first = (self.seed, 0) if self.is_key else _initialised(self.seed)

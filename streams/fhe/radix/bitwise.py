@@ -44,8 +44,8 @@ def _planned(function: Digitwise, x: Block, y: Block) -> LookUp | Block:
         # 16 + 1
         return look_up(x * (y.high + 1) + y, of_pair(function, y.high + 1))
     table = with_constant(function, y.low)
-    # What a known digit decides (x and 0, x or 3) costs nothing: with a random constant half of the look-
-    # ups go.
+    # What a known digit decides (x and 0, x or 3) costs nothing: with a random constant half of the
+    # look-ups go.
     values = [table(value) for value in range(x.high + 1)]
     if len(set(values)) == 1:
         return Block.constant(values[0])

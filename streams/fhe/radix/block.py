@@ -73,6 +73,7 @@ class Block:
         return self * -1
 
     def __sub__(self, other: "Block | int") -> "Block":
+        # the noise of a difference is that of a sum: squares of coefficients
         return self + -other
 
     def __mul__(self, factor: int) -> "Block":

@@ -57,6 +57,8 @@ def cost(name: str, fhe_type: FheType, form: Form = Form.THROUGHPUT, *, clear: b
     return measured(plan(requested(name, _operands(name, fhe_type, clear), fhe_type, form)))
 
 
+# Cached: with `by_load` an executor asks whenever operations become ready, and a count plans the whole
+# algorithm.
 @lru_cache(maxsize=4096)
 def _both(name: str, fhe_type: FheType, clear: bool) -> dict[Form, Cost]:
     return {form: cost(name, fhe_type, form, clear=clear) for form in Form}
@@ -88,6 +90,7 @@ def _operands(name: str, fhe_type: FheType, clear: bool) -> Sequence[Operand]:
 
 
 def _seeds(bits: int) -> list[Block]:
+    # One more than Rand needs: RandBounded takes it for an odd bit, the others leave it.
     return [seeded() for _ in range(blocks_needed(bits) + 1)]
 
 
@@ -150,6 +153,7 @@ def widths() -> list[int]:
 def rows(bits: int | None = None) -> Iterator[Row]:
     """Every operation for every type of its table, or for those of one width, in the forms that differ."""
     for name, operation in BY_NAME.items():
+        # an input is verified and not computed
         if operation.kind is Kind.INPUT:
             continue
         for fhe_type in sorted(operation.types):
@@ -159,6 +163,7 @@ def rows(bits: int | None = None) -> Iterator[Row]:
         yield from _transfers()
 
 
+# The project's own order of steps, the whitepaper's, and the whitepaper's with what a planner could save.
 TRANSFERS: Final = (
     ("transfer", transfer),
     ("transfer (whitepaper)", whitepaper_transfer),
@@ -169,11 +174,13 @@ TRANSFERS: Final = (
 def _transfers() -> Iterator[Row]:
     for name, algorithm in TRANSFERS:
         paid = measured(algorithm(*(stored(TRANSFER_BITS) for _ in range(3))))
+        # One form only: what is compared is how contracts are written, and a busy device runs this form.
         yield Row(name, TRANSFER_BITS, "encrypted", Form.THROUGHPUT, paid)
 
 
 def _rows_of(name: str, fhe_type: FheType) -> Iterator[Row]:
     operation = BY_NAME[name]
+    # a plaintext operand where there is no other way, or where there is the choice, both
     ways = [operation.scalar is Scalar.MUST]
     if operation.kind in (Kind.BINARY, Kind.MUL_DIV) and operation.scalar is not Scalar.MUST:
         ways = [False, True]
@@ -181,5 +188,6 @@ def _rows_of(name: str, fhe_type: FheType) -> Iterator[Row]:
         fastest = cost(name, fhe_type, Form.THROUGHPUT, clear=clear)
         yield Row(name, fhe_type.bits, "clear" if clear else "encrypted", Form.THROUGHPUT, fastest)
         shallow = cost(name, fhe_type, Form.LATENCY, clear=clear)
+        # where there are no carries the two forms are one algorithm
         if shallow != fastest:
             yield Row(name, fhe_type.bits, "clear" if clear else "encrypted", Form.LATENCY, shallow)

@@ -58,9 +58,8 @@ def reciprocal(divisor: int, bits: int) -> tuple[int, int]:
     """m and t with floor(x / divisor) = floor(x m / 4^t) for every x of this many bits; the least t."""
     shift = 0
     while True:
-        # m is rounded up, and what that adds, e = m d - 4^t < d, must not reach the quotient: x e / (d 4^t)
-        # < 1/d
-        # for all x < 2^bits. Found by trying, since t is at most (bits + log2 d) / 2 + 1.
+        # m is rounded up, and what that adds, e = m d - 4^t < d, must not reach the quotient:
+        # x e / (d 4^t) < 1/d for all x < 2^bits. Found by trying, since t is at most (bits + log2 d) / 2 + 1.
         power = 1 << (MESSAGE_BITS * shift)
         factor = -(-power // divisor)
         if (factor * divisor - power) << bits <= power:

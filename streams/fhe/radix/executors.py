@@ -30,6 +30,7 @@ class CountingExecutor:
         self.look_ups += len(batch)
         # A call of `run` is a batch: how many there are is the depth, as long as nobody else shares them.
         self.depth += 1
+        # how large a device's batch would have to be for the depth to be the time
         self.widest = max(self.widest, len(batch))
         self.noise = max([self.noise, *(look_up.block.noise for look_up in batch)])
         return [self._outputs(look_up, table) for look_up, table in zip(batch, tables, strict=True)]
@@ -88,6 +89,7 @@ class ClearExecutor(CountingExecutor):
         return [sum(digit << (MESSAGE_BITS * i) for i, digit in enumerate(number)) for number in numbers]
 
     def _outputs(self, look_up: LookUp, table: Table) -> Outputs:
+        # Held against its claim first: a table made for a narrower range would answer, and wrongly.
         values = self.values(look_up.block)
         turned = [_read(table, output, values) for output in range(len(table.shifts))]
         return look_up.outputs(turned)

@@ -32,7 +32,9 @@ def choose(costs: Mapping[Form, Cost], ready: int, batch_size: int) -> Form:
     def batches(form: Form) -> tuple[int, int]:
         """Batches that the work takes at least, then look-ups, which decide a tie."""
         cost = costs[form]
+        # rounded up: a batch that is not full takes its time all the same
         filled = -(-ready * cost.look_ups // batch_size)
         return max(cost.depth, filled), cost.look_ups
 
+    # Of two equal ones `min` takes the first: the throughput form, which the enum names first.
     return min(costs, key=batches)

@@ -87,6 +87,7 @@ def chosen(weight: int, low: int) -> Function:
 @lru_cache
 def of_pair(function: Callable[[int, int], int], base: int) -> Function:
     """A function of two digits a and b, packed as base * a + b."""
+    # the inverse of base * a + b, for which b < base
     return lambda value: function(value // base, value % base)
 
 
@@ -111,6 +112,7 @@ def moved_here(left: int) -> Function:
 @lru_cache
 def moved_on(left: int) -> Function:
     """Of a digit shifted left by `left` bits (right if negative): what enters the neighbour."""
+    # left: the high bits enter above as low ones; right: the low bits enter below as high ones
     return lambda value: (
         value << left >> MESSAGE_BITS if left >= 0 else (value << (MESSAGE_BITS + left)) % BASE
     )

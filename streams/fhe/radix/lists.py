@@ -11,6 +11,7 @@ from streams.fhe.radix.steps import Steps, first, firsts, look_up, refreshed, to
 
 # a pair of digits: 16 * 2 + 2 = 34 of 39; columns would take blocks of a noise up to 8
 OPERAND_NOISE_MAX = 2
+# three digits would have 64 values, of which a table holds sixteen
 PACKED = 2  # digits in one look-up: 4 d1 + d0 is at most 15
 
 
@@ -25,6 +26,7 @@ def total_of(
 
 def contains(candidates: Sequence[Sequence[Block]], value: Sequence[Block], weight: int = 1) -> Steps[Block]:
     """weight * [value is among the candidates]; of none it is false."""
+    # A list that is empty has a known answer, which costs nothing.
     if not candidates:
         return Block.constant(0)
     # All comparisons share their batches: a list is no deeper than one of its elements.

@@ -47,6 +47,7 @@ def multiply_clear(
     factor: int,
     columns: int,
     form: Form = Form.THROUGHPUT,
+    # for `division`: it wants the high half of a product, of the low one only what it carries
     first_kept: int = 0,
 ) -> Steps[list[Block]]:
     """value * factor modulo 4^columns: products with known digits are free, only the sums cost."""
@@ -71,5 +72,6 @@ def signed_digits(value: int, count: int) -> list[int]:
     for _ in range(count):
         digit = (value + 1) % BASE - 1  # 3 is -1 and one more above: noise 1 instead of 9
         found.append(digit)
+        # what carries out of the last digit is a multiple of 4^count: nothing modulo it
         value = (value - digit) // BASE
     return found

@@ -22,6 +22,7 @@ Number: TypeAlias = Sequence[Block]
 
 def blocks_of(fhe_type: FheType) -> int:
     """Blocks of a number of this type; a Bool is one block of one bit."""
+    # one bit is no whole block: 1 // 2 would be none
     return max(1, fhe_type.bits // MESSAGE_BITS)
 
 
@@ -34,6 +35,7 @@ class Request:
     fhe_type: FheType  # of the encrypted operands; of the result where there are none
     out_type: FheType
     form: Form = Form.THROUGHPUT
+    # Comparisons and IsIn look at it. What else makes a Bool makes it at 1, and `selection` raises it.
     weight: int = 1  # of a Bool result
 
     def number(self, index: int) -> Number:
@@ -139,6 +141,7 @@ def _trivial(request: Request) -> Steps[list[Block]]:
 
 
 def _select(request: Request) -> Steps[list[Block]]:
+    # The request's type is that of the branches; the condition is a Bool, one block whatever they are.
     condition, yes, no = (request.number(i) for i in range(3))
     return selection.select(condition[0], yes, no)
 
@@ -166,6 +169,7 @@ def _sum(request: Request) -> Steps[list[Block]]:
 
 
 def _is_in(request: Request) -> Steps[list[Block]]:
+    # the value that is looked for comes first, as in the protocol's FheIsIn
     candidates = [request.number(i) for i in range(1, len(request.operands))]
     return _single(contains(candidates, request.number(0), request.weight))
 
@@ -174,6 +178,7 @@ ALGORITHMS: Final[dict[str, Algorithm]] = {
     "Add": _binary(add),
     "Sub": _binary(subtract),
     "Mul": _binary(multiply),
+    # The protocol divides by plaintexts only (`Scalar.MUST`): an encrypted divisor has no algorithm here.
     "Div": lambda request: division.divide(request.number(0), request.clear(1), request.form),
     "Rem": lambda request: division.remainder(request.number(0), request.clear(1), request.form),
     "BitAnd": _bitwise(both),
@@ -191,7 +196,9 @@ ALGORITHMS: Final[dict[str, Algorithm]] = {
     "Lt": _ordered(comparison.less),
     "Min": _binary(selection.minimum),
     "Max": _binary(selection.maximum),
+    # 0 - x borrows from column to column, so it has the two forms of a difference
     "Neg": lambda request: negate(request.number(0), request.form),
+    # 3 - digit is an integer combination: no bootstrap
     "Not": lambda request: _nothing_to_do(complement(request.number(0))),
     "Cast": _cast,
     "TrivialEncrypt": _trivial,
@@ -200,6 +207,7 @@ ALGORITHMS: Final[dict[str, Algorithm]] = {
     "RandBounded": _random_bounded,
     "Sum": _sum,
     "IsIn": _is_in,
+    # only the divisor has to be a plaintext; the second factor may be either
     "MulDiv": lambda request: division.multiply_divide(
         request.number(0), request.number(1), request.clear(2), request.form
     ),

@@ -21,9 +21,11 @@ class Direction:
 
     def source(self, blocks: Sequence[Block], index: int, distance: int) -> Block:
         """The block that lands at an index when all move by a number of blocks."""
+        # blocks are lowest first: left is towards higher indices
         origin = index - distance if self.is_left else index + distance
         if self.is_rotation:
             return blocks[origin % len(blocks)]
+        # zeros come in: numbers are unsigned, so a shift to the right has no sign to repeat
         return blocks[origin] if 0 <= origin < len(blocks) else Block.constant(0)
 
 
@@ -120,6 +122,7 @@ def _by_one_bit(blocks: Sequence[Block], condition: Block, direction: Direction)
 
 
 def _nothing(value: int) -> int:
+    # a function of the module, as all that are looked up: tables are found by it
     del value
     return 0
 

@@ -55,6 +55,7 @@ class LookUp:
         return Block(((wire, 1),), halves, low, high)
 
 
+# A generator and no list: what is asked next depends on ranges and noises of what has come back.
 Steps: TypeAlias = Generator[Sequence[LookUp], Sequence[Outputs], T]
 
 
@@ -95,6 +96,7 @@ def batch(look_ups: Sequence[LookUp]) -> Steps[list[Outputs]]:
 
 
 def _evaluated(each: LookUp) -> Outputs | None:
+    # A known value needs neither table nor budget: the functions are applied to it as they are.
     if not each.block.is_constant:
         return None
     return tuple(Block.constant(function(each.block.low)) for function in each.functions)
@@ -112,11 +114,13 @@ def first(each: LookUp) -> Steps[Block]:
 
 def identity(value: int) -> int:
     """The table of a bootstrap that only refreshes."""
+    # A function of this module, so that all refreshing look-ups share one table.
     return value
 
 
 def refreshed(blocks: Sequence[Block], noise_max: int) -> Steps[list[Block]]:
     """The same values, those above this noise bootstrapped."""
+    # The limit is the caller's: it follows from the factors of the sum that it is about to make.
     noisy = [block for block in blocks if block.noise > noise_max]
     fresh = iter((yield from firsts([look_up(block, identity) for block in noisy])))
     return [next(fresh) if block.noise > noise_max else block for block in blocks]

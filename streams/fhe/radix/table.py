@@ -42,6 +42,8 @@ class Table:
         return self.entries[position] if position < SPACE else -self.entries[position - SPACE]
 
 
+# The same few tables come with every operation, found by functions and range: a device is sent each once
+# per batch.
 @lru_cache(maxsize=4096)
 def tabulate(functions: tuple[Function, ...], low: int, high: int) -> Table:
     """The table whose bootstrap computes all functions on every value of the range.

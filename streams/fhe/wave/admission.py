@@ -58,6 +58,7 @@ def _check_step(step: Step, known: set[bytes]) -> None:
     unknown = [handle for handle in handles(step) if handle not in known]
     if unknown:
         raise OperationError(f"the input {unknown[0].hex()} is neither given nor computed before")
+    # library=True as in `coverage`: the graph has checked the narrower rules of contracts.
     check_operands(step.operation, step.operands, step.is_scalar, step.fhe_type, library=True)
 
 

@@ -40,6 +40,7 @@ from streams.fhe.wave.utilisation import Tally, Utilisation
 DEFECTS: Final = (Irrecoverable, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
+# A device's executor in a worker; counting and clear executors in tests, which run the same window.
 class Runner(Executor, Seeds, Protocol):
     """Runs batches of look-ups and makes seeded blocks."""
 
@@ -67,6 +68,8 @@ class WaveExecutor:
         self._ready: list[tuple[Progress, Step]] = []
         # A dictionary for its order and for removal in constant time; values say nothing.
         self._running: dict[Running, None] = {}  # in the order in which they began
+        # Collected here and not returned by each step: a component of known values is settled with no batch
+        # at all.
         self._results: list[Result] = []
 
     @classmethod
@@ -97,6 +100,7 @@ class WaveExecutor:
         check(component)
         progress = Progress(component, self._submitted)
         self._submitted += 1
+        # Steps on inputs alone; the others follow as their operands are computed.
         self._ready += [(progress, step) for step in progress.ready]
 
     def withdraw(self, name: str) -> None:
@@ -117,6 +121,8 @@ class WaveExecutor:
         if shares:
             self._run(shares)
             self._start_ready()
+        # Started once more before the reading: operations on known values that this batch made ready are
+        # settled with this call, not with the next one.
         results, self._results = self._results, []
         return results
 
@@ -173,6 +179,7 @@ class WaveExecutor:
         self._fail(running.progress, running.step, error)
 
     def _fail(self, progress: Progress, step: Step, error: Exception) -> None:
+        # Only the operation that failed is counted: those that depend on it would show one defect as many.
         self._tally.failed += 1
         self._results += progress.failed(step, _typed(step, error))
 
@@ -192,6 +199,7 @@ class WaveExecutor:
 
     def _isolate(self, shares: Sequence[Share], error: OperationError) -> None:
         # A refused batch has not been computed: halves of it are tried until the guilty one is alone.
+        # An operation needs the answers of its whole share: refused alone, it fails.
         if len(shares) == 1:
             self._drop(shares[0].running, error)
             return
@@ -203,6 +211,7 @@ class WaveExecutor:
 def _typed(step: Step, error: Exception) -> OperationError:
     if isinstance(error, OperationError):
         return error
+    # The defect's own type in the text: of a failed operation, only the text leaves the worker's child.
     typed = OperationError(f"{BY_CODE[step.operation].name}: {type(error).__name__}: {error}")
     typed.__cause__ = error
     return typed

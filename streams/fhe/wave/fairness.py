@@ -20,6 +20,7 @@ class Fairness:
 
     def shares(self, running: Collection[Running], room: int) -> list[Share]:
         """At most `room` look-ups, of each operation the first ones."""
+        # By operation: several turns of one tenant may take from the same one, which still gets one share.
         queues, taken = _queues(running), dict[Running, int]()
         # an equal part of the batch for each tenant that waits, and at least one look-up
         quantum = max(1, room // max(1, len(queues)))

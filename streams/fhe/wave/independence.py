@@ -41,6 +41,7 @@ def _shared(operands: Sequence[Operand]) -> dict[Place, Block]:
 
 
 def _fits(request: Request) -> bool:
+    # Counted on ranges and noises only: nothing is computed to find out.
     try:
         measured(plan(request))
     except NoiseExceeded:
@@ -50,6 +51,7 @@ def _fits(request: Request) -> bool:
 
 def _separated(request: Request, shared: dict[Place, Block]) -> Steps[list[Block]]:
     # A bootstrap's noise is its own: the same value with a wire that no other operand has.
+    # In one batch for all shared blocks: separation costs one batch of depth, whatever is shared.
     found = yield from firsts([look_up(block, identity) for block in shared.values()])
     fresh = dict(zip(shared, found, strict=True))
     operands = tuple(_with(fresh, index, each) for index, each in enumerate(request.operands))

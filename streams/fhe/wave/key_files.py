@@ -83,6 +83,7 @@ def _derive(keyset: Path, folder: Path) -> None:
 
 
 def _write(keys: ActivatedKeys, folder: Path) -> None:
+    # `keys.cast` is not written: it is for clients' lists, which only the crate expands.
     small, packed = PINNED.lwe_dimension, COMPRESSION
     switch = kernel.KeyswitchKey.prepare(flat(keys.switch.expanded()), small, PINNED.ks.level)
     (folder / "switch").write_bytes(switch.to_bytes())

@@ -26,6 +26,7 @@ from streams.fhe.wave.component import Component, Computed, Value
 from streams.fhe.wave.executor import WaveExecutor
 from streams.fhe.wave.forms import FEWEST_LOOK_UPS, FormChoice
 
+# Any name: the window only compares it with the component's.
 KEY_ID: Final = b"measured"
 BITS: Final = FheType.UINT64.bits
 Clock: TypeAlias = Callable[[], tuple[float, float]]  # seconds of the wall and of this process's threads
@@ -41,6 +42,7 @@ class Measurement:
 
     transfers: int
     seconds: float
+    # Both times are told: their ratio says how many cores were busy.
     processor_s: float  # of all threads; a busy neighbour disturbs it less
     look_ups: int
     batches: int
@@ -69,6 +71,8 @@ class Transfer:
     def expected(self) -> tuple[int, int]:
         """Both balances afterwards."""
         moved = self.amount if self.amount <= self.balance else 0
+        # Sums wrap, as the protocol's operations on numbers do: none of them can revert on a value nobody
+        # sees.
         return self.balance - moved, (self.receiver + moved) % (1 << BITS)
 
 
@@ -140,11 +144,13 @@ class Bench:
 
 
 def _handle(name: str, fhe_type: FheType = FheType.UINT64) -> bytes:
+    # A real handle, since admission reads each value's type from it; the chain (1) is any.
     return stamp(keccak256(name.encode()), COMPUTED_INDEX, 1, fhe_type)
 
 
 def _step(name: str, *operands: bytes, result: bytes) -> Step:
     operation = BY_NAME[name]
+    # the one operation of these that has no encrypted operand
     is_scalar = name == "TrivialEncrypt"
     return Step(
         operation=operation.code, operands=operands, is_scalar=is_scalar, result=result, fhe_type=result[30]

@@ -16,6 +16,7 @@ class Progress:
     def __init__(self, component: Component, order: int) -> None:
         """`order` is the component's number in the window: of equal priority, the older one goes first."""
         self.name, self.tenant = component.name, component.tenant
+        # ascending: the larger priority first, then the older component
         self.rank = (-component.priority, order)
         steps = needed(component)
         self._places = {step.result: place for place, step in enumerate(steps)}
@@ -43,6 +44,7 @@ class Progress:
 
     def value(self, handle: bytes) -> Value:
         """An operand of a ready step."""
+        # Not taken out here: a step may have the same operand twice. `computed` does it.
         return self._values[handle]
 
     def weight(self, step: Step) -> int:
@@ -69,8 +71,10 @@ class Progress:
 
     def failed(self, step: Step, error: OperationError) -> list[Failed]:
         """Takes a step's failure; gives the wanted handles that fail with it, its own first."""
+        # Operands of failed steps are not let go one by one: they go with the component.
         errors: dict[bytes, OperationError] = {step.result: error}
         reached = [step]
+        # The list grows while it is walked: breadth first through everything that depends on the failure.
         for cause in reached:
             # popped: a failure is passed on once, however many ways lead to a step
             for user in self._users.pop(cause.result, []):

@@ -51,6 +51,7 @@ def operand_type(step: Step) -> FheType:
 
 
 def _operand(progress: Progress, operand: bytes, is_encrypted: bool) -> Operand:
+    # plaintexts come as in the EVM: big-endian words
     return progress.value(operand).blocks if is_encrypted else int.from_bytes(operand, "big")
 
 
@@ -58,4 +59,5 @@ def _random(step: Step, out_type: FheType, seeds: Seeds) -> list[Operand]:
     # A bound may ask for one bit less than the type has: that bit has a block of its own.
     is_bounded = BY_CODE[step.operation].kind is Kind.RAND_BOUNDED
     blocks = seeds.seeded(step.operands[0], blocks_needed(out_type.bits) + is_bounded)
+    # The second operand is the bound; of Rand it would be the type, which the result states.
     return [blocks, int.from_bytes(step.operands[1], "big")] if is_bounded else [blocks]

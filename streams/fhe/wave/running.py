@@ -30,6 +30,7 @@ class Running:
 
     def share(self, count: int) -> "Share":
         """The first of the waiting look-ups, for a batch."""
+        # answers come in order, so the first look-up without one is here
         start = len(self._answers)
         return Share(self, self._look_ups[start : start + count])
 
@@ -49,6 +50,7 @@ class Running:
                 self._look_ups = self._next()
             except StopIteration as stop:
                 return stop.value
+            # A new list: the algorithm may go on reading the one that it was sent.
             self._answers = []
         return None
 

@@ -62,6 +62,7 @@ class WaveCompute:
         step = Step(
             operation=operation, operands=tuple(names), is_scalar=is_scalar, result=result, fhe_type=out_type
         )
+        # plain operands stand in the step itself and are no inputs
         inputs = {
             name: each for name, each in zip(names, operands, strict=True) if isinstance(each, Encrypted)
         }

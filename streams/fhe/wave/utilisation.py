@@ -41,6 +41,8 @@ class Tally:
 
     def batch(self, look_ups: int) -> None:
         """A batch ran."""
+        # Called when a batch has run and not before: a refused one was not computed and must not count as
+        # filled.
         self._batches += 1
         self._look_ups += look_ups
         self._last = look_ups
@@ -54,6 +56,7 @@ class Tally:
         return Utilisation(
             batches=self._batches,
             look_ups=self._look_ups,
+            # A batch never has more than the preferred size (`fairness`): the fill is at most 1.
             places=self._batches * self._batch_size,
             computed=self.computed,
             failed=self.failed,
