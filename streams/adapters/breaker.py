@@ -63,6 +63,7 @@ class Breaker:
         try:
             result = await action()
         except Exception as error:
+            # Any other error is an answer, a refusal too: whoever answers is there.
             if isinstance(error, self._failure):
                 self._failed()
             else:
@@ -77,6 +78,8 @@ class Breaker:
         state = self.state
         if state is BreakerState.OPEN or (state is BreakerState.HALF_OPEN and self._is_probing):
             raise self._refusal(f"{self.name} failed {self._failures} times in a row and is left alone")
+        # One caller tries, all others go on being refused: a dependency that comes back is not met by
+        # everybody at once.
         self._is_probing = state is BreakerState.HALF_OPEN
 
     def _answered(self) -> None:

@@ -125,6 +125,7 @@ class KeyStore:
             return folder
         self._directory.mkdir(parents=True, exist_ok=True)
         async with _locked(self._directory / f"{digest.hex()}.lock"):
+            # Asked again under the lock: whoever held it before may have downloaded it.
             if not folder.is_dir():
                 await self._download_any(material, ident, digest, urls, folder)
         return folder
@@ -167,6 +168,8 @@ class KeyStore:
         try:
             file = draft / material.file
             found = await self._copy(material, f"{url}/PUB/{material}/{ident.hex()}", file)
+            # The plain path first; a node may keep its keys under another prefix, which only a listing
+            # tells.
             if found is None:
                 found = await self._copy(material, await self._listed(material, ident, url), file)
             if found != digest:
@@ -180,6 +183,7 @@ class KeyStore:
         shake = hashlib.shake_256(material.domain)
         size_bytes = 0
         async with self._http.stream("GET", url) as response:
+            # 403 as well: a bucket whose listing is not public answers so for what is not there.
             if response.status_code in (403, 404):
                 return None
             response.raise_for_status()
@@ -191,6 +195,8 @@ class KeyStore:
                     shake.update(chunk)
                     out.write(chunk)
                 out.flush()
+                # Before the rename: after a power failure a name must not stand for bytes that never
+                # reached the disk.
                 os.fsync(out.fileno())
         return shake.digest(32)
 
@@ -240,6 +246,7 @@ def _page(body: bytes) -> tuple[str, list[str]]:
 
 @contextlib.asynccontextmanager
 async def _locked(path: Path) -> AsyncGenerator[None]:
+    # The file stays: removing it would let two processes hold a lock of the same name.
     with path.open("w") as file:
         while not _try_lock(file.fileno()):  # noqa: ASYNC110 - another process holds it, nothing can wake us
             await asyncio.sleep(_LOCK_POLL_S)

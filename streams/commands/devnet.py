@@ -52,6 +52,8 @@ def status(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> N
     parts = stack.status(state)
     if as_json:
         output.result(parts)
+    elif not parts:
+        output.say(f"no devnet was started in {state}; start one: cipherstream devnet up")
     for part in () if as_json else parts:
         where = f"port {part.port}" if part.port else ""
         output.say(f"{part.name:20} {'runs' if part.is_running else 'down':5} {where:11} {part.log}")

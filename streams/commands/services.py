@@ -13,7 +13,7 @@ from streams.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from streams.settings import KafkaSettings
 
-# The command names of DESIGN 6; a service is offered once its module exists.
+# The command names that operators know; a service is offered once its module exists.
 _MODULES: Final = {
     "host-listener": "streams.services.host_listener",
     "gw-listener": "streams.services.gw_listener",

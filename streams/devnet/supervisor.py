@@ -142,19 +142,28 @@ class Supervisor:
 
         Raises: ChildDied at once when the process ends, NotReady after the timeout; both with the log's end.
         """
-        failure: Exception | None = None
+        failures: list[Exception] = []
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while self.alive(name):
-                    try:
-                        if await check():
-                            return
-                    except Exception as error:  # a server that starts refuses in many ways
-                        failure = error
-                    await asyncio.sleep(_POLL_S)
+                if await self._succeeds(name, check, failures):
+                    return
+        failure = failures[-1] if failures else None
         if self.alive(name):
             raise NotReady(f"{name} is not ready after {timeout_s:g} s\n{self.log_tail(name)}") from failure
         raise ChildDied(f"{name} ended with code {self.exit_code(name)}\n{self.log_tail(name)}") from failure
+
+    async def _succeeds(
+        self, name: str, check: Callable[[], Awaitable[bool]], failures: list[Exception]
+    ) -> bool:
+        """False when the process has ended; the check's errors are added to `failures`."""
+        while self.alive(name):
+            try:
+                if await check():
+                    return True
+            except Exception as error:  # a server that starts refuses in many ways
+                failures.append(error)
+            await asyncio.sleep(_POLL_S)
+        return False
 
     async def stop(self, names: Iterable[str] | None = None, grace_s: float = 20) -> None:
         """Stops processes side by side, the whole session of each; the ones that ignore it are killed."""

@@ -1,7 +1,12 @@
 """Service `graph`: starts exactly the Faust app of `streams.app`, in the process that the CLI made."""
 
 import asyncio
+import contextlib
+from collections.abc import Generator
 
+from aiokafka.errors import KafkaConnectionError
+
+from streams.domain.errors import ConfigurationError
 from streams.services.runtime import Runtime
 
 
@@ -12,7 +17,8 @@ async def run(runtime: Runtime) -> None:
     # before the app starts: it would make logs, metrics and health of its own otherwise
     process.adopt(runtime)
     # as a service of this loop: `faust worker` would take over signals and logging
-    await app.start()
+    with _named(runtime.settings.kafka.bootstrap):
+        await app.start()
     stopping = asyncio.create_task(runtime.stopping.wait())
     failed = asyncio.create_task(process.failed.wait())
     try:
@@ -23,3 +29,14 @@ async def run(runtime: Runtime) -> None:
         await app.stop()
     if process.failure is not None:
         raise process.failure
+
+
+@contextlib.contextmanager
+def _named(bootstrap: str) -> Generator[None]:
+    # As it starts, Faust gives up when no broker answers, with an error of its client library.
+    try:
+        yield
+    except KafkaConnectionError as error:
+        raise ConfigurationError(
+            f"no broker answers at {bootstrap}: start it, or name another one as kafka.bootstrap"
+        ) from error

@@ -40,6 +40,7 @@ def explains(logs: Iterable[Log], bloom: bytes) -> bool:
 @functools.lru_cache(maxsize=_ITEMS_KEPT)
 def _bits(item: bytes) -> int:
     digest, bits = keccak256(item), 0
+    # the low eleven bits of the first three pairs of bytes (Yellow Paper 4.3.1)
     for at in (0, 2, 4):
         bits |= 1 << (int.from_bytes(digest[at : at + 2], "big") & _BIT_MASK)
     return bits

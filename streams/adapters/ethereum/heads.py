@@ -60,6 +60,7 @@ class HeadSource:
     async def heads(self) -> AsyncGenerator[Head]:
         """Heads as they come; ends only by being closed. A node that is away is waited for."""
         while True:
+            # In turn for ever: polling lasts for a while only, then the subscription is tried again.
             for source in (self._subscribed, self._polled):
                 async with aclosing(source()) as heads:
                     async for head in heads:
@@ -70,6 +71,7 @@ class HeadSource:
             async with self._connect() as socket:
                 await socket.send(_SUBSCRIBE, text=True)
                 _read(await socket.recv(decode=False))
+                # Asked for after the subscription stands: what came while there was none is not missed.
                 yield await self._chain.head()
                 async for message in socket:
                     head = _read(message)

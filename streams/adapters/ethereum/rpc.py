@@ -69,6 +69,7 @@ class RpcClient:
         self._whole_s = _WHOLE_ANSWER_TIMES * timeout_s
         self._numbers = itertools.count()
         self._batches = Span(BATCH_MAX)
+        # Not by the environment's proxy: a node is named by the settings alone.
         self._http = httpx.AsyncClient(timeout=timeout_s, transport=transport, trust_env=False)
         self._attempts = attempts
         name = f"node {httpx.URL(url).host}"  # a URL's path may hold a secret
@@ -100,6 +101,7 @@ class RpcClient:
         number = next(self._numbers)
         body = msgspec.json.encode(_request(number, method, params))
         answer = _read(_ANSWER, await self._post(method, body))
+        # An error may come without the request's number: a node that cannot read it does not know it.
         if answer.error is None and answer.id != number:
             raise RpcError(f"{method}: the answer is to another request")
         return _result(method, answer, decoder)
@@ -143,6 +145,7 @@ class RpcClient:
             before_sleep=_note(method),
             reraise=True,
         )
+        # The breaker outside the retries: all attempts of one request are one failure.
         return await self._breaker.call(lambda: attempts(self._post_once, method, body))
 
     async def _post_once(self, method: str, body: bytes) -> bytes:
@@ -156,6 +159,7 @@ class RpcClient:
                     raise _Unavailable(f"{method}: HTTP status {response.status_code}")
                 if response.status_code == _TOO_LARGE:
                     raise TooMuch(f"{method}: HTTP status {response.status_code}")
+                # No retry: with this status the same request would be refused again.
                 if response.status_code >= 400:
                     return await _read_refusal(method, response)
                 return await _read_body(method, response)

@@ -64,6 +64,7 @@ class Signer:
 
     def sign_transaction(self, transaction: Transaction) -> SignedTransaction:
         """The transaction ready to be broadcast."""
+        # the order of EIP-1559; the last one is the access list, which is empty
         fields: list[rlp.Item] = [
             transaction.chain_id,
             transaction.nonce,
@@ -89,6 +90,7 @@ def load_signer(settings: KeyFileSettings, variable: str) -> Signer:
         ConfigurationError: it is missing or something else than 64 hex digits (never quoted).
     """
     text = read_private_key(settings, variable).get_secret_value()
+    # Before it is decoded, so that no error on the way can log it.
     logs.hide(text)
     try:
         secret = bytes.fromhex(text.removeprefix("0x"))
@@ -112,4 +114,5 @@ def recover(digest: bytes, signature: bytes) -> bytes | None:
 
 
 def _address(key: PublicKey) -> bytes:
+    # without the byte 4 that marks an uncompressed point: an address is made from the two coordinates
     return keccak256(key.format(compressed=False)[1:])[-20:]

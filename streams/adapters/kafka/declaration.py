@@ -92,6 +92,7 @@ def parse(text: bytes) -> Topics:
     try:
         topics = msgspec.yaml.decode(text, type=Topics)
         for spec in topics.topics.values():
+            # now, so that a duration that does not read is refused with the file and not at its first use
             spec.configuration()
     except (msgspec.MsgspecError, ValueError) as error:
         raise ConfigurationError(f"topics.yaml: {error}") from error
@@ -100,6 +101,7 @@ def parse(text: bytes) -> Topics:
 
 def compare(declared: Topics, found: Mapping[str, Found], brokers: int) -> tuple[Change, ...]:
     """Differences between a declaration and what `brokers` brokers have, in order of names."""
+    # A single broker is a whole deployment for trying out: it cannot hold three replicas.
     replication = min(declared.defaults.replication, brokers)
     changes: list[Change] = []
     for name, spec in sorted(declared.topics.items()):
@@ -108,6 +110,7 @@ def compare(declared: Topics, found: Mapping[str, Found], brokers: int) -> tuple
         else:
             shape = f"{spec.partitions} partitions, {spec.cleanup} {spec.retention or ''}".strip()
             changes.append(Change(kind=ChangeKind.CREATE, topic=name, after=shape))
+    # Told and never deleted: another deployment with a longer prefix may own it.
     unmanaged = sorted(found.keys() - declared.topics.keys())
     changes += (Change(kind=ChangeKind.UNMANAGED, topic=name) for name in unmanaged)
     return tuple(changes)

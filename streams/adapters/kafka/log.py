@@ -94,6 +94,7 @@ class KafkaLog:
     def _reader(self, subscription: Subscription) -> KafkaReader:
         """A reader that does not read this partition already: a consumer has one position in it."""
         self._check_open()
+        # Few consumers for many partitions: a connection and a thread for each would be hundreds.
         for reader in self._readers:
             if reader.failure is None and subscription.place not in reader.places:
                 return reader

@@ -20,6 +20,7 @@ class OpenOffsets:
         """The offset to commit, everything below it is finished; None when that has not moved."""
         self._finished.add(offset)
         moved = False
+        # Only from the front: a commit says that everything below it is done.
         while self._open and self._open[0] in self._finished:
             self._finished.discard(self._open.popleft())
             moved = True

@@ -62,10 +62,12 @@ class KafkaProducer:
         producer, stored = self._producer, hook_of_append()
 
         def deliver(error: KafkaError | None, message: Message) -> None:
+            # Not of a producer that was replaced: its late reports must not cost the new one its session.
             if error is not None and error.fatal() and producer is self._producer:
                 self._lost = True
             if error is None and stored is not None:
                 stored()
+            # Not to the future itself: this is the poller's thread, and futures belong to the loop.
             self._reports.append((future, _outcome(topic, error, message)))
 
         place = -1 if partition is None else partition  # -1: by the key
@@ -122,6 +124,7 @@ class KafkaProducer:
         # A new session may repeat a record whose fate is unknown, it never loses one.
         lost, self._producer = self._producer, self._connect()
         self._lost = False
+        # What is left in it ends in errors, so that whoever waits for it hears; nobody else would send it.
         lost.purge()
         with contextlib.suppress(KafkaException):
             lost.flush(_POLL_S)
@@ -130,6 +133,7 @@ class KafkaProducer:
         while self._reports:
             future, outcome = self._reports.popleft()
             if future.done():
+                # whoever waited was cancelled; the record is stored all the same
                 continue
             if isinstance(outcome, BrokerError):
                 future.set_exception(outcome)

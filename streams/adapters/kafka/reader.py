@@ -181,6 +181,7 @@ class KafkaReader:
         touched: set[Place] = set()
         for message in (first, *self._consumer.consume(_BATCH, 0)):
             place = (message.topic() or "", message.partition() or 0)
+            # fetched before the partition was let go
             if place in self._open:
                 self._deliver(self._open[place], message)
                 touched.add(place)
@@ -191,6 +192,7 @@ class KafkaReader:
         error = message.error()
         if error is None:
             subscription.push(as_record(message, subscription.topic))
+        # An end is an offset and no end of reading: compaction may have taken the last records before it.
         elif error.code() == KafkaError._PARTITION_EOF:
             subscription.ended(message.offset() or 0)
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:

@@ -114,7 +114,7 @@ def _describe(admin: AdminClient, prefix: str) -> tuple[dict[str, Found], int]:
     try:
         cluster = admin.list_topics(timeout=REQUEST_TIMEOUT_S)
     except KafkaException as error:
-        raise broker_error("list topics", error) from error
+        raise broker_error("topics of the broker at kafka.bootstrap", error) from error
     names = [name for name in cluster.topics if name.startswith(prefix) and not name.startswith("__")]
     configurations = _configurations(admin, names)
     found: dict[str, Found] = {}

@@ -116,6 +116,7 @@ class KafkaWorkSource:
         return None
 
     def _is_held(self, work: HeldWork) -> bool:
+        # By identity: a partition that went and came back has new offsets, and its old items are another's.
         return self._held.get(work.record.partition) is work.offsets
 
     def _discard(self, work: HeldWork) -> None:
@@ -157,6 +158,7 @@ class KafkaWorkSource:
         self._state("")
         record = as_record(message, self._topic)
         offsets = self._held.get(record.partition)
+        # fetched before the partition moved away
         if offsets is None:
             return
         offsets.begin(record.offset)
@@ -183,6 +185,7 @@ class KafkaWorkSource:
 
     def _throttle(self) -> None:
         is_full = len(self._waiting) >= self._slots
+        # Two marks, so that a source at its limit does not pause and resume with every item.
         is_low = len(self._waiting) <= self._slots // 2
         if not self._is_paused and is_full:
             self._consumer.pause(self._consumer.assignment())
@@ -195,6 +198,7 @@ class KafkaWorkSource:
         for place in places:
             self._held[place.partition] = OpenOffsets()
         consumer.incremental_assign(places)
+        # A new partition comes unpaused, whatever holds for the others.
         if self._is_paused and places:
             consumer.pause(places)
         self._state("")

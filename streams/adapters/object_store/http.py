@@ -78,6 +78,7 @@ async def _body(response: httpx.Response, url: str, size_bytes_max: int) -> byte
     if status != _OK:
         raise BlobError(f"get {url}: status {status}")
     stated = response.headers.get("content-length", "0")
+    # Before the first byte; below, what comes is counted, as the header may be missing or wrong.
     if stated.isdigit() and int(stated) > size_bytes_max:
         raise BlobError(f"get {url}: {stated} bytes, more than {size_bytes_max}")
     body = bytearray()

@@ -64,6 +64,7 @@ class S3Blobs:
             try:
                 self._client.put_object(**request)
             except ClientError as error:
+                # Somebody was first, which is an answer and no failure.
                 if _code(error) in _EXISTS:
                     return False
                 raise
@@ -134,6 +135,8 @@ def _connect(settings: ObjectStoreSettings, requests_max: int) -> Any:
         aws_secret_access_key=_hidden(_secret(settings)),
         config=Config(
             signature_version="s3v4",
+            # a bucket as the host's first part would need a name in DNS for each, which private stores do
+            # not have
             s3={"addressing_style": "path"},
             connect_timeout=_CONNECT_TIMEOUT_S,
             read_timeout=_READ_TIMEOUT_S,

@@ -18,7 +18,7 @@ from streams.ports import Record
 from streams.services.graph import commit_cap
 from streams.settings import KafkaSettings
 
-# What each is for is told in docs; here the reasons for the odd ones.
+# The comments give the reasons for the odd ones; what each is for, Faust's own reference tells.
 _OPTIONS: Final[Mapping[str, Any]] = {
     "broker_max_poll_interval": 31_536_000.0,  # local to the client; one that exceeds it never comes back
     "broker_rebalance_timeout": 60.0,
