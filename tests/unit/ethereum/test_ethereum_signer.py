@@ -117,6 +117,7 @@ def test_a_file_that_holds_no_key_is_named_but_not_quoted(tmp_path: Path, text: 
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError) as raised:
         load_signer(KeyFileSettings(private_key_file=file), "VARIABLE")
+    assert "VARIABLE" in str(raised.value)
     assert SECRET.hex()[:16] not in str(raised.value)
     assert "words" not in str(raised.value)
 
