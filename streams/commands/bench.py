@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from streams.commands import output, several
+from streams.commands import output
 from streams.commands.bootstraps import bootstraps
 from streams.commands.catch_up import catch_up
 from streams.commands.chained_group import ChainedGroup
