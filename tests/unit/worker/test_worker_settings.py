@@ -9,7 +9,8 @@ from streams.domain.results import Ciphertext
 from streams.domain.work import SquashWork
 from streams.fhe.clear import STORED, encode
 from streams.fhe.device_choice import DEVICES, device_of
-from streams.fhe.keyset import CLEAR_MAGIC, PURPOSES
+from streams.fhe.key_objects import CLEAR_MAGIC
+from streams.fhe.keyset import PURPOSES
 from streams.fhe.suite import ClearValue
 from streams.services import sns_worker, tfhe_worker, zkproof_worker
 from streams.services.runtime import Runtime

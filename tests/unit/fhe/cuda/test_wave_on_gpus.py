@@ -21,8 +21,9 @@ from streams.fhe.devices.words import Words, flat
 from streams.fhe.parameters import COMPRESSION, PINNED
 from streams.fhe.wave.on_device import known_device, opened_on
 from streams.fhe.wave.on_gpus import known_batch, opened_on_gpus
+from streams.services import sns_worker, tfhe_worker
 from streams.services.worker.jobs import jobs_of
-from streams.services.worker.service import device_of
+from streams.services.worker.service import child_command
 from streams.settings import EngineSettings
 from tests.unit.fhe.cuda.emulated import BROKEN, EmulatedGpu
 from tests.unit.fhe.cuda.raw import BIG, differing, words
@@ -107,11 +108,16 @@ def test_a_window_gives_the_cpus_words() -> None:
 
 @pytest.mark.parametrize(
     ("device", "enabled", "chosen"),
-    [("auto", False, "cpu"), ("auto", True, "cuda"), ("cpu", True, "cpu"), ("cuda", False, "cuda")],
+    [("auto", False, "cpu"), ("auto", True, "cuda"), ("cpu", False, "cpu"), ("cuda", False, "cuda")],
 )
 def test_gpus_serve_where_they_are_named_or_enabled(device: str, enabled: bool, chosen: str) -> None:
-    engine = EngineSettings.model_validate({"device": device, "gpu_enabled": enabled})
-    assert device_of(engine) == chosen
+    engine = EngineSettings.model_validate({"name": "wave", "device": device, "gpu_enabled": enabled})
+    command = child_command(tfhe_worker.KIND, engine, 1)
+    assert command[command.index("--device") + 1] == chosen
+
+
+def test_only_workers_that_compute_are_told_a_device() -> None:
+    assert "--device" not in child_command(sns_worker.KIND, EngineSettings(name="wave"), 1)
 
 
 @pytest.mark.parametrize("name", ["reference", "concrete"])
