@@ -53,7 +53,7 @@ def test_a_child_closes_the_key_set_that_is_one_too_many(tmp_path: Path) -> None
         jobs.open_keys(name, key_folder(tmp_path / name.hex()), at_once=False)
     for name in (*names, names[1], names[0]):
         list(jobs.run(1, squash(name)))
-    assert (jobs.caches.key_hits, jobs.caches.key_misses) == (1, 4)
+    assert (jobs.counts.key_hits, jobs.counts.key_misses) == (1, 4)
 
 
 def key_folder(folder: Path) -> Path:
