@@ -130,6 +130,12 @@ def open_encryptor(engine: Engine, files: KeyFiles, crs: Path, entropy: Entropy)
     return TfheEncryptor.open(files.public, crs)
 
 
+def engine_of(client_key: Path) -> Engine:
+    """Whose client key that is, by its first bytes."""
+    with client_key.open("rb") as file:
+        return "clear" if file.read(len(CLEAR_MAGIC)) == CLEAR_MAGIC else "tfhe-rs"
+
+
 def open_decryptor(engine: Engine, client_key: Path) -> Decryptor:
     """Decrypts with the client key of this file."""
     return ClearDecryptor() if engine == "clear" else TfheDecryptor(client_key.read_bytes())

@@ -8,11 +8,10 @@ import httpx
 import msgspec
 
 from streams.devnet import kms, up
-from streams.devnet.client import CLIENT_KEY, open_decryptor
+from streams.devnet.client import CLIENT_KEY, engine_of, open_decryptor
 from streams.devnet.state import State
 from streams.domain.errors import ConfigurationError
 from streams.domain.handle import parse_handle_text
-from streams.fhe.keyset import engine_of
 from streams.settings import load_settings
 
 

@@ -71,3 +71,7 @@ def test_the_client_key_is_refused(generated: client.Generated, kind: key_import
 def test_what_was_derived_for_a_worker_is_no_key_set(files: KeyFiles) -> None:
     with pytest.raises(KeyMaterialError, match="is a high_level_api::ServerKey, not a key set"):
         key_import.check(KEYSET, files.compute)
+
+
+def test_a_real_client_key_tells_its_engine(generated: client.Generated) -> None:
+    assert client.engine_of(generated.client_key) == "tfhe-rs"
