@@ -14,8 +14,7 @@ def test_a_client_key_tells_its_engine(tmp_path: Path) -> None:
 def test_what_tfhe_rs_serialised_is_of_tfhe_rs(tmp_path: Path) -> None:
     """Not only key sets: a client key has a name of its own in its head."""
     key = tmp_path / "client_key"
-    name = b"high_level_api::ClientKey"
-    key.write_bytes(
-        b"\3\0\0\0\0\0\0\x000.5" + bytes(4) + b"\3\0\0\0\0\0\0\x000.1" + bytes([len(name), *bytes(7)]) + name
-    )
+    texts = (b"0.5", b"0.1", b"high_level_api::ClientKey")
+    form, version, name = (len(text).to_bytes(8, "little") + text for text in texts)
+    key.write_bytes(form + bytes(4) + version + name)
     assert client.engine_of(key) == "tfhe-rs"
