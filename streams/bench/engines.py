@@ -13,9 +13,7 @@ from typing import Final, cast
 
 from streams.bench.report import Figure, Report
 from streams.devnet import client
-from streams.domain.digest import keccak256
-from streams.domain.errors import ConfigurationError, Fatal
-from streams.domain.handle import COMPUTED_INDEX, stamp
+from streams.domain.errors import ConfigurationError
 from streams.domain.operations import BY_NAME, FheType, Result
 from streams.domain.results import Ciphertext
 from streams.domain.work import ComputeWork, Step
@@ -24,6 +22,7 @@ from streams.fhe.component import component_outputs
 from streams.fhe.keyset import EngineName, KeyFiles, KeyStore
 from streams.fhe.known_answers import SEED
 from streams.fhe.suite import ClearValue, ComputeSuite
+from streams.fhe.wave.measure import AMOUNT, BALANCE, FITS, RECEIVER, WrongResult, handle, step
 from streams.services.tfhe_worker import KIND
 from streams.services.worker.service import slots_of
 from streams.settings import EngineSettings
@@ -31,13 +30,8 @@ from streams.settings import EngineSettings
 ENGINES: Final = ("tfhe-rs", "wave")
 OPERATIONS: Final = ("Add", "Sub", "Ge", "Eq", "BitAnd", "Max", "IfThenElse")
 WAVE_PER_TFHE_RS: Final = 10.0  # transfers
-_U64: Final = FheType.UINT64
 _MODULUS: Final = 1 << 64
 _TENANT: Final = "bench"
-
-
-class WrongResult(Fatal):
-    """An engine computed something else than it should have."""
 
 
 @dataclass(frozen=True)
@@ -165,11 +159,11 @@ class _Bench:
     def _operation(self, name: str, index: int) -> Task:
         left, right = 0x0123_4567_89AB_CDEF + index, 0x0FED_CBA9_8765_4321 - index
         operation = BY_NAME[name]
-        result = _handle("result", FheType.BOOL if operation.result is Result.BOOL else _U64)
+        result = handle("result", FheType.BOOL if operation.result is Result.BOOL else FheType.UINT64)
         chosen = name == "IfThenElse"
         operands = (CONDITION, BALANCE, AMOUNT) if chosen else (BALANCE, AMOUNT)
         numbers = ({CONDITION: index % 2} if chosen else {}) | {BALANCE: left, AMOUNT: right}
-        work = self._work(f"{name} {index}", numbers, (_step(name, *operands, result=result),), (result,))
+        work = self._work(f"{name} {index}", numbers, (step(name, *operands, result=result),), (result,))
         return Task(work, {result: expected(name, index % 2, left, right)})
 
     def _work(
@@ -212,26 +206,13 @@ def _computed(suite: ComputeSuite, task: Task) -> list[Ciphertext]:
     return list(component_outputs(suite, task.work))
 
 
-def _handle(name: str, fhe_type: FheType = _U64) -> bytes:
-    return stamp(keccak256(name.encode()), COMPUTED_INDEX, 1, fhe_type)
-
-
-def _step(name: str, *operands: bytes, result: bytes) -> Step:
-    return Step(
-        operation=BY_NAME[name].code, operands=operands, is_scalar=False, result=result, fhe_type=result[30]
-    )
-
-
-BALANCE, RECEIVER, AMOUNT, CONDITION = (
-    *(_handle(name) for name in ("balance", "receiver", "amount")),
-    _handle("condition", FheType.BOOL),
-)
-FITS, MORE, LESS = _handle("fits", FheType.BOOL), _handle("more"), _handle("less")
-NEW_RECEIVER, NEW_BALANCE = _handle("new receiver"), _handle("new balance")
+CONDITION = handle("condition", FheType.BOOL)
+MORE, LESS = handle("more"), handle("less")
+NEW_RECEIVER, NEW_BALANCE = handle("new receiver"), handle("new balance")
 TRANSFER: Final = (
-    _step("Ge", BALANCE, AMOUNT, result=FITS),
-    _step("Add", RECEIVER, AMOUNT, result=MORE),
-    _step("IfThenElse", FITS, MORE, RECEIVER, result=NEW_RECEIVER),
-    _step("Sub", BALANCE, AMOUNT, result=LESS),
-    _step("IfThenElse", FITS, LESS, BALANCE, result=NEW_BALANCE),
+    step("Ge", BALANCE, AMOUNT, result=FITS),
+    step("Add", RECEIVER, AMOUNT, result=MORE),
+    step("IfThenElse", FITS, MORE, RECEIVER, result=NEW_RECEIVER),
+    step("Sub", BALANCE, AMOUNT, result=LESS),
+    step("IfThenElse", FITS, LESS, BALANCE, result=NEW_BALANCE),
 )

@@ -4,13 +4,15 @@ Operations only: proofs and squashing are always computed by the processor.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from streams.domain.errors import ConfigurationError, DeviceMissing
 from streams.fhe.keyset import EngineName
 
+DeviceName: TypeAlias = Literal["cpu", "cuda"]
+
 # The first of an engine is what `auto` means on a machine without anything faster.
-DEVICES: Final[Mapping[EngineName, tuple[str, ...]]] = {
+DEVICES: Final[Mapping[EngineName, tuple[DeviceName, ...]]] = {
     "tfhe-rs": ("cpu",),
     "wave": ("cpu", "cuda"),
     "clear": ("cpu",),

@@ -6,9 +6,9 @@ The engine `wave` computes and squashes on the key sets of `tfhe-rs`; proofs are
 from pathlib import Path
 
 from streams.fhe import clear
+from streams.fhe.device_choice import DeviceName
 from streams.fhe.keyset import EngineName, KeyFiles
 from streams.fhe.suite import ComputeSuite, ProofSuite, SquashSuite
-from streams.fhe.wave.on_device import DeviceName
 
 
 def open_compute(

@@ -107,11 +107,8 @@ class CpuDevice:
         return np.array(reads, np.uint32).reshape(-1).data
 
     def _by_ciphertext(self, results: bytes, batch: Bootstraps) -> list[Words]:
-        # One row (k N + 1,) for each box that was asked for, in the order of the batch; cut where the next
-        # ciphertext's boxes begin.
         rows = np.frombuffer(results, np.uint64).reshape(-1, self._parameters.big_dimension + 1)
-        counts = list(map(len, batch.boxes))
-        return np.split(rows, np.cumsum(counts)[:-1])
+        return batch.by_ciphertext(rows)
 
 
 def check_shape(parameters: Parameters) -> None:
@@ -123,9 +120,14 @@ def check_shape(parameters: Parameters) -> None:
         raise ConfigurationError("the kernel bootstraps with the pinned set's polynomials and gadgets only")
 
 
-def _tables(batch: Bootstraps) -> memoryview:
+def check_tables(batch: Bootstraps) -> None:
+    """Refuse test polynomials that lose bits in the kernel; raises ConfigurationError."""
     # Every entry is a multiple of Delta / 2 = 2^58, so this holds for all tables of the pinned set. The
     # kernel refuses others too, but as a ValueError, which an executor takes for a defect of one operation.
     if (batch.polynomials % np.uint64(TABLE_UNIT)).any():
         raise ConfigurationError("a test polynomial has bits below the kernel's unit of 2^32")
+
+
+def _tables(batch: Bootstraps) -> memoryview:
+    check_tables(batch)
     return flat(batch.polynomials)

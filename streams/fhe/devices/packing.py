@@ -10,6 +10,8 @@ A block of two bits is packed at four times its scale: the carry bits are empty,
 four bits more room.
 """
 
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -57,6 +59,33 @@ def exponents(stored: Rounded) -> Rounded:
     # 2^64
     rows = np.stack([sample_extract(polynomials, place) for place in range(bodies)])
     return (rows % Word(1 << COMPRESSION.storage_log2)).astype(np.uint16)
+
+
+def compressed(blocks: Words, pack: Callable[[Words], Words]) -> tuple[Rounded, ...]:
+    """The stored words of a number's blocks.
+
+    Args:
+        blocks: (count, k N + 1), all fresh and below 4.
+        pack: a device's packing keyswitch, of scaled blocks to a GLWE ciphertext (k' + 1, N').
+    """
+    # A packed ciphertext holds N' = 256 blocks. The widest type of the protocol has 128 (Uint256), so
+    # contracts' numbers take one; the library's Uint2048 takes four.
+    size = COMPRESSION.polynomial_size
+    parts = [blocks[first : first + size] for first in range(0, len(blocks), size)]
+    # coefficient i of the packed body is block i
+    return tuple(rounded(pack(scaled(part)), len(part)) for part in parts)
+
+
+def decompressed(glwes: Sequence[Rounded], rotate: Callable[[Rounded], Words]) -> list[Words]:
+    """Fresh ciphertexts (blocks of it, k N + 1) of each packed ciphertext, all in one batch.
+
+    Args:
+        glwes: stored words.
+        rotate: a device's bootstrap, of exponents (count, k' N' + 1) to ciphertexts (count, k N + 1).
+    """
+    # A packed ciphertext is taken apart without a key, only the rotation after it needs one.
+    rows = [exponents(glwe) for glwe in glwes]
+    return np.split(rotate(np.concatenate(rows)), list(accumulate(map(len, rows)))[:-1])
 
 
 def digit_polynomial(parameters: Parameters) -> Words:

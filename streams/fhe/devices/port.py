@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from streams.fhe.devices.packing import Rounded
 from streams.fhe.devices.words import Words
 from streams.fhe.parameters import Parameters
@@ -19,6 +21,10 @@ class Bootstraps:
     polynomials: Words  # (tables, N), test polynomials in torus elements
     tables: Sequence[int]  # (batch,), which polynomial a ciphertext turns
     boxes: Sequence[tuple[int, ...]]  # (batch,), the boxes that are extracted after the rotation
+
+    def by_ciphertext(self, rows: Words) -> list[Words]:
+        """Results, a row (k N + 1,) for each box in the order of the batch, cut by ciphertext."""
+        return np.split(rows, np.cumsum(list(map(len, self.boxes)))[:-1])
 
 
 # The promise about size and order is what lets the executor mix the look-ups of all components: otherwise

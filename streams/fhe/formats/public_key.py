@@ -1,16 +1,14 @@
 """The layout of a compact public key: seeded in a `CompressedXofKeySet`, whole in a file of its own."""
 
 from pathlib import Path
-from typing import Final
 
+from streams.fhe.devices.re_randomisation import NOISE_LOG2
 from streams.fhe.devices.words import Words
 from streams.fhe.formats import seeded
 from streams.fhe.formats.cursor import Cursor
 from streams.fhe.formats.seeded import SeededRows
 from streams.fhe.formats.server_key import PUBLIC_DIMENSION, header, mapped, moduli, tag
 from streams.fhe.key_objects import PUBLIC_KEY
-
-_NOISE_LOG2: Final = 17
 
 
 def read(path: Path) -> Words:
@@ -47,7 +45,7 @@ def read_seeded(cursor: Cursor) -> SeededRows:
 def _parameters(cursor: Cursor) -> None:
     cursor.marks(1)  # parameters of the encryption
     cursor.wrapped(PUBLIC_DIMENSION)
-    cursor.marks(0, 1, 0, _NOISE_LOG2)  # TUniform
+    cursor.marks(0, 1, 0, NOISE_LOG2)  # TUniform
     moduli(cursor)
     seeded.native_modulus(cursor)
     cursor.marks(1, 0, 0, 2)  # a cast follows the expansion; the second version of the proofs

@@ -4,24 +4,24 @@ It is activated alone or is the larger part of a `CompressedXofKeySet`. Numbers 
 structs and variants of enums in the order of the file: the structs that wrap a key, outermost first.
 """
 
-import mmap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from streams.domain.errors import KeyMaterialError, KeyMissing
+from streams.fhe.devices.re_randomisation import GADGET as RE_RANDOMISE
 from streams.fhe.formats import seeded
 from streams.fhe.formats.cursor import Cursor
 from streams.fhe.formats.seeded import SeededRows, WideRows
 from streams.fhe.key_objects import KeyObject
 from streams.fhe.key_parts import Part
-from streams.fhe.parameters import COMPRESSION, PINNED, SQUASHING, Gadget
+from streams.fhe.mapped_bytes import mapped_bytes
+from streams.fhe.parameters import COMPRESSION, PINNED, SQUASHING
 
 PUBLIC_DIMENSION: Final = 2048  # of the compact public key
 
 _BIG: Final = (PINNED.glwe_dimension, PINNED.polynomial_size)
 _PACKED: Final = (COMPRESSION.glwe_dimension, COMPRESSION.polynomial_size)
-_RE_RANDOMISE: Final = Gadget(base_log=24, level=1)
 _SQUASHED: Final = (SQUASHING.glwe_dimension, SQUASHING.polynomial_size)
 _SQUASHED_PACKED: Final = (SQUASHING.packed_dimension, SQUASHING.packed_size)
 _MODULUS: Final = 4  # of a message, and of a carry
@@ -78,8 +78,7 @@ def parse(data: memoryview) -> ServerKey:
 def mapped(path: Path) -> memoryview:
     """A file of key material; raises KeyMissing, KeyMaterialError."""
     try:
-        with path.open("rb") as file:
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return mapped_bytes(path)
     except FileNotFoundError as error:
         raise KeyMissing(f"there is no {path.name} here") from error
     except ValueError as error:
@@ -163,7 +162,7 @@ def _pack_squashed(cursor: Cursor) -> WideRows:
 
 def _re_randomisation(cursor: Cursor) -> SeededRows:
     cursor.marks(0, 0, 0, 1, 2, 2, 2)  # by the public key and a keyswitch of its own
-    key = seeded.read_keyswitch(cursor, PUBLIC_DIMENSION, _RE_RANDOMISE, PINNED.big_dimension)
+    key = seeded.read_keyswitch(cursor, PUBLIC_DIMENSION, RE_RANDOMISE, PINNED.big_dimension)
     _destination(cursor, 0)
     return key
 

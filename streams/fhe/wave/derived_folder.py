@@ -1,6 +1,5 @@
 """Folders beside an activated key set with files made from it: once per machine, mapped by every worker."""
 
-import mmap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,12 +40,6 @@ def derived_folder(keyset: Path, name: str, release: str, write: Callable[[Path]
                 write(draft)
                 seal(draft, Manifest(release=release))
     return folder
-
-
-def mapped(path: Path) -> memoryview:
-    """A file's bytes, shared with every process that maps it."""
-    with path.open("rb") as file:
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def _is_ready(folder: Path, release: str) -> bool:

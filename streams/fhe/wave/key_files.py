@@ -26,8 +26,9 @@ from streams.fhe.devices.words import flat
 from streams.fhe.formats import activated
 from streams.fhe.formats.activated import ActivatedKeys
 from streams.fhe.keyset import PUBLIC_KEY
+from streams.fhe.mapped_bytes import mapped_bytes
 from streams.fhe.parameters import COMPRESSION, PINNED
-from streams.fhe.wave.derived_folder import derived_folder, mapped
+from streams.fhe.wave.derived_folder import derived_folder
 
 # Raise it whenever the kernel's order of words changes: files of before would map and compute nonsense.
 RELEASE: Final = "wave 1"  # of these files' layout
@@ -65,11 +66,11 @@ def opened(folder: Path, threads: int = 1, path: str | None = None) -> WaveKeys:
         KeyMaterialError: a file is missing or damaged.
     """
     try:
-        switch = kernel.KeyswitchKey.attach(mapped(folder / "switch"))
+        switch = kernel.KeyswitchKey.attach(mapped_bytes(folder / "switch"))
         rotate, random, unpack = (
-            kernel.BootstrapKey.attach(mapped(folder / name)) for name in ("rotate", "random", "unpack")
+            kernel.BootstrapKey.attach(mapped_bytes(folder / name)) for name in ("rotate", "random", "unpack")
         )
-        pack = kernel.PackingKey.attach(mapped(folder / "pack"))
+        pack = kernel.PackingKey.attach(mapped_bytes(folder / "pack"))
     except (OSError, ValueError) as error:
         raise KeyMaterialError(f"the files in {folder} do not open: {error}") from error
     device = CpuDevice(PINNED, switch, rotate, threads, path, random=random)
@@ -104,7 +105,7 @@ def _write(keys: ActivatedKeys, folder: Path) -> None:
 
 def _re_randomiser(path: Path) -> ReRandomiser:
     size = PINNED.big_dimension
-    words = np.frombuffer(mapped(path), np.uint64)
+    words = np.frombuffer(mapped_bytes(path), np.uint64)
     if len(words) != size * (size + 3):
         raise KeyMaterialError(f"{path} has {len(words)} words, {size * (size + 3)} are due")
     mask, body, rows = np.split(words, [size, 2 * size])

@@ -33,7 +33,7 @@ Clock: TypeAlias = Callable[[], tuple[float, float]]  # seconds of the wall and 
 
 
 class WrongResult(Fatal):
-    """The device computed something else than it should have."""
+    """What was measured computed something else than it should have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +143,14 @@ class Bench:
         return sum(digit << (MESSAGE_BITS * i) for i, digit in enumerate(found))
 
 
-def _handle(name: str, fhe_type: FheType = FheType.UINT64) -> bytes:
+def handle(name: str, fhe_type: FheType = FheType.UINT64) -> bytes:
+    """The handle of a number by its name."""
     # A real handle, since admission reads each value's type from it; the chain (1) is any.
     return stamp(keccak256(name.encode()), COMPUTED_INDEX, 1, fhe_type)
 
 
-def _step(name: str, *operands: bytes, result: bytes) -> Step:
+def step(name: str, *operands: bytes, result: bytes) -> Step:
+    """An operation by its name; all but `TrivialEncrypt` on encrypted numbers."""
     operation = BY_NAME[name]
     # the one operation of these that has no encrypted operand
     is_scalar = name == "TrivialEncrypt"
@@ -157,14 +159,14 @@ def _step(name: str, *operands: bytes, result: bytes) -> Step:
     )
 
 
-BALANCE, RECEIVER, AMOUNT = (_handle(name) for name in ("balance", "receiver", "amount"))
-FITS, NOTHING, MOVED = _handle("fits", FheType.BOOL), _handle("nothing"), _handle("moved")
-LEFT, RECEIVED = _handle("left"), _handle("received")
+BALANCE, RECEIVER, AMOUNT = (handle(name) for name in ("balance", "receiver", "amount"))
+FITS, NOTHING, MOVED = handle("fits", FheType.BOOL), handle("nothing"), handle("moved")
+LEFT, RECEIVED = handle("left"), handle("received")
 # The token of the examples, as its contract emits it.
 STEPS: Final = (
-    _step("Le", AMOUNT, BALANCE, result=FITS),
-    _step("TrivialEncrypt", bytes(32), bytes([FheType.UINT64]), result=NOTHING),
-    _step("IfThenElse", FITS, AMOUNT, NOTHING, result=MOVED),
-    _step("Sub", BALANCE, MOVED, result=LEFT),
-    _step("Add", RECEIVER, MOVED, result=RECEIVED),
+    step("Le", AMOUNT, BALANCE, result=FITS),
+    step("TrivialEncrypt", bytes(32), bytes([FheType.UINT64]), result=NOTHING),
+    step("IfThenElse", FITS, AMOUNT, NOTHING, result=MOVED),
+    step("Sub", BALANCE, MOVED, result=LEFT),
+    step("Add", RECEIVER, MOVED, result=RECEIVED),
 )

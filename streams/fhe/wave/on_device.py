@@ -1,23 +1,22 @@
 """The keys of an activated set on the chosen device; native code is imported only when it is asked for."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from streams.domain.errors import ConfigurationError
+from streams.fhe.device_choice import DEVICES, DeviceName
 
 if TYPE_CHECKING:
     from streams.fhe.wave.key_files import WaveKeys
 
-DeviceName: TypeAlias = Literal["cpu", "cuda"]
-
 
 def known_device(name: str) -> DeviceName:
     """The device of that name; raises ConfigurationError where the engine does not run on it."""
-    match name:
-        case "cpu" | "cuda":
-            return name
-        case _:
-            raise ConfigurationError(f"the engine wave runs on the devices cpu and cuda, not {name}")
+    devices = DEVICES["wave"]
+    for device in devices:
+        if device == name:
+            return device
+    raise ConfigurationError(f"the engine wave runs on the devices {' and '.join(devices)}, not {name}")
 
 
 def opened_on(device: DeviceName, folder: Path, threads: int = 1) -> "WaveKeys":

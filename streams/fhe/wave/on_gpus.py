@@ -15,8 +15,9 @@ from streams.fhe.devices.lookup_table import test_polynomial
 from streams.fhe.devices.port import Bootstraps, Device
 from streams.fhe.devices.randomness import SeededSource
 from streams.fhe.devices.seeded import seeded_ciphertexts
+from streams.fhe.mapped_bytes import mapped_bytes
 from streams.fhe.parameters import PINNED, Parameters
-from streams.fhe.wave.key_files import WaveKeys, mapped, opened
+from streams.fhe.wave.key_files import WaveKeys, opened
 
 KNOWN: Final = 5  # ciphertexts of the comparison: more than one block of threads, the last one not full
 
@@ -29,8 +30,11 @@ def opened_on_gpus(folder: Path, fleet: Fleet, threads: int = 1) -> WaveKeys:
         ConfigurationError: a GPU computes other bits than the CPU.
     """
     on_cpu = opened(folder, threads)
-    rotate, random, unpack = (RotationKey(mapped(folder / name)) for name in ("rotate", "random", "unpack"))
-    switch, pack = switch_key(mapped(folder / "switch")), packing_key(mapped(folder / "pack"))
+    rotate, random, unpack = (
+        RotationKey(mapped_bytes(folder / name)) for name in ("rotate", "random", "unpack")
+    )
+    switch = switch_key(mapped_bytes(folder / "switch"))
+    pack = packing_key(mapped_bytes(folder / "pack"))
     device = compared(on_cpu.device, PINNED, fleet, switch, rotate, random)
     return replace(on_cpu, device=device, storage=CudaStorage(PINNED, fleet, pack, unpack))
 

@@ -18,8 +18,9 @@ from streams.fhe.devices.words import flat
 from streams.fhe.formats import activated
 from streams.fhe.formats.activated import SquashingKeys
 from streams.fhe.formats.seeded import WideRows
+from streams.fhe.mapped_bytes import mapped_bytes
 from streams.fhe.parameters import PINNED, SQUASHING
-from streams.fhe.wave.derived_folder import derived_folder, mapped
+from streams.fhe.wave.derived_folder import derived_folder
 
 RELEASE: Final = "wave squash 1"  # of these files' layout
 _STEPS: Final = 9  # bootstrap steps that are expanded together, 16 MB
@@ -50,9 +51,9 @@ def opened(folder: Path, compute: Path, threads: int = 1, path: str | None = Non
         KeyMaterialError: a file is missing or damaged.
     """
     try:
-        switch = kernel.KeyswitchKey.attach(mapped(compute / "switch"))
-        squash = kernel.SquashingKey.attach(mapped(folder / "squash"))
-        pack = kernel.WidePackingKey.attach(mapped(folder / "pack"))
+        switch = kernel.KeyswitchKey.attach(mapped_bytes(compute / "switch"))
+        squash = kernel.SquashingKey.attach(mapped_bytes(folder / "squash"))
+        pack = kernel.WidePackingKey.attach(mapped_bytes(folder / "pack"))
     except (OSError, ValueError) as error:
         raise KeyMaterialError(f"the files in {folder} do not open: {error}") from error
     return CpuSquashing(switch, squash, pack, threads, path)

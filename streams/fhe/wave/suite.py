@@ -12,13 +12,14 @@ from streams.domain.results import Ciphertext
 from streams.domain.rules import encrypted_operands
 from streams.domain.work import ComputeWork, Step
 from streams.fhe import coverage
+from streams.fhe.device_choice import DeviceName
 from streams.fhe.keyset import KeyFiles
 from streams.fhe.radix.device_executor import DeviceExecutor
 from streams.fhe.suite import Encrypted, Operand, Tally
 from streams.fhe.wave.calibration import lookup_s
 from streams.fhe.wave.executor import WaveExecutor
 from streams.fhe.wave.key_files import WaveKeys, derived
-from streams.fhe.wave.on_device import DeviceName, opened_on
+from streams.fhe.wave.on_device import opened_on
 from streams.fhe.wave.storage import Given, Storage
 from streams.fhe.wave.window import Item, Window
 

@@ -13,10 +13,11 @@ from streams.domain.handle import blob_hash, input_handle
 from streams.domain.results import Ciphertext
 from streams.domain.work import ComputeWork, ProofWork, SquashWork
 from streams.fhe.component import component_outputs
+from streams.fhe.device_choice import DeviceName
 from streams.fhe.engines import open_compute, open_proof, open_squash
 from streams.fhe.keyset import EngineName, KeyFiles
 from streams.fhe.suite import ComputeSuite, Expanded, ProofSuite, SquashSuite, Tally, Timed
-from streams.fhe.wave.on_device import DeviceName, known_device
+from streams.fhe.wave.on_device import known_device
 from streams.services.worker import frames
 from streams.services.worker.child import Jobs
 from streams.services.worker.proof import VALUES_MAX, auxiliary_data, check_size

@@ -5,10 +5,8 @@ from dataclasses import replace
 from typing import Final, Self
 
 import cipherstream_kernel as kernel
-import numpy as np
 
-from streams.domain.errors import ConfigurationError
-from streams.fhe.devices.cpu import TABLE_UNIT, check_shape
+from streams.fhe.devices.cpu import check_shape, check_tables
 from streams.fhe.devices.cuda import operations, program, sizes
 from streams.fhe.devices.cuda.fleet import Fleet, Seat
 from streams.fhe.devices.cuda.keys import RotationKey, SwitchKey, switch_key
@@ -81,7 +79,7 @@ class CudaDevice:
         with seat.memory.reserved(due):
             small = operations.keyswitch(seat, self._key_switch, batch.ciphertexts)
             amounts = operations.switch_modulus(seat, small, dimension, count)
-            return _split(operations.rotate(seat, self._bootstrap, amounts, reads), batch)
+            return batch.by_ciphertext(operations.rotate(seat, self._bootstrap, amounts, reads))
 
     def _rotated(self, seat: Seat, batch: Bootstraps) -> list[Words]:
         count, dimension = len(batch.ciphertexts), self._random.dimension
@@ -90,11 +88,10 @@ class CudaDevice:
         with seat.memory.reserved(due):
             small = seat.gpu.upload(batch.ciphertexts)
             amounts = operations.switch_modulus(seat, small, dimension, count)
-            return _split(operations.rotate(seat, self._random, amounts, reads), batch)
+            return batch.by_ciphertext(operations.rotate(seat, self._random, amounts, reads))
 
     def _reads(self, batch: Bootstraps) -> Reads:
-        if (batch.polynomials % np.uint64(TABLE_UNIT)).any():
-            raise ConfigurationError("a test polynomial has bits below the kernel's unit of 2^32")
+        check_tables(batch)
         # A box is extracted at its first coefficient (`many_lut`).
         coefficients = [[box * self._parameters.box for box in boxes] for boxes in batch.boxes]
         return Reads(batch.polynomials, batch.tables, coefficients)
@@ -110,7 +107,3 @@ def _parts(batch: Bootstraps) -> Iterator[Bootstraps]:
         yield replace(
             batch, ciphertexts=batch.ciphertexts[part], tables=batch.tables[part], boxes=batch.boxes[part]
         )
-
-
-def _split(rows: Words, batch: Bootstraps) -> list[Words]:
-    return np.split(rows, np.cumsum(list(map(len, batch.boxes)))[:-1])

@@ -1,7 +1,6 @@
 """Compression and decompression on the device `cuda`."""
 
 from collections.abc import Sequence
-from itertools import accumulate
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from streams.fhe.devices.cuda.keys import RotationKey, SwitchKey
 from streams.fhe.devices.cuda.operations import Reads
 from streams.fhe.devices.packing import Rounded
 from streams.fhe.devices.words import Words
-from streams.fhe.parameters import COMPRESSION, Parameters
+from streams.fhe.parameters import Parameters
 
 
 class CudaStorage:
@@ -27,24 +26,22 @@ class CudaStorage:
 
     def compress(self, blocks: Words) -> tuple[Rounded, ...]:
         """The stored words of a number's blocks (count, k N + 1), all fresh and below 4."""
-        size = COMPRESSION.polynomial_size
-        return tuple(self._packed(blocks[first : first + size]) for first in range(0, len(blocks), size))
+        return packing.compressed(blocks, self._packed)
 
     def decompress(self, glwes: Sequence[Rounded]) -> list[Words]:
         """Fresh ciphertexts (blocks of it, k N + 1) of each packed ciphertext, all in one batch."""
-        rows = [packing.exponents(glwe) for glwe in glwes]
-        amounts = np.concatenate(rows)
-        parts = [amounts[first : first + PART] for first in range(0, len(amounts), PART)]
-        words = np.concatenate([self._unpacked(self._fleet.next(), part) for part in parts])
-        return np.split(words, list(accumulate(map(len, rows)))[:-1])
+        return packing.decompressed(glwes, self._unpacked)
 
-    def _packed(self, blocks: Words) -> Rounded:
+    def _packed(self, scaled: Words) -> Words:
         seat = self._fleet.next()
-        with seat.memory.reserved(sizes.packing_bytes(len(blocks), self._pack.words)):
-            packed = operations.pack(seat, self._pack, packing.scaled(blocks))
-        return packing.rounded(packed, len(blocks))
+        with seat.memory.reserved(sizes.packing_bytes(len(scaled), self._pack.words)):
+            return operations.pack(seat, self._pack, scaled)
 
-    def _unpacked(self, seat: Seat, amounts: Rounded) -> Words:
+    def _unpacked(self, amounts: Rounded) -> Words:
+        parts = [amounts[first : first + PART] for first in range(0, len(amounts), PART)]
+        return np.concatenate([self._unpacked_on(self._fleet.next(), part) for part in parts])
+
+    def _unpacked_on(self, seat: Seat, amounts: Rounded) -> Words:
         count = len(amounts)
         reads = Reads(self._table, [0] * count, [(0,)] * count)  # the constant term of each
         with seat.memory.reserved(sizes.rotation_bytes(count, self._unpack.dimension, 1, count)):
