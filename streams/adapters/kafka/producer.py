@@ -96,7 +96,9 @@ class KafkaProducer:
                     "acks": "all",
                     "enable.idempotence": True,
                     "partitioner": "murmur2_random",  # librdkafka's own default is another hash
-                    "linger.ms": 2,
+                    # What comes while a request is on its way goes together; waiting for more would only
+                    # delay what an owner has to say.
+                    "linger.ms": 0,
                     "compression.type": "lz4",
                     "delivery.timeout.ms": round(self._delivery_timeout_s * 1_000),
                     "queue.buffering.max.kbytes": 128 * 1024,

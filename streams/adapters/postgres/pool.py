@@ -28,6 +28,14 @@ IDLE_TRANSACTION_S = 20.0
 TRANSACTION_S = 45.0
 
 
+class _Plain(asyncpg.Connection):
+    """A connection that is given back as it is."""
+
+    def get_reset_query(self) -> str:
+        """Nothing: what was not changed need not be reset, with a round trip for every transaction."""
+        return ""
+
+
 @contextlib.contextmanager
 def translated() -> Generator[None]:
     """Turns what may be repeated into StoreError, a wrong URL into ConfigurationError; other errors pass."""
@@ -48,8 +56,12 @@ def translated() -> Generator[None]:
         raise StoreError(f"database: {str(error) or type(error).__name__}") from error
 
 
-async def open_pool(settings: PostgresSettings, connections: int) -> Pool:
-    """A pool whose connections see only the deployment's schema; it connects on first use."""
+async def open_pool(settings: PostgresSettings, connections: int, *, is_reset: bool = True) -> Pool:
+    """A pool whose connections see only the deployment's schema; it connects on first use.
+
+    Args:
+        is_reset: whether a connection that is given back loses locks and settings; False for who has none.
+    """
     with translated():
         return await _driver.create_pool(
             settings.url.get_secret_value(),
@@ -57,6 +69,7 @@ async def open_pool(settings: PostgresSettings, connections: int) -> Pool:
             max_size=connections,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=COMMAND_TIMEOUT_S,
+            connection_class=asyncpg.Connection if is_reset else _Plain,
             server_settings={
                 "search_path": quoted(settings.schema_name),
                 "timezone": "UTC",

@@ -124,3 +124,15 @@ async def test_an_operator_may_accept_a_loss(store: PostgresStore) -> None:
     claim = await store.claim(0, "me", TOPICS)
     assert claim.epoch == epoch + 2
     assert ("events.v1", "new", 12) in {(o.topic, o.topic_id, o.next_off) for o in claim.offsets}
+
+
+@pytest.mark.parametrize("is_reset", [True, False])
+async def test_a_lock_of_the_session_goes_with_a_connection_that_is_reset(
+    postgres: PostgresSettings, *, is_reset: bool
+) -> None:
+    connections = await pool.open_pool(postgres, 1, is_reset=is_reset)
+    async with pool.acquired(connections) as connection:
+        await connection.execute("select pg_advisory_lock(1)")
+    async with pool.acquired(connections) as connection:
+        assert await connection.fetchval("select pg_advisory_unlock(1)") is not is_reset
+    await connections.close()
