@@ -56,6 +56,8 @@ test-kernel: wheels
 	@CARGO_TARGET_DIR="$(CACHE)/target" RUSTFLAGS= cargo test --release --locked --quiet \
 	  --manifest-path native/Cargo.toml --package cipherstream-kernel --no-default-features
 
+# Two at a time: tests of servers mostly wait, those of the engines mostly compute (groups: tests/conftest.py).
+# The long groups come first, so that the short ones fill what is left.
 .PHONY: test
 test: install lint test-kernel
-	@$(BIN)/python -m pytest tests/unit tests/integration tests/acceptance
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder tests/acceptance tests/integration tests/unit

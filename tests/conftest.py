@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -12,6 +13,23 @@ import structlog
 from streams.devnet import stack as devnet
 
 T = TypeVar("T")
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Says which tests one process of a parallel run takes whole."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+
+
+def _group(path: Path) -> str:
+    """All tests of one devnet are a group, or each process would start its own; the others go file by file."""
+    kind, *folders = path.relative_to(TESTS).parts[:-1]
+    if kind == "acceptance":
+        return "acceptance"
+    if kind == "integration" and folders[0] != "fhe":
+        return "servers"
+    return str(path.relative_to(TESTS))
 
 
 @pytest.fixture(autouse=True)
