@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group(path: Path) -> str:
-    """All tests of one devnet are a group, or each process would start its own; the others go file by file."""
+    """Tests of one devnet are a group, or each process would start its own; the others go file by file."""
     kind, *folders = path.relative_to(TESTS).parts[:-1]
     if kind == "acceptance":
         return "acceptance"

@@ -6,6 +6,7 @@ ends at once.
 """
 
 import asyncio
+import faulthandler
 import json
 import os
 import signal
@@ -62,6 +63,8 @@ Service = Callable[[Runtime], Awaitable[None]]
 def serve(name: str, run: Service, settings: Settings) -> int:
     """Run a service to its end; gives the exit code: 0 after a graceful stop, 1 otherwise."""
     logs.configure(name, settings.service.log_level)
+    # SIGSEGV and its like leave no exception: the stacks of all threads go to stderr, names of code only.
+    faulthandler.enable()
     for secret in secrets_of(settings):
         logs.hide(secret)
     try:

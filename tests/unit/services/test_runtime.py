@@ -133,6 +133,16 @@ def test_an_unexpected_error_keeps_its_traceback(start: Any) -> None:
     assert "ValueError: surprise" in last["exception"]
 
 
+def test_a_broken_library_leaves_the_stacks_of_all_threads(start: Any) -> None:
+    probe = start("stubborn")
+    probe.address()
+    probe.process.send_signal(signal.SIGSEGV)
+    _, told = probe.process.communicate(timeout=20)
+    assert probe.process.returncode == -signal.SIGSEGV
+    assert "Fatal Python error: Segmentation fault" in told
+    assert "runtime.py" in told
+
+
 def test_a_secret_of_the_settings_is_in_no_line(start: Any) -> None:
     assert start("careless").until("fatal")["event"] == "the key is 0x**********"
 
