@@ -34,8 +34,10 @@ def doctor(
     """
     found = tuple(machine.needs())
     has_engine = all(need.is_here for need in found if need.name in machine.WHEELS)
-    if has_engine and not as_json:
-        _warn_of_slow_instructions()
+    if has_engine:
+        found += (instructions(),)
+        if not as_json:
+            _tell_instructions(found[-1])
     if known_answers is not None and has_engine:
         raise typer.Exit(answers.compare(known_answers, threads))
     if matrix is not None and has_engine:
@@ -92,12 +94,25 @@ def _state(need: Need) -> str:
     return "here" if need.is_here else "missing" if need.is_needed else "none"
 
 
-def _warn_of_slow_instructions() -> None:
+def instructions() -> Need:
+    """The instruction set that the engine uses here; only one is known to give the network's bytes."""
     from streams.fhe import tfhe_rs
 
-    found = tfhe_rs.instruction_set()
-    if found != tfhe_rs.FASTEST_INSTRUCTION_SET:
+    used = tfhe_rs.instruction_set()
+    return Need(
+        name="AVX-512",
+        is_here=used == tfhe_rs.FASTEST_INSTRUCTION_SET,
+        is_needed=False,
+        found=used,
+        use="the network's bytes",
+        remedy="a processor that has it, or compare with `cipherstream doctor --known-answers FILE`",
+    )
+
+
+def _tell_instructions(need: Need) -> None:
+    output.say(f"instruction set in use: {need.found}")
+    if not need.is_here:
         output.say(
-            f"WARNING: this processor has no AVX-512 but {found}: the known answers were recorded with it,"
+            f"WARNING: this processor has no AVX-512 but {need.found}. The known answers were recorded"
         )
-        output.say("WARNING: and a machine without it may compute other bytes than the network does")
+        output.say("WARNING: with it, and a machine without it may compute other bytes than the network does")

@@ -60,6 +60,7 @@ PROGRAMS: Final = (
         pattern=r"cargo (\d+)\.(\d+)\.(\d+)",
         version_min=RUST_MIN,
     ),
+    Program(name="cc", use="what cargo links with", remedy="the system's C compiler (gcc, build-essential)"),
     Program(
         name="java",
         use="Kafka of the devnet",

@@ -14,6 +14,7 @@ import msgspec
 from streams.domain.digest import keccak256
 from streams.domain.errors import CipherstreamError, Undecodable
 from streams.domain.handle import blob_hash, input_handle
+from streams.domain.operations import BY_CODE
 from streams.fhe import engines
 from streams.fhe.keyset import KeyFiles
 from streams.fhe.suite import ComputeSuite, Encrypted, Operand, Plain, ProofSuite, SquashSuite
@@ -96,9 +97,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What was compared."""
+    """What was compared, and by name the operations that are newer than this version."""
 
     answers: tuple[Answer, ...]
+    unknown: tuple[str, ...] = ()
 
     @property
     def equal(self) -> int:
@@ -111,11 +113,12 @@ class Report(msgspec.Struct, frozen=True):
         return len(self.answers)
 
     def lines(self) -> list[str]:
-        """For people: what differs, and last equal/total."""
+        """For people: what differs, what this version does not know, and last equal/total."""
         differing = [
             f"differs: {answer.name} {answer.problem}".rstrip() for answer in self.answers if not answer.equal
         ]
-        return [*differing, f"{self.equal}/{self.total}"]
+        unknown = [f"not in this version: {', '.join(self.unknown)}"] if self.unknown else []
+        return [*differing, *unknown, f"{self.equal}/{self.total}"]
 
 
 def load(path: Path) -> KnownAnswers:
@@ -150,7 +153,7 @@ def run(
         answers.append(answer)
         if progress is not None:
             progress(answer)
-    return Report(tuple(answers))
+    return Report(tuple(answers), tuple(item.name for item in known.operations if not _is_known(item)))
 
 
 def _answers(known: KnownAnswers, files: KeyFiles, crs: Path, threads: int) -> Iterator[Answer]:
@@ -164,8 +167,13 @@ def _operations(known: KnownAnswers, files: KeyFiles, threads: int) -> Iterator[
     # Always `tfhe-rs`: the answers are its bytes. Other engines agree with it in numbers, not in bytes.
     # Opening is not guarded: keys that do not open are no wrong answers, they end the run.
     suite = engines.open_compute("tfhe-rs", files, threads)
-    for operation in known.operations:
+    for operation in filter(_is_known, known.operations):
         yield _guarded(operation.name, partial(_operation, suite, known, operation))
+
+
+def _is_known(operation: KnownOperation) -> bool:
+    # The network may be ahead of this version: that says nothing about what this machine computes.
+    return operation.op in BY_CODE
 
 
 def _squashes(known: KnownAnswers, files: KeyFiles, threads: int) -> Iterator[Answer]:

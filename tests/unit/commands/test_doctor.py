@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from streams.cli import app
 from streams.commands import doctor, machine, reach
 from streams.commands.machine import WHEELS, Need
+from streams.fhe import tfhe_rs
 
 Run = Callable[..., Any]
 HERE = tuple(Need(name=name, is_here=True, use="numbers", remedy="`make install`") for name in WHEELS)
@@ -35,8 +36,11 @@ def _nothing_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the command on a machine that has this."""
 
-    def run(*found: Need, options: tuple[str, ...] = (), settings: Need = UNSET) -> Any:
+    def run(
+        *found: Need, options: tuple[str, ...] = (), settings: Need = UNSET, instructions: str = "avx512"
+    ) -> Any:
         monkeypatch.setattr(machine, "needs", lambda: iter(found))
+        monkeypatch.setattr(tfhe_rs, "instruction_set", lambda: instructions)
         monkeypatch.setattr(doctor, "deployment", lambda: (settings,))
         return CliRunner().invoke(app, ["doctor", *options])
 
@@ -78,9 +82,31 @@ def test_a_machine_gets_everything(run: Run) -> None:
     result = run(*HERE, OLD_JAVA, options=("--json",))
     assert result.exit_code == 1
     found = {one["name"]: one for one in json.loads(result.stdout)}
-    assert set(found) == {*WHEELS, "java", "settings"}
+    assert set(found) == {*WHEELS, "AVX-512", "java", "settings"}
     assert found["java"]["is_here"] is False
     assert found["java"]["remedy"] == "a newer one"
+
+
+def test_the_instruction_set_in_use_is_told(run: Run) -> None:
+    result = run(*HERE)
+    assert "instruction set in use: avx512" in result.stderr
+    assert "WARNING" not in result.stderr
+    assert re.search("AVX-512 +here +avx512", result.stdout)
+
+
+def test_a_processor_without_avx_512_is_told_loudly_and_works_on(run: Run) -> None:
+    result = run(*HERE, instructions="avx2")
+    assert result.exit_code == 0
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("WARNING: ")]
+    assert "no AVX-512 but avx2" in warnings[0]
+    assert "other bytes than the network" in warnings[-1]
+    assert "AVX-512: avx2; a processor that has it" in result.stdout
+
+
+def test_a_machine_is_told_of_the_instruction_set_in_its_document(run: Run) -> None:
+    result = run(*HERE, options=("--json",), instructions="avx2")
+    found = {one["name"]: one for one in json.loads(result.stdout)}
+    assert (found["AVX-512"]["is_here"], found["AVX-512"]["found"]) == (False, "avx2")
 
 
 def test_without_settings_nobody_is_asked() -> None:

@@ -13,7 +13,15 @@ from streams.commands.machine import Need, Probe, needs
 from streams.devnet import anvil, install, kafka, object_store
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = {"cargo": "Rust (cargo)", "java": "Java", "mvn": "Maven", "node": "Node", "npm": "npm", "go": "Go"}
+COMMANDS = {
+    "cargo": f"Rust {'.'.join(map(str, machine.RUST_MIN))} or newer (cargo)",
+    "cc": "C compiler",
+    "java": "Java 17",
+    "mvn": "Maven",
+    "node": "Node",
+    "npm": "npm",
+    "go": "Go",
+}
 JAVA = 'openjdk version "{}.0.15" 2025-04-15\nOpenJDK Runtime Environment'
 
 

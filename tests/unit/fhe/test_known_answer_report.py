@@ -49,6 +49,11 @@ def test_the_report_ends_with_equal_of_total() -> None:
     assert report.lines() == ["differs: b why", "1/2"]
 
 
+def test_what_this_version_does_not_know_stands_before_the_count() -> None:
+    report = Report((Answer("a", equal=True),), unknown=("b", "c"))
+    assert report.lines() == ["not in this version: b, c", "1/1"]
+
+
 def test_a_full_report_is_one_line() -> None:
     report = Report((Answer("a", equal=True),))
     assert report.lines() == ["1/1"]
