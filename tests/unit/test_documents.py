@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from streams import cli, settings
+from streams import settings
 from streams.commands import services
 from streams.domain.features import Feature
 from streams.services.crashpoints import POINTS
@@ -29,17 +29,6 @@ def test_every_test_that_the_table_names_exists() -> None:
 def test_every_service_is_in_the_operator_s_table() -> None:
     text = (ROOT / "docs" / "operations.md").read_text()
     assert [name for name in services.available() if name not in text] == []
-
-
-def test_commands_of_the_readme_exist() -> None:
-    known = {
-        command.name or command.callback.__name__
-        for command in cli.app.registered_commands
-        if command.callback
-    }
-    known |= {str(group.name) for group in cli.app.registered_groups}
-    used = set(re.findall(r"^cipherstream (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
-    assert used <= known
 
 
 def test_variables_of_the_operator_s_page_are_read() -> None:
