@@ -12,6 +12,7 @@ import msgspec
 
 _PROC = Path("/proc")
 _GONE = frozenset({"Z", "X"})
+_STILL = _GONE | {"T", "t"}
 # Fields of /proc/PID/stat counted after the command, which is the only one that may hold spaces.
 _STATE, _SESSION, _STARTED = 0, 3, 19
 
@@ -40,6 +41,12 @@ def identify(pid: int) -> ProcessId | None:
 def is_running(process: ProcessId) -> bool:
     """Whether exactly this process still runs."""
     return identify(process.pid) == process
+
+
+def is_still(process: ProcessId) -> bool:
+    """Whether no thread of this process runs, as after SIGSTOP or its end."""
+    threads = (_fields(path) for path in (_PROC / str(process.pid) / "task").glob("*/stat"))
+    return all(fields is None or fields[_STATE] in _STILL for fields in threads)
 
 
 def open_handle(process: ProcessId) -> int | None:
@@ -114,8 +121,12 @@ def _working_directory(pid: int) -> str | None:
 
 
 def _stat(pid: int) -> list[str] | None:
+    return _fields(_PROC / str(pid) / "stat")
+
+
+def _fields(path: Path) -> list[str] | None:
     try:
-        text = (_PROC / str(pid) / "stat").read_text(errors="replace")
+        text = path.read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
     return text.rpartition(")")[2].split()

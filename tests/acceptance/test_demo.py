@@ -1,5 +1,7 @@
 """The demonstration as its user meets it: a process, its table, its exit code, and nothing left behind."""
 
+import contextlib
+import json
 import os
 import re
 import signal
@@ -11,12 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+COMMAND = (sys.executable, "-m", "streams.cli")
 LOOK_S = 0.5  # between two looks at the processes of a run
 END_S = 10  # for what ends with its parent
 LIED = 3  # handles of a mint
 STARTED = 8  # processes of a run that is under way: at least the servers and some services
 SEVERAL_ROW = re.compile(r"^. (c\d) +. (\w+) +. (\w+) +. (\w+) +.$")
 ROW = re.compile(r"^. (\w[\w ]*?) +. (\d+) +. (\d+) +. equal .$")
+HANDLE = re.compile(r"^ (\w[\w ]*?)  (0x[0-9a-f]{64})$", re.MULTILINE)
+UNKNOWN = "0x" + "ab" * 21 + "ff" + "00" * 6 + "3039" + "0500"
 
 
 class Demo:
@@ -26,12 +31,14 @@ class Demo:
         self._mark = str(folder)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CIPHERSTREAM_")}
         kept.pop("DATABASE_URL", None)
+        self._folder = folder
+        self._environment = {**kept, "COLUMNS": "200", "NO_COLOR": "1", "DEMO_FOLDER": self._mark}
         self._output = folder / "output.txt"
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli", "demo", "--engine", "clear", *arguments],
+                [*COMMAND, "demo", "--engine", "clear", *arguments],
                 cwd=folder,
-                env={**kept, "COLUMNS": "200", "NO_COLOR": "1", "DEMO_FOLDER": self._mark},
+                env=self._environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -40,6 +47,26 @@ class Demo:
     @property
     def output(self) -> str:
         return self._output.read_text()
+
+    def then(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Another command in the folder of the run."""
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=self._folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def end(self) -> None:
+        """Whatever is left of a test that failed."""
+        self.process.terminate()
+        self.process.wait()
+        self.look()
+        for process in self.seen:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
 
     def look(self) -> None:
         """See what runs below it now."""
@@ -84,15 +111,14 @@ def demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
 
     yield start
     for run in started:
-        run.process.terminate()
-        run.process.wait()
+        run.end()
 
 
 @pytest.mark.stack
-def test_all_balances_are_as_the_ledger_says_and_nothing_runs_on(
+def test_all_balances_are_as_the_ledger_says_and_what_is_kept_can_be_looked_at_and_cleared(
     demo: Callable[..., Demo], tmp_path: Path
 ) -> None:
-    run = demo("--transfers", "2", "--state", str(tmp_path / "devnet"))
+    run = demo("--transfers", "2", "--keep")
     run.watch(lambda: False)
     assert run.process.returncode == 0, run.output
     rows = [found.groups() for line in run.output.splitlines() if (found := ROW.match(line))]
@@ -102,9 +128,39 @@ def test_all_balances_are_as_the_ledger_says_and_nothing_runs_on(
     assert len([user for user in users if int(user[1])]) > 2  # the one who paid and two who were paid
     assert "DIFFERENT" not in run.output
     assert "1 foreign proof rejected on the gateway" in run.output
-    assert f"logs: {tmp_path}/devnet/logs" in run.output
+    assert f"logs: {tmp_path}/.cipherstream/logs" in run.output
     assert len(run.seen) > STARTED
+    _look_around(run, {name: int(expected) for name, expected, _ in rows})
+    down = run.then("devnet", "down", "--delete")
+    assert down.returncode == 0, down.stderr
     assert run.left() == []
+    assert not (tmp_path / ".cipherstream/devnet.toml").exists()
+
+
+def _look_around(run: Demo, balances: dict[str, int]) -> None:
+    """The commands of the README, with what the demonstration printed."""
+    handles = dict(HANDLE.findall(run.output))
+    assert handles.keys() == balances.keys()
+    parts = json.loads(run.then("devnet", "status", "--json").stdout)
+    assert {"kafka", "graph", "sns-worker"} <= {part["name"] for part in parts if part["is_running"]}
+
+    decrypted = run.then("devnet", "decrypt", *handles.values())
+    assert decrypted.returncode == 0, decrypted.stderr
+    shown = [f"{handle} = {balances[name]}" for name, handle in handles.items()]
+    assert decrypted.stderr.splitlines() == shown
+
+    told, document = run.then("handle", handles["supply"]), run.then("handle", handles["supply"], "--json")
+    assert (told.returncode, document.returncode) == (0, 0), told.stderr + document.stderr
+    life = json.loads(document.stdout)
+    steps = {step["what"] for step in life["steps"]}
+    assert {"allowed", "ciphertext stored", "uploaded and attested", "transaction signed"} <= steps
+    first, *lines = told.stdout.splitlines()
+    assert first == life["handle"] == handles["supply"]
+    assert all(any(what in line for line in lines) for what in steps)
+
+    unknown = run.then("handle", UNKNOWN)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert unknown.stderr == f"nobody has heard of {UNKNOWN}\n"
 
 
 @pytest.mark.stack

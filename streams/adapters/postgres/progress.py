@@ -95,6 +95,14 @@ class Progress:
         rows = await self._fetch("drift", list(handles))
         return {row.pop("handle"): msgspec.convert(row, Standing) for row in rows}
 
+    async def in_hand(self, work_class: str, pid: int) -> int:
+        """How many items a worker has started and not answered; raises StoreError.
+
+        Only of a worker whose name ends with its process, which is the default.
+        """
+        (row,) = await self._fetch("in_hand", work_class, str(pid))
+        return row["items"]
+
     async def offsets(self) -> dict[tuple[str, int], Offset]:
         """What the owners apply next, by topic and partition; raises StoreError."""
         rows = await self._fetch("offsets")

@@ -40,6 +40,12 @@ select topic, part, topic_id, next_off from consumer_offset;
 -- what we would commit for these handles
 select handle, key_id, ciphertext, ciphertext128 from ciphertext_digest where handle = any($1::bytea[]);
 
+-- name: in_hand
+-- items of a class that the process of this number has started in their last attempt and not answered
+select count(*) as items from work_items
+where work_class = $1 and state in ('claimed', 'dispatched') and started_at > claimed_at
+  and worker like '%-' || $2::text;
+
 -- name: drift
 -- how the commits of these handles stand
 select handle, state, agreed_block >= 0 as is_agreed, differing, missing from drift where handle = any($1::bytea[]);

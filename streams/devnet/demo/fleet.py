@@ -12,22 +12,16 @@ import httpx
 import msgspec
 import structlog
 
-from streams.adapters.telemetry.metrics import BUSY
+from streams.devnet.demo.kill import Prove, kill_busy
 from streams.devnet.state import State
 from streams.devnet.supervisor import Supervisor
 from streams.domain.errors import Fatal
 
 READY_TIMEOUT_S: Final = 90.0
-BUSY_TIMEOUT_S: Final = 120.0
-_POLL_S: Final = 0.005  # a service may be busy for a few milliseconds only
 _ANSWER_S: Final = 5.0
 _OK: Final = 200
 
 _log = structlog.get_logger(__name__)
-
-
-class IdleKill(Fatal):
-    """A service was to be killed while busy, but it had nothing in its hands."""
 
 
 class _Address(msgspec.Struct, frozen=True):
@@ -74,33 +68,16 @@ class Fleet:
             if not self._supervisor.alive(name):
                 raise Fatal(f"{name} died\n{self._supervisor.log_tail(name)}")
 
-    async def kill_while_busy(self, name: str) -> None:
+    async def kill_while_busy(self, name: str, prove: Prove) -> None:
         """SIGKILL a service with work in its hands, and start it again.
 
-        Raises: IdleKill when it was never seen busy.
+        Raises: IdleKill when it could not be shown to have any.
         """
-        try:
-            async with asyncio.timeout(BUSY_TIMEOUT_S):
-                await self._until_busy(name)
-                self._supervisor.kill(name, signal.SIGKILL)
-        except TimeoutError:
-            raise IdleKill(
-                f"{name} had nothing to do for {BUSY_TIMEOUT_S:g} s: a kill proves nothing"
-            ) from None
+        await kill_busy(self._supervisor, name, prove)
         _log.info("killed while busy", action="demo_kill", service=name)
         await self._supervisor.wait(name)
         self._spawn(name)
         await self.until_healthy(name)
-
-    async def _until_busy(self, name: str) -> None:
-        while True:  # the one to be killed must not be asked to tell us
-            if await self.is_busy(name):
-                return
-            await asyncio.sleep(_POLL_S)
-
-    async def is_busy(self, name: str) -> bool:
-        """Whether the service says that it has work in its hands."""
-        return await self.metric(name, BUSY) > 0
 
     async def metric(self, name: str, metric: str) -> float:
         """What a process says of a metric, over all labels; 0 while it has not told where it answers."""

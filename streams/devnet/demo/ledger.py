@@ -84,9 +84,10 @@ def _honest(number: int, users: int) -> Transfer:
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One balance, as it must be and as it was decrypted."""
+    """One balance, as it must be and as it was decrypted; without a handle where nobody ever paid in."""
 
     name: str
+    handle: bytes
     expected: int
     decrypted: int | None
 
@@ -96,7 +97,10 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def compare(
-    names: Sequence[str], expected: Sequence[int], decrypted: Sequence[int | None]
+    names: Sequence[str],
+    handles: Sequence[bytes],
+    expected: Sequence[int],
+    decrypted: Sequence[int | None],
 ) -> tuple[Line, ...]:
     """The table of the end."""
-    return tuple(map(Line, names, expected, decrypted))
+    return tuple(map(Line, names, handles, expected, decrypted))

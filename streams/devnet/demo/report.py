@@ -24,9 +24,10 @@ def opening(console: Console, plan: Plan) -> None:
 def closing(
     console: Console, lines: Sequence[Line], took_s: Mapping[Stage, float], folder: Path, rejected: int
 ) -> None:
-    """Balances, times, and where the logs are."""
+    """Balances with their handles, times, and where the logs are."""
     if lines:
         console.print(balances(lines))
+        handles(console, lines)
     times = Table("stage", "seconds", title="times")
     for stage, seconds in took_s.items():
         times.add_row(stage, f"{seconds:.1f}")
@@ -49,3 +50,10 @@ def balances(lines: Sequence[Line]) -> Table:
         shown = "-" if line.decrypted is None else str(line.decrypted)
         table.add_row(line.name, str(line.expected), shown, "equal" if line.is_equal else "DIFFERENT")
     return table
+
+
+def handles(console: Console, lines: Sequence[Line]) -> None:
+    """The handle of each balance, whole at any width: to be copied behind `handle` and `devnet decrypt`."""
+    for line in lines:
+        if line.handle:
+            console.print(f" {line.name}  0x{line.handle.hex()}", highlight=False, soft_wrap=True)

@@ -29,7 +29,7 @@ from streams.fhe.keyset import KeyStore
 from streams.settings import PostgresSettings
 
 _MARK: Final = "demo"  # a folder with this file was made by the demonstration, which may clear it
-_CONNECTIONS: Final = 2
+_CONNECTIONS: Final = 3  # the view's, the stages', the kills'
 
 
 async def run(plan: Plan, console: Console) -> int:

@@ -8,11 +8,12 @@ import httpx
 import msgspec
 
 from streams.adapters.ethereum import calls
+from streams.adapters.kafka.positions import KafkaPositions
 from streams.adapters.postgres.progress import Progress
 from streams.devnet import activation, kms
 from streams.devnet.chain_client import DevAccounts, poll
 from streams.devnet.client import decrypt_stored, open_decryptor, open_encryptor
-from streams.devnet.demo import balances, ledger
+from streams.devnet.demo import balances, evidence, ledger
 from streams.devnet.demo.fleet import Fleet
 from streams.devnet.demo.plan import MAIN_JOB, Plan, Stage
 from streams.devnet.demo.traffic import Chains, Traffic
@@ -25,6 +26,7 @@ from streams.domain.errors import Fatal, RpcError
 from streams.fhe.keyset import KeyStore, keys_of
 from streams.fhe.suite import Encryptor
 from streams.ports import Entropy
+from streams.settings import KafkaSettings
 
 # Services in the order in which the stages need them.
 SERVICES: Final[dict[Stage, tuple[str, ...]]] = {
@@ -150,10 +152,11 @@ async def inputs(world: World) -> None:
 
 async def inputs_with_kills(world: World) -> None:
     """The main job, while each service to be killed is killed once, one after the other, each while busy."""
+    logs = KafkaPositions(KafkaSettings(bootstrap=world.servers.kafka_bootstrap))
     async with asyncio.TaskGroup() as group:
         job = group.create_task(inputs(world))
         for name in world.plan.kills:
-            await world.fleet.kill_while_busy(name)
+            await world.fleet.kill_while_busy(name, evidence.prover(name, logs, world.progress))
         await job
 
 
@@ -162,14 +165,14 @@ async def final_balances(world: World) -> tuple[ledger.Line, ...]:
     script = world.script
     if not world.plan.includes(MAIN_JOB):
         script = msgspec.structs.replace(script, transfers=())
-    handles = await world.traffic.balance_handles()
-    held = [handle for handle in handles if any(handle)]
+    # An account that never had a balance has no handle: that is zero.
+    handles = [handle if any(handle) else b"" for handle in await world.traffic.balance_handles()]
+    held = [handle for handle in handles if handle]
     values = await balances.decrypt(world.state, world.servers, world.chains.deployment, held)
     decrypted = dict(zip(held, values, strict=True))
     names = [f"user {number}" for number in range(script.users)] + ["supply"]
-    # An account that never had a balance has no handle: that is zero.
     shown = [decrypted.get(handle, 0) for handle in handles]
-    return ledger.compare(names, (*script.balances(), script.supply()), shown)
+    return ledger.compare(names, handles, (*script.balances(), script.supply()), shown)
 
 
 async def _ready(world: World, stage: Stage) -> None:

@@ -255,6 +255,27 @@ async def test_steps_of_some_handles(database: Any) -> None:
     assert (steps.known, steps.computed, steps.squashed) == (1, 1, 0)
 
 
+async def test_what_a_process_has_in_hand_is_what_it_started_and_did_not_answer(database: Any) -> None:
+    began = seconds("claimed", "dispatched", "started", after=0)
+    again = {**began, "claimed_at": AT + timedelta(seconds=9)}  # the start was that of the attempt before
+    asked: dict[str, tuple[str, dict[str, Any]]] = {
+        "ready": ("ready", {}),
+        "claimed": ("claimed", seconds("claimed", after=0)),
+        "sent": ("dispatched", seconds("claimed", "dispatched", after=0)),
+        "begun": ("dispatched", began),
+        "early": ("claimed", seconds("claimed", "started", after=0)),  # told before the delivery report
+        "done": ("done", began),
+        "again": ("dispatched", again),
+    }
+    for name, (state, times) in asked.items():
+        await insert_item(database, name, "compute", name.encode(), state, **times)
+    await database.execute("update work_items set worker = 'tfhe-host-4711'")
+    found = Progress(database)
+    assert await found.in_hand("tfhe", 4711) == 2
+    assert await found.in_hand("tfhe", 711) == 0  # the end of another number
+    assert await found.in_hand("sns", 4711) == 0
+
+
 async def test_a_stored_ciphertext_is_read(database: Any) -> None:
     await computed(database)
     progress = Progress(database)

@@ -60,6 +60,20 @@ def test_a_signal_arrives(child: "subprocess.Popen[bytes]") -> None:
     assert child.wait() == -signal.SIGTERM
 
 
+def test_a_process_is_still_once_it_was_stopped(child: "subprocess.Popen[bytes]") -> None:
+    process = identity(child)
+    assert not processes.is_still(process)
+    processes.send(process, signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED)
+    assert processes.is_still(process)
+    processes.send(process, signal.SIGCONT)
+    os.waitid(os.P_PID, child.pid, os.WCONTINUED)
+    assert not processes.is_still(process)
+    child.kill()
+    child.wait()
+    assert processes.is_still(process)
+
+
 def test_a_session_is_found_after_its_leader_has_gone() -> None:
     script = "sleep 600 & echo started; exec sleep 600"
     with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True) as leader:

@@ -52,6 +52,6 @@ def test_the_end_does_not_depend_on_the_order() -> None:
 
 @pytest.mark.parametrize(("decrypted", "equal"), [(7, True), (8, False), (None, False)])
 def test_a_line_compares(decrypted: int | None, equal: bool) -> None:
-    (line,) = ledger.compare(["user 0"], [7], [decrypted])
-    assert line == Line("user 0", 7, decrypted)
+    (line,) = ledger.compare(["user 0"], [b"handle"], [7], [decrypted])
+    assert line == Line("user 0", b"handle", 7, decrypted)
     assert line.is_equal is equal

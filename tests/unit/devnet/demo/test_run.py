@@ -1,12 +1,16 @@
+import contextlib
 import io
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 from rich.console import Console
 
 from streams.devnet import up
-from streams.devnet.demo import plan, run
+from streams.devnet.demo import plan, run, stages
+from streams.devnet.demo.ledger import Line
 from streams.devnet.demo.plan import Stage
 from streams.devnet.state import State
 from streams.devnet.supervisor import NotReady
@@ -23,6 +27,42 @@ def planned(until: Stage) -> plan.Plan:
         keep=False,
         last_standing=Stage.KILLS,
     )
+
+
+Downs = list[bool]  # for each time that everything was stopped: whether its data was deleted
+
+
+@pytest.fixture
+def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[plan.Plan, Downs]]:
+    """A run without servers whose balances end like this."""
+
+    def played(*lines: Line, keep: bool = False) -> tuple[plan.Plan, Downs]:
+        downs: Downs = []
+
+        async def down(_: State, *, delete: bool = False) -> None:
+            downs.append(delete)
+
+        async def nothing(*_: object, **__: object) -> None: ...
+
+        async def ended(*_: object) -> tuple[Line, ...]:
+            return lines
+
+        @contextlib.asynccontextmanager
+        async def world(*_: object) -> AsyncGenerator[SimpleNamespace]:
+            yield SimpleNamespace(traffic=SimpleNamespace(rejected=1))
+
+        for place, name, instead in (
+            (up, "up", nothing),
+            (up, "down", down),
+            (stages, "check_devnet", nothing),
+            (run, "_world", world),
+            (run, "_stages", ended),
+        ):
+            monkeypatch.setattr(place, name, instead)
+        chosen = planned(Stage.INPUTS)
+        return msgspec.structs.replace(chosen, state_dir=tmp_path / "devnet", keep=keep), downs
+
+    return played
 
 
 def marked(root: Path) -> State:
@@ -77,3 +117,23 @@ def test_the_kills_happen_to_a_main_job_that_is_done_once() -> None:
     assert run.actions(planned(Stage.KILLS))[-2:] == (Stage.COMMIT, Stage.KILLS)
     assert run.actions(planned(Stage.INPUTS))[-2:] == (Stage.COMMIT, Stage.INPUTS)
     assert Stage.DEVNET not in run.actions(planned(Stage.INPUTS))
+
+
+@pytest.mark.parametrize(("decrypted", "code"), [(5, 0), (4, 1), (None, 1)])
+async def test_one_wrong_balance_is_exit_code_1(
+    played: Callable[..., tuple[plan.Plan, Downs]], decrypted: int | None, code: int
+) -> None:
+    written = io.StringIO()
+    right, other = Line("user 0", b"\x01" * 32, 7, 7), Line("user 1", b"\x02" * 32, 5, decrypted)
+    chosen, _ = played(right, other)
+    assert await run.run(chosen, Console(file=written, width=200)) == code
+    assert ("DIFFERENT" in written.getvalue()) is (code == 1)
+
+
+@pytest.mark.parametrize(("keep", "downs"), [(False, [True, False]), (True, [True])])
+async def test_everything_is_stopped_at_the_end_unless_it_is_to_be_kept(
+    played: Callable[..., tuple[plan.Plan, Downs]], keep: bool, downs: Downs
+) -> None:
+    chosen, found = played(keep=keep)
+    assert await run.run(chosen, Console(file=io.StringIO())) == 0
+    assert found == downs  # the first clears what an earlier run left; the data of this one stays

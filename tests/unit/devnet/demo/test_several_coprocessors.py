@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from streams.devnet import operators, postgres, up
 from streams.devnet.contracts import Deployment
 from streams.devnet.demo import several_coprocessors
 from streams.devnet.demo.faults import ACTIONS, Fault
-from streams.devnet.object_store import Credentials
 from streams.devnet.stack import Stack
 from streams.devnet.state import State
 from streams.domain.errors import ConfigurationError
@@ -28,32 +26,6 @@ def make(**changes: Any) -> several_coprocessors.SeveralPlan:
         "keep": False,
     }
     return several_coprocessors.make(**(asked | changes))
-
-
-@pytest.fixture
-def servers(tmp_path: Path) -> Stack:
-    return Stack(
-        state_dir=tmp_path,
-        kafka_bootstrap="127.0.0.1:9092",
-        postgres_url=URL,
-        postgres_sender_url=URL.replace("me:", "sender:"),
-        s3_endpoint="http://127.0.0.1:7070",
-        s3_region="us-east-1",
-        s3_bucket="ciphertexts",
-        s3_credentials=Credentials("devnet", "hush"),
-        host_chain_id=12345,
-        host_http_url="http://127.0.0.1:8545",
-        host_ws_url="ws://127.0.0.1:8545",
-        gateway_chain_id=54321,
-        gateway_http_url="http://127.0.0.1:8546",
-        gateway_ws_url="ws://127.0.0.1:8546",
-    )
-
-
-def deployment() -> Deployment:
-    numbers = {"host_chain_id": 12345, "gateway_chain_id": 54321}
-    names = [field.name for field in msgspec.structs.fields(Deployment) if field.name not in numbers]
-    return Deployment(**numbers, **dict.fromkeys(names, b"\x01" * 20))
 
 
 def test_faults_come_in_the_order_in_which_they_can_follow_each_other() -> None:
@@ -80,12 +52,12 @@ def test_a_majority_has_to_agree(count: int, needed: int) -> None:
 
 
 def test_each_operator_has_its_own_prefix_database_bucket_and_keys(
-    servers: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    servers: Stack, deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     found = [operators.describe(State(tmp_path), servers, number) for number in range(3)]
     for operator in found:
-        operators.write_settings(operator, deployment(), "clear")
+        operators.write_settings(operator, deployment, "clear")
     told = [load_settings(operator.state.settings_file) for operator in found]
     assert [settings.kafka.prefix for settings in told] == ["c1.", "c2.", "c3."]
     assert [settings.object_store.bucket for settings in told] == [

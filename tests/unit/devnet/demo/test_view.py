@@ -1,4 +1,6 @@
 import io
+import re
+from pathlib import Path
 
 from rich.console import Console
 
@@ -11,9 +13,9 @@ from streams.devnet.demo.view import View, counted
 COUNTS = Counts(blocks=9, wanted=6, computed=5, squashed=4, proofs=3, alarms=0)
 
 
-def plain() -> tuple[Console, io.StringIO]:
+def plain(width: int = 100) -> tuple[Console, io.StringIO]:
     out = io.StringIO()
-    return Console(file=out, force_terminal=False, width=100), out
+    return Console(file=out, force_terminal=False, width=width), out
 
 
 def test_a_stage_without_a_terminal_is_two_lines() -> None:
@@ -35,7 +37,20 @@ def test_counts_and_lag_are_one_line() -> None:
 
 def test_a_different_balance_is_shown() -> None:
     console, out = plain()
-    console.print(report.balances([Line("user 0", 7, 7), Line("user 1", 5, 4), Line("user 2", 5, None)]))
+    lines = [Line("user 0", b"", 7, 7), Line("user 1", b"", 5, 4), Line("user 2", b"", 5, None)]
+    console.print(report.balances(lines))
     text = out.getvalue()
     assert text.count("DIFFERENT") == 2
     assert "equal" in text
+
+
+def test_handles_are_whole_in_a_narrow_terminal_too() -> None:
+    console, out = plain(width=40)
+    lines = [
+        Line("user 0", b"\xab" * 32, 7, 7),
+        Line("user 1", b"", 0, 0),
+        Line("supply", b"\xcd" * 32, 7, 7),
+    ]
+    report.closing(console, lines, {Stage.DEVNET: 1.0}, Path("logs"), 0)
+    found = dict(re.findall(r"^ (user \d|supply)  (0x[0-9a-f]{64})$", out.getvalue(), re.MULTILINE))
+    assert found == {"user 0": "0x" + "ab" * 32, "supply": "0x" + "cd" * 32}
