@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from streams.adapters.kafka.positions import LogState
+from streams.adapters.postgres.progress import Queue
 from streams.devnet.demo.kill import Prove
 from streams.domain.work import WorkClass
 from streams.messages.topics import EVENTS, RESULTS
@@ -21,7 +22,7 @@ CLASSES: Final[Mapping[str, WorkClass]] = {
     "sns-worker": WorkClass.SNS,
     "transaction-sender": WorkClass.SENDER,
 }
-APPLY_S: Final = 2.0  # far below the silence after which the stopped service would count as dead
+APPLY_S: Final = 1.0  # far below the silence after which the stopped service would count as dead
 _LOOK_S: Final = 0.01
 
 Ends = Mapping[tuple[str, int], int]
@@ -40,6 +41,10 @@ class Tables(Protocol):
 
     async def offsets(self) -> Mapping[tuple[str, int], Offset]:
         """What the owners of shards apply next."""
+        ...
+
+    async def queues(self) -> Sequence[Queue]:
+        """Work by class."""
         ...
 
     async def in_hand(self, work_class: str, pid: int) -> int:
@@ -82,12 +87,14 @@ class Unanswered:
         self._tables = tables
 
     async def is_likely(self) -> bool:
-        """An item is not answered yet, as far as results are applied."""
-        return await self._tables.in_hand(self._class, self._pid) > 0
+        """An item is under way: started soon, or just now, or answered a moment ago."""
+        return any(q.in_flight for q in await self._tables.queues() if q.work_class == self._class)
 
     async def holds(self) -> bool:
-        """An item is not answered, with every result applied that there is."""
-        return await self._is_applied(await _ends(self._logs, (RESULTS,))) and await self.is_likely()
+        """An item that it started is not answered, with every result applied that there is."""
+        if not await self._is_applied(await _ends(self._logs, (RESULTS,))):
+            return False
+        return await self._tables.in_hand(self._class, self._pid) > 0
 
     async def _is_applied(self, ends: Ends) -> bool:
         """Waits for it a while: whoever applies results may just have been killed."""

@@ -16,7 +16,8 @@ from streams.devnet.supervisor import ChildDied, Supervisor
 from streams.domain.errors import Fatal
 
 BUSY_TIMEOUT_S: Final = 120.0
-_LOOK_S: Final = 0.005  # a service may be busy for a few milliseconds only
+_LOOK_S: Final = 0.01
+_STEP_S: Final = 0.001  # an item of the clear engine takes a few
 _STOP_S: Final = 0.001  # the kernel stops a process as soon as each of its threads has run
 
 
@@ -28,7 +29,7 @@ class Proof(Protocol):
     """What others say of the work of one process."""
 
     async def is_likely(self) -> bool:
-        """Whether it is worth stopping the process now."""
+        """Whether it is worth stopping the process now; asked while it runs, and while it is stopped."""
         ...
 
     async def holds(self) -> bool:
@@ -61,22 +62,29 @@ async def kill_busy(
 
 
 async def _is_killed(process: ProcessId, proof: Proof) -> bool:
-    if not await proof.is_likely():
-        return False
-    async with stopped(process):
-        return await proof.holds() and processes.send(process, signal.SIGKILL)
+    """In steps of a few milliseconds as long as work is under way: a short item would be over in between."""
+    is_likely = await proof.is_likely()
+    while is_likely:
+        async with stopped(process):
+            if await proof.holds():
+                return processes.send(process, signal.SIGKILL)
+            is_likely = await proof.is_likely()
+        await asyncio.sleep(_STEP_S)
+    return False
 
 
 @contextlib.asynccontextmanager
 async def stopped(leader: ProcessId) -> AsyncGenerator[None]:
     """A process and the others of its session stand still while the context is open."""
+    members = (leader,)
     try:
         await _stop(leader)  # alone first: from here on it starts no other
-        for member in processes.session_members(leader):
+        members = processes.session_members(leader)
+        for member in members:
             await _stop(member)
         yield
     finally:
-        for member in processes.session_members(leader):
+        for member in members:
             processes.send(member, signal.SIGCONT)
 
 

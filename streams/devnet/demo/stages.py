@@ -1,7 +1,8 @@
 """The stages: each does its part and proves it, by decryption or on the chain."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Final
 
 import httpx
@@ -144,7 +145,7 @@ async def inputs(world: World) -> None:
         async with slots:
             await world.traffic.transfer(transfer, encryptor)
 
-    async with asyncio.TaskGroup() as group:
+    async with _together() as group:
         for transfer in world.script.transfers:
             group.create_task(one(transfer))
     await _until_committed(world)
@@ -153,11 +154,21 @@ async def inputs(world: World) -> None:
 async def inputs_with_kills(world: World) -> None:
     """The main job, while each service to be killed is killed once, one after the other, each while busy."""
     logs = KafkaPositions(KafkaSettings(bootstrap=world.servers.kafka_bootstrap))
-    async with asyncio.TaskGroup() as group:
+    async with _together() as group:
         job = group.create_task(inputs(world))
         for name in world.plan.kills:
             await world.fleet.kill_while_busy(name, evidence.prover(name, logs, world.progress))
         await job
+
+
+@contextlib.asynccontextmanager
+async def _together() -> AsyncGenerator[asyncio.TaskGroup]:
+    """A task group that raises its first failure as it is: people read it, in one line."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 async def final_balances(world: World) -> tuple[ledger.Line, ...]:
