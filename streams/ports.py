@@ -228,6 +228,14 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     paused: int = 0  # not in flight, of paused tenants; not counted as ready or delayed
 
 
+class Unsent(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gateway does not have yet, at a moment: what senders hold and what waits behind it."""
+
+    digests: int = 0  # of goals
+    answers: int = 0  # to proofs that have their verdict
+    rights: int = 0  # of an old network
+
+
 class Transaction(Protocol):
     """One transaction of a shard's owner; nothing of it is seen before it ends well."""
 
@@ -342,8 +350,8 @@ class Store(Protocol):
         """Open work per shard and class, that of paused tenants apart; raises StoreError."""
         ...
 
-    async def unsent(self) -> int:
-        """How many digests of goals are not on the gateway yet; raises StoreError."""
+    async def unsent(self) -> Unsent:
+        """What the gateway does not have yet, of all shards; raises StoreError."""
         ...
 
     async def close(self) -> None:

@@ -23,6 +23,11 @@ def host_tenant(chain_id: int, acl_address: bytes) -> str:
     return f"{chain_id}.{acl_address.hex()}"
 
 
+def chain_of(tenant: str) -> str:
+    """Id of the host chain in the name of its tenant."""
+    return tenant.partition(".")[0]
+
+
 def host_event_id(chain_id: int, block_hash: bytes) -> str:
     """Identity of a host block's fact, from which its trace follows."""
     return f"host/{chain_id}/{block_hash.hex()}"

@@ -136,6 +136,7 @@ class SendWork(_Work, frozen=True, kw_only=True, tag="send"):
     """A call that must happen once on the gateway."""
 
     call: Call
+    seen_ms: int = 0  # when the store first saw what asks for it, as Unix time; 0 where nobody said
 
 
 Work = ComputeWork | ProofWork | SquashWork | SendWork

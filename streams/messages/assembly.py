@@ -98,7 +98,7 @@ def squash(item: WorkRow, row: CiphertextRow, transaction_id: bytes) -> SquashWo
     )
 
 
-def material(item: WorkRow, digest: DigestRow) -> SendWork:
+def material(item: WorkRow, digest: DigestRow, seen_ms: int = 0) -> SendWork:
     """The commit of a handle's digests."""
     call = AddMaterial(
         handle=digest.handle,
@@ -106,15 +106,16 @@ def material(item: WorkRow, digest: DigestRow) -> SendWork:
         ct64_digest=digest.ciphertext,
         ct128_digest=digest.ciphertext128,
     )
-    return _send(item, call)
+    return _send(item, call, seen_ms)
 
 
-def response(item: WorkRow, request: ProofRow) -> SendWork | None:
+def response(item: WorkRow, request: ProofRow, seen_ms: int = 0) -> SendWork | None:
     """The answer to a request; None while there is no verdict, or when another one has its number."""
     if request.verified is None or not is_about(item, request):
         return None
     if not request.verified:
-        return _send(item, RejectResponse(zk_proof_id=request.zk_proof_id, extra_data=request.extra_data))
+        refusal = RejectResponse(zk_proof_id=request.zk_proof_id, extra_data=request.extra_data)
+        return _send(item, refusal, seen_ms)
     call = VerifyResponse(
         zk_proof_id=request.zk_proof_id,
         handles=request.handles,
@@ -123,15 +124,15 @@ def response(item: WorkRow, request: ProofRow) -> SendWork | None:
         contract_chain_id=request.chain_id,
         extra_data=request.extra_data,
     )
-    return _send(item, call)
+    return _send(item, call, seen_ms)
 
 
-def right(item: WorkRow) -> SendWork:
+def right(item: WorkRow, seen_ms: int = 0) -> SendWork:
     """A right of the host chain, for the gateway of an old network."""
     handle, account = item.subject[:HANDLE_BYTES], item.subject[HANDLE_BYTES:]
     if account:
-        return _send(item, AllowAccount(handle=handle, account=account))
-    return _send(item, AllowPublicDecrypt(handle=handle))
+        return _send(item, AllowAccount(handle=handle, account=account), seen_ms)
+    return _send(item, AllowPublicDecrypt(handle=handle), seen_ms)
 
 
 def announcement(item: WorkRow, digest: DigestRow, fhe_type: int) -> CiphertextAnnouncement:
@@ -166,9 +167,14 @@ def failed(letter: WorkRow, item: WorkRow) -> DeadLetter:
     )
 
 
-def _send(item: WorkRow, call: Call) -> SendWork:
+def _send(item: WorkRow, call: Call, seen_ms: int) -> SendWork:
     return SendWork(
-        item=item.id, tenant=item.tenant, attempt=item.attempt, timeout_s=_timeout_s(item), call=call
+        item=item.id,
+        tenant=item.tenant,
+        attempt=item.attempt,
+        timeout_s=_timeout_s(item),
+        call=call,
+        seen_ms=seen_ms,
     )
 
 

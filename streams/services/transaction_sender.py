@@ -58,7 +58,7 @@ async def run(runtime: Runtime) -> None:
             if await runtime.idle(_AWAIT_S):
                 return
         worker = settings.service.id or f"sender-{socket.gethostname()}-{os.getpid()}"
-        metrics = SenderMetrics(runtime.metrics)
+        metrics = SenderMetrics(runtime.metrics, runtime.clock)
         alarms = Alarms(runtime.health, runtime.metrics)
         sender = Sender(store, node, key, encoder, settings, runtime.clock, metrics, alarms, worker)
         _log.info("sender is ready", action="sender_ready", address=f"0x{key.address.hex()}")

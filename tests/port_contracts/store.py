@@ -46,7 +46,7 @@ from streams.domain.work import (
     SquashWork,
     VerifyResponse,
 )
-from streams.ports import DeadLetter, Record, Store, Weight
+from streams.ports import DeadLetter, Record, Store, Unsent, Weight
 
 T = "12345." + "0a" * 20
 TOPICS = {"events.v1": "id-e", "results.v1": "id-r"}
@@ -414,7 +414,23 @@ class StoreContract:
             handle(C, 0),
         )
         await self._write(store, *rows)
-        assert await store.unsent() == 1
+        assert await store.unsent() == Unsent(digests=1)
+
+    async def test_unsent_are_open_answers_and_rights_of_all_shards(self, store: Store) -> None:
+        def call(name: str, kind: str, state: WorkState) -> WorkRow:
+            return work(name, work_class="sender", kind=kind, state=state)
+
+        answers = [
+            call(f"a{at}", kinds.PROOF_RESPONSE, state)
+            for at, state in enumerate((WorkState.READY, WorkState.CLAIMED, WorkState.DISPATCHED))
+        ]
+        over = [
+            call(f"o{at}", kinds.PROOF_RESPONSE, state)
+            for at, state in enumerate((WorkState.BLOCKED, WorkState.DONE, WorkState.CANCELLED))
+        ]
+        await self._write(store, *answers, *over, call("commit", kinds.ADD_MATERIAL, WorkState.READY))
+        await self._write(store, call("right", kinds.ALLOW, WorkState.READY), shard=1)
+        assert await store.unsent() == Unsent(answers=3, rights=1)
 
     async def test_compute_message_has_the_steps_and_the_inputs_from_outside(self, store: Store) -> None:
         item = work("i", key_id=b"\x04" * 32)
@@ -439,6 +455,25 @@ class StoreContract:
             AllowAccount(handle=A, account=b"\x0b" * 20),
             AllowPublicDecrypt(handle=A),
         ]
+
+    async def test_every_attempt_of_a_call_says_when_it_was_first_asked_for(self, store: Store) -> None:
+        answer = request(7, True, (A,))
+        asked = [
+            work("m", work_class="sender", kind=kinds.ADD_MATERIAL),
+            work("r", work_class="sender", kind=kinds.ALLOW),
+            work("a", work_class="sender", kind=kinds.PROOF_RESPONSE, subject=subject_of(answer)),
+        ]
+        epoch = await self._write(store, *asked, digests(A), handle(A, 1), answer)
+        async with store.begin(0, epoch) as tx:
+            first = await tx.messages(asked)
+        again = [msgspec.structs.replace(item, attempt=1) for item in asked]
+        epoch = await self._write(store, *again)
+        async with store.begin(0, epoch) as tx:
+            second = await tx.messages(again)
+        told = [message.seen_ms for message in first if isinstance(message, SendWork)]
+        assert len(told) == 3
+        assert min(told) >= NOW
+        assert [message.seen_ms for message in second if isinstance(message, SendWork)] == told
 
     async def test_messages_of_every_kind_come_in_the_order_asked(self, store: Store) -> None:
         computed = ComputationRow(

@@ -6,7 +6,7 @@ Transactions of different shards do not interleave, as if each row were locked f
 import asyncio
 import contextlib
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Final
 
@@ -32,7 +32,7 @@ from streams.domain.schedule import DEFAULT_WEIGHT
 from streams.domain.state import Changes, Read, State
 from streams.domain.work import WorkClass
 from streams.messages import assembly
-from streams.ports import Claim, DeadLetter, Demand, Offset, Outgoing, Ready, Record, Weight
+from streams.ports import Claim, Clock, DeadLetter, Demand, Offset, Outgoing, Ready, Record, Unsent, Weight
 
 _WATCHED: Final = frozenset({WorkClass.TFHE, WorkClass.ZKPROOF, WorkClass.SNS})
 
@@ -46,19 +46,21 @@ class Tables(msgspec.Struct):
     letters: dict[bytes, DeadLetter] = msgspec.field(default_factory=dict)
     requests: set[str] = msgspec.field(default_factory=set)
     shards: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)  # of work items
+    seen_ms: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)  # when items were made
 
     def copy(self) -> "Tables":
         return Tables(
             dict(self.offsets), dict(self.halted), list(self.held), dict(self.letters), set(self.requests),
-            dict(self.shards),
+            dict(self.shards), dict(self.seen_ms),
         )  # fmt: skip
 
 
 class MemoryTransaction:
     """A transaction of one shard; the store takes it back when it fails."""
 
-    def __init__(self, state: State, tables: Tables, shard: int, epoch: int) -> None:
+    def __init__(self, state: State, tables: Tables, shard: int, epoch: int, at_ms: int) -> None:
         self._state, self._tables, self._shard, self._epoch = state, tables, shard, epoch
+        self._at_ms = at_ms
 
     async def load(self, reads: Sequence[Read]) -> list[list[Row]]:
         """Rows that answer each look-up."""
@@ -90,6 +92,7 @@ class MemoryTransaction:
                 self._state.put(row)
                 if isinstance(row, WorkRow):
                     self._tables.shards[row.tenant, row.id] = self._shard
+                    self._tables.seen_ms.setdefault((row.tenant, row.id), self._at_ms)
 
     async def advance(self, topic: str, partition: int, start: int, next_off: int) -> None:
         """Move the next offset from `start`; raises Fenced when it is not there."""
@@ -220,7 +223,7 @@ class MemoryTransaction:
                 row = self._state.get(CiphertextRow, item.tenant, item.subject)
                 return None if row is None else assembly.squash(item, row, self._transaction(item))
             case kinds.ALLOW:
-                return assembly.right(item)
+                return assembly.right(item, self._seen_ms(item))
             case kinds.DEAD_LETTER:
                 return self._letter(item)
             case _:
@@ -239,7 +242,7 @@ class MemoryTransaction:
         if request is None:
             return None
         if item.kind == kinds.PROOF_RESPONSE:
-            return assembly.response(item, request)
+            return assembly.response(item, request, self._seen_ms(item))
         return assembly.proof(item, request)
 
     def _digests(self, item: WorkRow) -> Outgoing | None:
@@ -248,7 +251,7 @@ class MemoryTransaction:
         if digest is None or handle is None:
             return None
         if item.kind == kinds.ADD_MATERIAL:
-            return assembly.material(item, digest)
+            return assembly.material(item, digest, self._seen_ms(item))
         return assembly.announcement(item, digest, handle.fhe_type)
 
     def _letter(self, item: WorkRow) -> Outgoing | None:
@@ -257,6 +260,9 @@ class MemoryTransaction:
         failed = self._state.get(WorkRow, item.tenant, item.subject.decode("ascii", "replace"))
         return None if failed is None else assembly.failed(item, failed)
 
+    def _seen_ms(self, item: WorkRow) -> int:
+        return self._tables.seen_ms.get((item.tenant, item.id), 0)
+
     def _transaction(self, item: WorkRow) -> bytes:
         columns = ("tenant", "output_handle")
         made = self._state.find(ComputationRow, columns, item.tenant, item.subject)
@@ -264,9 +270,10 @@ class MemoryTransaction:
 
 
 class MemoryStore:
-    """The materialised state of one deployment."""
+    """The materialised state of one deployment; without a clock nothing has a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock
         self.state = State(complete=True)
         self.tables = Tables()
         self.owners: dict[int, tuple[int, str]] = {}
@@ -292,7 +299,8 @@ class MemoryStore:
                 raise Fenced(f"shard {shard} has a newer owner than epoch {epoch}")
             mark, before = self.state.mark(), self.tables.copy()
             try:
-                yield MemoryTransaction(self.state, self.tables, shard, epoch)
+                at_ms = 0 if self.clock is None else self.clock.now_ms()
+                yield MemoryTransaction(self.state, self.tables, shard, epoch, at_ms)
             except BaseException:
                 self.state.rollback(mark)
                 self.tables = before
@@ -315,11 +323,20 @@ class MemoryStore:
             _demand(*place, rows, now_ms, live, paused, weighed) for place, rows in sorted(groups.items())
         ]
 
-    async def unsent(self) -> int:
-        """How many digests of goals are not on the gateway yet."""
+    async def unsent(self) -> Unsent:
+        """What the gateway does not have yet, of all shards."""
         open_ones = (row for row in self.state.rows(DigestRow) if not row.txn_is_sent)
         handles = (self.state.get(HandleRow, row.tenant, row.handle) for row in open_ones)
-        return sum(handle is not None and handle.reasons > 0 for handle in handles)
+        counts = Counter(
+            row.kind
+            for row in self.state.rows(WorkRow)
+            if row.work_class == WorkClass.SENDER and (row.state is WorkState.READY or row.state in IN_FLIGHT)
+        )
+        return Unsent(
+            digests=sum(handle is not None and handle.reasons > 0 for handle in handles),
+            answers=counts[kinds.PROOF_RESPONSE],
+            rights=counts[kinds.ALLOW],
+        )
 
     async def repair(self, topic: str, partition: int, topic_id: str, next_off: int) -> None:
         """An operator accepts that records are lost: fence the owner and go on at this offset."""

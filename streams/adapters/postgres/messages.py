@@ -56,9 +56,9 @@ async def _proofs(connection: pool.Connection, items: Items) -> Messages:
 
 
 async def _responses(connection: pool.Connection, items: Items) -> Messages:
-    found = await _requests(connection, items)
+    found, seen_ms = await _requests(connection, items), await _seen_ms(connection, items)
     return [
-        assembly.response(item, _as(ProofRow, found[at][0])) if found[at] else None
+        assembly.response(item, _as(ProofRow, found[at][0]), seen_ms[at]) if found[at] else None
         for at, item in enumerate(items)
     ]
 
@@ -75,8 +75,9 @@ async def _squashes(connection: pool.Connection, items: Items) -> Messages:
 
 async def _materials(connection: pool.Connection, items: Items) -> Messages:
     found = await _find(connection, "digests", _tenants(items), _subjects(items))
+    seen_ms = await _seen_ms(connection, items)
     return [
-        assembly.material(item, _as(DigestRow, found[at][0])) if found[at] else None
+        assembly.material(item, _as(DigestRow, found[at][0]), seen_ms[at]) if found[at] else None
         for at, item in enumerate(items)
     ]
 
@@ -92,8 +93,8 @@ async def _announcements(connection: pool.Connection, items: Items) -> Messages:
 
 
 async def _rights(connection: pool.Connection, items: Items) -> Messages:
-    del connection  # the item says it all
-    return [assembly.right(item) for item in items]
+    seen_ms = await _seen_ms(connection, items)
+    return [assembly.right(item, seen_ms[at]) for at, item in enumerate(items)]
 
 
 async def _letters(connection: pool.Connection, items: Items) -> Messages:
@@ -143,6 +144,11 @@ _KINDS: Final[dict[str, Callable[[pool.Connection, Items], Awaitable[Messages]]]
 async def _requests(connection: pool.Connection, items: Items) -> Found:
     ids = [assembly.proof_id(item) for item in items]
     return await _find(connection, "proofs", _tenants(items), ids)
+
+
+async def _seen_ms(connection: pool.Connection, items: Items) -> list[int]:
+    found = await _find(connection, "seen", _tenants(items), _ids(items))
+    return [found[at][0]["seen_ms"] if found[at] else 0 for at in range(len(items))]
 
 
 async def _find(connection: pool.Connection, query: str, *columns: Sequence[Any]) -> Found:

@@ -40,6 +40,12 @@ from unnest($1::text[], $2::bytea[]) with ordinality as i(tenant, handle, at)
 join ciphertext_digest d on d.tenant = i.tenant and d.handle = i.handle
 join handles h on h.tenant = i.tenant and h.handle = i.handle;
 
+-- name: seen
+-- When items were made, which is when what asks for them was first seen.
+select i.at, (extract(epoch from w.created_at) * 1000)::bigint as seen_ms
+from unnest($1::text[], $2::text[]) with ordinality as i(tenant, id, at)
+join work_items w on w.tenant = i.tenant and w.id = i.id;
+
 -- name: failed
 -- Items that failed for good.
 select i.at, w.*

@@ -14,7 +14,7 @@ from streams.domain.errors import Fenced
 from streams.domain.rows import HALTED, Row, WorkRow
 from streams.domain.schedule import DEFAULT_WEIGHT
 from streams.domain.state import Changes, Read
-from streams.ports import Claim, DeadLetter, Demand, Headers, Offset, Outgoing, Ready, Record, Weight
+from streams.ports import Claim, DeadLetter, Demand, Headers, Offset, Outgoing, Ready, Record, Unsent, Weight
 from streams.settings import PostgresSettings
 
 _SQL: Final = queries.load("store.sql")
@@ -199,10 +199,10 @@ class PostgresStore:
             found = await connection.fetch(_SQL["demand"], now_ms, sorted(live), sorted(paused), *weighed)
         return [Demand(**dict(record)) for record in found]
 
-    async def unsent(self) -> int:
-        """How many digests of goals are not on the gateway yet; raises StoreError."""
+    async def unsent(self) -> Unsent:
+        """What the gateway does not have yet, of all shards; raises StoreError."""
         async with pool.acquired(self._pool) as connection:
-            return await connection.fetchval(_SQL["unsent"])
+            return Unsent(**dict(await connection.fetchrow(_SQL["unsent"])))
 
     async def halted(self) -> list[HaltedTenant]:
         """Halted tenants of all shards; raises StoreError."""

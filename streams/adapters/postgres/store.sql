@@ -148,10 +148,15 @@ where state in ('ready', 'claimed', 'dispatched')
 group by shard, work_class;
 
 -- name: unsent
--- Digests that wait for their commit, of handles that are still goals.
-select count(*) from ciphertext_digest d
-join handles h on h.tenant = d.tenant and h.handle = d.handle
-where not d.txn_is_sent and h.reasons > 0;
+-- Digests that wait for their commit, of handles that are still goals; open answers and rights.
+select
+  (select count(*) from ciphertext_digest d
+    join handles h on h.tenant = d.tenant and h.handle = d.handle
+    where not d.txn_is_sent and h.reasons > 0) as digests,
+  count(*) filter (where kind = 'proof_response') as answers,
+  count(*) filter (where kind = 'allow') as rights
+from work_items
+where work_class = 'sender' and state in ('ready', 'claimed', 'dispatched');
 
 -- name: park
 -- Keep bytes that do not decode.

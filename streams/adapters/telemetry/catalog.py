@@ -39,10 +39,11 @@ class Metric(msgspec.Struct, frozen=True):
 
 
 class Absent(msgspec.Struct, frozen=True):
-    """Names of upstream that nothing here would move."""
+    """Names of upstream that nothing here would move; `signs` are words that no code has while that is so."""
 
     names: tuple[str, ...]
     reason: str
+    signs: tuple[str, ...]
 
 
 _HOST_METRICS: Final = (
@@ -141,6 +142,14 @@ _GATEWAY_METRICS: Final = (
 )
 _GRAPH_METRICS: Final = (
     Metric(
+        "host_listener_slow_lane_marked_chains_total",
+        "counter",
+        _GRAPH,
+        "Components of dependent operations that took the slow lane; the graph decides it, and only where "
+        "`[graph] dependent_ops_max_per_chain` is set.",
+        ("chain_id",),
+    ),
+    Metric(
         "coprocessor_gw_listener_drift_detected_counter",
         "counter",
         _GRAPH,
@@ -192,7 +201,24 @@ _GRAPH_METRICS: Final = (
         "Items of paused tenants and classes, not in flight.",
         ("work_class",),
     ),
-    Metric("cipherstream_digests_unsent", "gauge", _GRAPH, "Digests that are not on the gateway yet."),
+    Metric(
+        "coprocessor_add_ciphertext_material_unsent_gauge",
+        "gauge",
+        _GRAPH,
+        "Digests that are not on the gateway yet: those in senders' hands and all that wait behind them.",
+    ),
+    Metric(
+        "coprocessor_verify_proof_resp_unsent_txn_gauge",
+        "gauge",
+        _GRAPH,
+        "Answers to proofs that are not on the gateway yet, all of them.",
+    ),
+    Metric(
+        "cipherstream_allow_handle_unsent_gauge",
+        "gauge",
+        _GRAPH,
+        "Rights that are not on the gateway of an old network yet, all of them.",
+    ),
     Metric("cipherstream_work_overdue", "gauge", _GRAPH, "Dispatched items that are late.", ("work_class",)),
     Metric(
         "cipherstream_consumer_position",
@@ -341,18 +367,6 @@ _SENDER_METRICS: Final = (
         "Attempts to commit digests that failed.",
     ),
     Metric(
-        "coprocessor_add_ciphertext_material_unsent_gauge",
-        "gauge",
-        _SENDER,
-        "Commits of digests in this process's hands.",
-    ),
-    Metric(
-        "coprocessor_verify_proof_resp_unsent_txn_gauge",
-        "gauge",
-        _SENDER,
-        "Answers to proofs in this process's hands.",
-    ),
-    Metric(
         "cipherstream_allow_handle_success_counter",
         "counter",
         _SENDER,
@@ -365,28 +379,23 @@ _SENDER_METRICS: Final = (
         "Attempts to repeat rights on the gateway that failed.",
     ),
     Metric(
-        "cipherstream_allow_handle_unsent_gauge",
-        "gauge",
-        _SENDER,
-        "Rights in this process's hands.",
-    ),
-    Metric(
         "cipherstream_allow_handle_txn_latency_seconds",
         "histogram",
         _SENDER,
-        "From taking a right to its finality.",
+        "From the first sight of the transaction that gives a right to its finality on the gateway.",
     ),
     Metric(
-        "coprocessor_host_txn_latency_seconds",
+        "cipherstream_add_ciphertext_material_txn_latency_seconds",
         "histogram",
         _SENDER,
-        "From taking a commit of digests to its finality.",
+        "From the first sight of the host transaction that allows a handle to the finality of its commit; "
+        "computing, squashing and every wait are in it.",
     ),
     Metric(
         "coprocessor_zkproof_txn_latency_seconds",
         "histogram",
         _SENDER,
-        "From taking an answer to a proof to its finality.",
+        "From the first sight of a request to verify a proof to the finality of its answer.",
     ),
     Metric("cipherstream_sender_item_seconds", "histogram", _SENDER, "Time of one item."),
 )
@@ -427,8 +436,11 @@ BY_NAME: Final = {metric.name: metric for metric in METRICS}
 
 ABSENT: Final = (
     Absent(
-        ("host_listener_slow_lane_marked_chains_total",),
-        "There are no dependence chains with a slow lane: tenants and contracts share by deficit rounds.",
+        ("coprocessor_host_txn_latency_seconds",),
+        "It is one time for a whole transaction, at its last digest, and no service here waits for one as a "
+        "whole: `cipherstream_add_ciphertext_material_txn_latency_seconds` has each digest's. "
+        "In the existing coprocessor nothing completes a host transaction any more; it does not move there.",
+        ("host_txn", "transaction_begin"),
     ),
     Absent(
         (
@@ -440,14 +452,17 @@ ABSENT: Final = (
         ),
         "They are of a listener behind another program's broker. Here every listener polls its node; a block "
         "that is told twice changes nothing, one without its parent is a row of `alarms`.",
+        ("host_consumer", "HostConsumer"),
     ),
     Absent(
         ("coprocessor_host_listener_protocol_config_event_decode_fail_counter",),
         "No service reads the protocol configuration's events.",
+        ("protocol_config", "ProtocolConfig"),
     ),
     Absent(
         ("coprocessor_gw_listener_verify_proof_replay_counter",),
         "A proof stays a work item until it has a verdict; the others' consensus resets nothing.",
+        ("VerifyProofResponseConsensus", "replay_proof"),
     ),
     Absent(
         (
@@ -457,10 +472,12 @@ ABSENT: Final = (
             "coprocessor_drift_revert_signal_too_many_attempts_counter",
         ),
         "Nothing is ever reverted automatically.",
+        ("revert_signal", "RevertSignal", "drift_revert"),
     ),
     Absent(
         ("coprocessor_work_items_polls", "coprocessor_work_items_notifications"),
         "Workers are handed records by Kafka; they poll no table, and no database wakes them.",
+        ("add_listener(", "pg_notify"),
     ),
     Absent(
         (
@@ -470,11 +487,13 @@ ABSENT: Final = (
             "coprocessor_tfhe_worker_query_extend_dcid_seconds",
         ),
         "Workers have no database, and no locks on dependence chains are taken.",
+        ("dcid", "skip locked"),
     ),
     Absent(
         ("coprocessor_rerand_batch_latency_seconds",),
         "Re-randomising is not timed apart from the component that it belongs to: "
         "`coprocessor_fhe_batch_latency_seconds` has both.",
+        ("rerand_seconds", "rerand_batch"),
     ),
     Absent(
         (
@@ -483,6 +502,7 @@ ABSENT: Final = (
             "coprocessor_bridge_unassociated_handles",
         ),
         "Bridged handles are not supported.",
+        ("is_associated", "unassociated"),
     ),
 )
 

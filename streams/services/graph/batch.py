@@ -22,6 +22,7 @@ from streams.services.crashpoints import crashpoint
 from streams.services.graph import parking
 from streams.services.graph.ahead import Ahead, decisions_of, series
 from streams.services.graph.claims import CLASSES, Claims
+from streams.services.graph.lane_watch import newly_slow
 from streams.services.graph.plans import Plan, plan_of
 from streams.services.graph.session import Session
 from streams.services.graph.spans import RecordSpans
@@ -57,6 +58,7 @@ class Applier:
         self._rules = around.rules
         self._clock = around.clock
         self._drifted = around.drifted
+        self._slowed = around.slowed
 
     @property
     def halted(self) -> set[str]:
@@ -187,6 +189,7 @@ class Applier:
                     await self._carry_out(tx, session, plan)
             crashpoint("graph.decided")
             changes, drifted = session.state.changes(), session.state.replaced(DriftRow)
+            slowed = newly_slow(session.state, changes)
             if is_at_once:
                 ahead.start(session)
             await tx.write(changes)
@@ -196,6 +199,7 @@ class Applier:
             claimed = await self._claims.claim(tx, epoch, _touched(changes))
         crashpoint("graph.committed")
         self._drifted(drifted)
+        self._slowed(slowed)
         self._spans.applied(records, since)
         return claimed
 

@@ -24,6 +24,7 @@ from streams.domain.work import WorkClass
 from streams.messages import topics
 from streams.ports import Blobs, Log, Store
 from streams.services import lag_gauges
+from streams.services.graph import lane_watch
 from streams.services.graph.claims import Market
 from streams.services.graph.drift_watch import watch
 from streams.services.graph.gauges import observer
@@ -108,6 +109,7 @@ async def serving(
         health=runtime.health.set,
         observe=observer(runtime.metrics),
         drifted=watch(runtime.metrics),
+        slowed=lane_watch.watch(runtime.metrics),
         tracing=runtime.tracing,
         changed=changed,
     )

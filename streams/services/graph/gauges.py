@@ -5,13 +5,15 @@ from typing import Final
 
 from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.work import WorkClass
-from streams.ports import Demand
+from streams.ports import Demand, Unsent
 
-# Upstream's name; there the sender counts the rows without a verdict.
+# Upstream's names; there the sender counts the rows. Ours has a table of its own only.
 _PROOFS: Final = "coprocessor_verify_proof_pending_gauge"
+_DIGESTS: Final = "coprocessor_add_ciphertext_material_unsent_gauge"
+_ANSWERS: Final = "coprocessor_verify_proof_resp_unsent_txn_gauge"
 
 
-def observer(metrics: Metrics) -> Callable[[Sequence[Demand], int], None]:
+def observer(metrics: Metrics) -> Callable[[Sequence[Demand], Unsent], None]:
     """Sets the gauges from what a sweep saw; a class that nothing is open of is zero."""
     ready = metrics.gauge("cipherstream_work_ready")
     delayed = metrics.gauge("cipherstream_work_delayed")
@@ -19,10 +21,14 @@ def observer(metrics: Metrics) -> Callable[[Sequence[Demand], int], None]:
     paused = metrics.gauge("cipherstream_work_paused")
     overdue = metrics.gauge("cipherstream_work_overdue")
     proofs = metrics.gauge(_PROOFS)
-    digests = metrics.gauge("cipherstream_digests_unsent")
+    digests = metrics.gauge(_DIGESTS)
+    answers = metrics.gauge(_ANSWERS)
+    rights = metrics.gauge("cipherstream_allow_handle_unsent_gauge")
 
-    def observe(demands: Sequence[Demand], unsent: int) -> None:
-        digests.set(unsent)
+    def observe(demands: Sequence[Demand], unsent: Unsent) -> None:
+        digests.set(unsent.digests)
+        answers.set(unsent.answers)
+        rights.set(unsent.rights)
         # every class, also without rows: a gauge that is never set keeps its last value
         for work_class in WorkClass:
             found = [demand for demand in demands if demand.work_class == work_class]

@@ -6,7 +6,9 @@ from typing import Protocol
 
 from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.decide import Rules
-from streams.ports import Clock, Demand, Log, Store
+from streams.domain.rows import WorkRow
+from streams.ports import Clock, Demand, Log, Store, Unsent
+from streams.services.graph import lane_watch
 from streams.services.graph.claims import Market
 from streams.services.graph.drift_watch import Change, Watch
 from streams.services.graph.outgoing import Seal, inline
@@ -32,12 +34,16 @@ def _no_health(name: str, ok: bool, detail: str) -> None:
     del name, ok, detail
 
 
-def _no_demand(demands: Sequence[Demand], unsent: int) -> None:
+def _no_demand(demands: Sequence[Demand], unsent: Unsent) -> None:
     del demands, unsent
 
 
 def _no_drift(changes: Iterable[Change]) -> None:
     del changes
+
+
+def _no_lanes(slowed: Iterable[WorkRow]) -> None:
+    del slowed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +60,8 @@ class Surroundings:
     graph: GraphSettings
     seal: Seal = inline
     health: Callable[[str, bool, str], None] = _no_health
-    observe: Callable[[Sequence[Demand], int], None] = _no_demand  # what a sweep saw, for metrics
+    observe: Callable[[Sequence[Demand], Unsent], None] = _no_demand  # what a sweep saw, for metrics
     drifted: Watch = _no_drift  # told what a transaction changed, for metrics
+    slowed: lane_watch.Watch = _no_lanes  # told which items are in the slow lane now, for metrics
     tracing: Tracing = OFF
     changed: Callable[[], None] = _nothing  # called when `busy` of an owner may be another

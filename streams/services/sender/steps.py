@@ -103,7 +103,7 @@ class Sender:
         crashpoint("sender.started")
         # Before the lease: the same work gives the same bytes, whoever holds the address.
         target = self._encoder.target(work.call)
-        with self._metrics.of(target.kind), inner("gateway transaction", "client") as notes:
+        with self._metrics.of(target.kind, work.seen_ms), inner("gateway transaction", "client") as notes:
             async with self._alone(target.call_hash) as turn:
                 outcome = await self._until_told(work, target, turn)
             notes["transaction.hash"] = f"0x{outcome.transaction_hash.hex()}"

@@ -127,6 +127,7 @@ class GraphWorld:
     blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
 
     def __post_init__(self) -> None:
+        self.store.clock = self.clock
         self.log = MemoryLog(COUNTS | WORK, self.clock)
         self.shard = self.log.partition_of(topics.EVENTS, TENANT.encode())
         self._read: dict[tuple[str, int], int] = defaultdict(int)

@@ -2,6 +2,7 @@
 
 import msgspec
 from graph_world import GraphWorld
+from unit.domain import worlds
 from unit.domain.test_schedule import item
 from unit.domain.worlds import CRS, KEY, Logs, block, h
 
@@ -9,6 +10,8 @@ from streams.domain.lifecycle import WorkState
 from streams.domain.schedule import SLOW_LANE
 from streams.services.graph.dispatch import first_batch
 from streams.settings import GraphSettings, Settings
+
+MARKED = "host_listener_slow_lane_marked_chains_total"
 
 
 def waiting(world: GraphWorld) -> int:
@@ -92,7 +95,31 @@ async def test_chains_of_more_operations_than_are_set_take_the_slow_lane() -> No
         await process.live()
         await world.publish(block("3", 3, "2", more))  # its maker is no longer in memory
         await process.live()
+        assert process.runtime.metrics.value(MARKED, {"chain_id": str(worlds.CHAIN)}) == 4
     lanes = {row.subject: row.priority for row in world.items() if row.work_class == "tfhe"}
     slow = {h(f"c{at}") for at in range(4)}
     assert {subject for subject, lane in lanes.items() if lane == SLOW_LANE} == slow
     assert {row.state for row in world.items()} == {WorkState.DONE}
+
+
+async def test_an_item_is_counted_as_slow_once_whatever_happens_to_its_block() -> None:
+    world = GraphWorld(settings=Settings(graph=GraphSettings(dependent_ops_max_per_chain=1)))
+    logs = Logs().trivial(h("c0"), 1, tx="c0").add(h("c0"), 1, h("c1"), tx="c0").allow(h("c1"), tx="c0")
+    async with world.process() as process:
+        await start(world)
+        await world.publish(block("2", 2, "1", logs))
+        await process.live()
+        for number, parent in ((2, "1"), (3, "2b"), (3, "2"), (4, "3")):  # away and back
+            name = f"{number}b" if parent in ("1", "2b") else str(number)
+            await world.publish(block(name, number, parent))
+        await process.live()
+        assert process.runtime.metrics.value(MARKED, {"chain_id": str(worlds.CHAIN)}) == 1
+
+
+async def test_without_the_setting_no_chain_is_marked() -> None:
+    world = GraphWorld()
+    async with world.process() as process:
+        await start(world)
+        await world.publish(block("2", 2, "1", Logs().trivial(h("c0"), 1).allow(h("c0"))))
+        await process.live()
+        assert process.runtime.metrics.value(MARKED, {"chain_id": str(worlds.CHAIN)}) is None

@@ -3,12 +3,13 @@
 import pytest
 from port_contracts.store import StoreContract
 
+from streams.adapters.memory.clock import FakeClock
 from streams.adapters.memory.store import MemoryStore
 
 
 @pytest.fixture
 def store() -> MemoryStore:
-    return MemoryStore()
+    return MemoryStore(FakeClock())
 
 
 class TestContract(StoreContract):

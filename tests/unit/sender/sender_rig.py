@@ -64,7 +64,7 @@ class Rig:
             self.encoder,
             self.settings,
             self.clock,
-            SenderMetrics(self.metrics),
+            SenderMetrics(self.metrics, self.clock),
             self.alarms,
             "w",
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.adapters.telemetry.catalog import ABSENT, BY_NAME, METRICS, absent_names
+from streams.adapters.telemetry.catalog import ABSENT, BY_NAME, METRICS, Absent, absent_names
 from streams.adapters.telemetry.metrics import Metrics
 from tools import metrics_md
 
@@ -51,6 +51,22 @@ def test_upstream_s_names_have_its_types_and_labels() -> None:
 
 def test_a_reason_is_a_sentence() -> None:
     assert [group.names for group in ABSENT if not group.reason.endswith((".", "both."))] == []
+
+
+def carriers(sign: str) -> list[str]:
+    """Sources that have a word which stands for what a reason says is not here."""
+    sources = [path for path in (ROOT / "streams").rglob("*") if path.suffix in (".py", ".sql")]
+    return [path.name for path in sources if path != CATALOG and sign in path.read_text().lower()]
+
+
+@pytest.mark.parametrize("group", ABSENT, ids=lambda group: group.names[0])
+def test_nothing_here_has_what_a_reason_says_is_absent(group: Absent) -> None:
+    assert group.signs
+    assert {sign: carriers(sign.lower()) for sign in group.signs if carriers(sign.lower())} == {}
+
+
+def test_a_word_for_what_is_here_would_be_found() -> None:
+    assert {"lanes.py", "schedule.py"} <= set(carriers("slow_lane"))
 
 
 def test_text_and_labels_come_from_the_table() -> None:

@@ -4,6 +4,7 @@ import pytest
 from trace_world import HANDLE, TraceWorld
 
 from streams.adapters.memory.blobs import MemoryBlobs
+from streams.adapters.memory.clock import FakeClock
 from streams.adapters.telemetry.catalog import METRICS
 from streams.adapters.telemetry.health import Health
 from streams.adapters.telemetry.metrics import Metrics
@@ -33,7 +34,7 @@ MOVED = {
         "coprocessor_work_items_found",
         "coprocessor_work_items_processed",
         "coprocessor_txn_sender_add_ciphertext_material_success_counter",
-        "coprocessor_host_txn_latency_seconds",
+        "cipherstream_add_ciphertext_material_txn_latency_seconds",
         "cipherstream_sender_item_seconds",
     },
 }
@@ -109,38 +110,42 @@ def test_a_ciphertext_is_a_task_until_both_objects_are_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "unsent", "prefix"),
+    ("kind", "latency", "success", "fail"),
     [
         (
             ADD_MATERIAL,
-            "coprocessor_add_ciphertext_material_unsent_gauge",
-            "coprocessor_txn_sender_add_ciphertext_material",
+            "cipherstream_add_ciphertext_material_txn_latency_seconds",
+            "coprocessor_txn_sender_add_ciphertext_material_success_counter",
+            "coprocessor_txn_sender_add_ciphertext_material_fail_counter",
         ),
         (
             VERIFY_PROOF,
-            "coprocessor_verify_proof_resp_unsent_txn_gauge",
-            "coprocessor_txn_sender_verify_proof",
+            "coprocessor_zkproof_txn_latency_seconds",
+            "coprocessor_txn_sender_verify_proof_success_counter",
+            "coprocessor_txn_sender_verify_proof_fail_counter",
         ),
-        (ALLOW_HANDLE, "cipherstream_allow_handle_unsent_gauge", "cipherstream_allow_handle"),
+        (
+            ALLOW_HANDLE,
+            "cipherstream_allow_handle_txn_latency_seconds",
+            "cipherstream_allow_handle_success_counter",
+            "cipherstream_allow_handle_fail_counter",
+        ),
     ],
 )
-def test_a_call_is_in_the_sender_s_hands_until_it_ends(kind: str, unsent: str, prefix: str) -> None:
-    metrics = Metrics()
-    sender = SenderMetrics(metrics)
-    with sender.of(kind):
-        assert metrics.value(unsent) == 1
-    with pytest.raises(ValueError, match="no"), sender.of(kind):
+async def test_a_call_is_counted_and_timed_from_what_asked_for_it(
+    kind: str, latency: str, success: str, fail: str
+) -> None:
+    metrics, clock = Metrics(), FakeClock()
+    sender = SenderMetrics(metrics, clock)
+    seen_ms = clock.now_ms()
+    await clock.advance(90)
+    with sender.of(kind, seen_ms):
+        await clock.advance(10)
+    with pytest.raises(ValueError, match="no"), sender.of(kind, seen_ms):
         raise ValueError("no")
-    values = [metrics.value(name) for name in (unsent, f"{prefix}_success_counter", f"{prefix}_fail_counter")]
-    assert values == [0, 1, 1]
-
-
-def test_repeated_rights_are_counted_and_timed() -> None:
-    metrics = Metrics()
-    with SenderMetrics(metrics).of(ALLOW_HANDLE):
-        assert metrics.value("cipherstream_allow_handle_fail_counter") == 0
-    assert metrics.value("cipherstream_allow_handle_success_counter") == 1
-    assert b"cipherstream_allow_handle_txn_latency_seconds_count 1.0" in metrics.text()
+    assert (metrics.value(success), metrics.value(fail)) == (1, 1)
+    assert metrics.value(f"{latency}_sum") == 100
+    assert metrics.value(f"{latency}_count") == 1
 
 
 def test_an_alarm_is_a_gauge_and_counted() -> None:

@@ -125,7 +125,7 @@ class TraceWorld:
         )
         settings = Settings(gateway=gateway_settings)
         key, votes = Signer(bytes(31) + b"\2"), Signer(bytes(31) + b"\3")
-        metrics = SenderMetrics(self.metrics["transaction-sender"])
+        metrics = SenderMetrics(self.metrics["transaction-sender"], self.graph.clock)
         store, gateway = MemorySenderStore(table), FakeGateway(table)
         return Sender(
             store,
