@@ -5,7 +5,7 @@ import random
 
 import pytest
 from chain_tools import command, mined
-from log_tools import assert_canonical, host_settings
+from log_tools import assert_canonical, blocks, host_settings
 
 from streams.adapters.ethereum.chain import EthereumChain
 from streams.adapters.kafka.log import KafkaLog
@@ -13,10 +13,12 @@ from streams.adapters.system import SystemClock
 from streams.adapters.telemetry.metrics import Metrics
 from streams.devnet import stack as devnet
 from streams.domain.errors import Recoverable
+from streams.services.listener.follower import TooDeep
 from streams.services.listener.host import HostFollower, tenant_of
 
 pytestmark = pytest.mark.stack
 STORM_STEPS = 40
+BOUND = 50  # reorg_depth_max where nothing is set
 
 
 async def drain(follower: HostFollower) -> int:
@@ -65,6 +67,30 @@ async def test_a_reorganisation_while_the_listener_was_away(
     await command(node, "anvil_reorg", 6, [])
     await mined(node, 2)
     assert await drain(HostFollower(node, log, host, SystemClock(), Metrics())) == 8
+    await assert_canonical(log, node, tenant_of(host))
+
+
+async def test_a_reorganisation_as_deep_as_the_bound_is_followed_and_a_deeper_one_waits_for_the_operator(
+    log: KafkaLog, node: EthereumChain, chains: devnet.Stack
+) -> None:
+    """Fifty blocks, the setting's default; then 51, for the listener that saw it all and for a fresh one."""
+    host = host_settings(chains, (await mined(node, 2)).number)
+    assert host.reorg_depth_max == BOUND
+    await mined(node, 2 * BOUND)
+    follower = HostFollower(node, log, host, SystemClock(), Metrics())
+    await drain(follower)
+    await command(node, "anvil_reorg", BOUND, [])
+    await mined(node, 1)
+    assert await drain(follower) == BOUND + 1
+    told = await assert_canonical(log, node, tenant_of(host))
+    await command(node, "anvil_reorg", BOUND + 1, [])
+    await mined(node, 1)
+    for listener in (follower, HostFollower(node, log, host, SystemClock(), Metrics())):
+        with pytest.raises(TooDeep, match="raise reorg_depth_max"):
+            await drain(listener)
+    assert await blocks(log, tenant_of(host)) == told  # nothing of the branch was told
+    raised = host.model_copy(update={"reorg_depth_max": BOUND + 1})
+    assert await drain(HostFollower(node, log, raised, SystemClock(), Metrics())) == BOUND + 2
     await assert_canonical(log, node, tenant_of(host))
 
 

@@ -34,7 +34,6 @@ def host() -> HostChainSettings:
         executor_address="0x" + "ee" * 20,
         start_block=3,
         poll_interval_ms=100,
-        reorg_depth_max=10,
     )
 
 

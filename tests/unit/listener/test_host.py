@@ -134,10 +134,10 @@ async def test_a_branch_that_comes_back_is_not_published_again(rig: Rig) -> None
 
 
 async def test_a_reorganisation_beyond_the_limit_stops_the_process(rig: Rig) -> None:
-    rig.chain.mine(30)
+    rig.chain.mine(80)
     follower = await rig.drain()
-    rig.chain.drop(20)
-    rig.chain.mine(25)
+    rig.chain.drop(60)
+    rig.chain.mine(65)
     with pytest.raises(TooDeep, match="no common block"):
         await follower.step()
 

@@ -23,7 +23,7 @@ from streams.services.listener.reading import Moved
 from streams.settings import HostChainSettings
 
 ACL, EXECUTOR, OTHER = bytes.fromhex("ac" * 20), bytes.fromhex("ee" * 20), b"\x01" * 20
-DEPTH = 10  # reorg_depth_max of these tests
+DEPTH = 50  # reorg_depth_max where nothing is set
 HEAD, BLOCK, LOGS = "eth_getBlockByNumber", "eth_getBlockByHash", "eth_getLogs"
 TRIES = 200  # more steps than any weather here takes
 
@@ -230,7 +230,8 @@ async def test_two_nodes_behind_one_address_are_both_followed(rig: Rig) -> None:
 
 async def leave(rig: Rig, blocks: int, *, gradually: bool) -> None:
     """The chain leaves so many blocks for more others."""
-    mine(rig, 30)
+    assert rig.host.reorg_depth_max == DEPTH
+    mine(rig, 2 * DEPTH)
     await rig.follow()
     rig.chain.drop(blocks)
     for _ in range(blocks + 1):
@@ -254,13 +255,13 @@ async def test_one_that_is_a_block_deeper_ends_the_process(rig: Rig, gradually: 
 
 
 async def test_a_raised_bound_goes_on_where_the_listener_stopped(rig: Rig) -> None:
-    mine(rig, 30)
+    mine(rig, 2 * DEPTH)
     await rig.follow()
-    rig.chain.drop(20)
-    rig.chain.mine(25)
+    rig.chain.drop(DEPTH + 20)
+    rig.chain.mine(DEPTH + 25)
     with pytest.raises(TooDeep):
         await rig.follow()
-    rig.host = rig.host.model_copy(update={"reorg_depth_max": 20})
+    rig.host = rig.host.model_copy(update={"reorg_depth_max": DEPTH + 20})
     rig.follower = rig.listener()
     await rig.follow()
     await rig.check()
