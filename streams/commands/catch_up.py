@@ -17,10 +17,13 @@ from streams.domain.errors import BrokerError
 if TYPE_CHECKING:
     from streams.adapters.ethereum.chain import EthereumChain
     from streams.adapters.kafka.log import KafkaLog
+    from streams.bench.report import Report
+    from streams.commands.measured import Session
     from streams.settings import HostChainSettings, KafkaSettings
 
 _CONTRACT: Final = bytes.fromhex("ee" * 20)
 _ELECTION_POLL_S: Final = 0.05
+_BLOCKS_PER_S: Final = 200.0  # aimed at: 2,000 blocks in ten seconds
 _CALLER: Final = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"  # the first account of a development node
 # Copies the second word of its call, then emits it 16 times under the first word as topic.
 _CODE: Final = f"0x602060205f37{'5f3560205fa1' * 16}00"
@@ -37,23 +40,48 @@ class CaughtUp(msgspec.Struct, frozen=True):
 
 
 def catch_up(
+    context: typer.Context,
     blocks: Annotated[int, typer.Option(min=10, help="Between the start block and the head.")] = 2_000,
     every: Annotated[int, typer.Option(min=1, help="One block in so many has events.")] = 4,
     as_json: JsonOption = False,
+    to_file: Annotated[
+        Path | None, typer.Option("--output", help="File for the results, as JSON.", dir_okay=False)
+    ] = None,
 ) -> None:
     """Blocks per second of the host listener from a local chain into a local broker, both started for it."""
+    session: Session = context.obj  # made by the callback of the group, with the load from before
     with (
         tempfile.TemporaryDirectory(prefix="catch-up-") as folder,
         output.waiting("a chain and a broker are started and filled"),
     ):
         found = asyncio.run(_measure(Path(folder), blocks, every))
+    report = _report(found, every)
     if as_json:
         output.result(found)
     else:
-        typer.echo(
-            f"{found.blocks} blocks with {found.events} events in {found.seconds:.2f} s: "
-            f"{found.blocks_per_second:.0f} blocks/s, {found.cpu_seconds:.2f} s of processor time"
-        )
+        session.show(report)
+    session.keep(report, to_file)
+
+
+def _report(found: CaughtUp, every: int) -> "Report":
+    from streams.bench.report import Figure, Report
+
+    figures = (
+        Figure(name="from the start block to the head", value=round(found.seconds, 2), unit="s"),
+        Figure(
+            name="told and acknowledged",
+            value=round(found.blocks_per_second),
+            unit="blocks/s",
+            at_least=_BLOCKS_PER_S,
+        ),
+        Figure(name="listener: processor time", value=round(found.cpu_seconds, 2), unit="s of a core"),
+    )
+    setting: dict[str, int | float | str] = {
+        "blocks": found.blocks,
+        "one in so many has events": every,
+        "events": found.events,
+    }
+    return Report(bench="catch-up", setting=setting, figures=figures)
 
 
 async def _measure(folder: Path, blocks: int, every: int) -> CaughtUp:
