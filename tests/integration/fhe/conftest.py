@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from core_time import Ledger
 
 from streams.devnet import client
 from streams.fhe.keyset import KeyFiles, KeyStore
@@ -10,6 +11,22 @@ from streams.fhe.known_answers import SEED, KnownAnswers, load
 from streams.fhe.tfhe_rs import TfheCompute, TfheProof, TfheSquash
 
 FIXTURES = Path(__file__).parents[2] / "fixtures/tfhe"
+LEDGER = pytest.StashKey[Ledger]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LEDGER] = Ledger()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash[LEDGER].lines():
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def ledger(pytestconfig: pytest.Config) -> Ledger:
+    """Keeps the core-seconds that are told at the end of the run."""
+    return pytestconfig.stash[LEDGER]
 
 
 @pytest.fixture(scope="session")

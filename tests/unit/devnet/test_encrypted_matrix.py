@@ -12,6 +12,7 @@ from streams.fhe.suite import ClearValue, Operand
 
 U8 = FheType.UINT8
 CELLS = [cell for cell in matrix.cells() if cell.fhe_type is U8]
+RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
 
 
 class ClearSamples:
@@ -81,3 +82,9 @@ def test_other_files_are_refused(tmp_path: Path, content: str) -> None:
     report.write_text(content)
     with pytest.raises(Undecodable, match="not a report of cells"):
         encrypted_matrix.load(report)
+
+
+def test_the_report_in_the_repository_has_every_cell_of_today_as_equal() -> None:
+    answers = encrypted_matrix.load(RESULTS / "matrix-tfhe-rs.jsonl")
+    assert {cell for cell, answer in answers.items() if answer.equal} == {str(c) for c in matrix.cells()}
+    assert [cell for cell, answer in answers.items() if not answer.equal or answer.problem] == []
