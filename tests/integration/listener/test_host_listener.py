@@ -4,7 +4,7 @@ import asyncio
 import random
 
 import pytest
-from chain_tools import command, mined
+from chain_tools import CALLER, command, mined
 from log_tools import assert_canonical, blocks, host_settings
 
 from streams.adapters.ethereum.chain import EthereumChain
@@ -79,12 +79,10 @@ async def test_a_reorganisation_as_deep_as_the_bound_is_followed_and_a_deeper_on
     await mined(node, 2 * BOUND)
     follower = HostFollower(node, log, host, SystemClock(), Metrics())
     await drain(follower)
-    await command(node, "anvil_reorg", BOUND, [])
-    await mined(node, 1)
+    await leave(node, BOUND)
     assert await drain(follower) == BOUND + 1
     told = await assert_canonical(log, node, tenant_of(host))
-    await command(node, "anvil_reorg", BOUND + 1, [])
-    await mined(node, 1)
+    await leave(node, BOUND + 1)
     for listener in (follower, HostFollower(node, log, host, SystemClock(), Metrics())):
         with pytest.raises(TooDeep, match="raise reorg_depth_max"):
             await drain(listener)
@@ -92,6 +90,14 @@ async def test_a_reorganisation_as_deep_as_the_bound_is_followed_and_a_deeper_on
     raised = host.model_copy(update={"reorg_depth_max": BOUND + 1})
     assert await drain(HostFollower(node, log, raised, SystemClock(), Metrics())) == BOUND + 2
     await assert_canonical(log, node, tenant_of(host))
+
+
+async def leave(node: EthereumChain, depth: int) -> None:
+    """The chain leaves so many blocks for one more of others."""
+    # Blocks that were mined ahead of the clock would come out the same again: the first of them has a
+    # transaction.
+    await command(node, "anvil_reorg", depth, [[{"from": CALLER, "to": CALLER}, 0]])
+    await mined(node, 1)
 
 
 async def test_canonical_facts_equal_the_node_after_a_storm_of_reorganisations(
