@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+import core_time
 import pytest
 import structlog
 
@@ -20,6 +21,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says which tests one process of a parallel run takes whole."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tells the processor time that tests took down of the budget for really encrypted work."""
+    reports = terminalreporter.getreports("passed")
+    for line in core_time.lines(found for report in reports for found in report.user_properties):
+        terminalreporter.write_line(line)
 
 
 def _group(path: Path) -> str:

@@ -1,9 +1,10 @@
 """The key set of the known answers, derived once per machine."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import core_time
 import pytest
-from core_time import Ledger
 
 from streams.devnet import client
 from streams.fhe.keyset import KeyFiles, KeyStore
@@ -11,22 +12,12 @@ from streams.fhe.known_answers import SEED, KnownAnswers, load
 from streams.fhe.tfhe_rs import TfheCompute, TfheProof, TfheSquash
 
 FIXTURES = Path(__file__).parents[2] / "fixtures/tfhe"
-LEDGER = pytest.StashKey[Ledger]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[LEDGER] = Ledger()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash[LEDGER].lines():
-        terminalreporter.write_line(line)
 
 
 @pytest.fixture
-def ledger(pytestconfig: pytest.Config) -> Ledger:
-    """Keeps the core-seconds that are told at the end of the run."""
-    return pytestconfig.stash[LEDGER]
+def spent(record_property: Callable[[str, object], None]) -> Callable[[str, float], None]:
+    """Takes down core-seconds of really encrypted work, to be told at the end of the run."""
+    return lambda what, core_s: record_property(core_time.PROPERTY + what, core_s)
 
 
 @pytest.fixture(scope="session")

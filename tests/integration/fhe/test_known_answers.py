@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import NamedTuple
 
 import msgspec
 import pytest
-from core_time import Ledger
 
 from streams.domain.operations import OPERATIONS, Kind
 from streams.fhe import known_answers
@@ -82,7 +82,7 @@ def test_the_part_has_the_token_s_operations_and_every_other_one_once(known: Kno
 
 
 def test_known_answers_are_reproduced(
-    files: KeyFiles, known: KnownAnswers, tmp_path: Path, ledger: Ledger
+    files: KeyFiles, known: KnownAnswers, tmp_path: Path, spent: Callable[[str, float], None]
 ) -> None:
     """The whole file at two threads; in another process, at the same time, a part at one thread.
 
@@ -103,5 +103,5 @@ def test_known_answers_are_reproduced(
     count = len(part) + len(known.squash) + len(known.input_proof.handles)
     assert (one_thread.lines, two_threads.lines) == ([f"{count}/{count}"], ["110/110"])
     assert one_thread.pid != two_threads.pid
-    ledger.add("known answers, one thread", one_thread.core_s)
-    ledger.add("known answers, two threads", two_threads.core_s)
+    spent("known answers, one thread", one_thread.core_s)
+    spent("known answers, two threads", two_threads.core_s)

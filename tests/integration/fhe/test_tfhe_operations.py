@@ -7,11 +7,11 @@ whole matrix, more than half an hour of a core, is `cipherstream doctor --matrix
 """
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import cipherstream_tfhe
 import pytest
-from core_time import Ledger
 
 from streams.devnet import client, encrypted_matrix
 from streams.domain.errors import OperationError
@@ -99,11 +99,15 @@ def test_every_cell_is_computed_trivially_or_really() -> None:
 
 @pytest.mark.parametrize("cell", encrypted_cells(), ids=str)
 def test_a_cell_on_real_ciphertexts_decrypts_to_what_the_clear_engine_says(
-    compute: TfheCompute, samples: client.TfheSamples, tmp_path: Path, ledger: Ledger, cell: matrix.Cell
+    compute: TfheCompute,
+    samples: client.TfheSamples,
+    tmp_path: Path,
+    spent: Callable[[str, float], None],
+    cell: matrix.Cell,
 ) -> None:
     (answer,) = encrypted_matrix.run(tmp_path / "report.jsonl", [cell], compute, samples)
     assert answer.equal, answer.problem
-    ledger.add("cells of the matrix", answer.cpu_s)
+    spent("cells of the matrix", answer.cpu_s)
 
 
 def executed(compute: TfheCompute, name: str, *operands: Operand, out: FheType) -> Encrypted:

@@ -95,8 +95,8 @@ async def test_a_reorganisation_as_deep_as_the_bound_is_followed_and_a_deeper_on
 async def leave(node: EthereumChain, depth: int) -> None:
     """The chain leaves so many blocks for one more of others."""
     # Blocks that were mined ahead of the clock would come out the same again: the first of them has a
-    # transaction.
-    await command(node, "anvil_reorg", depth, [[{"from": CALLER, "to": CALLER}, 0]])
+    # transaction, of another value each time.
+    await command(node, "anvil_reorg", depth, [[{"from": CALLER, "to": CALLER, "value": hex(depth)}, 0]])
     await mined(node, 1)
 
 

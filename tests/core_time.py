@@ -1,0 +1,25 @@
+"""Processor time of what every run computes on really encrypted numbers: at most eight core-minutes.
+
+By the report of the matrix (`benchmarks/results/matrix-tfhe-rs.jsonl`): 264 s for the operations of the known
+answers, 66 s for their part, 100 s for the cells that are decrypted; the squashes and the input list come on
+top, twice. The end of a run tells what it was. Nothing asserts it: tests do not judge time.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+BUDGET_S: Final = 8 * 60
+PROPERTY: Final = "core-seconds: "  # and what for; a property of the test, so that it comes from any process
+
+
+def lines(properties: Iterable[tuple[str, object]]) -> Iterator[str]:
+    """What was spent by purpose, and last the sum; nothing where nothing was."""
+    spent_s: defaultdict[str, float] = defaultdict(float)
+    for name, value in properties:
+        if name.startswith(PROPERTY) and isinstance(value, float):
+            spent_s[name.removeprefix(PROPERTY)] += value
+    for what, core_s in spent_s.items():
+        yield f"{what}: {core_s:.0f} core-seconds"
+    if spent_s:
+        yield f"really encrypted: {sum(spent_s.values()):.0f} of {BUDGET_S} core-seconds"
