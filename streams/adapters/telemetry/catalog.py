@@ -477,7 +477,7 @@ ABSENT: Final = (
     Absent(
         ("coprocessor_work_items_polls", "coprocessor_work_items_notifications"),
         "Workers are handed records by Kafka; they poll no table, and no database wakes them.",
-        ("add_listener(", "pg_notify"),
+        ("skip locked",),
     ),
     Absent(
         (
@@ -487,7 +487,7 @@ ABSENT: Final = (
             "coprocessor_tfhe_worker_query_extend_dcid_seconds",
         ),
         "Workers have no database, and no locks on dependence chains are taken.",
-        ("dcid", "skip locked"),
+        ("dcid",),
     ),
     Absent(
         ("coprocessor_rerand_batch_latency_seconds",),

@@ -61,14 +61,15 @@ def report_of(file: Path, folder: Path, threads: int) -> Found:
 
 
 def part_of(known: KnownAnswers) -> tuple[KnownOperation, ...]:
-    """The token's operations, and of every other one the first answer, which is of its smallest type."""
-    chosen = {item.op for item in known.operations if item.name in TOKEN}
-    kept: list[KnownOperation] = []
-    for item in known.operations:
-        if item.name in TOKEN or item.op not in chosen:
-            chosen.add(item.op)
-            kept.append(item)
-    return tuple(kept)
+    """The token's operations, and every other one once: on its smallest type, encrypted if it may be."""
+    token = {item.op for item in known.operations if item.name in TOKEN}
+    others: dict[int, str] = {}
+    # the file goes from small types to large ones
+    for item in sorted(known.operations, key=lambda item: item.is_scalar):
+        if item.op not in token:
+            others.setdefault(item.op, item.name)
+    kept = TOKEN.union(others.values())
+    return tuple(item for item in known.operations if item.name in kept)
 
 
 def test_the_part_has_the_token_s_operations_and_every_other_one_once(known: KnownAnswers) -> None:
