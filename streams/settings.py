@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast, get_args
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -43,6 +43,8 @@ def _log_level(value: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 LogLevel = Annotated[str, AfterValidator(_log_level)]
+Schedule = Literal["MAX_PARALLELISM", "MAX_LOCALITY"]
+DEFAULT_SCHEDULE: Final = "MAX_PARALLELISM"
 
 
 class Section(BaseModel):
@@ -171,7 +173,7 @@ class EngineSettings(Section):
     key_cache_size: int = Field(default=32, ge=1)  # key sets open at a time, at most; memory may allow fewer
     memory_mib: int = Field(default=0, ge=0)  # bound of a worker's child; 0 = that of its class
     gpu_enabled: bool = False
-    schedule: Literal["MAX_PARALLELISM", "MAX_LOCALITY"] = "MAX_PARALLELISM"
+    schedule: Schedule = DEFAULT_SCHEDULE
 
 
 class ZkproofSettings(Section):
@@ -304,13 +306,14 @@ def settings_file(config: Path | None) -> Path | None:
     return next((path for path in (Path("cipherstream.toml"), DEVNET_FILE) if path.is_file()), None)
 
 
+_SCHEDULE: Final = "FHEVM_DF_SCHEDULE"
 # Names that operators of the existing coprocessor already set.
 _ALIASES: Final = {
     "DATABASE_URL": ("postgres", "url"),
     "S3_BUCKET": ("object_store", "bucket"),
     "WORKER_COUNT": ("engine", "workers"),
     "GPU_ENABLED": ("engine", "gpu_enabled"),
-    "FHEVM_DF_SCHEDULE": ("engine", "schedule"),
+    _SCHEDULE: ("engine", "schedule"),
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("tracing", "endpoint"),
 }
 
@@ -342,8 +345,21 @@ def _with_aliases(tables: dict[str, Any]) -> dict[str, Any]:
     given = dict(tables)
     for variable, (section, key) in _ALIASES.items():
         if variable in os.environ and isinstance(given.get(section, {}), dict):
-            given[section] = {**_table(given, section), key: os.environ[variable]}
+            given[section] = {**_table(given, section), key: _said(variable)}
     return given
+
+
+def _said(variable: str) -> str:
+    # as the existing coprocessor has it: what is no schedule means the default, and stops nobody
+    if variable == _SCHEDULE and unknown_schedule() is not None:
+        return DEFAULT_SCHEDULE
+    return os.environ[variable]
+
+
+def unknown_schedule() -> str | None:
+    """What FHEVM_DF_SCHEDULE says where that is no schedule: the graph warns, and takes the default."""
+    said = os.environ.get(_SCHEDULE, DEFAULT_SCHEDULE)
+    return None if said in get_args(Schedule) else said
 
 
 def _table(tables: dict[str, Any], section: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "S3_BUCKET",
         "WORKER_COUNT",
         "GPU_ENABLED",
+        "FHEVM_DF_SCHEDULE",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
     ):
         monkeypatch.delenv(variable, raising=False)
@@ -78,6 +79,17 @@ def test_names_that_operators_already_set_are_read(
     assert getattr(getattr(settings.load_settings(), section), key) == expected
 
 
+@pytest.mark.parametrize("said", ["MAX_SPEED", "max_locality", ""])
+def test_a_schedule_that_nobody_knows_means_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    write(tmp_path / "cipherstream.toml", '[engine]\nschedule = "MAX_LOCALITY"')
+    assert settings.unknown_schedule() is None
+    monkeypatch.setenv("FHEVM_DF_SCHEDULE", said)
+    assert settings.load_settings().engine.schedule == "MAX_PARALLELISM"
+    assert settings.unknown_schedule() == said
+
+
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"no settings file .*gone\.toml"):
         settings.load_settings(tmp_path / "gone.toml")
@@ -92,6 +104,7 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         ("[kms]\nbackend = 'single'", "kms: no setting of this version"),
         ("[engine]\nname = 'guess'", "engine.name"),
         ("[engine]\nworkers = -1", "engine.workers"),
+        ("[engine]\nschedule = 'MAX_SPEED'", "engine.schedule"),
         (CHAIN.replace(ADDRESS, "0x12", 1), "acl_address"),
         ("not toml", "cipherstream.toml"),
         ("sender = 1", "sender: Input should be a valid dictionary"),
