@@ -5,22 +5,23 @@ another hash is a reorganisation: what came after the range's start is taken bac
 """
 
 import hashlib
-from typing import Final
 
 import msgspec
 
-from streams.domain import drift, items
+from streams.domain import answers, drift, items, requests
 from streams.domain.errors import UndecodableLog
 from streams.domain.events import (
     AccountAllowed,
     AddCiphertextMaterial,
     PublicDecryptAllowed,
+    RejectProofResponse,
     VerifyProofRequest,
+    VerifyProofResponse,
     VerifyProofResponseCall,
     decode_gateway_log,
 )
 from streams.domain.facts import GATEWAY_TENANT, GatewayLog, GatewayRange, gateway_event_id
-from streams.domain.lifecycle import IN_FLIGHT, ProofState, WorkState, proof_transition
+from streams.domain.lifecycle import IN_FLIGHT, ProofState, proof_transition
 from streams.domain.planning import COMMIT_MS, follower
 from streams.domain.rights import allow_item
 from streams.domain.rows import (
@@ -36,11 +37,7 @@ from streams.domain.rows import (
     WorkRow,
 )
 from streams.domain.state import State
-from streams.domain.work import WorkClass, item_id
-
-PROOF_MS: Final = 400  # verification of a list on one core
-PROOF_VALUE_MS: Final = 450  # re-randomise, expand and compress one value
-_VALUES_ESTIMATE: Final = 4  # of a list whose length is not known before it is opened
+from streams.domain.work import WorkClass
 
 
 def apply_range(
@@ -89,7 +86,7 @@ def apply_verdict(
     state: State, row: WorkRow, verified: bool, handles: tuple[bytes, ...], reason: str
 ) -> None:
     """The verdict over a proof item's request; the first one counts, another one is a divergence."""
-    proof = request_of(state, row)
+    proof = requests.request_of(state, row)
     # Another request took its number after a reorganisation: the verdict is about nothing, and the item may
     # end.
     if proof is None:
@@ -106,38 +103,8 @@ def apply_verdict(
     state.put(proof)
     # Only with all its ciphertexts: once the vote is on the gateway, contracts use the handles.
     if all(items.is_stored(state, row.tenant, handle) for handle in handles):
-        _settle(state, proof)
-
-
-def proof_item(proof: ProofRow) -> str:
-    """Id of the item that verifies this request; another request under the same number has another."""
-    return item_id(WorkClass.ZKPROOF, proof.tenant, subject_of(proof))
-
-
-def response_item(proof: ProofRow) -> str:
-    """Id of the item that answers this request on the gateway."""
-    return item_id(WorkClass.SENDER, proof.tenant, subject_of(proof))
-
-
-def request_of(state: State, row: WorkRow) -> ProofRow | None:
-    """The request that an item verifies or answers; None when another request has taken its number."""
-    proof = state.get(ProofRow, row.tenant, int.from_bytes(row.subject[:32], "big"))
-    return proof if proof is not None and is_about(row, proof) else None
-
-
-def is_about(row: WorkRow, proof: ProofRow) -> bool:
-    """Whether the item is this request's, and not that of another one which had its number before."""
-    return row.subject == subject_of(proof)
-
-
-def subject_of(proof: ProofRow) -> bytes:
-    """What the items of a request are about: its number (32 bytes) and the digest of what was asked."""
-    request = hashlib.sha256()
-    # Numbers are given anew after a reorganisation of the gateway: with the digest of what was asked, an
-    # answer to the old request can never be taken for one to the new.
-    for field in (proof.contract_address, proof.user_address, proof.extra_data, proof.input):
-        request.update(len(field).to_bytes(8, "big") + field)
-    return proof.zk_proof_id.to_bytes(32, "big") + request.digest()
+        proof = _settle(state, proof)
+    answers.review(state, proof)
 
 
 def _end(tenant: str, number: int, block_hash: bytes, previous: int) -> GatewayBlockRow:
@@ -159,6 +126,8 @@ def _roll_back(state: State, owner: TenantRow, fact: GatewayRange, limits: drift
     end = state.get(GatewayBlockRow, owner.tenant, number)
     # ends know the one before them, so that no range of the table has to be searched
     while end is not None and end.number > fact.from_block:
+        # the answers first: a request has gone only when what was said of it is gone
+        answers.take_back(state, owner.tenant, end.number)
         for proof in state.find(ProofRow, ("tenant", "range_end"), owner.tenant, end.number):
             _orphan(state, proof)
         drift.take_back(state, owner.tenant, end.number, limits)
@@ -178,8 +147,8 @@ def _orphan(state: State, proof: ProofRow) -> None:
         return
     state.put(msgspec.structs.replace(proof, state=proof_transition(proof.state, ProofState.ORPHANED)))
     # what a worker has in hand goes on; its verdict is kept, the request may come back
-    items.cancel(state, proof.tenant, proof_item(proof))
-    items.cancel(state, proof.tenant, response_item(proof))
+    items.cancel(state, proof.tenant, requests.proof_item(proof))
+    items.cancel(state, proof.tenant, requests.response_item(proof))
 
 
 def _apply_log(
@@ -213,6 +182,9 @@ def _apply_log(
             items.finish(state, tenant, allow_item(tenant, event.handle, b""))
         case VerifyProofResponseCall() if event.tx_sender == sender_address:
             _answered(state, tenant, event)
+        case VerifyProofResponse() | RejectProofResponse():
+            event_id = gateway_event_id(fact.chain_id, tenant, fact.from_block, fact.to_hash)
+            answers.observe(state, tenant, event, fact.to_block, event_id)
         case _:
             pass
 
@@ -220,7 +192,7 @@ def _apply_log(
 def _answered(state: State, tenant: str, event: VerifyProofResponseCall) -> None:
     proof = state.get(ProofRow, tenant, event.zk_proof_id)
     if proof is not None:
-        items.finish(state, tenant, response_item(proof))
+        items.finish(state, tenant, requests.response_item(proof))
 
 
 def _committed(state: State, tenant: str, event: AddCiphertextMaterial) -> None:
@@ -281,7 +253,9 @@ def _request(
         crs_id=_active_crs(state, tenant),
         state=ProofState.HELD if tenant == GATEWAY_TENANT else ProofState.REQUESTED,
     )
-    if old is not None and subject_of(old) == subject_of(proof):
+    if old is not None:
+        old = answers.withdraw(state, old)
+    if old is not None and requests.subject_of(old) == requests.subject_of(proof):
         _request_again(state, old, proof)
         return
     state.put(proof)
@@ -299,7 +273,7 @@ def give_crs(state: State, tenant: str, crs_id: bytes) -> None:
     """The first common reference string of a tenant: requests that waited for it use it."""
     for wait in state.find(WaitRow, ("tenant", "token"), tenant, items.CRS_TOKEN):
         row = state.get(WorkRow, tenant, wait.item)
-        proof = None if row is None else request_of(state, row)
+        proof = None if row is None else requests.request_of(state, row)
         if proof is not None and not proof.crs_id:
             state.put(msgspec.structs.replace(proof, crs_id=crs_id))
 
@@ -314,8 +288,8 @@ def _request_again(state: State, old: ProofRow, proof: ProofRow) -> None:
         last_error=old.last_error,
     )
     state.put(again)
-    items.revive(state, proof.tenant, proof_item(proof))
-    items.revive(state, proof.tenant, response_item(proof))
+    items.revive(state, proof.tenant, requests.proof_item(proof))
+    items.revive(state, proof.tenant, requests.response_item(proof))
     if again.verified is not None and all(
         items.is_stored(state, proof.tenant, handle) for handle in again.handles
     ):
@@ -323,41 +297,26 @@ def _request_again(state: State, old: ProofRow, proof: ProofRow) -> None:
 
 
 def _make_items(state: State, proof: ProofRow, event_id: str) -> None:
-    item = proof_item(proof)
-    response = _work(proof, response_item(proof), WorkClass.SENDER, items.PROOF_RESPONSE, COMMIT_MS, event_id)
+    item = requests.proof_item(proof)
+    answer = requests.response_item(proof)
+    response = requests.work_of(proof, answer, WorkClass.SENDER, items.PROOF_RESPONSE, COMMIT_MS, event_id)
     # First the one that waits: making the proof's item may bring the verdict at once (an early result).
     items.create(state, response, (items.verdict(item),))
     early = state.get(EarlyRow, proof.tenant, item)
-    cost_ms = PROOF_MS + PROOF_VALUE_MS * _VALUES_ESTIMATE
-    work = _work(proof, item, WorkClass.ZKPROOF, items.PROOF, cost_ms, event_id)
+    work = requests.work_of(proof, item, WorkClass.ZKPROOF, items.PROOF, requests.VERIFY_MS, event_id)
     items.create(state, work, (items.KEY_TOKEN, items.CRS_TOKEN))
     if early is not None and early.verified is not None:
         made = state.get(WorkRow, proof.tenant, item) or work
         apply_verdict(state, made, early.verified, early.handles, early.reason)
 
 
-def _work(
-    proof: ProofRow, item: str, work_class: WorkClass, kind: str, cost_ms: int, event_id: str
-) -> WorkRow:
-    return WorkRow(
-        tenant=proof.tenant,
-        id=item,
-        work_class=work_class,
-        kind=kind,
-        subject=subject_of(proof),
-        affinity=subject_of(proof)[:32],
-        contract=proof.contract_address,
-        cost_ms=cost_ms,
-        state=WorkState.READY,
-        event_id=event_id,
-    )
-
-
-def _settle(state: State, proof: ProofRow) -> None:
+def _settle(state: State, proof: ProofRow) -> ProofRow:
     """Verdict and all ciphertexts are there: close the proof's item and let the answer go."""
     if proof.state is ProofState.REQUESTED:
         target = ProofState.VERIFIED if proof.verified else ProofState.REJECTED
-        state.put(msgspec.structs.replace(proof, state=proof_transition(proof.state, target)))
-    item = proof_item(proof)
+        proof = msgspec.structs.replace(proof, state=proof_transition(proof.state, target))
+        state.put(proof)
+    item = requests.proof_item(proof)
     items.finish(state, proof.tenant, item)
     items.come(state, proof.tenant, items.verdict(item))
+    return proof

@@ -26,11 +26,13 @@ from streams.domain.state import State
 from streams.domain.work import WorkClass, item_id
 
 _BY_ITEM: Final = ("tenant", "item")
+_STORED: Final = b"ct64:"
 KEY_TOKEN: Final = b"key"
 CRS_TOKEN: Final = b"crs"
 
 COMPUTE: Final = "compute"
 PROOF: Final = "proof"
+PROOF_REPLAY: Final = "proof_replay"
 SQUASH: Final = "squash"
 ADD_MATERIAL: Final = "add_material"
 ALLOW: Final = "allow"
@@ -41,7 +43,12 @@ DEAD_LETTER: Final = "dead_letter"
 
 def stored(handle: bytes) -> bytes:
     """Token: the handle's ct64 is stored."""
-    return b"ct64:" + handle
+    return _STORED + handle
+
+
+def handle_of(token: bytes) -> bytes:
+    """The handle whose ct64 a token announces; nothing for another token."""
+    return token.removeprefix(_STORED) if token.startswith(_STORED) else b""
 
 
 def squashed(handle: bytes) -> bytes:
@@ -67,7 +74,7 @@ def create(state: State, row: WorkRow, tokens: Iterable[bytes], defect: str = ""
     made = msgspec.structs.replace(row, state=born, missing=len(waiting), key_id=key_id)
     state.put(made)
     _apply_early(state, made)
-    cause = defect or _key_defect(state, made, map(_handle_of, wanted))
+    cause = defect or _key_defect(state, made, map(handle_of, wanted))
     if cause:
         fail(state, tenant, row.id, cause)
     if any(state.get(FailureRow, tenant, token) is not None for token in waiting):
@@ -225,7 +232,8 @@ def _has_come(state: State, tenant: str, token: bytes) -> bool:
     if kind == b"ct128":
         return _digest(state, tenant, subject) is not None
     if kind == b"proof":
-        return False  # its item is made together with who waits for it
+        proof = state.get(WorkRow, tenant, subject.decode())
+        return proof is not None and proof.state is WorkState.DONE
     row = state.get(TenantRow, tenant)
     return row is not None and bool(row.key_id if token == KEY_TOKEN else row.crs_id)
 
@@ -269,7 +277,7 @@ def _key_defect(state: State, row: WorkRow, inputs: Iterable[bytes]) -> str:
 def _told_by(state: State, row: WorkRow, token: bytes) -> list[bytes]:
     """Inputs of an item about which a token says something new; its own first key is news about them all."""
     if row.kind != COMPUTE or token != KEY_TOKEN:
-        return [_handle_of(token)]
+        return [handle_of(token)]
     return _inputs(state, row.tenant, row.id)
 
 
@@ -279,11 +287,6 @@ def _inputs(state: State, tenant: str, compute_item: str) -> list[bytes]:
     inside = {member.handle for member in members}
     used = (handle_operands(m.fhe_operation, m.dependencies, m.is_scalar) for m in members)
     return [handle for handles in used for handle in handles if handle not in inside]
-
-
-def _handle_of(token: bytes) -> bytes:
-    """The handle whose ct64 a token announces; nothing for another token."""
-    return token.removeprefix(stored(b"")) if token.startswith(stored(b"")) else b""
 
 
 def _apply_early(state: State, row: WorkRow) -> None:

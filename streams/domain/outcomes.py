@@ -4,9 +4,9 @@ import hashlib
 
 import msgspec
 
-from streams.domain import drift, gateway, items, planning, rights
+from streams.domain import answers, drift, gateway, items, planning, requests, rights
 from streams.domain.digest import keccak256
-from streams.domain.errors import Irrecoverable
+from streams.domain.errors import InvalidInput, Irrecoverable
 from streams.domain.lifecycle import IN_FLIGHT, ProofState, WorkState
 from streams.domain.results import Ciphertext, Computed, Failed, Proven, Sent, Squashed, Started
 from streams.domain.rows import (
@@ -46,9 +46,15 @@ def apply_computed(state: State, tenant: str, result: Computed) -> None:
 
 def apply_proven(state: State, tenant: str, result: Proven) -> None:
     """Store the values of a verified input; the request is settled when they are all there."""
+    if result.agreed is not None:
+        _apply_replayed(state, tenant, result, result.agreed)
+        return
+    row = state.get(WorkRow, tenant, result.item)
+    # of a worker that knows no replays: it said nothing of what was agreed on, and is asked again when late
+    if row is not None and row.kind == items.PROOF_REPLAY:
+        return
     for ciphertext in result.ciphertexts:
         store(state, tenant, ciphertext, result.key_id, is_input=True)
-    row = state.get(WorkRow, tenant, result.item)
     if row is not None:
         gateway.apply_verdict(state, row, result.verified, result.handles, result.reason)
         return
@@ -57,6 +63,17 @@ def apply_proven(state: State, tenant: str, result: Proven) -> None:
     if early.verified is None:
         verdict = {"verified": result.verified, "handles": result.handles, "reason": result.reason}
         state.put(msgspec.structs.replace(early, **verdict))
+
+
+def _apply_replayed(state: State, tenant: str, result: Proven, agreed: tuple[bytes, ...]) -> None:
+    # By the result alone, not by what the gateway says by now: it may be applied before any fact.
+    if not result.verified or result.handles != agreed:
+        reason = result.reason or "its handles are not those that the gateway accepted"
+        answers.replay_failed(state, tenant, result.item, f"{InvalidInput.__name__}: {reason}")
+        return
+    for ciphertext in result.ciphertexts:
+        store(state, tenant, ciphertext, result.key_id, is_input=True)
+    answers.replayed(state, tenant, result.item, result.handles)
 
 
 def apply_squashed(state: State, tenant: str, result: Squashed) -> None:
@@ -109,6 +126,7 @@ def apply_failed(state: State, tenant: str, result: Failed, at_ms: int) -> None:
     """Recoverable: the attempt is over, try later. Irrecoverable: the item fails."""
     if result.category == Irrecoverable.category:  # a category that nobody here knows is no verdict
         items.fail(state, tenant, result.item, f"{result.error}: {result.message}")
+        answers.replay_changed(state, tenant, result.item)
         return
     row = state.get(WorkRow, tenant, result.item)
     if row is not None and row.state in IN_FLIGHT and row.attempt == result.attempt:
@@ -147,8 +165,10 @@ def _is_wanted(state: State, row: WorkRow) -> bool:
     if row.kind == items.COMPUTE:
         return planning.is_wanted(state, row.tenant, row.id)
     if row.kind in (items.PROOF, items.PROOF_RESPONSE):
-        proof = gateway.request_of(state, row)
+        proof = requests.request_of(state, row)
         return proof is not None and proof.state is not ProofState.ORPHANED
+    if row.kind == items.PROOF_REPLAY:
+        return answers.is_wanted(state, row)
     if row.kind == items.ALLOW:
         return rights.is_wanted(state, row)
     handle = state.get(HandleRow, row.tenant, row.subject)

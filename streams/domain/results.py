@@ -51,6 +51,7 @@ class Proven(_Result, frozen=True, kw_only=True, tag="proven"):
     handles: tuple[bytes, ...] = ()
     ciphertexts: tuple[Ciphertext, ...] = ()
     reason: str = ""  # why it was rejected
+    agreed: tuple[bytes, ...] | None = None  # of a replay, as its work named them
 
 
 class Squashed(_Result, frozen=True, kw_only=True, tag="squashed"):
@@ -121,7 +122,8 @@ def _handles(result: Result) -> tuple[bytes, ...]:
         case Computed():
             return tuple(ciphertext.handle for ciphertext in result.ciphertexts)
         case Proven():
-            return (*result.handles, *(ciphertext.handle for ciphertext in result.ciphertexts))
+            named = (*result.handles, *(result.agreed or ()))
+            return (*named, *(ciphertext.handle for ciphertext in result.ciphertexts))
         case Squashed():
             return (result.handle,)
         case _:

@@ -34,6 +34,15 @@ class DriftState(StrEnum):
     DRIFTED = "drifted"  # what was agreed on is not what we have
 
 
+class Standing(StrEnum):
+    """How our verdict over an input and the gateway's answer stand to each other."""
+
+    OPEN = "open"  # one of the two is not there
+    AGREED = "agreed"
+    DISPUTED = "disputed"  # one accepted it and the other did not, or other handles
+    REPLAYED = "replayed"  # accepted against our verdict; verified again, we have its values
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row of a table: `TABLE` and `KEY` say where it lives, INDEXES what else finds it.
 
@@ -183,6 +192,7 @@ class HandleRow(Row, frozen=True, kw_only=True):
     ct64_digest: bytes = b""  # empty while it is not stored
     ct128_digest: bytes = b""  # empty while it is not squashed
     is_input: bool = False
+    is_awaited: bool = False  # an item was made that waits for it when no item computed it yet
 
 
 class CiphertextRow(Row, frozen=True, kw_only=True):
@@ -285,11 +295,11 @@ class DriftRow(Row, frozen=True, kw_only=True):
 
 
 class ProofRow(Row, frozen=True, kw_only=True):
-    """A request to verify an encrypted input, and its verdict."""
+    """A request to verify an encrypted input, our verdict and the gateway's answer; see domain/answers.py."""
 
     TABLE: ClassVar[str] = "verify_proofs"
     KEY: ClassVar[tuple[str, ...]] = ("tenant", "zk_proof_id")
-    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (("tenant", "range_end"),)
+    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (("tenant", "range_end"), ("tenant", "answer_end"))
 
     tenant: str
     zk_proof_id: int
@@ -306,6 +316,10 @@ class ProofRow(Row, frozen=True, kw_only=True):
     verified: bool | None = None  # the verdict, also of a request whose block is gone
     handles: tuple[bytes, ...] = ()
     last_error: str = ""
+    accepted: bool | None = None  # what enough operators answered; None while no block tells
+    agreed: tuple[bytes, ...] = ()  # the handles of their answer
+    answer_end: int = -1  # last block of the gateway range that brought it
+    standing: Standing = Standing.OPEN
 
 
 class GatewayBlockRow(Row, frozen=True, kw_only=True):
@@ -332,7 +346,7 @@ class WorkRow(Row, frozen=True, kw_only=True):
     tenant: str
     id: str
     work_class: str
-    kind: str  # compute, proof, squash, add_material, allow, proof_response, ciphertext, dead_letter
+    kind: str  # one of those in domain/items.py
     subject: bytes  # handle (and account), or proof id as 32 bytes big-endian
     affinity: bytes  # root component, signing scope
     contract: bytes  # the dApp that caused it: second level of fairness

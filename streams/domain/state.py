@@ -295,6 +295,8 @@ class State:
     def replaced(self, table: type[R]) -> list[tuple[R | None, R | None]]:
         """Rows of a table that were changed: as they were before, and as they are."""
         known = self._tables[table]
+        if not known.changed:  # most transactions change none: their other changes are not looked through
+            return []
         before: dict[Key, R | None] = {}
         for changed, key, old, _ in self._undo:
             if changed is known and key in known.changed:

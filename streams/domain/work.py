@@ -79,6 +79,7 @@ class ProofWork(_Work, frozen=True, kw_only=True, tag="proof"):
     contract_address: bytes
     user_address: bytes
     ciphertext_with_proof: bytes
+    agreed: tuple[bytes, ...] | None = None  # of a replay: the handles that the gateway accepted
 
 
 class SquashWork(_Work, frozen=True, kw_only=True, tag="squash"):

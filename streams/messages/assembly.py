@@ -5,10 +5,11 @@ from typing import Final
 
 import msgspec
 
+from streams.domain import items as kinds
 from streams.domain.control import CiphertextAnnouncement
-from streams.domain.gateway import is_about
 from streams.domain.handle import HANDLE_BYTES
 from streams.domain.operands import handle_operands
+from streams.domain.requests import is_about, replay_item
 from streams.domain.results import Ciphertext
 from streams.domain.rows import CiphertextRow, DigestRow, MemberRow, ProofRow, WorkRow
 from streams.domain.work import (
@@ -66,8 +67,9 @@ def compute(item: WorkRow, members: Sequence[MemberRow], found: Iterable[Ciphert
 
 
 def proof(item: WorkRow, request: ProofRow) -> ProofWork | None:
-    """An input to verify; None when another request has taken its number."""
-    if not is_about(item, request):
+    """An input to verify; None when another request has its number, or nothing asks for it again any more."""
+    is_replay = item.kind == kinds.PROOF_REPLAY
+    if not is_about(item, request) or (is_replay and replay_item(request) != item.id):
         return None
     return ProofWork(
         item=item.id,
@@ -82,6 +84,7 @@ def proof(item: WorkRow, request: ProofRow) -> ProofWork | None:
         contract_address=request.contract_address,
         user_address=request.user_address,
         ciphertext_with_proof=request.input,
+        agreed=request.agreed if is_replay else None,
     )
 
 

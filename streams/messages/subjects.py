@@ -29,7 +29,7 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 EVENTS: Final = Subject("events", "1.1", Fact)
-RESULTS: Final = Subject("results", "1.1", Result)
+RESULTS: Final = Subject("results", "1.2", Result)
 WORK: Final = Subject("work", "1.2", Work)
 CLAIM_CHECK: Final = Subject("claim-check", "1.0", ClaimCheck)
 KEYSETS: Final = Subject("keysets", "1.1", Announcement)

@@ -10,8 +10,8 @@ import pytest
 from streams.domain import items as kinds
 from streams.domain.control import CiphertextAnnouncement
 from streams.domain.errors import Fenced
-from streams.domain.gateway import subject_of
 from streams.domain.lifecycle import ProofState, WorkState
+from streams.domain.requests import replay_item, subject_of
 from streams.domain.rows import (
     HALTED,
     AlarmRow,
@@ -499,6 +499,7 @@ class StoreContract:
             attestation=b"",
         )
         true, false = request(7, True, (A,)), request(8, False)
+        again = msgspec.structs.replace(request(9, False), accepted=True, agreed=(A, B), answer_end=7)
         asked = [
             work("p", kind=kinds.PROOF, subject=subject_of(true)),
             work("s", kind=kinds.SQUASH),
@@ -508,16 +509,18 @@ class StoreContract:
             work("no", kind=kinds.PROOF_RESPONSE, subject=subject_of(false)),
             work("taken", kind=kinds.PROOF, subject=(7).to_bytes(32, "big") + B),
             work("over", kind=kinds.PROOF_RESPONSE, subject=(8).to_bytes(32, "big") + B),
+            work(replay_item(again), kind=kinds.PROOF_REPLAY, subject=subject_of(again)),
+            work("withdrawn", kind=kinds.PROOF_REPLAY, subject=subject_of(false)),
             work("c", kind=kinds.CIPHERTEXT, work_class="publish"),
             work("d", kind=kinds.DEAD_LETTER, work_class="publish", subject=b"bad"),
         ]
         epoch = await self._write(
-            store, *asked, computed, digests, ciphertext(A), true, false,
+            store, *asked, computed, digests, ciphertext(A), true, false, again,
             HandleRow(tenant=T, handle=A, fhe_type=5),
             work("bad", state=WorkState.FAILED, cause="OperationError: no such code"),
         )  # fmt: skip
         async with store.begin(0, epoch) as tx:
-            proof, squash, none, material, yes, no, *another, published, letter = await tx.messages(asked)
+            proof, squash, none, material, yes, no, *others, published, letter = await tx.messages(asked)
         assert isinstance(proof, ProofWork)
         assert (proof.crs_id, proof.acl_address, proof.zk_proof_id) == (b"\x06" * 32, b"\x0a" * 20, 7)
         assert isinstance(squash, SquashWork)
@@ -530,7 +533,11 @@ class StoreContract:
         assert yes.call.handles == (A,)
         assert isinstance(no, SendWork)
         assert no.call == RejectResponse(zk_proof_id=8, extra_data=b"\0")
-        assert another == [None, None]  # their request has lost its number
+        taken, over, replay, withdrawn = others
+        assert (taken, over) == (None, None)  # their request has lost its number
+        assert isinstance(replay, ProofWork)
+        assert (replay.agreed, replay.zk_proof_id, proof.agreed) == ((A, B), 9, None)
+        assert withdrawn is None
         assert isinstance(published, CiphertextAnnouncement)
         assert (published.format, published.fhe_type, published.ct64_digest) == (11, 5, B)
         assert isinstance(letter, DeadLetter)

@@ -217,7 +217,7 @@ class MemoryTransaction:
         match item.kind:
             case kinds.COMPUTE:
                 return self._computation(item)
-            case kinds.PROOF | kinds.PROOF_RESPONSE:
+            case kinds.PROOF | kinds.PROOF_REPLAY | kinds.PROOF_RESPONSE:
                 return self._verification(item)
             case kinds.SQUASH:
                 row = self._state.get(CiphertextRow, item.tenant, item.subject)

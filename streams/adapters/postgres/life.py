@@ -8,6 +8,7 @@ import msgspec
 
 from streams.adapters.postgres import pool, queries
 from streams.domain.operations import BY_CODE, TYPE_BITS, FheType
+from streams.domain.rows import Standing
 
 Row = Mapping[str, Any]
 
@@ -72,6 +73,9 @@ def _type_name(code: int) -> str:
 
 def _proof(row: Row) -> Iterator[Step]:
     detail = f"request {row['zk_proof_id']}, {row['state']} {row['last_error']}".strip()
+    # what is as it should be needs no word
+    if row["standing"] in (Standing.DISPUTED, Standing.REPLAYED):
+        detail += f", {row['standing']} with the gateway"
     yield Step(row["at"], row["tenant"], f"encrypted input, gateway block {row['block_number']}", detail)
 
 

@@ -18,9 +18,9 @@ order by c.seen_at limit 100;
 
 -- name: proofs
 -- the requests whose list held this handle
-select tenant, seen_at as at, zk_proof_id, state, block_number, last_error
+select tenant, seen_at as at, zk_proof_id, state, block_number, last_error, standing
 from verify_proofs
-where $1 = any(handles)
+where $1 = any(handles || agreed)
 order by zk_proof_id;
 
 -- name: allowances
@@ -58,8 +58,10 @@ from work_items i
 where i.subject = $1
   or i.kind = 'allow' and substring(i.subject for 32) = $1
   or (i.tenant, i.id) in (select h.tenant, h.compute_item from handles h where h.handle = $1)
-  or i.kind in ('proof', 'proof_response') and (i.tenant, substring(i.subject for 32)) in (
-    select p.tenant, decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex') from verify_proofs p where $1 = any(p.handles)
+  or (i.kind in ('proof', 'proof_response') or i.kind = 'proof_replay' and i.state <> 'cancelled')
+  and (i.tenant, substring(i.subject for 32)) in (
+    select p.tenant, decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex')
+    from verify_proofs p where $1 = any(p.handles || p.agreed)
   )
 order by i.created_at, i.kind <> 'proof', i.id; -- one transaction makes a proof's item and its answer's
 
@@ -80,7 +82,8 @@ from transactions t
 join work_items i on i.tenant = t.tenant and i.id = t.item
 where i.subject = $1
   or i.kind = 'proof_response' and (i.tenant, substring(i.subject for 32)) in (
-    select p.tenant, decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex') from verify_proofs p where $1 = any(p.handles)
+    select p.tenant, decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex')
+    from verify_proofs p where $1 = any(p.handles || p.agreed)
   )
 order by t.signed_at;
 
@@ -99,6 +102,8 @@ from work_waits w
 join work_items i on i.tenant = w.tenant and i.id = w.item
 where i.subject = $1
   or (i.tenant, i.id) in (select h.tenant, h.compute_item from handles h where h.handle = $1)
-  or i.kind in ('proof', 'proof_response') and (i.tenant, substring(i.subject for 32)) in (
-    select p.tenant, decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex') from verify_proofs p where $1 = any(p.handles)
+  or (i.kind in ('proof', 'proof_response') or i.kind = 'proof_replay' and i.state <> 'cancelled')
+  and (i.tenant, substring(i.subject for 32)) in (
+    select p.tenant, decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex')
+    from verify_proofs p where $1 = any(p.handles || p.agreed)
   );

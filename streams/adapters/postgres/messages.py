@@ -132,6 +132,7 @@ def _as_letter(found: Any) -> DeadLetter:
 _KINDS: Final[dict[str, Callable[[pool.Connection, Items], Awaitable[Messages]]]] = {
     kinds.COMPUTE: _computations,
     kinds.PROOF: _proofs,
+    kinds.PROOF_REPLAY: _proofs,
     kinds.SQUASH: _squashes,
     kinds.ADD_MATERIAL: _materials,
     kinds.ALLOW: _rights,

@@ -159,11 +159,11 @@ join bridge_events as o on o.tenant = k.tenant and o.block_hash = k.block_hash a
 
 -- name: put_handles
 -- Insert or replace rows of handles.
-insert into handles as o (shard, tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input)
-select $1, tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input
-from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bigint[], $7::text[], $8::boolean[], $9::bytea[], $10::bytea[], $11::bytea[], $12::boolean[]) as t(tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input)
+insert into handles as o (shard, tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input, is_awaited)
+select $1, tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input, is_awaited
+from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bigint[], $7::text[], $8::boolean[], $9::bytea[], $10::bytea[], $11::bytea[], $12::boolean[], $13::boolean[]) as t(tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input, is_awaited)
 on conflict (tenant, handle) do update set
-  fhe_type = excluded.fhe_type, operation_digest = excluded.operation_digest, reasons = excluded.reasons, compute_item = excluded.compute_item, followed = excluded.followed, key_id = excluded.key_id, ct64_digest = excluded.ct64_digest, ct128_digest = excluded.ct128_digest, is_input = excluded.is_input;
+  fhe_type = excluded.fhe_type, operation_digest = excluded.operation_digest, reasons = excluded.reasons, compute_item = excluded.compute_item, followed = excluded.followed, key_id = excluded.key_id, ct64_digest = excluded.ct64_digest, ct128_digest = excluded.ct128_digest, is_input = excluded.is_input, is_awaited = excluded.is_awaited;
 
 -- name: delete_handles
 -- Remove rows of handles by primary key.
@@ -173,7 +173,7 @@ where o.tenant = k.tenant and o.handle = k.handle;
 
 -- name: load_handles_by_tenant_handle
 -- Rows of handles; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.fhe_type, o.operation_digest, o.reasons, o.compute_item, o.followed, o.key_id, o.ct64_digest, o.ct128_digest, o.is_input
+select k.at, o.tenant, o.handle, o.fhe_type, o.operation_digest, o.reasons, o.compute_item, o.followed, o.key_id, o.ct64_digest, o.ct128_digest, o.is_input, o.is_awaited
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
 join handles as o on o.tenant = k.tenant and o.handle = k.handle;
 
@@ -329,11 +329,11 @@ join drift as o on o.tenant = k.tenant and o.is_waiting = k.is_waiting;
 
 -- name: put_verify_proofs
 -- Insert or replace rows of verify_proofs.
-insert into verify_proofs as o (shard, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles, last_error)
-select $1, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles::bytea[], last_error
-from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[], $13::bytea[], $14::boolean[], $15::text[], $16::text[]) as t(tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles, last_error)
+insert into verify_proofs as o (shard, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles, last_error, accepted, agreed, answer_end, standing)
+select $1, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles::bytea[], last_error, accepted, agreed::bytea[], answer_end, standing
+from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[], $13::bytea[], $14::boolean[], $15::text[], $16::text[], $17::boolean[], $18::text[], $19::bigint[], $20::text[]) as t(tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles, last_error, accepted, agreed, answer_end, standing)
 on conflict (tenant, zk_proof_id) do update set
-  range_end = excluded.range_end, block_number = excluded.block_number, transaction_id = excluded.transaction_id, chain_id = excluded.chain_id, contract_address = excluded.contract_address, user_address = excluded.user_address, input = excluded.input, extra_data = excluded.extra_data, state = excluded.state, crs_id = excluded.crs_id, verified = excluded.verified, handles = excluded.handles, last_error = excluded.last_error;
+  range_end = excluded.range_end, block_number = excluded.block_number, transaction_id = excluded.transaction_id, chain_id = excluded.chain_id, contract_address = excluded.contract_address, user_address = excluded.user_address, input = excluded.input, extra_data = excluded.extra_data, state = excluded.state, crs_id = excluded.crs_id, verified = excluded.verified, handles = excluded.handles, last_error = excluded.last_error, accepted = excluded.accepted, agreed = excluded.agreed, answer_end = excluded.answer_end, standing = excluded.standing;
 
 -- name: delete_verify_proofs
 -- Remove rows of verify_proofs by primary key.
@@ -343,15 +343,21 @@ where o.tenant = k.tenant and o.zk_proof_id = k.zk_proof_id;
 
 -- name: load_verify_proofs_by_tenant_zk_proof_id
 -- Rows of verify_proofs; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error
+select k.at, o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error, o.accepted, o.agreed, o.answer_end, o.standing
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, zk_proof_id, at)
 join verify_proofs as o on o.tenant = k.tenant and o.zk_proof_id = k.zk_proof_id;
 
 -- name: load_verify_proofs_by_tenant_range_end
 -- Rows of verify_proofs; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error
+select k.at, o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error, o.accepted, o.agreed, o.answer_end, o.standing
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, range_end, at)
 join verify_proofs as o on o.tenant = k.tenant and o.range_end = k.range_end;
+
+-- name: load_verify_proofs_by_tenant_answer_end
+-- Rows of verify_proofs; `at` says which of the asked values they answer.
+select k.at, o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error, o.accepted, o.agreed, o.answer_end, o.standing
+from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, answer_end, at)
+join verify_proofs as o on o.tenant = k.tenant and o.answer_end = k.answer_end;
 
 -- name: put_gateway_blocks
 -- Insert or replace rows of gateway_blocks.

@@ -150,6 +150,12 @@ _GRAPH_METRICS: Final = (
         ("chain_id",),
     ),
     Metric(
+        "coprocessor_gw_listener_verify_proof_replay_counter",
+        "counter",
+        _GRAPH,
+        "Inputs that the gateway accepted against our verdict, and that are verified again.",
+    ),
+    Metric(
         "coprocessor_gw_listener_drift_detected_counter",
         "counter",
         _GRAPH,
@@ -458,11 +464,6 @@ ABSENT: Final = (
         ("coprocessor_host_listener_protocol_config_event_decode_fail_counter",),
         "No service reads the protocol configuration's events.",
         ("protocol_config", "ProtocolConfig"),
-    ),
-    Absent(
-        ("coprocessor_gw_listener_verify_proof_replay_counter",),
-        "A proof stays a work item until it has a verdict; the others' consensus resets nothing.",
-        ("VerifyProofResponseConsensus", "replay_proof"),
     ),
     Absent(
         (

@@ -15,7 +15,7 @@ import structlog
 from streams.domain.control import TenantControl
 from streams.domain.errors import BlobError, BrokerError, Fenced, LogTruncated, StoreError, Undecodable
 from streams.domain.lifecycle import TERMINAL, WorkState
-from streams.domain.rows import DriftRow, WorkRow
+from streams.domain.rows import DriftRow, ProofRow, WorkRow
 from streams.domain.state import Changes
 from streams.ports import Record, Transaction
 from streams.services.crashpoints import crashpoint
@@ -57,7 +57,7 @@ class Applier:
         self._claims = claims
         self._rules = around.rules
         self._clock = around.clock
-        self._drifted = around.drifted
+        self._drifted, self._disputed = around.drifted, around.disputed
         self._slowed = around.slowed
 
     @property
@@ -190,6 +190,7 @@ class Applier:
             crashpoint("graph.decided")
             changes, drifted = session.state.changes(), session.state.replaced(DriftRow)
             slowed = newly_slow(session.state, changes)
+            disputed = session.state.replaced(ProofRow)
             if is_at_once:
                 ahead.start(session)
             await tx.write(changes)
@@ -200,6 +201,7 @@ class Applier:
         crashpoint("graph.committed")
         self._drifted(drifted)
         self._slowed(slowed)
+        self._disputed(disputed)
         self._spans.applied(records, since)
         return claimed
 

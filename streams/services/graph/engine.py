@@ -24,9 +24,8 @@ from streams.domain.work import WorkClass
 from streams.messages import topics
 from streams.ports import Blobs, Log, Store
 from streams.services import lag_gauges
-from streams.services.graph import lane_watch
+from streams.services.graph import drift_watch, lane_watch, proof_watch
 from streams.services.graph.claims import Market
-from streams.services.graph.drift_watch import watch
 from streams.services.graph.gauges import observer
 from streams.services.graph.outgoing import sealing
 from streams.services.graph.shards import Shards
@@ -34,7 +33,7 @@ from streams.services.graph.surroundings import Feed, Surroundings
 from streams.services.graph.workers import WorkerView
 from streams.services.lag import Sources
 from streams.services.runtime import Runtime
-from streams.settings import GatewaySettings
+from streams.settings import DEFAULT_SCHEDULE, GatewaySettings, unknown_schedule
 
 _RETRY_S: Final = 1.0
 # A batch makes some 100,000 objects, hardly any in cycles; by default a third of its time went into looking.
@@ -76,6 +75,7 @@ async def serving(
 ) -> AsyncGenerator[Shards]:
     """The same over any ports."""
     settings = runtime.settings
+    _warn_of_schedule(unknown_schedule())
     counts = await _until_there(runtime, lambda: _partitions(log))
     address = settings.sender.address
     signer = bytes.fromhex(address.removeprefix("0x")) if address else b""
@@ -108,8 +108,9 @@ async def serving(
         seal=sealing(blobs, settings.object_store.work()),
         health=runtime.health.set,
         observe=observer(runtime.metrics),
-        drifted=watch(runtime.metrics),
         slowed=lane_watch.watch(runtime.metrics),
+        drifted=drift_watch.watch(runtime.metrics),
+        disputed=proof_watch.watch(runtime.metrics),
         tracing=runtime.tracing,
         changed=changed,
     )
@@ -123,6 +124,15 @@ async def serving(
             task.cancel()
         await shards.close()
         await asyncio.gather(*beside, return_exceptions=True)
+
+
+def _warn_of_schedule(said: str | None) -> None:
+    if said is not None:
+        _log.warning(
+            f"FHEVM_DF_SCHEDULE names no schedule: {DEFAULT_SCHEDULE} counts",
+            action="schedule_unknown",
+            value=said,
+        )
 
 
 def _limits(gateway: GatewaySettings) -> Limits:

@@ -8,9 +8,8 @@ from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.decide import Rules
 from streams.domain.rows import WorkRow
 from streams.ports import Clock, Demand, Log, Store, Unsent
-from streams.services.graph import lane_watch
+from streams.services.graph import drift_watch, lane_watch, proof_watch
 from streams.services.graph.claims import Market
-from streams.services.graph.drift_watch import Change, Watch
 from streams.services.graph.outgoing import Seal, inline
 from streams.settings import GraphSettings
 
@@ -38,7 +37,11 @@ def _no_demand(demands: Sequence[Demand], unsent: Unsent) -> None:
     del demands, unsent
 
 
-def _no_drift(changes: Iterable[Change]) -> None:
+def _no_drift(changes: Iterable[drift_watch.Change]) -> None:
+    del changes
+
+
+def _no_dispute(changes: Iterable[proof_watch.Change]) -> None:
     del changes
 
 
@@ -61,7 +64,9 @@ class Surroundings:
     seal: Seal = inline
     health: Callable[[str, bool, str], None] = _no_health
     observe: Callable[[Sequence[Demand], Unsent], None] = _no_demand  # what a sweep saw, for metrics
-    drifted: Watch = _no_drift  # told what a transaction changed, for metrics
-    slowed: lane_watch.Watch = _no_lanes  # told which items are in the slow lane now, for metrics
+    # told what a transaction changed, for metrics
+    drifted: drift_watch.Watch = _no_drift
+    disputed: proof_watch.Watch = _no_dispute
+    slowed: lane_watch.Watch = _no_lanes
     tracing: Tracing = OFF
     changed: Callable[[], None] = _nothing  # called when `busy` of an owner may be another

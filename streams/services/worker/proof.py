@@ -63,8 +63,9 @@ class ProofExecutor:
                 handles=handles,
                 ciphertexts=part,
                 reason=verdict.reason,
+                agreed=work.agreed,
             )
-            for part in split(_distinct(verdict.ciphertexts), len(handles))
+            for part in split(_distinct(verdict.ciphertexts), len(handles) + len(work.agreed or ()))
         ]
 
 

@@ -229,6 +229,21 @@ async def test_an_answer_that_waits_names_the_proof(database: Any) -> None:
     assert (await life.read(database, INPUT)).waits_for == ("proof p300",)
 
 
+async def test_a_disputed_input_is_found_by_the_handles_that_the_gateway_named(database: Any) -> None:
+    await requested(database, 300, [])
+    await database.execute(
+        "update verify_proofs set state = 'rejected', verified = false, last_error = 'InvalidInput: no',"
+        " accepted = true, agreed = $1, standing = 'disputed'",
+        [INPUT],
+    )
+    times = seconds("created", "claimed", after=20)
+    await insert_item(database, "again", "proof_replay", proof_subject(300), "claimed", **times)
+    await insert_item(database, "other", "proof_replay", proof_subject(300), "cancelled", **times)
+    steps = (await life.read(database, INPUT)).steps
+    assert steps[0].detail == "request 300, rejected InvalidInput: no, disputed with the gateway"
+    assert [step.what for step in steps[-2:]] == ["proof_replay created", "proof_replay claimed"]
+
+
 async def test_a_type_that_nobody_knows_is_told_as_its_number(database: Any) -> None:
     await computed(database, fhe_type=77)
     assert (await life.read(database, HANDLE)).steps[0].what == "Add -> type 77"

@@ -14,6 +14,7 @@ from tests.unit.domain.worlds import (
     CRS,
     KEY,
     Logs,
+    accepted_log,
     block,
     commit_log,
     consensus_log,
@@ -22,6 +23,7 @@ from tests.unit.domain.worlds import (
     h,
     interleave,
     operators_log,
+    rejected_log,
     request_log,
     run,
     settled,
@@ -74,9 +76,10 @@ def _chain(rng: random.Random) -> list[HostBlock]:
     return told + [b for b in blocks if rng.random() < 0.2]
 
 
-def _gateway(rng: random.Random) -> list[Fact]:
+def _gateway(rng: random.Random, answers: random.Random) -> list[Fact]:
     """Ranges cut anywhere, told again and overlapping; sometimes a part of them is taken back."""
-    logs = [request_log(1, number=2), request_log(2, b"bad", number=3)]
+    second = answers.choice((b"bad", b"badly seen"))
+    logs = [request_log(1, number=2), request_log(2, second, number=3)]
     facts = _told(rng, 0, 3, logs, "g")
     end = 3
     branch = "g"
@@ -90,7 +93,35 @@ def _gateway(rng: random.Random) -> list[Fact]:
             facts.append(gateway(end, 5, *_commits(rng, "y")[:2], branch="y", from_branch=branch, at_s=2_000))
             branch = "y"
         facts.append(gateway(5, 6, branch=branch, at_s=rng.choice((1_100, 9_000))))
+        end = 6
+    return facts + _answered(answers, end, branch, second)
+
+
+def _answered(rng: random.Random, end: int, branch: str, second: bytes) -> list[Fact]:
+    """Answers, which are sometimes taken back or become others, alone or together with the requests."""
+    facts: list[Fact] = [gateway(end, end + 1, *_answers(rng, end + 1, branch), branch=branch)]
+    start, from_branch = end, branch
+    while rng.random() < 0.5:
+        branch, asked = branch + "'", list[GatewayLog]()
+        if start == 0 or rng.random() < 0.4:
+            start, from_branch = 0, "g"
+            asked = [request_log(1, number=2, branch=branch), request_log(2, second, number=3, branch=branch)]
+        answers = _answers(rng, end + 1, branch)
+        facts.append(gateway(start, end + 1, *asked, *answers, branch=branch, from_branch=from_branch))
     return facts
+
+
+def _answers(rng: random.Random, number: int, branch: str) -> list[GatewayLog]:
+    """What enough operators answered: as we, or not, to all or to some."""
+    logs: list[GatewayLog] = []
+    for proof_id in (1, 2):
+        kind = rng.random()
+        handles = [h(f"input{proof_id}" if rng.random() < 0.8 else "other")]
+        if kind < 0.6:
+            logs.append(accepted_log(proof_id, handles, number, branch=branch))
+        elif kind < 0.85:
+            logs.append(rejected_log(proof_id, number, branch=branch))
+    return logs
 
 
 def _commits(rng: random.Random, branch: str) -> list[GatewayLog]:
@@ -148,7 +179,7 @@ def make_world(seed: int) -> list[Fact]:
         keys += [msgspec.structs.replace(KEY, key_id=b"\x09" * 32), KEY]
     if rng.random() < 0.3:
         keys.append(msgspec.structs.replace(CRS, crs_id=b"\x0a" * 32))
-    streams: list[list[Fact]] = [_cut(rng, list(_chain(rng))), keys, _gateway(rng)]
+    streams: list[list[Fact]] = [_cut(rng, list(_chain(rng))), keys, _gateway(rng, random.Random(~seed))]
     facts: list[Fact] = []
     while any(streams):
         stream = rng.choice([s for s in streams if s])

@@ -115,6 +115,24 @@ def request_log(proof_id: int, body: bytes = b"list", number: int = 1, branch: s
     return GatewayLog(block_number=number, block_hash=digest(f"{branch}{number}"), log=log)
 
 
+def accepted_log(
+    proof_id: int, handles: Sequence[bytes], number: int = 1, *, branch: str = "g"
+) -> GatewayLog:
+    """Enough operators accepted a request with these handles."""
+    topic = event_topic("VerifyProofResponse(uint256,bytes32[],bytes[])")
+    signatures = _word(64 + 32 * (1 + len(handles)))
+    data = _word(64) + signatures + _word(len(handles)) + b"".join(handles) + _word(0)
+    log = _log(b"\x02" * 20, [topic, _word(proof_id)], data, f"answer{proof_id}", 3)
+    return GatewayLog(block_number=number, block_hash=digest(f"{branch}{number}"), log=log)
+
+
+def rejected_log(proof_id: int, number: int = 1, *, branch: str = "g") -> GatewayLog:
+    """Enough operators rejected a request."""
+    topic = event_topic("RejectProofResponse(uint256)")
+    log = _log(b"\x02" * 20, [topic, _word(proof_id)], b"", f"answer{proof_id}", 3)
+    return GatewayLog(block_number=number, block_hash=digest(f"{branch}{number}"), log=log)
+
+
 def commit_log(
     handle: bytes,
     ct64: bytes,
@@ -214,6 +232,8 @@ def _honest(state: State, row: WorkRow, base: dict[str, object]) -> list[Result]
         return [squashed]
     if row.kind == items.PROOF:
         return [_prove(state, row, base)]
+    if row.kind == items.PROOF_REPLAY:
+        return [_prove_again(state, row, base)]
     return [Sent(**base, transaction_hash=b"", block_number=1)]
 
 
@@ -225,6 +245,25 @@ def _prove(state: State, row: WorkRow, base: dict[str, object]) -> Proven:
         return Proven(**base, verified=False, key_id=row.key_id, reason="InvalidInput: no")
     value = Ciphertext(handle=handle, fhe_type=5, ct64=ct64(handle))
     return Proven(**base, verified=True, key_id=row.key_id, handles=(handle,), ciphertexts=(value,))
+
+
+def _prove_again(state: State, row: WorkRow, base: dict[str, object]) -> Proven:
+    """A list that is called "bad" stays so; one that is "badly seen" is found good the second time."""
+    proof = state.get(ProofRow, TENANT, int.from_bytes(row.subject[:32], "big"))
+    assert proof is not None
+    handle = h(f"input{proof.zk_proof_id}")
+    if proof.input == b"bad":
+        reason = "still no"
+        return Proven(**base, verified=False, key_id=row.key_id, reason=reason, agreed=proof.agreed)
+    value = Ciphertext(handle=handle, fhe_type=5, ct64=ct64(handle))
+    return Proven(
+        **base,
+        verified=True,
+        key_id=row.key_id,
+        handles=(handle,),
+        ciphertexts=(value,),
+        agreed=proof.agreed,
+    )
 
 
 def ready(state: State) -> list[WorkRow]:

@@ -1,7 +1,9 @@
 """What `[graph]` sets is what the service does."""
 
 import msgspec
+import pytest
 from graph_world import GraphWorld
+from structlog.testing import capture_logs
 from unit.domain import worlds
 from unit.domain.test_schedule import item
 from unit.domain.worlds import CRS, KEY, Logs, block, h
@@ -123,3 +125,16 @@ async def test_without_the_setting_no_chain_is_marked() -> None:
         await world.publish(block("2", 2, "1", Logs().trivial(h("c0"), 1).allow(h("c0"))))
         await process.live()
         assert process.runtime.metrics.value(MARKED, {"chain_id": str(worlds.CHAIN)}) is None
+
+
+@pytest.mark.parametrize(("said", "warnings"), [("MAX_SPEED", ["MAX_SPEED"]), ("MAX_LOCALITY", [])])
+async def test_a_schedule_that_nobody_knows_is_told_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, said: str, warnings: list[str]
+) -> None:
+    monkeypatch.setenv("FHEVM_DF_SCHEDULE", said)
+    with capture_logs() as lines:
+        async with GraphWorld().process() as process:
+            await process.settle()
+    found = [line for line in lines if line["action"] == "schedule_unknown"]
+    assert [line["value"] for line in found] == warnings
+    assert {line["log_level"] for line in found} <= {"warning"}

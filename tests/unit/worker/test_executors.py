@@ -2,6 +2,7 @@
 
 from typing import cast
 
+import msgspec
 import pytest
 from worker_bench import Bench
 
@@ -146,6 +147,16 @@ async def test_what_is_not_known_here_is_tried_again(work: ProofWork, missing: b
     with pytest.raises(Recoverable):
         await executed(ProofExecutor(pool, opened(missing), GUARD, "w"), work)
     assert pool.asked == 0
+
+
+@pytest.mark.parametrize("agreed", [(), (HANDLE,)])
+async def test_a_second_verification_says_what_it_was_asked_for(agreed: tuple[bytes, ...]) -> None:
+    work = msgspec.structs.replace(proof(), agreed=agreed)
+    value = Ciphertext(handle=HANDLE, fhe_type=5, ct64=b"ct")
+    for pool in (Answering(InvalidInput("no")), Answering(frames.Verdict(1, True, (value,)))):
+        (result,) = await executed(ProofExecutor(pool, opened(), GUARD, "w"), work)
+        assert isinstance(result, Proven)
+        assert result.agreed == agreed
 
 
 async def test_an_invalid_input_is_a_vote_with_its_reason() -> None:
