@@ -57,6 +57,11 @@ class Handle(msgspec.Struct, frozen=True):
         return f"0x{self.raw.hex()}"
 
 
+def is_computed(raw: bytes) -> bool:
+    """Whether these bytes name the result of an operation, and not a value of an encrypted input."""
+    return raw[_PREFIX_BYTES : _PREFIX_BYTES + 1] == bytes((COMPUTED_INDEX,))
+
+
 def parse_handle(raw: bytes) -> Handle:
     """Takes a handle of the layout above.
 

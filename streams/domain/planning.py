@@ -10,9 +10,10 @@ from typing import Final
 
 import msgspec
 
-from streams.domain import items, lanes
+from streams.domain import cycles, items, lanes
 from streams.domain.facts import host_event_id
 from streams.domain.graph import Component, components
+from streams.domain.handle import is_computed
 from streams.domain.lifecycle import WorkState
 from streams.domain.operands import handle_type
 from streams.domain.rows import AllowedRow, BlockRow, ComputationRow, HandleRow, MemberRow, TenantRow, WorkRow
@@ -188,8 +189,8 @@ def _make_item(state: State, tenant: str, component: Component, event_id: str) -
                 is_output=step.output_handle in outputs,
             )
         )
-    for handle in component.outputs:
-        row = handle_row(state, tenant, handle)
+    made_rows = [handle_row(state, tenant, handle) for handle in component.outputs]
+    for row in made_rows:
         state.put(msgspec.structs.replace(row, compute_item=item))
     work = WorkRow(
         tenant=tenant,
@@ -205,8 +206,19 @@ def _make_item(state: State, tenant: str, component: Component, event_id: str) -
     )
     tokens = itertools.chain((items.KEY_TOKEN,), map(items.stored, component.inputs))
     items.create(state, work, tokens, component.defect)
-    for known in [handle_row(state, tenant, handle) for handle in component.inputs]:
-        if known.compute_item and not known.reasons:
+    _want(state, tenant, component.inputs)
+    if not component.defect and any(row.is_awaited for row in made_rows):
+        cycles.fail_circle(state, tenant, item)
+
+
+def _want(state: State, tenant: str, inputs: Iterable[bytes]) -> None:
+    """An item was made that takes these: what makes them is wanted too, or will be when it is known."""
+    for known in [handle_row(state, tenant, handle) for handle in inputs]:
+        if not known.compute_item:
+            # not those of encrypted inputs, which no operation makes
+            if is_computed(known.handle) and not known.is_awaited:
+                state.put(msgspec.structs.replace(known, is_awaited=True))
+        elif not known.reasons:
             items.revive(state, tenant, known.compute_item)
 
 

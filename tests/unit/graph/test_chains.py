@@ -1,18 +1,33 @@
 """Chains of operations over transactions and blocks: right at every length, for a cost that is linear."""
 
+import random
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from port_contracts.store import TOPICS
-from unit.domain.worlds import KEY, RULES, TENANT, Logs, answer, block, h, run, settle
+from unit.domain.worlds import (
+    KEY,
+    RULES,
+    TENANT,
+    Logs,
+    answer,
+    block,
+    h,
+    interleave,
+    run,
+    settle,
+    settled,
+)
 
 from streams.adapters.memory.store import MemoryStore, MemoryTransaction
-from streams.domain import items
+from streams.domain import cycles, items
+from streams.domain.cycles import CYCLE
 from streams.domain.decide import decide_fact, decide_result
 from streams.domain.facts import HostBlock
 from streams.domain.lifecycle import WorkState
 from streams.domain.results import Failed
-from streams.domain.rows import WorkRow
+from streams.domain.rows import HandleRow, WorkRow
 from streams.domain.state import Read, State
 from streams.services.graph.session import Session
 
@@ -94,19 +109,96 @@ def test_links_that_come_in_the_wrong_order_of_blocks_wait_for_each_other() -> N
     assert {row.state for row in state.rows(WorkRow)} == {WorkState.DONE}
 
 
-def test_transactions_that_need_each_other_wait_and_spare_their_neighbours() -> None:
-    logs = Logs().add(link(1), 1, link(0), "t0").allow(link(0), "t0")
-    logs.add(link(0), 1, link(1), "t1").allow(link(1), "t1")
-    logs.trivial(link(2), 2, "t2").allow(link(2), "t2")
-    state = run([KEY, ANCHOR, block("1", 1, "0", logs)])
+def circle_of_blocks(length: int) -> list[HostBlock]:
+    """Each block uses what the next one makes, the last one what the first made: all of it forged."""
+    blocks: list[HostBlock] = []
+    for at in range(length):
+        logs = Logs().add(link((at + 1) % length), 1, link(at)).allow(link(at))
+        blocks.append(block(str(at + 1), at + 1, str(at), logs))
+    return blocks
+
+
+def circle(length: int) -> list[HostBlock]:
+    """The same as transactions of one block."""
+    logs = Logs()
+    for at in range(length):
+        logs.add(link((at + 1) % length), 1, link(at), f"t{at}").allow(link(at), f"t{at}")
+    return [block("1", 1, "0", logs)]
+
+
+@pytest.mark.parametrize("blocks", [circle(2), circle_of_blocks(2), circle(3), circle_of_blocks(3)])
+def test_items_that_need_each_other_fail_with_the_error_of_a_cycle(blocks: list[HostBlock]) -> None:
+    state = run([KEY, ANCHOR, *blocks])
+    made = [row for row in state.rows(WorkRow) if row.kind == items.COMPUTE]
+    assert {(row.state, row.cause) for row in made} == {(WorkState.FAILED, CYCLE)}
+    letters = {row.subject.decode() for row in state.rows(WorkRow) if row.kind == items.DEAD_LETTER}
+    assert letters == {row.id for row in made}
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+def test_a_circle_takes_along_who_waits_for_it_and_nobody_else(is_late: bool) -> None:
+    bystander = Logs().trivial(h("free"), 2, "f").allow(h("free"), "f")
+    bystander.add(link(0), 1, h("after"), "a").allow(h("after"), "a")
+    bystander.add(h("free"), 1, h("beside"), "b").allow(h("beside"), "b")
+    at = 3 if is_late else 1
+    others = block(str(at), at, str(at - 1), bystander)
+    logs = Logs().add(link(1), h("free"), link(0)).allow(link(0))
+    first = block("c0", 1 + (at == 1), "0" if is_late else "1", logs)
+    second = block("c1", first.number + 1, "c0", Logs().add(link(0), 1, link(1)).allow(link(1)))
+    rest = [first, second, msgspec.structs.replace(others, parent_hash=second.hash)]
+    state = run([KEY, ANCHOR, *(rest if is_late else [others, first, second])])
     settle(state)
-    assert [compute(state, at).state for at in range(3)] == [
-        WorkState.BLOCKED,
-        WorkState.BLOCKED,
-        WorkState.DONE,
-    ]
-    decide_result(state, TENANT, failed(compute(state, 0)), 0)  # a circle of causes ends too
-    assert compute(state, 1).cause == "OperationError: no"
+    computes = [row for row in state.rows(WorkRow) if row.kind == items.COMPUTE]
+    found = {row.subject: (row.state, row.cause) for row in computes}
+    assert found[link(0)] == found[link(1)] == (WorkState.FAILED, CYCLE)
+    assert found[h("after")] == (WorkState.BLOCKED, CYCLE)
+    assert found[h("free")] == found[h("beside")] == (WorkState.DONE, "")
+
+
+def test_what_is_only_allowed_late_is_no_circle() -> None:
+    """An item is made after those that wait for it, waits itself, and all of them are computed."""
+    early = Logs().trivial(link(0), 0, "t0").allow(link(0), "t0").add(link(0), 1, link(1), "t1")
+    logs = Logs().add(link(1), 1, link(2), "t2").allow(link(2), "t2").add(link(2), link(1), link(3), "t3")
+    blocks = [block("1", 1, "0", early), block("2", 2, "1", logs.allow(link(3), "t3"))]
+    state = run([KEY, ANCHOR, *blocks, block("3", 3, "2", Logs().allow(link(1)))])
+    assert [row.handle for row in state.rows(HandleRow) if row.is_awaited] == [link(1)]
+    settle(state)
+    assert {row.state for row in state.rows(WorkRow)} == {WorkState.DONE}
+
+
+@pytest.mark.parametrize("blocks", [[chain(30)], chain_of_blocks(30)])
+def test_nothing_is_looked_for_where_no_circle_can_be(
+    blocks: list[HostBlock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(cycles, "fail_circle", lambda state, tenant, item: looked.append(item))
+    state = run([KEY, ANCHOR, *blocks])
+    settle(state)
+    assert looked == []
+    assert not any(row.is_awaited for row in state.rows(HandleRow))
+
+
+@pytest.mark.parametrize("length", [2, 30])
+async def test_a_circle_is_found_whatever_of_it_is_stored_already(length: int) -> None:
+    store = MemoryStore()
+    epoch = (await store.claim(0, "me", TOPICS)).epoch
+    for fact in (KEY, ANCHOR, *circle_of_blocks(length)):
+        async with store.begin(0, epoch) as tx:
+            session = Session(tx)
+            await session.decide(lambda state, fact=fact: decide_fact(state, TENANT, fact, RULES))
+            await tx.write(session.state.changes())
+    assert {compute(store.state, at).cause for at in range(length)} == {CYCLE}
+
+
+def test_a_circle_ends_the_same_in_every_order_of_facts_and_results() -> None:
+    logs = Logs().trivial(h("free"), 2, "f").allow(h("free"), "f").add(link(0), h("free"), h("after"), "a")
+    before = block("1", 1, "0", logs.allow(h("after"), "a"))
+    first = block("2", 2, "1", Logs().add(link(1), h("free"), link(0)).allow(link(0)))
+    second = block("3", 3, "2", Logs().add(link(0), 1, link(1)).allow(link(1)))
+    facts = [KEY, ANCHOR, before, first, second]
+    results = settle(run(facts))
+    tables = [settled(interleave(facts, results, random.Random(order))) for order in range(20)]
+    assert all(table == tables[0] for table in tables)
 
 
 def test_work_of_a_chain_grows_with_its_length_only() -> None:
