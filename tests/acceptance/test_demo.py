@@ -173,7 +173,7 @@ def test_three_coprocessors_agree_and_the_detectors_name_the_one_that_lies_is_sl
     assert run.process.returncode == 0, run.output
     for said in (
         r"agreement stands after .* handles, each committed by all 3 with the same digests",
-        r"lying stands after .* agreed on by c1, c2; all detectors name c3",
+        r"lying stands after .* agreed on by c1, c2; all detectors name c3, its own says that it drifted",
         r"slow stands after .* agreed on by c1, c2; c3 was missed until it came",
         r"down stands after .* agreed on by c1, c2; their detectors miss c3",
     ):

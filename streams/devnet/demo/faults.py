@@ -3,22 +3,27 @@
 The last one has the fault. The others reach consensus without it, and each detector says so.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from enum import StrEnum
 from typing import Final
 
-from streams.adapters.ethereum import calls
+from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.postgres.progress import Standing
-from streams.devnet.chain_client import Wallet
 from streams.devnet.demo.ledger import Mint, Transfer
 from streams.devnet.demo.network import ALL, Member, Network
+from streams.domain.attestation import Format
 from streams.domain.digest import keccak256
 from streams.domain.errors import Fatal
+from streams.domain.facts import host_tenant
+from streams.domain.results import Squashed, encode_result
 from streams.domain.rows import DriftState
+from streams.domain.work import WorkClass, item_id
+from streams.messages.topics import RESULTS
+from streams.settings import KafkaSettings
 
-_LIES: Final = (keccak256(b"no such ct64"), keccak256(b"no such ct128"))
-_SENDER: Final = "transaction-sender"
+_LIE: Final = keccak256(b"no such ct128")
 _WORKER: Final = "tfhe-worker"
+_SQUASHER: Final = "sns-worker"
 
 
 class Fault(StrEnum):
@@ -44,22 +49,24 @@ async def agree(network: Network) -> str:
 
 
 async def lie(network: Network) -> str:
-    """The last one commits digests of nothing: the others agree, and everybody's detector names it."""
+    """The last one squashes to other bytes and commits them: the others agree, and all detectors name it.
+
+    Its own says that it is the one who drifted.
+    """
     *honest, liar = network.members
-    await liar.fleet.end(_SENDER)  # or it would be faster with the truth
+    await liar.fleet.end(_SQUASHER)  # or it would be faster with the truth
     handles = await _mint(network)
-    wallet = Wallet(network.chains.gateway, network.accounts.coprocessor_senders[liar.operator.number])
-    for handle in handles:
-        data = calls.add_ciphertext_material(handle, network.keys.key_id, *_LIES)
-        await wallet.transact(network.chains.deployment.ciphertext_commits, data)
 
-    def is_named(found: Standing) -> bool:
-        is_right = found.is_agreed and found.state is DriftState.DISPUTED
-        return is_right and found.differing == (liar.sender,)
+    async def is_computed(member: Member) -> bool:
+        return (await member.progress.steps(handles)).computed == len(handles)
 
-    await network.until_standing(handles, is_named, network.members)
-    await liar.start((_SENDER,))
-    return f"{len(handles)} handles, agreed on by {_names(honest)}; all detectors name {liar.name}"
+    await network.until(is_computed, (liar,))
+    await _squash_falsely(network, liar, handles)
+    await network.until_standing(handles, _is_named(liar, DriftState.DISPUTED), honest)
+    await network.until_standing(handles, _is_named(liar, DriftState.DRIFTED), (liar,))
+    await liar.start((_SQUASHER,))
+    said = f"all detectors name {liar.name}, its own says that it drifted"
+    return f"{len(handles)} handles, agreed on by {_names(honest)}; {said}"
 
 
 async def be_slow(network: Network) -> str:
@@ -105,8 +112,39 @@ async def _mint(network: Network) -> tuple[bytes, ...]:
     return tuple(handle for handle in await network.traffic.allowed_handles() if handle not in known)
 
 
+async def _squash_falsely(network: Network, liar: Member, handles: Iterable[bytes]) -> None:
+    """What a worker of its own would say that squashed to other bytes."""
+    deployment, servers = network.chains.deployment, liar.operator.servers
+    tenant = host_tenant(deployment.host_chain_id, deployment.acl)
+    log = KafkaLog(KafkaSettings(bootstrap=servers.kafka_bootstrap, prefix=liar.operator.prefix))
+    try:
+        for handle in handles:
+            told = Squashed(
+                item=item_id(WorkClass.SNS, tenant, handle),
+                attempt=0,
+                worker=_SQUASHER,
+                handle=handle,
+                key_id=network.keys.key_id,
+                ct64_digest=keccak256(await liar.progress.ciphertext(handle)),
+                ct128_digest=_LIE,
+                format=Format.COMPRESSED_ON_CPU,
+                signer=b"",
+                attestation=b"",
+            )
+            await log.append(RESULTS, key=tenant.encode(), value=encode_result(told))
+    finally:
+        await log.close()
+
+
 def _is_complete(found: Standing) -> bool:
     return found.state is DriftState.COMPLETE
+
+
+def _is_named(liar: Member, state: DriftState) -> Callable[[Standing], bool]:
+    def is_named(found: Standing) -> bool:
+        return found.is_agreed and found.state is state and found.differing == (liar.sender,)
+
+    return is_named
 
 
 def _is_missing(member: Member) -> Callable[[Standing], bool]:

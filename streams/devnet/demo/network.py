@@ -61,7 +61,6 @@ class Network(msgspec.Struct, frozen=True):
 
     members: tuple[Member, ...]
     chains: Chains
-    accounts: DevAccounts
     traffic: Traffic
     keys: DevnetKeys
     encryptor: Encryptor
@@ -116,7 +115,6 @@ async def opened(
         yield Network(
             members=tuple(members),
             chains=chains,
-            accounts=accounts,
             traffic=Traffic(chains, accounts),
             keys=keys,
             encryptor=open_encryptor(keys_of(engine), files, store.crs(keys.crs_digest), entropy),
