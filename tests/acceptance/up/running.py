@@ -16,7 +16,7 @@ import msgspec
 from typer.testing import CliRunner
 
 from streams.adapters.ethereum import abi
-from streams.adapters.ethereum.chain import EthereumChain
+from streams.adapters.ethereum.chain import ANYTHING, EthereumChain
 from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.postgres import pool
 from streams.adapters.postgres.progress import Progress
@@ -36,7 +36,8 @@ from streams.settings import load_settings
 SEED = b"\x21" * 32
 WORKERS = 2  # of the class tfhe
 LIMIT_S = 90.0
-END_S = 60
+END_S = 120
+BLOCK_S = 0.2  # beside those that the devnet's clock brings
 LOOK_S = 0.1
 
 
@@ -76,7 +77,7 @@ class Services:
     async def _is_healthy(self, http: httpx.AsyncClient, name: str) -> bool:
         try:
             port = self.address(name).http_port
-            return (await http.get(f"http://127.0.0.1:{port}/healthz")).status_code == httpx.codes.OK
+            return (await http.get(f"http://127.0.0.1:{port}/healthz")).is_success
         except (FileNotFoundError, httpx.HTTPError):
             return False
 
@@ -223,10 +224,28 @@ class Running:
 async def connected(services: Services) -> AsyncGenerator[Running]:
     settings = load_settings(services.state.settings_file)
     log, connections = KafkaLog(settings.kafka), await pool.open_pool(settings.postgres, 2)
+    urls = services.servers.host_http_url, services.servers.gateway_http_url
     try:
-        async with up.chain_at(services.servers.host_http_url) as host, \
-            up.chain_at(services.servers.gateway_http_url) as gateway:  # fmt: skip
+        async with up.chain_at(urls[0]) as host, up.chain_at(urls[1]) as gateway, _mining(host, gateway):
             yield Running(services, host, gateway, log, connections, Progress(connections))
     finally:
         await connections.close()
         await log.close()
+
+
+@contextlib.asynccontextmanager
+async def _mining(*chains: EthereumChain) -> AsyncGenerator[None]:
+    """More blocks, so that nobody waits for one."""
+
+    async def mine(chain: EthereumChain) -> None:
+        while True:
+            await chain.rpc.call("evm_mine", (), ANYTHING)
+            await asyncio.sleep(BLOCK_S)
+
+    tasks = [asyncio.create_task(mine(chain)) for chain in chains]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,6 +7,7 @@ from unit.domain.worlds import CHAIN, Logs, block, h
 
 from streams.domain.facts import Fact, KeyActivated, encode_fact, host_tenant
 from streams.domain.operations import FheType
+from streams.domain.work import WorkClass
 from streams.fhe.clear import STORED, decode
 from streams.fhe.keyset import RELEASES
 from streams.messages import headers
@@ -40,10 +41,10 @@ def facts(running: Running) -> list[Fact]:
 
 async def checked_in(running: Running, partition: int) -> list[ClaimCheck]:
     """Claim checks of a partition of the work topic."""
-    bounds = await running.log.bounds(WORK["tfhe"], partition)
+    bounds = await running.log.bounds(WORK[WorkClass.TFHE], partition)
     return [
         msgspec.json.decode(record.value or b"", type=ClaimCheck)
-        async for record in running.log.read(WORK["tfhe"], partition, *bounds)
+        async for record in running.log.read(WORK[WorkClass.TFHE], partition, *bounds)
         if headers.get(record.headers, headers.CLAIM_CHECK)
     ]
 
@@ -61,5 +62,6 @@ async def test_a_chain_of_ten_thousand_operations_is_stored_as_its_sum(running: 
     (stored,) = await running.fetch(query, TENANT, last())
     assert decode(STORED, stored["ciphertext"], FheType.UINT64) == LENGTH - 1
     (item,) = await running.items([last()])
-    (check,) = await checked_in(running, item["partition"])
-    assert check.size_bytes > INLINE_BYTES_MAX
+    sizes = [check.size_bytes for check in await checked_in(running, item["partition"])]
+    assert sizes  # more than one where it was sent again
+    assert min(sizes) > INLINE_BYTES_MAX

@@ -8,6 +8,7 @@ from running import Running
 from streams.devnet.demo.ledger import Mint
 from streams.devnet.demo.traffic import Traffic
 from streams.domain.partition import partition_of
+from streams.domain.work import WorkClass
 from streams.messages.topics import WORK
 
 pytestmark = pytest.mark.stack
@@ -28,6 +29,6 @@ async def test_a_paused_tenant_is_not_dispatched_and_goes_on_where_the_switch_sa
         assert {row["state"] for row in waiting} == {"ready", "blocked"}
         assert {row["claimed_at"] for row in waiting} == {None}
     done = await running.until_items(handles, "done")
-    count = await running.log.partitions(WORK["tfhe"])
+    count = await running.log.partitions(WORK[WorkClass.TFHE])
     assert [row["partition"] for row in done] == [partition_of(row["affinity"], count) for row in done]
     await running.control("feature", "locality", "default")
