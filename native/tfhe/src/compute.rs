@@ -37,13 +37,19 @@ pub struct ComputeKey {
 #[pymethods]
 impl ComputeKey {
     #[staticmethod]
-    #[pyo3(signature = (compute, public, threads = 1))]
-    fn open(py: Python<'_>, compute: PathBuf, public: PathBuf, threads: usize) -> PyResult<Self> {
+    #[pyo3(signature = (compute, public, threads = 1, cache_bytes_max = CACHE_BYTES_MAX))]
+    fn open(
+        py: Python<'_>,
+        compute: PathBuf,
+        public: PathBuf,
+        threads: usize,
+        cache_bytes_max: usize,
+    ) -> PyResult<Self> {
         let key = py.detach(|| {
             guarded(|| {
                 let public = read_key(&public)?;
                 let server: ServerKey = read_key(&compute)?;
-                Ok(Self { pool: KeyPool::new(server, threads)?, public, decompressed: Cache::new(CACHE_BYTES_MAX) })
+                Ok(Self { pool: KeyPool::new(server, threads)?, public, decompressed: Cache::new(cache_bytes_max) })
             })
         })?;
         Ok(key)

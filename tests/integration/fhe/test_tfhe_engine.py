@@ -17,6 +17,7 @@ pytestmark = pytest.mark.fhe
 
 U64, BOOL, U8 = FheType.UINT64, FheType.BOOL, FheType.UINT8
 ADD = BY_NAME["Add"].code
+BLOCK_BYTES = (2048 + 1) * 8  # of a decompressed bit
 
 
 @pytest.fixture(scope="module")
@@ -70,16 +71,25 @@ def test_results_do_not_depend_on_the_threads(files: KeyFiles, known: KnownAnswe
     assert single.execute(eq, [bit, other], BOOL) == double.execute(eq, [bit, other], BOOL)
 
 
-def test_an_operand_is_decompressed_once_and_the_result_is_the_same(
+def test_an_operand_is_decompressed_once_until_newer_ones_displace_it_and_the_result_is_the_same(
     files: KeyFiles, known: KnownAnswers
 ) -> None:
-    key = cipherstream_tfhe.ComputeKey.open(files.compute, files.public)
+    key = cipherstream_tfhe.ComputeKey.open(files.compute, files.public, cache_bytes_max=2 * BLOCK_BYTES)
     bits = [(int(BOOL), bytes.fromhex(known.inputs[name].ct64)) for name in ("a0", "b0")]
+    byte = (int(U8), bytes.fromhex(known.inputs["a2"].ct64))
     eq = BY_NAME["Eq"].code
     first = key.execute(eq, bits, BOOL)
     assert key.cache_counts == (0, 2)
     assert key.execute(eq, bits, BOOL) == first
     assert key.cache_counts == (2, 2)
+    key.execute(eq, [(int(BOOL), first), b"\x01"], BOOL)  # in the place of the first bit
+    assert key.execute(eq, bits, BOOL) == first
+    assert key.cache_counts == (2, 5)
+    for counts in ((2, 6), (4, 7)):  # larger than the bound: never kept, and the bits stay
+        key.execute(eq, [byte, b"\x01"], BOOL)
+        assert key.cache_counts == counts
+        assert key.execute(eq, bits, BOOL) == first
+    assert key.cache_counts == (6, 7)
 
 
 def test_a_cached_operand_is_still_refused_as_another_type(files: KeyFiles, known: KnownAnswers) -> None:
