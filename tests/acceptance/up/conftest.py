@@ -1,4 +1,4 @@
-"""One `cipherstream up` for all tests of this folder, which keep apart by tokens and tenants of their own."""
+"""One `cipherstream up` for all tests of a module, which keep apart by tokens and tenants of their own."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterator
@@ -13,7 +13,7 @@ from streams.devnet import up
 T = TypeVar("T")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Healthy at first; in the end they go down together, and nothing of them is left."""
     started = _run(start(tmp_path_factory.mktemp("up")))
