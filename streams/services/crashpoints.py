@@ -3,8 +3,9 @@
 It does so once, if `CIPHERSTREAM_CRASH_AT` names the point and the file that `CIPHERSTREAM_CRASH_MARKER`
 names does not exist yet; the file is created first, so that the restarted process lives. `point:5` is the
 fifth time that the process comes there, `point` the first. Without the variable a point does nothing.
-`CIPHERSTREAM_CRASH_SIGNAL` names another signal: after SIGSTOP the process
-goes on from there when it is woken, which is how a machine that was away comes back.
+Times count while the file does not exist: who makes it beforehand removes it when there is work around the
+point. `CIPHERSTREAM_CRASH_SIGNAL` names another signal: after SIGSTOP the process goes on from there when it
+is woken, which is how a machine that was away comes back.
 """
 
 import itertools
@@ -37,12 +38,18 @@ POINTS: Final[dict[str, str]] = {
     "sender.decided": "a call was found due, no nonce is taken: decided again",
     "sender.committed": "the signed bytes are stored, nobody has them: the same bytes are broadcast",
     "sender.broadcast": "the node has the bytes: the same bytes are broadcast again and known already",
+    "sender.replaced": "the bytes with higher fees or more gas are stored, nobody has them: they are broadcast",
+    "sender.filled": "what fills a nonce is stored, nobody has it: it is broadcast",
     "sender.receipt": "the call is mined, the table does not say so: its receipt is read again",
     "sender.settled": "the table says that it is final, results.v1 does not: the result is given again",
     "sender.resulted": "the log has the result, the offset is not gone: the item is answered again",
     "dispatcher.claimed": "an item is claimed, its message is not sent: the next owner sends it",
+    "dispatcher.sealed": "a large body is in the object store, its message is not sent: both again",
     "dispatcher.produced": "the broker has one message or more, their producer was not told: sent again",
     "dispatcher.reported": "the broker has the message, its row is claimed: it is sent again, done once",
+    "dispatcher.settled": "rows are dispatched, and more were claimed with that: the next owner sends those",
+    "owner.claimed": "the shard is claimed, what was claimed in it before is not sent: the next owner sends it",
+    "owner.swept": "a sweep is committed, nothing that it claimed is sent: the next owner sends it",
     "graph.decided": "a batch is decided and not committed: it is applied again",
     "graph.committed": "the tables have the batch, Kafka's offset does not: it comes again and is known",
     "worker.started": "results.v1 says that a worker has the item, nothing is done: it is done again",
@@ -58,19 +65,18 @@ _passes: Final[dict[str, Iterator[int]]] = {}  # by marker; a counter, because p
 def crashpoint(name: str) -> None:
     """Kill this process here, once, when the environment asks for it."""
     point, _, time = os.environ.get(POINT_VARIABLE, "").partition(":")
-    if point == name and _is_due(int(time or 1)) and _is_first():
+    if point != name:
+        return
+    marker = os.environ.get(MARKER_VARIABLE, "")
+    if marker and not Path(marker).exists() and _is_due(marker, int(time or 1)) and _is_first(marker):
         os.kill(os.getpid(), signal.Signals[os.environ.get(SIGNAL_VARIABLE, signal.SIGKILL.name)])
 
 
-def _is_due(time: int) -> bool:
-    counter = _passes.setdefault(os.environ.get(MARKER_VARIABLE, ""), itertools.count(1))
-    return next(counter) >= time
+def _is_due(marker: str, time: int) -> bool:
+    return next(_passes.setdefault(marker, itertools.count(1))) >= time
 
 
-def _is_first() -> bool:
-    marker = os.environ.get(MARKER_VARIABLE)
-    if not marker:
-        return False
+def _is_first(marker: str) -> bool:
     try:
         # One system call: of two processes of a service at the same point, one dies.
         Path(marker).touch(exist_ok=False)

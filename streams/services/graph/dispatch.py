@@ -139,6 +139,7 @@ class Dispatcher:
         except BlobError as error:
             self._health("object_store", False, str(error))
             raise
+        crashpoint("dispatcher.sealed")
         self._health("object_store", True, "")
         return sealed
 
@@ -179,6 +180,7 @@ class Dispatcher:
             # The least deadline counts from here: what waited for the broker did not wait for a worker.
             await tx.dispatched(sent, self._clock.now_ms() + PIPE_WAIT_MS_MIN)
             claimed = await self._claims.claim(tx, epoch, (WorkClass.PUBLISH,) if is_freed else ())
+        crashpoint("dispatcher.settled")
         self.add(claimed)
 
 

@@ -15,6 +15,7 @@ from streams.domain.control import TenantControl
 from streams.domain.errors import BrokerError, StoreError
 from streams.messages.topics import EVENTS, RESULTS
 from streams.ports import Offset, Record
+from streams.services.crashpoints import crashpoint
 from streams.services.graph import truncation
 from streams.services.graph.batch import Applier
 from streams.services.graph.claims import CLASSES, Claims
@@ -133,7 +134,10 @@ class Owner:
         async with store.begin(self._shard, self._epoch) as tx:
             # Claimed and perhaps never published: published again, as a worker that gets an item twice
             # answers twice, and the second answer changes nothing.
-            self._dispatcher.add(await tx.reclaim())
+            left = await tx.reclaim()
+        if left:
+            crashpoint("owner.claimed")
+        self._dispatcher.add(left)
         await self._reader.restart()
         self._around.health("database", True, "")
         self._around.health("kafka", True, "")
@@ -189,6 +193,7 @@ class Owner:
             # Not before workers are known: at a start everybody would look dead.
             lost = await take_back(tx, clock.now_ms(), workers.ids()) if workers.is_known else []
             claimed = await self._claims.claim(tx, self._epoch, CLASSES)
+        crashpoint("owner.swept")
         self._dispatcher.add(claimed)
         if lost:
             self._log.warning("items are late or lost", action="requeued", items=lost[:_NAMED])

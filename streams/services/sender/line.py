@@ -23,6 +23,7 @@ from streams.adapters.ethereum.signer import Signer
 from streams.domain.digest import keccak256
 from streams.domain.transactions import CallState, StoredCall
 from streams.ports import Clock
+from streams.services.crashpoints import crashpoint
 from streams.services.sender.alarms import Alarm, Alarms
 from streams.services.sender.answers import Answer
 from streams.services.sender.broadcast import broadcast, sign
@@ -155,6 +156,7 @@ class Line:
             signed=sign(self._signer, self._chain_id, nonce, gas, address, data, fees),
         )
         await self._store.insert(epoch, call)
+        crashpoint("sender.filled")
         _log.warning("nobody fills a nonce any more", action="nonce_filled", nonce=nonce)
         return call
 
@@ -218,6 +220,7 @@ class Line:
         signed = sign(self._signer, self._chain_id, row.nonce, row.gas, row.to, row.data, fees)
         # stored before it is sent: after a crash both hashes are known, whichever was mined
         replaced = await self._store.replace(epoch, row, signed)
+        crashpoint("sender.replaced")
         _log.warning(
             "call replaced",
             action="call_replaced",

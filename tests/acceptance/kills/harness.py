@@ -1,7 +1,8 @@
 """One devnet for all rounds. Each starts from the same snapshot of both chains, and nothing else is left.
 
 Services are processes of their own. The ones under test carry the name of a crash point; a process that
-kills itself there is started again at once, as an operator's supervisor does.
+kills itself there is started again at once, as an operator's supervisor does, with the next point if it has
+several. Passes of a point with a number count once there is work around it.
 """
 
 import asyncio
@@ -64,18 +65,28 @@ class Round:
     name: str
     folder: Path
     settings: Settings
-    crashes: Mapping[str, str] = field(default_factory=dict)  # process → crash point
+    crashes: Mapping[str, str] = field(default_factory=dict)  # process → crash points, one after the other
     frozen: frozenset[str] = frozenset()  # processes that stand still at their point instead of dying
     deaths: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._held = {point for point in points_of(self.crashes) if ":" in point}
+        for point in self._held:
+            self._marker(point).touch()
 
     @property
     def bucket_url(self) -> str:
         store = self.settings.object_store
         return f"{store.endpoint}/{store.bucket}"
 
-    def reached(self) -> set[str]:
-        """Crash points at which something was killed."""
-        return {point for point in self.crashes.values() if self._marker(point).exists()}
+    def missed(self) -> list[str]:
+        """Crash points at which nothing was killed so far."""
+        return [p for p in points_of(self.crashes) if p in self._held or not self._marker(p).exists()]
+
+    def arm(self) -> None:
+        """There is work everywhere: points with a number count from now on."""
+        while self._held:
+            self._marker(self._held.pop()).unlink()
 
     def _marker(self, point: str) -> Path:
         return self.folder / f"killed-at-{point}"
@@ -119,8 +130,9 @@ class Round:
             "CIPHERSTREAM_STATE": str(self.folder),
             "CIPHERSTREAM_PROCESS": name,
         }
-        if name in self.crashes:
-            point = self.crashes[name]
+        due = [point for point in self.crashes.get(name, "").split() if point in self.missed()]
+        if due:
+            point = due[0]
             number = signal.SIGSTOP if name in self.frozen else signal.SIGKILL
             environment |= {
                 POINT_VARIABLE: point,
@@ -269,6 +281,11 @@ def _few() -> Topics:
         for name, spec in declared.topics.items()
     }
     return msgspec.structs.replace(declared, topics=specs)
+
+
+def points_of(crashes: Mapping[str, str]) -> list[str]:
+    """All crash points of a round."""
+    return [point for points in crashes.values() for point in points.split()]
 
 
 def everything(**more: str) -> dict[str, str]:

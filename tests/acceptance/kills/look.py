@@ -34,7 +34,7 @@ class Look:
             await self._log.close()
 
     async def is_reached(self) -> bool:
-        return self._round.reached() == set(self._round.crashes.values())
+        return not self._round.missed()
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         async with pool.acquired(self._connections) as connection:

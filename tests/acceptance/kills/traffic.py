@@ -1,7 +1,7 @@
 """What users do in every round: the same transactions in the same order, with the same recorded inputs."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -84,8 +84,13 @@ class Traffic:
         bound = at.token + prover + at.acl + at.host_chain_id.to_bytes(32, "big")
         return encryptor.prove((ClearValue(FheType.UINT64, transfer.amount),), bound)
 
-    async def play(self, script: Script, inputs: Sequence[bytes]) -> None:
-        """Everything in its order; returns when the last transfer is mined."""
+    async def play(
+        self, script: Script, inputs: Sequence[bytes], when_busy: Callable[[], None] = lambda: None
+    ) -> None:
+        """Everything in its order; returns when the last transfer is mined.
+
+        Busy is from the first input's verification on: other inputs are under way, transfers are to come.
+        """
         for mint in script.mints:
             to = self._users[mint.receiver].address
             await chain_client.mint(self._owner, self._at.token, to, mint.amount)
@@ -94,6 +99,7 @@ class Traffic:
             outcome = await self._answer(number, block)
             assert outcome.is_verified == transfer.is_honest
             if outcome.is_verified:
+                when_busy()
                 await self._transfer(transfer, outcome)
 
     async def _ask(self, transfer: Transfer, ciphertext: bytes) -> tuple[int, int]:

@@ -86,21 +86,20 @@ class Watch:
         return ends[-1]
 
     async def _is_settled(self, expected: set[bytes]) -> bool:
-        if self._round.reached() != set(self._round.crashes.values()):
+        if self._round.missed():
             return False
         if await self._fetch(_OPEN) != [(0,)] or await self._offsets() != await self._ends():
             return False
         return expected <= {event.handle for event in await self._materials()}
 
     async def _what_is_left(self, expected: set[bytes]) -> str:
-        missed = set(self._round.crashes.values()) - self._round.reached()
         lacking = expected - {event.handle for event in await self._materials()}
         offsets, ends = await self._offsets(), await self._ends()
         behind = {
             place: (offsets.get(place), end) for place, end in ends.items() if offsets.get(place) != end
         }
         return (
-            f"not reached: {missed}; not committed: {[h.hex() for h in lacking]}; behind: {behind}; "
+            f"not reached: {self._round.missed()}; not committed: {[h.hex() for h in lacking]}; behind: {behind}; "
             f"deaths: {self._round.deaths}; items: {await self._fetch(_BY_STATE)}"
         )
 
@@ -166,7 +165,7 @@ async def play(
 ) -> Outcome:
     """Do the traffic while the round's services run, and wait for the end of everything."""
     async with watching(played) as watch:
-        await watch.traffic.play(script, inputs)
+        await watch.traffic.play(script, inputs, when_busy=played.arm)
         return await watch.settle(await watch.traffic.allowed() if expected is None else expected)
 
 

@@ -61,6 +61,24 @@ def test_a_point_may_kill_at_a_later_time(tmp_path: Path, monkeypatch: pytest.Mo
     assert seen == [0, 0, 1, 1]
 
 
+def test_passes_count_from_the_removal_of_a_marker_that_was_made_beforehand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr(crashpoints.os, "kill", lambda pid, number: killed.append(number))
+    marker = tmp_path / "marker"
+    marker.touch()
+    monkeypatch.setenv(crashpoints.POINT_VARIABLE, "graph.decided:2")
+    monkeypatch.setenv(crashpoints.MARKER_VARIABLE, str(marker))
+    for _ in range(5):
+        crashpoints.crashpoint("graph.decided")
+    marker.unlink()
+    crashpoints.crashpoint("graph.decided")
+    assert killed == []
+    crashpoints.crashpoint("graph.decided")
+    assert killed == [signal.SIGKILL]
+
+
 def test_without_a_marker_nothing_is_killed() -> None:
     assert run("sender.committed", None).stdout == "alive\n"
 

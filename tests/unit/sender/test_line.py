@@ -1,7 +1,7 @@
 """Stuck nonces: fees that are too low, a node that forgot, gaps, and somebody else with our key."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
 from fake_gateway import PRICE, refusal
@@ -17,6 +17,7 @@ from streams.settings import SenderSettings
 
 BLOCKS = 4
 FOREIGN = b"\xff" * 32
+KillAt = Callable[[str], type[BaseException]]
 
 
 @pytest.fixture
@@ -109,6 +110,57 @@ async def test_a_kill_between_storing_a_replacement_and_broadcasting_it_loses_no
     await ended(rig, again)
     assert rig.node.made == [row_of(rig).data]
     assert row_of(rig).transaction_hash == row_of(rig).signed.hash
+
+
+def cheap(rig: Rig) -> None:
+    """Blocks get dearer than what the call offers."""
+    rig.node.base_fee = rig.node.price = 5 * PRICE
+
+
+def starved(rig: Rig) -> None:
+    """A node that forgot the call, and takes it with more gas only."""
+    rig.node.pool.clear()
+    rig.node.gas = 3 * row_of(rig).gas
+
+
+@pytest.mark.parametrize("trouble", [cheap, starved])
+async def test_a_kill_before_new_bytes_are_broadcast_leaves_them_to_the_next_process(
+    rig: Rig, kill_at: KillAt, trouble: Callable[[Rig], None]
+) -> None:
+    sending = await at_work(rig)
+    first = row_of(rig)
+    killed = kill_at("sender.replaced")
+    trouble(rig)
+    await pass_by(rig, BLOCKS)
+    with pytest.raises(killed):
+        await sending
+    assert row_of(rig).earlier == (first.signed.hash,)
+    assert row_of(rig).signed.hash not in rig.node.broadcasts
+    again = await at_work(rig, await rig.restart())
+    assert rig.node.pool[0] == row_of(rig).signed.hash, "the bytes that were stored, and no others"
+    await ended(rig, again)
+    assert rig.states() == [(0, CallState.CONFIRMED)]
+    assert rig.node.made == [first.data]
+
+
+async def test_a_kill_before_a_filler_is_broadcast_leaves_it_to_the_next_process(
+    rig: Rig, kill_at: KillAt
+) -> None:
+    rig.node.pool[0] = FOREIGN
+    sending = await at_work(rig)
+    killed = kill_at("sender.filled")
+    del rig.node.pool[0]
+    await rig.clock.advance(4 * LOOK_AGAIN_S)
+    with pytest.raises(killed):
+        await sending
+    filler = row_of(rig, 0)
+    assert filler.item == FILLER
+    assert filler.signed.hash not in rig.node.broadcasts
+    again = await at_work(rig, await rig.restart())
+    assert rig.node.pool == {nonce: row_of(rig, nonce).signed.hash for nonce in (0, 1)}
+    await ended(rig, again)
+    assert row_of(rig, 0).signed == filler.signed, "one filler"
+    assert rig.data(commit_of(1)) in rig.node.made
 
 
 async def test_at_the_cap_an_alarm_stands_until_the_call_is_mined(rig: Rig) -> None:

@@ -1,4 +1,4 @@
-"""Memory adapters of the sender, and a kill that ends the test's service instead of the test."""
+"""A kill that ends the test's service instead of the test."""
 
 from collections.abc import Callable
 from pathlib import Path
