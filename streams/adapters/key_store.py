@@ -2,7 +2,7 @@
 
 `<directory>/downloads/<digest>/compressed_xof_keyset.bin`, `public_key.bin` or `crs.bin`; the first is the
 key set, whichever object it is. A folder of that name appears by one rename after its content was checked, so
-whoever finds it may trust it. Secret keys never come this way.
+whoever finds it may trust it. Secret keys never come this way, and a folder of theirs is refused.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ import structlog
 from streams.adapters.breaker import Breaker
 from streams.adapters.system import SystemClock
 from streams.domain.control import Announcement, KeySetAnnouncement
-from streams.domain.errors import KeyMissing
-from streams.fhe.keyset import CRS_DOMAIN, KEY_DOMAIN, cache_root
+from streams.domain.errors import ConfigurationError, KeyMissing
+from streams.fhe.keyset import CLIENT_KEY, CRS_DOMAIN, KEY_DOMAIN, SECRETS, cache_root
 from streams.ports import Clock
 from streams.settings import KeysSettings
 
@@ -38,11 +38,20 @@ _MIB: Final = 1 << 20
 _LISTING_BYTES_MAX: Final = 4 * 1024 * 1024
 _LISTING_PAGES_MAX: Final = 50
 _LOCK_POLL_S: Final = 0.1
+_DEPTHS: Final = ("", "*/", "*/*/")  # a devnet has its client key at the last
 
 
 def key_directory(keys: KeysSettings) -> Path:
-    """Where activated material is kept on this machine."""
-    return keys.directory or cache_root() / "keys"
+    """Where activated material is kept on this machine; raises ConfigurationError for a place of secrets."""
+    if keys.directory is None:
+        return cache_root() / "keys"
+    place = keys.directory.resolve()  # a link to secrets is one of their places too
+    if SECRETS in place.parts or any(file for depth in _DEPTHS for file in place.glob(depth + CLIENT_KEY)):
+        raise ConfigurationError(
+            f"keys.directory is {keys.directory}, where secret keys are kept; services get public material"
+            " only: name another folder"
+        )
+    return keys.directory
 
 
 class Material(StrEnum):

@@ -20,7 +20,7 @@ from streams.devnet.stack import Stack
 from streams.devnet.state import State
 from streams.domain.errors import ConfigurationError
 from streams.domain.events import KeyDigest
-from streams.fhe.keyset import Engine, KeyStore, cache_root
+from streams.fhe.keyset import CLIENT_KEY, SECRETS, Engine, KeyStore, cache_root
 from streams.ports import Entropy
 from streams.services.listener.key_fetcher import COMPRESSED_KEYSET, PUBLIC_KEY, SERVER_KEY
 
@@ -67,7 +67,7 @@ def generate(
 
 def machine_seed(entropy: Entropy) -> bytes:
     """The seed of this machine's development keys: random, made once, so that keys are made once."""
-    path = cache_root() / "secrets" / "devnet-seed"
+    path = cache_root() / SECRETS / "devnet-seed"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
@@ -89,7 +89,7 @@ def _publish(draft: Path, path: Path) -> None:
 
 def client_key_file(state: State) -> Path:
     """Where the client key of this devnet is."""
-    return state.client_keys / client.CLIENT_KEY
+    return state.client_keys / CLIENT_KEY
 
 
 def find(state: State) -> DevnetKeys | None:

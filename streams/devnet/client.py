@@ -17,12 +17,11 @@ import msgspec
 from streams.domain.errors import ConfigurationError, OperationError
 from streams.fhe import clear
 from streams.fhe.key_objects import CLEAR_MAGIC
-from streams.fhe.keyset import Engine, KeyFiles, KeyStore, cache_root
+from streams.fhe.keyset import CLIENT_KEY, SECRETS, Engine, KeyFiles, KeyStore, cache_root
 from streams.fhe.suite import ClearValue, Decryptor, Encryptor
 from streams.ports import Entropy
 
 SEED_BYTES: Final = 32
-CLIENT_KEY: Final = "client_key"
 
 _CRS_SEED_TAG: Final = b"crs"
 _SECRET_FOLDER_MODE: Final = 0o700
@@ -91,7 +90,7 @@ def generate_seeded(
 ) -> Generated:
     """The key set of a published seed, for tests and known answers, in the user's cache."""
     kind = f"{engine}-server-key" if has_server_key else engine
-    secrets = cache_root() / "secrets" / f"{kind}-{hashlib.sha256(seed).hexdigest()[:16]}"
+    secrets = cache_root() / SECRETS / f"{kind}-{hashlib.sha256(seed).hexdigest()[:16]}"
     return generate(engine, seed, secrets, store or KeyStore(), has_server_key=has_server_key)
 
 

@@ -1,7 +1,7 @@
 """The folder of one devnet: its settings file, its secrets, its keys, and where everything else lies.
 
 `.cipherstream/` by default. Private keys are in `secrets/`, files of mode 0600; the client key is below it
-in `secrets/keys/`, a folder that no setting of a service can name.
+in `secrets/keys/`, a folder that no service takes for its key directory.
 """
 
 import os
@@ -12,6 +12,7 @@ import msgspec
 
 from streams.devnet.contracts import Deployment
 from streams.domain.errors import ConfigurationError
+from streams.fhe.keyset import SECRETS
 
 Scalar = str | int | float | bool
 Table = Mapping[str, "Scalar | Sequence[Scalar]"]
@@ -32,7 +33,7 @@ class State(msgspec.Struct, frozen=True):
 
     @property
     def secrets(self) -> Path:
-        return self.root / "secrets"
+        return self.root / SECRETS
 
     @property
     def sender_key_file(self) -> Path:

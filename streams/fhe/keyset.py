@@ -8,7 +8,8 @@
 <root>/<digest>/derived/manifest.json   what was derived, and which parts the key set lacks
 <root>/crs/<digest>               reference strings
 
-Everything here is public material. Secret parts live in another folder, which no setting of a service names.
+Everything here is public material. Secret parts live in a folder called `secrets`, which no service takes for
+its key directory (`adapters/key_store.py`).
 """
 
 import contextlib
@@ -40,6 +41,8 @@ KEY_DOMAIN: Final = b"PDAT_KEY"
 CRS_DOMAIN: Final = b"PDAT_CRS"
 PUBLIC: Final = "public"
 PUBLIC_KEY: Final = "public_key"  # beside a key set that has none in it
+SECRETS: Final = "secrets"  # folder of what must never be here
+CLIENT_KEY: Final = "client_key"  # file of the secret key, below it
 PURPOSES: Final = (PUBLIC, "compute", "squash")
 
 _MANIFEST: Final = "manifest.json"

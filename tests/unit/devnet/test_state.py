@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from streams.devnet import state
+from streams.adapters.key_store import key_directory
+from streams.devnet import activation, state
 from streams.devnet.contracts import Deployment
 from streams.devnet.state import State
 from streams.domain.errors import ConfigurationError
-from streams.settings import load_settings
+from streams.settings import KeysSettings, load_settings
 
 DEPLOYMENT = Deployment(
     host_chain_id=12345,
@@ -36,10 +37,17 @@ def test_a_secret_can_be_replaced(tmp_path: Path) -> None:
     assert list(devnet.secrets.iterdir()) == [devnet.signer_key_file]
 
 
-def test_the_client_key_lies_where_no_setting_points(tmp_path: Path) -> None:
-    devnet = State(tmp_path)
-    assert devnet.client_keys.parent == devnet.secrets
-    assert devnet.client_keys not in (devnet.sender_key_file.parent, devnet.logs)
+def test_no_service_takes_the_folder_of_the_client_key_or_one_around_it(tmp_path: Path) -> None:
+    devnet = State(tmp_path / "devnet")
+    for folder in (devnet.client_keys, devnet.secrets, devnet.client_keys / "public"):
+        with pytest.raises(ConfigurationError, match="secret keys are kept"):
+            key_directory(KeysSettings(directory=folder))
+    beside = devnet.root / "keys"
+    assert key_directory(KeysSettings(directory=devnet.root)) == devnet.root
+    devnet.write_secret(activation.client_key_file(devnet), b"secret")
+    with pytest.raises(ConfigurationError, match="secret keys are kept"):
+        key_directory(KeysSettings(directory=devnet.root))
+    assert key_directory(KeysSettings(directory=beside)) == beside
 
 
 def test_the_settings_file_is_one_that_services_read(tmp_path: Path) -> None:

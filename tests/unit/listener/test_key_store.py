@@ -18,7 +18,8 @@ from streams.adapters.key_store import (
 )
 from streams.adapters.memory.clock import FakeClock
 from streams.domain.control import CrsAnnouncement, KeySetAnnouncement
-from streams.domain.errors import KeyMissing
+from streams.domain.errors import ConfigurationError, KeyMissing
+from streams.fhe.keyset import CLIENT_KEY
 from streams.settings import KeysSettings
 
 IDENT = bytes(31) + b"\5"
@@ -175,3 +176,25 @@ def test_the_folder_is_the_configured_one_or_in_the_users_cache(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert key_directory(KeysSettings()) == tmp_path / "cipherstream" / "keys"
     assert key_directory(KeysSettings(directory=tmp_path)) == tmp_path
+
+
+def test_a_folder_that_holds_a_client_key_is_refused_under_any_name(tmp_path: Path) -> None:
+    held, link = tmp_path / "held", tmp_path / "link"
+    held.mkdir()
+    link.symlink_to(held)
+    assert key_directory(KeysSettings(directory=link)) == link
+    (held / CLIENT_KEY).write_bytes(b"secret")
+    for folder in (held, link, tmp_path):
+        with pytest.raises(ConfigurationError, match=f"keys.directory is {folder}, where secret keys"):
+            key_directory(KeysSettings(directory=folder))
+
+
+@pytest.mark.parametrize("folder", [".cipherstream/secrets/keys", ".cipherstream/secrets", "secrets/a/b"])
+def test_a_folder_of_secrets_is_refused_also_while_it_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plain").symlink_to(tmp_path / folder)
+    for name in (folder, "plain"):
+        with pytest.raises(ConfigurationError, match="services get public material only"):
+            key_directory(KeysSettings(directory=Path(name)))
