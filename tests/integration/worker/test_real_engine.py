@@ -1,15 +1,13 @@
 """Each class of worker's child with real keys: what it computes, and how much memory it takes."""
 
 import asyncio
-import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
+from real_child import KEY, Opened, child, proof
 
-from streams.adapters.system import SystemClock, SystemEntropy
+from streams.adapters.system import SystemEntropy
 from streams.adapters.telemetry.metrics import Metrics
 from streams.devnet import client
 from streams.domain.attestation import Format
@@ -17,7 +15,7 @@ from streams.domain.digest import keccak256
 from streams.domain.handle import stamp
 from streams.domain.operations import BY_NAME, FheType
 from streams.domain.results import Ciphertext
-from streams.domain.work import ComputeWork, ProofWork, SquashWork, Step
+from streams.domain.work import ComputeWork, SquashWork, Step
 from streams.fhe.keyset import KeyFiles, KeyStore
 from streams.fhe.suite import ClearValue
 from streams.services import sns_worker, tfhe_worker, zkproof_worker
@@ -25,13 +23,11 @@ from streams.services.worker import frames
 from streams.services.worker.metrics import worker_metrics
 from streams.services.worker.pool import Pool
 from streams.services.worker.proof import auxiliary_data
-from streams.services.worker.service import Kind
 from streams.settings import SnsSettings
 
 pytestmark = pytest.mark.fhe
 
 SEED = b"\x07" * 32
-KEY, CRS = b"k" * 32, b"c" * 32
 UINT64 = FheType.UINT64
 
 
@@ -40,37 +36,12 @@ class Keys:
         store = KeyStore()
         self.generated = client.generate_seeded("tfhe-rs", SEED)
         self.files: KeyFiles = store.derive(self.generated.keyset_digest)
-        self.crs: Path = store.crs(self.generated.crs_digest)
+        self.opened = Opened(self.files, store.crs(self.generated.crs_digest))
 
 
 @pytest.fixture(scope="module")
 def keys() -> Keys:
     return Keys()
-
-
-@asynccontextmanager
-async def child(
-    kind: Kind,
-    keys: Keys,
-    flags: tuple[str, ...] = (),
-    on_counts: Callable[[frames.Counts], None] = lambda _: None,
-    engine: str = "tfhe-rs",
-) -> AsyncGenerator[Pool]:
-    command = (
-        *(sys.executable, "-m", "streams.services.worker.child", "--kind", kind.name),
-        *("--engine", engine, "--threads", "2", "--memory-bytes", str(kind.memory_bytes_max)),
-        *flags,
-    )
-    pool = Pool(command, SystemClock(), memory_bytes_max=kind.memory_bytes_max, on_counts=on_counts)
-    running = asyncio.create_task(pool.run())
-    try:
-        await pool.open_keys(KEY, keys.files.folder)
-        if kind.needs_crs:
-            await pool.open_crs(CRS, keys.crs)
-        yield pool
-    finally:
-        await pool.stop()
-        await running
 
 
 def peak_bytes(pool: Pool) -> int:
@@ -113,7 +84,7 @@ async def computed(pool: Pool) -> Ciphertext:
 
 async def test_a_sum_is_squashed_and_decrypts(keys: Keys) -> None:
     counted = worker_metrics(metrics := Metrics(), "tfhe")
-    async with child(tfhe_worker.KIND, keys, on_counts=counted.count) as pool:
+    async with child(tfhe_worker.KIND, keys.opened, on_counts=counted.count) as pool:
         total, *others = await asyncio.gather(*(computed(pool) for _ in range(3)))
         assert peak_bytes(pool) <= tfhe_worker.KIND.memory_bytes_max
     assert others == [total, total]
@@ -127,7 +98,7 @@ async def test_a_sum_is_squashed_and_decrypts(keys: Keys) -> None:
     assert hits >= 1  # two threads may decompress the same at the same time
     work = SquashWork(item="s", tenant="t", attempt=0, timeout_s=300, key_id=KEY, ciphertext=total)
     kind = sns_worker.kind_of(SnsSettings(enable_compression=False))
-    async with child(kind, keys, (*kind.child_flags, "--slots", str(kind.slots))) as pool:
+    async with child(kind, keys.opened, (*kind.child_flags, "--slots", str(kind.slots))) as pool:
         # Several at a time stay within the bound too.
         answer, *_ = await asyncio.gather(*(pool.execute(work, lambda _: None) for _ in range(kind.slots)))
         assert peak_bytes(pool) <= kind.memory_bytes_max
@@ -137,18 +108,10 @@ async def test_a_sum_is_squashed_and_decrypts(keys: Keys) -> None:
     assert decryptor.decrypt(answer.ct128, UINT64, compressed=False) == 12
 
 
-def proof(raw: bytes) -> ProofWork:
-    return ProofWork(
-        item="p", tenant="t", attempt=0, timeout_s=300, key_id=KEY, crs_id=CRS, zk_proof_id=1, chain_id=12345,
-        acl_address=b"\1" * 20, contract_address=b"\2" * 20, user_address=b"\3" * 20,
-        ciphertext_with_proof=raw,
-    )  # fmt: skip
-
-
 async def test_an_input_with_its_proof_is_verified(keys: Keys) -> None:
-    encryptor = client.open_encryptor("tfhe-rs", keys.files, keys.crs, SystemEntropy())
+    encryptor = client.open_encryptor("tfhe-rs", keys.files, keys.opened.crs, SystemEntropy())
     raw = await asyncio.to_thread(encryptor.prove, [ClearValue(UINT64, 42)], auxiliary_data(proof(b"")))
-    async with child(zkproof_worker.KIND, keys) as pool:
+    async with child(zkproof_worker.KIND, keys.opened) as pool:
         verdict = await pool.execute(proof(raw), lambda _: None)
         assert peak_bytes(pool) <= zkproof_worker.KIND.memory_bytes_max
     assert isinstance(verdict, frames.Verdict)
@@ -164,7 +127,7 @@ async def test_the_wave_engine_computes_a_component_in_a_worker_s_child(keys: Ke
         for name, number in numbers.items()
     )
     work = msgspec.structs.replace(addition(), steps=addition().steps[-1:], inputs=given)
-    async with child(tfhe_worker.KIND, keys, engine="wave") as pool:
+    async with child(tfhe_worker.KIND, keys.opened, engine="wave") as pool:
         outputs: list[Ciphertext] = []
         await pool.execute(work, outputs.append)
         assert [samples.decrypt(each.ct64) for each in outputs] == [ClearValue(UINT64, 42)]
@@ -177,7 +140,7 @@ async def test_the_wave_engine_squashes_in_a_worker_s_child(keys: Keys) -> None:
     given = Ciphertext(handle=handle("a"), fhe_type=UINT64, ct64=samples.encrypt(ClearValue(UINT64, 43)))
     work = SquashWork(item="s", tenant="t", attempt=0, timeout_s=300, key_id=KEY, ciphertext=given)
     kind = sns_worker.kind_of(SnsSettings())
-    async with child(kind, keys, (*kind.child_flags, "--slots", str(kind.slots)), engine="wave") as pool:
+    async with child(kind, keys.opened, (*kind.child_flags, "--slots", str(kind.slots)), engine="wave") as pool:
         first, second = await asyncio.gather(*(pool.execute(work, lambda _: None) for _ in range(2)))
         assert peak_bytes(pool) <= kind.memory_bytes_max
     assert isinstance(first, frames.Squashing)
