@@ -8,9 +8,10 @@ import hashlib
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from streams.adapters.ethereum import abi
 from streams.adapters.ethereum.chain import EthereumChain, hex_text
@@ -98,7 +99,7 @@ def _text(value: Any) -> Any:
     if isinstance(value, bytes):
         return hex_text(value)
     if isinstance(value, list | tuple):
-        return [_text(item) for item in value]
+        return [_text(item) for item in cast(Sequence[Any], value)]
     return str(value)
 
 

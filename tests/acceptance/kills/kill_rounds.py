@@ -4,24 +4,27 @@
 inputs are under way and transfers follow. As many passes must be sure to come: two blocks of the host chain,
 a range of the gateway with a commit, and of batches the last transfer's block, its computation, its squash
 and its commit. Several points of one process kill it one after the other.
+"""
 
 from typing import Final
 
 ROUNDS: Final[tuple[dict[str, str], ...]] = (
     {
-        "host-listener": "listener.read:2",
+        "host-listener": "keys.downloaded listener.read:2",
         "gw-listener": "gateway.read:1",
         "graph": "graph.decided:3",
+        "tfhe-worker": "child.answering",
         "transaction-sender": "sender.started",
     },
     {
         "host-listener": "listener.between_parts",
         "gw-listener": "gateway.between_parts",
         "graph": "graph.committed:3",
+        "sns-worker": "worker.executed",
         "transaction-sender": "sender.decided",
     },
     {
-        "host-listener": "listener.produced:2",
+        "host-listener": "keys.between_tenants listener.produced:2",
         "gw-listener": "gateway.produced:1",
         "graph": "dispatcher.claimed owner.claimed owner.swept",
         "transaction-sender": "sender.committed",
@@ -30,42 +33,32 @@ ROUNDS: Final[tuple[dict[str, str], ...]] = (
         "host-listener": "listener.acknowledged:2",
         "gw-listener": "gateway.acknowledged:1",
         "graph": "dispatcher.produced",
+        "zkproof-worker": "child.answering",
+        "sns-worker": "worker.started",
         "transaction-sender": "sender.broadcast",
     },
     {
-        "host-listener": "keys.downloaded",
-        "graph": "dispatcher.reported",
-        "sns-worker": "worker.started",
-        "transaction-sender": "sender.receipt",
-    },
-    {
         "host-listener": "keys.announced",
+        "graph": "dispatcher.reported",
         "tfhe-worker": "worker.started",
         "zkproof-worker": "worker.executed",
-        "transaction-sender": "sender.settled",
+        "transaction-sender": "sender.receipt",
     },
     {
         "host-listener": "keys.produced",
         "graph": "dispatcher.sealed",
         "zkproof-worker": "worker.started",
         "sns-worker": "child.answering",
-        "transaction-sender": "sender.resulted",
+        "transaction-sender": "sender.settled",
     },
     {
         "host-listener": "keys.acknowledged",
-        "tfhe-worker": "worker.executed",
-        "zkproof-worker": "child.answering",
-        "sns-worker": "sns.between_uploads",
-    },
-    {
-        "host-listener": "keys.between_tenants",
         "graph": "dispatcher.settled",
-        "tfhe-worker": "child.answering",
-        "sns-worker": "worker.executed",
+        "tfhe-worker": "worker.executed",
+        "sns-worker": "sns.between_uploads",
+        "transaction-sender": "sender.resulted",
     },
 )
-
-
 # A nonce that is stuck takes a chain that leaves calls out: killed at on the memory twins.
 ELSEWHERE: Final = {"sender.replaced", "sender.filled"}
 

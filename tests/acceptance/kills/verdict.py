@@ -99,8 +99,8 @@ class Watch:
             place: (offsets.get(place), end) for place, end in ends.items() if offsets.get(place) != end
         }
         return (
-            f"not reached: {self._round.missed()}; not committed: {[h.hex() for h in lacking]}; behind: {behind}; "
-            f"deaths: {self._round.deaths}; items: {await self._fetch(_BY_STATE)}"
+            f"not reached: {self._round.missed()}; not committed: {[h.hex() for h in lacking]}; "
+            f"behind: {behind}; deaths: {self._round.deaths}; items: {await self._fetch(_BY_STATE)}"
         )
 
     async def _outcome(self) -> Outcome:

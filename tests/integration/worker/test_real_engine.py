@@ -140,7 +140,9 @@ async def test_the_wave_engine_squashes_in_a_worker_s_child(keys: Keys) -> None:
     given = Ciphertext(handle=handle("a"), fhe_type=UINT64, ct64=samples.encrypt(ClearValue(UINT64, 43)))
     work = SquashWork(item="s", tenant="t", attempt=0, timeout_s=300, key_id=KEY, ciphertext=given)
     kind = sns_worker.kind_of(SnsSettings())
-    async with child(kind, keys.opened, (*kind.child_flags, "--slots", str(kind.slots)), engine="wave") as pool:
+    async with child(
+        kind, keys.opened, (*kind.child_flags, "--slots", str(kind.slots)), engine="wave"
+    ) as pool:
         first, second = await asyncio.gather(*(pool.execute(work, lambda _: None) for _ in range(2)))
         assert peak_bytes(pool) <= kind.memory_bytes_max
     assert isinstance(first, frames.Squashing)
