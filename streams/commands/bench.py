@@ -143,7 +143,15 @@ def _show(found: Iterable["Row"]) -> None:
     typer.echo(_LINE.format("operation", "bits", "operand", "form", "look-ups", "depth", "noise"))
     for row in found:
         paid = row.cost
-        cells = (row.operation, row.bits, row.operands, row.form, paid.look_ups, paid.depth, paid.noise)
+        cells = (
+            row.operation,
+            row.bits,
+            row.operands,
+            row.form,
+            paid.look_ups,
+            paid.depth,
+            f"{paid.noise:.4g}",
+        )
         typer.echo(_LINE.format(*cells))
 
 

@@ -19,9 +19,7 @@ from streams.fhe.parameters import WIDE_BITS, WORD_BITS, Gadget, Parameters, Squ
 
 FAILURE_LOG2_MAX: Final = -128.0  # of one bootstrap; the pinned set is made for it
 # The limit of the pinned set is 40: 2^-128.004. One unit is given away, so the budget is 39.
-NORM2_RESERVE: Final = (
-    1  # kept for what is not modelled: re-randomised inputs, 32-bit accumulators of devices
-)
+NORM2_RESERVE: Final = 1  # kept for what is not modelled: 32-bit accumulators of devices
 NORM2_MAX: Final = 1 << 20  # no algorithm needs more
 FLOAT_BITS: Final = 53  # of a double's significand, in which products of polynomials are computed
 LIMB_ERROR_LOG2: Final = 50.4  # of a coefficient in one step of squashing, in units of 2^-128
@@ -44,12 +42,14 @@ def tuniform_variance(bound_log2: int, word_bits: int = WORD_BITS) -> float:
     return (2.0 ** (2 * bound_log2 + 1) + 1) / 6 * 2.0 ** (-2 * word_bits)
 
 
-def _digit_variance(gadget: Gadget) -> float:
-    return (gadget.base**2 + 2) / 12  # of a balanced digit, uniform on [-B/2, B/2] with half ends
+def digit_variance(gadget: Gadget) -> float:
+    """Variance of a balanced digit: uniform on [-B/2, B/2], both ends at half weight."""
+    return (gadget.base**2 + 2) / 12
 
 
-def _dropped_variance(gadget: Gadget) -> float:
-    # What the digits leave out is uniform on one step of 2^-kept; a key bit multiplies it, so half of 1/12.
+def dropped_variance(gadget: Gadget) -> float:
+    """Variance of what a word's digits leave out, times a key bit."""
+    # uniform on one step of 2^-kept; a key bit is 1 half of the time, so half of 1/12
     return 2.0 ** (-2 * gadget.kept_bits) / 24
 
 
@@ -58,7 +58,7 @@ def keyswitch_variance(parameters: Parameters) -> float:
     # Each of k N mask words costs `level` rows of the key, each with fresh noise times a digit.
     fresh = parameters.ks.level * tuniform_variance(parameters.lwe_noise_log2)
     return parameters.big_dimension * (
-        fresh * _digit_variance(parameters.ks) + _dropped_variance(parameters.ks)
+        fresh * digit_variance(parameters.ks) + dropped_variance(parameters.ks)
     )
 
 
@@ -66,10 +66,10 @@ def exact_bootstrap_variance(parameters: Parameters) -> float:
     """Noise of a bootstrap's result when the polynomials are multiplied exactly."""
     # An external product sums level * (k + 1) polynomial products; each coefficient of one has N terms.
     terms = parameters.pbs.level * (parameters.glwe_dimension + 1) * parameters.polynomial_size
-    key = terms * _digit_variance(parameters.pbs) * tuniform_variance(parameters.glwe_noise_log2)
+    key = terms * digit_variance(parameters.pbs) * tuniform_variance(parameters.glwe_noise_log2)
     # What the gadget leaves out enters as itself in the body and times a key bit (1 half of the time) in
     # the mask.
-    dropped = (1 + parameters.big_dimension / 2) * _dropped_variance(parameters.pbs)
+    dropped = (1 + parameters.big_dimension / 2) * dropped_variance(parameters.pbs)
     # n steps, independent of one another; the input's own noise does not reach the result
     return parameters.lwe_dimension * (key + dropped)
 
@@ -96,19 +96,19 @@ def squashing_variance(parameters: Parameters, squashing: SquashingParameters) -
     """Noise of a squashed ciphertext, relative to 2^128; the noise of its input leaves no trace."""
     gadget, k, size = squashing.pbs, squashing.glwe_dimension, squashing.polynomial_size
     fresh = tuniform_variance(squashing.noise_log2, WIDE_BITS)
-    key = gadget.level * (k + 1) * size * _digit_variance(gadget) * fresh
+    key = gadget.level * (k + 1) * size * digit_variance(gadget) * fresh
     phase = 1 + squashing.dimension / 2  # by which an error of every coefficient is multiplied
     # The wide limb's products are rounded at every step (`native/kernel/tests/squash.rs` measures it).
     rounded = 2.0 ** (2 * (LIMB_ERROR_LOG2 - WIDE_BITS))
-    return parameters.lwe_dimension * (key + phase * (_dropped_variance(gadget) + rounded))
+    return parameters.lwe_dimension * (key + phase * (dropped_variance(gadget) + rounded))
 
 
 def packing_variance(squashing: SquashingParameters, count: int) -> float:
     """What the packing of `count` squashed ciphertexts adds to each, relative to 2^128."""
     fresh = tuniform_variance(squashing.packed_noise_log2, WIDE_BITS)
     # A keyswitched ciphertext is noisy in all coefficients; its rounding shows in its own coefficient only.
-    keys = count * _digit_variance(squashing.packing) * fresh
-    return squashing.dimension * (keys + _dropped_variance(squashing.packing))
+    keys = count * digit_variance(squashing.packing) * fresh
+    return squashing.dimension * (keys + dropped_variance(squashing.packing))
 
 
 def switch_variance(parameters: Parameters) -> float:
@@ -135,10 +135,14 @@ def failure_log2(parameters: Parameters, norm2: float) -> float:
     before = norm2 * bootstrap_variance(parameters) + keyswitch_variance(parameters)
     # Delta / 2: beyond it, noise reaches the neighbouring box
     half_box = 2.0 ** (parameters.delta_log2 - 1 - WORD_BITS)
+    return tail_log2(half_box, before + switch_variance(parameters))
+
+
+def tail_log2(bound: float, variance: float) -> float:
+    """log2 of the probability that noise of this variance exceeds a bound on either side."""
     # A two-sided tail of a normal distribution: the noise is a sum of thousands of independent terms.
-    sigmas = half_box / math.sqrt(before + switch_variance(parameters))
     # erfc underflows beyond 37 sigmas, far below any probability that matters.
-    return math.log2(max(math.erfc(sigmas / math.sqrt(2)), 2.0**-1000))
+    return math.log2(max(math.erfc(bound / math.sqrt(2 * variance)), 2.0**-1000))
 
 
 def norm2_limit(parameters: Parameters, failure_log2_max: float = FAILURE_LOG2_MAX) -> int:

@@ -99,6 +99,7 @@ class CompressionParameters:
     glwe_dimension: int  # k of the packed ciphertexts
     polynomial_size: int  # N of the packed ciphertexts, and how many LWE ciphertexts one of them holds
     packing: Gadget  # of the key that packs
+    noise_log2: int  # b of TUniform(b), in units of 1/q: noise of that key
     storage_log2: int  # log2 of the modulus to which words are rounded
     unpacking: Gadget  # of the bootstrapping key from the packed ciphertexts' key to the big one
 
@@ -115,9 +116,22 @@ COMPRESSION: Final = CompressionParameters(
     glwe_dimension=4,
     polynomial_size=256,
     packing=Gadget(base_log=4, level=3),
+    noise_log2=43,
     storage_log2=12,
     unpacking=Gadget(base_log=23, level=1),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ReRandomisationParameters:
+    """How loaded ciphertexts are re-randomised: zeros of a compact public key, switched to the big key."""
+
+    noise_log2: int  # b of TUniform(b), in units of 1/q: of the public key and of what is encrypted with it
+    switch: Gadget  # of the keyswitch to the big key, whose noise is that of the bootstrapping key
+
+
+# `LegacyDedicatedCompactPublicKeyWithKeySwitch` of the meta-parameters of TFHE-rs 1.6.3.
+RE_RANDOMISATION: Final = ReRandomisationParameters(noise_log2=17, switch=Gadget(base_log=24, level=1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def compressed(blocks: Words, pack: Callable[[Words], Words]) -> tuple[Rounded, 
     """The stored words of a number's blocks.
 
     Args:
-        blocks: (count, k N + 1), all fresh and below 4.
+        blocks: (count, k N + 1), below 4 and of any noise in budget.
         pack: a device's packing keyswitch, of scaled blocks to a GLWE ciphertext (k' + 1, N').
     """
     # A packed ciphertext holds N' = 256 blocks. The widest type of the protocol has 128 (Uint256), so

@@ -55,7 +55,7 @@ class BlockStorage(Protocol):
     """Blocks to the words in which numbers are stored, and back."""
 
     def compress(self, blocks: Words) -> tuple[Rounded, ...]:
-        """The stored words of a number's blocks (count, k N + 1), all fresh and below 4."""
+        """The stored words of a number's blocks (count, k N + 1), below 4 and of any noise in budget."""
         ...
 
     def decompress(self, glwes: Sequence[Rounded]) -> list[Words]:

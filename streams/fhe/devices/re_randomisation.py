@@ -20,12 +20,11 @@ from streams.fhe.devices.decomposition import decompose
 from streams.fhe.devices.polynomial import negacyclic_product, rotate
 from streams.fhe.devices.randomness import SeededSource, binary_key
 from streams.fhe.devices.words import Word, Words, as_signed, as_words
-from streams.fhe.parameters import WORD_BITS, Gadget
+from streams.fhe.parameters import RE_RANDOMISATION, WORD_BITS
 
-# Both lines are of the protocol's meta-parameters (TFHE-rs 1.6.3); `formats/xof_key_set` refuses a key set
-# that was made with others.
-NOISE_LOG2: Final = 17  # of the public key and of what is encrypted with it
-GADGET: Final = Gadget(base_log=24, level=1)  # of the keyswitch to the big key
+# Of the protocol's meta-parameters; `formats/xof_key_set` refuses a key set that was made with others.
+NOISE_LOG2: Final = RE_RANDOMISATION.noise_log2
+GADGET: Final = RE_RANDOMISATION.switch
 _LIMB_BITS: Final = 16  # digits are below 2^24: a sum of 2,048 products with a limb stays below 2^53
 
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from streams.fhe.radix.block import BASE, DIGIT_MAX, Block, constants, total
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.functions import at_least, carry, message, power_sign, resolved, state, step
-from streams.fhe.radix.steps import LookUp, Steps, batch, firsts, look_up, refreshed
+from streams.fhe.radix.steps import LOADED, QUIET, LookUp, Steps, batch, firsts, look_up, refreshed
 
 # Noise is in units of a bootstrap's result; the budget is 39 (`noise`). Constants that end in NOISE_MAX
 # say from which noise on an operand is bootstrapped before it is used.
 RIPPLE_NOISE_MAX = 18  # two such operands and a carry stay below 39
-LOOK_AHEAD_NOISE_MAX = 1  # a pair is 4 s1 + s0: 16 * 2 + 2 = 34
-PASS_NOISE_MAX = 2  # a digit that no carry reaches is handed on unless it is noisier
+LOOK_AHEAD_NOISE_MAX = LOADED  # a pair is 4 s1 + s0: 17 * 2.234 = 37.98
+PASS_NOISE_MAX = QUIET  # a digit that no carry reaches is handed on unless it is noisier
 TWO_TABLES = 8  # values on which one bootstrap can compute two functions
 
 

@@ -5,10 +5,10 @@ from typing import Final
 
 from streams.fhe.radix.block import Block
 from streams.fhe.radix.functions import of_pair, with_constant
-from streams.fhe.radix.steps import LookUp, Steps, batch, look_up, refreshed
+from streams.fhe.radix.steps import QUIET, LookUp, Steps, batch, look_up, refreshed
 
 Digitwise = Callable[[int, int], int]
-PACKED_NOISE_MAX: Final = 2  # a + 4 b: 16 * 2 + 2 = 34
+PACKED_NOISE_MAX: Final = QUIET  # a + 4 b
 
 
 def both(x: int, y: int) -> int:

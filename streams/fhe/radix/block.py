@@ -28,7 +28,8 @@ class Wire:
 
     low: int  # least value, in halves of the scale Delta
     high: int  # largest value, in halves
-    noise: int = 1  # variance in units of a bootstrap's result (`noise.bootstrap_variance`)
+    # variance in units of a bootstrap's result (`noise.bootstrap_variance`); a loaded block has more
+    noise: float = 1
     data: Any = field(default=None, repr=False)  # what the executor keeps for it
 
 
@@ -59,7 +60,7 @@ class Block:
         return not self.terms
 
     @property
-    def noise(self) -> int:
+    def noise(self) -> float:
         """Sum of squares: independent noises add by variance, equal wires were added first."""
         return sum(factor * factor * wire.noise for wire, factor in self.terms)
 

@@ -20,7 +20,18 @@ from streams.fhe.radix.addition import TWO_TABLES, look_ahead, split
 from streams.fhe.radix.block import BASE, DIGIT_MAX, Block, digits, total
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.functions import at_least, carry, message
-from streams.fhe.radix.steps import BUDGET, LookUp, Steps, batch, first, firsts, identity, look_up
+from streams.fhe.radix.steps import (
+    BUDGET,
+    LOADED,
+    QUIET,
+    LookUp,
+    Steps,
+    batch,
+    first,
+    firsts,
+    identity,
+    look_up,
+)
 from streams.fhe.radix.table import Function
 
 # Largest values and noises of a group; every limit follows from sixteen boxes and a budget of 39.
@@ -32,7 +43,7 @@ PEEL_NOISE_MAX: Final = BUDGET - PEEL_WEIGHT * PEEL_WEIGHT  # what stays after a
 FULL: Final = 30  # a group that is worth a peel while others may still fill up
 FULL_AT_ONCE: Final = 27  # the same where depth counts: three products
 LOOK_AHEAD_MAX: Final = 6  # of a column, for a look-ahead addition
-LOOK_AHEAD_NOISE: Final = 2
+LOOK_AHEAD_NOISE: Final = QUIET
 
 Columns = list[list[Block]]
 
@@ -43,7 +54,7 @@ def resolve(
     """Clean digits of the sum of all blocks, modulo 4^columns.
 
     Args:
-        columns: blocks of any sign by weight, lowest first; each with a noise of at most 8.
+        columns: blocks of any sign by weight, lowest first; each with a noise of at most 9.
         form: THROUGHPUT for the fewest look-ups.
         first_kept: digits below this column are not wanted, only what they carry; they come as zeros.
     """
@@ -199,9 +210,9 @@ class _Group:
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self.high = 0
-        self.noise = 0
+        self.noise = 0.0
 
-    def takes(self, block: Block, high_max: int, noise_max: int) -> bool:
+    def takes(self, block: Block, high_max: int, noise_max: float) -> bool:
         """Whether the sum with this block can still be looked up."""
         # A single block always fits: if it is noisier than allowed it must be looked up somewhere, and only
         # here.
@@ -216,7 +227,7 @@ class _Group:
         self.noise += block.noise
 
 
-def _groups(column: Iterable[Block], high_max: int, noise_max: int) -> list[_Group]:
+def _groups(column: Iterable[Block], high_max: int, noise_max: float) -> list[_Group]:
     """First fit; the noisiest first, so that what a peel has left is filled up before it is too noisy."""
     groups: list[_Group] = []
     # Sorting is stable and blocks come in a fixed order, so the same operation packs the same way
@@ -240,7 +251,7 @@ def _wallace(columns: Columns) -> Steps[Columns]:
                 continue
             groups = _groups(column, SPLIT_MAX, BUDGET)
             # a single clean digit would come back as itself
-            chosen = [group for group in groups if group.high > DIGIT_MAX or group.noise > 1]
+            chosen = [group for group in groups if group.high > DIGIT_MAX or group.noise > LOADED]
             actions += [_Action(index, total(group.blocks), is_peel=False) for group in chosen]
             column[:] = [block for group in groups if group not in chosen for block in group.blocks]
         yield from _apply_all(columns, actions)

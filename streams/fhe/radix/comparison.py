@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from streams.fhe.radix.block import BASE, Block, total
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.functions import at_least, below, differs, equals, power_sign
-from streams.fhe.radix.steps import BUDGET, Steps, first, firsts, look_up, refreshed, together
+from streams.fhe.radix.steps import BUDGET, LOADED, Steps, capped, first, firsts, look_up, together
 from streams.fhe.radix.table import Function
 
-# How many results fit into one look-up, and how noisy a pair 4 d1 + d0 may be: 16 * (1 + 1) + (3 + 3) = 38.
+# How many results fit into one look-up.
 SIGNS_PER_LOOK_UP = 4  # 8 + 4 + 2 + 1 = 15 is the largest sum of signs below the padding bit's reach
 FLAGS_PER_LOOK_UP = 16  # "none of n flags" has 17 values for n = 16, of which only 0 and 16 collide
-ODD_NOISE_MAX = 1  # the blocks that a pair takes four times
-EVEN_NOISE_MAX = 3
+ODD_NOISE_MAX = LOADED  # the blocks that a pair takes four times
 
 
 def greater_or_equal(
@@ -64,8 +63,7 @@ def _borrow(differences: Sequence[Block], last: Function) -> Steps[Block]:
 
 def _tournament(left: Sequence[Block], right: Sequence[Block], last: Function) -> Steps[Block]:
     """Signs of pairs, of sums of four signs, and so on: 21 look-ups at depth 3 for 64 bits."""
-    # Both sides at once, so that refreshing costs one batch and not two.
-    quiet = yield from together([_quiet(left), _quiet(right)])
+    quiet = yield from _quiet(left, right)
     level = _pairs(_differences(*quiet))
     while len(level) > 1:
         # The highest pair that differs decides: weights 1, 2, 4, 8 let its sign outweigh all below it.
@@ -75,10 +73,19 @@ def _tournament(left: Sequence[Block], right: Sequence[Block], last: Function) -
     return (yield from first(look_up(level[0], last)))
 
 
-def _quiet(blocks: Sequence[Block]) -> Steps[list[Block]]:
-    caps = [refreshed(blocks[1::2], ODD_NOISE_MAX), refreshed(blocks[::2], EVEN_NOISE_MAX)]
-    odd, even = yield from together(caps)
-    return [odd[i // 2] if i % 2 else even[i // 2] for i in range(len(blocks))]
+def _quiet(left: Sequence[Block], right: Sequence[Block]) -> Steps[list[list[Block]]]:
+    """Both numbers, no pair 4 d1 + d0 of their differences above the budget."""
+    above = [[*left[i + 1 : i + 2], *right[i + 1 : i + 2]] for i in range(len(left))]
+    caps = [ODD_NOISE_MAX if i % 2 else _room(above[i]) for i in range(len(left))]
+    # Both sides at once, so that refreshing costs one batch and not two.
+    return (yield from together([capped(left, caps), capped(right, caps)]))
+
+
+def _room(odd: Sequence[Block]) -> float:
+    """The noise that each of two even blocks may have beside these odd ones, which are taken four times."""
+    # What is too noisy will be refreshed and has noise 1 then: 1.6 beside loaded blocks, 3.5 beside fresh.
+    taken = sum(block.noise if block.noise <= ODD_NOISE_MAX else 1 for block in odd)
+    return (BUDGET - BASE * BASE * taken) / 2
 
 
 def _pairs(differences: Sequence[Block]) -> list[Block]:
@@ -100,7 +107,7 @@ def not_equal(left: Sequence[Block], right: Sequence[Block], weight: int = 1) ->
 
 def _same(left: Sequence[Block], right: Sequence[Block], last: Function) -> Steps[Block]:
     """Two numbers are equal if no pair of blocks differs: 4 d1 + d0 is 0 only if both are."""
-    quiet = yield from together([_quiet(left), _quiet(right)])
+    quiet = yield from _quiet(left, right)
     pairs = _pairs(_differences(*quiet))
     if len(pairs) == 1:
         return (yield from first(look_up(pairs[0], last)))

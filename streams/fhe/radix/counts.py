@@ -14,7 +14,7 @@ from streams.fhe.radix.forms import Cost, Form, choose
 from streams.fhe.radix.operations import Operand, plan, requested
 from streams.fhe.radix.random import blocks_needed, seeded
 from streams.fhe.radix.selection import SELECT_WEIGHT, select
-from streams.fhe.radix.steps import Steps, run, together
+from streams.fhe.radix.steps import LOADED, Steps, run, together
 
 TRANSFER_BITS: Final = 64
 LIST_LENGTH: Final = 10  # of the lists whose operations are counted
@@ -23,15 +23,15 @@ CLEAR: Final = 0x6D3A_95C7_B1E4_2F8B_6D3A_95C7_B1E4_2F8B_6D3A_95C7_B1E4_2F8B_6D3
 
 
 def stored(bits: int) -> list[Block]:
-    """A number as it comes from the store: decompression is a bootstrap, so its noise is one unit."""
+    """A number as it comes from the store."""
     # A stored Bool is one block of 0 and 1, not a digit.
     if bits == 1:
-        return [condition(1)]
-    return [Block.of(Wire(0, 2 * DIGIT_MAX)) for _ in range(bits // MESSAGE_BITS)]
+        return [Block.of(Wire(0, 2, LOADED))]
+    return [Block.of(Wire(0, 2 * DIGIT_MAX, LOADED)) for _ in range(bits // MESSAGE_BITS)]
 
 
 def condition(weight: int = SELECT_WEIGHT) -> Block:
-    """A Bool at the weight at which its maker, a comparison or a decompression, emits it."""
+    """A Bool at the weight at which a comparison makes it."""
     wire = Wire(0, 2 * weight)
     return Block(((wire, 1),), 0, 0, weight)
 

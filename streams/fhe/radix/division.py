@@ -15,9 +15,9 @@ from streams.fhe.radix.columns import resolve
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.multiplication import clear_products, multiply, multiply_clear
 from streams.fhe.radix.shift import SHIFT_RIGHT, shift_clear
-from streams.fhe.radix.steps import Steps, refreshed
+from streams.fhe.radix.steps import QUIET, Steps, refreshed
 
-OPERAND_NOISE_MAX = 2  # of the dividend's digits, which meet quiet multiples of the quotient's
+OPERAND_NOISE_MAX = QUIET  # of the dividend's digits, which meet quiet multiples of the quotient's
 
 
 def divide(

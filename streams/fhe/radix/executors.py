@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from streams.fhe.devices.randomness import SeededSource
 from streams.fhe.radix.block import MESSAGE_BITS, Block, RangeClaimWrong, Wire, digits
 from streams.fhe.radix.random import seeded
-from streams.fhe.radix.steps import BUDGET, LookUp, Outputs, checked
+from streams.fhe.radix.steps import BUDGET, LOADED, LookUp, Outputs, checked
 from streams.fhe.radix.table import TURN, Table
 
 Values = NDArray[np.int64]
@@ -22,7 +22,7 @@ class CountingExecutor:
         self.look_ups = 0
         self.depth = 0
         self.widest = 0
-        self.noise = 0
+        self.noise = 0.0
 
     def run(self, batch: Sequence[LookUp]) -> list[Outputs]:
         """The results as blocks without data; raises NoiseExceeded or PaddingExceeded."""
@@ -51,8 +51,8 @@ class ClearExecutor(CountingExecutor):
     is held against the range that its block claims.
     """
 
-    def encrypt(self, values: Sequence[int], bits: int, noise: int = 1) -> list[Block]:
-        """Samples of a number as blocks of two bits (one of one bit for a Bool)."""
+    def encrypt(self, values: Sequence[int], bits: int, noise: float = LOADED) -> list[Block]:
+        """Samples of a number as blocks of two bits (one of one bit for a Bool), as noisy as loaded ones."""
         count = max(1, bits // MESSAGE_BITS)
         # (blocks, samples), each block an array of halves
         columns = np.array([digits(value, count) for value in values], dtype=np.int64).T

@@ -18,7 +18,7 @@ class Cost:
 
     look_ups: int
     depth: int  # batches that have to run one after another
-    noise: int = 0  # the largest at an input of a look-up
+    noise: float = 0  # the largest at an input of a look-up
 
 
 def choose(costs: Mapping[Form, Cost], ready: int, batch_size: int) -> Form:

@@ -7,10 +7,9 @@ from streams.fhe.radix.columns import resolve
 from streams.fhe.radix.comparison import any_of, equal
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.functions import differs, scaled
-from streams.fhe.radix.steps import Steps, first, firsts, look_up, refreshed, together
+from streams.fhe.radix.steps import QUIET, Steps, first, firsts, look_up, refreshed, together
 
-# a pair of digits: 16 * 2 + 2 = 34 of 39; columns would take blocks of a noise up to 8
-OPERAND_NOISE_MAX = 2
+OPERAND_NOISE_MAX = QUIET  # a pair of digits; columns would take blocks of a noise up to 9
 # three digits would have 64 values, of which a table holds sixteen
 PACKED = 2  # digits in one look-up: 4 d1 + d0 is at most 15
 

@@ -7,9 +7,9 @@ from streams.fhe.radix.block import BASE, Block
 from streams.fhe.radix.columns import Columns, resolve
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.functions import of_pair
-from streams.fhe.radix.steps import Steps, firsts, look_up, refreshed
+from streams.fhe.radix.steps import QUIET, Steps, firsts, look_up, refreshed
 
-OPERAND_NOISE_MAX = 2  # 4 a + b: 16 * 2 + 2 = 34; a multiple of a known digit: 4 * 2
+OPERAND_NOISE_MAX = QUIET  # 4 a + b; a multiple of a known digit: 4 * 2.234 < 9
 
 
 def multiply(
@@ -24,7 +24,7 @@ def multiply(
     parts before they are summed.
     """
     width = len(left) if columns is None else columns
-    # A plaintext operand comes as constant blocks; about 264 look-ups in place of 1,168 for 64 bits.
+    # A plaintext operand comes as constant blocks; about 270 look-ups in place of 1,168 for 64 bits.
     if all(block.is_constant for block in right):
         known = sum(block.low << (2 * i) for i, block in enumerate(right))
         return (yield from multiply_clear(left, known, width, form=form))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from streams.fhe.radix.block import BASE, MESSAGE_BITS, Block
 from streams.fhe.radix.functions import bit, chosen, moved_here, moved_on, when
-from streams.fhe.radix.steps import LookUp, Steps, batch, firsts, identity, look_up, refreshed
+from streams.fhe.radix.steps import QUIET, LookUp, Steps, batch, firsts, identity, look_up, refreshed
 
-OPERAND_NOISE_MAX = 2  # 4 neighbour + digit: 16 * 2 + 2 = 34
+OPERAND_NOISE_MAX = QUIET  # 4 neighbour + digit
 BIT_WEIGHT = BASE  # of an amount's lowest bit, above a digit
 MOVE_WEIGHT = 8  # of an amount's other bits, above a difference of digits
 

@@ -28,6 +28,7 @@ from streams.fhe.formats.activated import ActivatedKeys
 from streams.fhe.keyset import PUBLIC_KEY
 from streams.fhe.mapped_bytes import mapped_bytes
 from streams.fhe.parameters import COMPRESSION, PINNED
+from streams.fhe.storage_noise import check_storage
 from streams.fhe.wave.derived_folder import derived_folder
 
 # Raise it whenever the kernel's order of words changes: files of before would map and compute nonsense.
@@ -64,7 +65,9 @@ def opened(folder: Path, threads: int = 1, path: str | None = None) -> WaveKeys:
 
     Raises:
         KeyMaterialError: a file is missing or damaged.
+        ConfigurationError: what the engine stores with these parameters would not be read with 2^-128.
     """
+    check_storage(PINNED, COMPRESSION)
     try:
         switch = kernel.KeyswitchKey.attach(mapped_bytes(folder / "switch"))
         rotate, random, unpack = (

@@ -13,7 +13,7 @@ from streams.fhe.devices.words import Words
 from streams.fhe.formats.ciphertext_list import PackedNumber, read_number, write_number
 from streams.fhe.radix.block import DIGIT_MAX, Block, Wire
 from streams.fhe.radix.device_executor import DeviceExecutor
-from streams.fhe.radix.steps import LookUp
+from streams.fhe.radix.steps import BUDGET, LOADED, LookUp
 from streams.fhe.suite import Encrypted
 from streams.fhe.wave.component import Value
 from streams.fhe.wave.decompressed import CACHE_BYTES_MAX, Decompressed
@@ -108,9 +108,9 @@ class Storage:
         return [known[number.digest] for number in numbers]
 
     def store(self, values: Sequence[Value]) -> list[bytes]:
-        """The ct64s of numbers; a block that is not fresh is bootstrapped once more, all in one batch."""
+        """The ct64s of numbers; blocks that must not be packed as they are are bootstrapped, in one batch."""
         # Once for each block, also where two values share it (equal terms are equal blocks).
-        stale = {block: None for value in values for block in value.blocks if not _is_fresh(block)}
+        stale = {block: None for value in values for block in value.blocks if not _is_storable(block)}
         refreshed = self._executor.run([LookUp(block, (_same,)) for block in stale])
         fresh = {block: outputs[0] for block, outputs in zip(stale, refreshed, strict=True)}
         return [self._stored(value, [fresh.get(block, block) for block in value.blocks]) for value in values]
@@ -124,7 +124,7 @@ class Storage:
 
 def _value(number: StoredNumber, blocks: Words) -> Value:
     high = 1 if number.packed.is_bool else DIGIT_MAX
-    return Value(number.fhe_type, tuple(Block.of(Wire(0, 2 * high, 1, row)) for row in blocks))
+    return Value(number.fhe_type, tuple(Block.of(Wire(0, 2 * high, LOADED, row)) for row in blocks))
 
 
 def _seed(context: bytes, index: int, ct64_digest: bytes) -> bytes:
@@ -134,10 +134,11 @@ def _seed(context: bytes, index: int, ct64_digest: bytes) -> bytes:
     return digest.digest(_SEED_BYTES)
 
 
-def _is_fresh(block: Block) -> bool:
-    """Whether it may be packed as it is: a bootstrap's noise at most, and no carry."""
-    # The stored scale leaves no room above a digit, and it multiplies the noise by four (`packing`).
-    return block.noise <= 1 and block.low >= 0 and block.high <= DIGIT_MAX
+def _is_storable(block: Block) -> bool:
+    """Whether it may be packed as it is: no carry, and no more noise than a look-up's input may have."""
+    # The stored scale leaves no room above a digit. Noise is no concern: boxes are four times as wide as a
+    # look-up's, and what packing adds is more than all that may be looked up (`storage_noise`: 2^-262).
+    return block.noise <= BUDGET and block.low >= 0 and block.high <= DIGIT_MAX
 
 
 def _same(value: int) -> int:

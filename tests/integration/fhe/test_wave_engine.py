@@ -162,7 +162,7 @@ def test_a_component_is_computed_whole_and_others_can_read_and_squash_it(
     found = {each.handle: each for each in wave.outputs(transfer(samples, 200, 45))}
     clear_values = {name: samples.decrypt(each.ct64).value for name, each in found.items()}
     assert clear_values == {FITS: 1, MOVED: 45, LEFT: 155}
-    # The selection's result is a sum of two ciphertexts: it was made fresh before it was stored.
+    # The selection's result is a sum of two ciphertexts, and was stored as such.
     assert decryptor.decrypt(squash.squash(found[MOVED].ct64, U8), U8) == 45
 
 

@@ -25,7 +25,7 @@ class CudaStorage:
         self._table = packing.digit_polynomial(parameters)
 
     def compress(self, blocks: Words) -> tuple[Rounded, ...]:
-        """The stored words of a number's blocks (count, k N + 1), all fresh and below 4."""
+        """The stored words of a number's blocks (count, k N + 1), below 4 and of any noise in budget."""
         return packing.compressed(blocks, self._packed)
 
     def decompress(self, glwes: Sequence[Rounded]) -> list[Words]:

@@ -17,6 +17,7 @@ from streams.fhe.radix.block import Block, Wire, digits
 from streams.fhe.radix.device_executor import DeviceExecutor
 from streams.fhe.radix.executors import ClearExecutor
 from streams.fhe.radix.operations import blocks_of
+from streams.fhe.radix.steps import LOADED
 from streams.fhe.wave.component import Component, Computed, Result, Value
 from streams.fhe.wave.executor import WaveExecutor
 from streams.fhe.wave.forms import FEWEST_LOOK_UPS, FormChoice
@@ -66,7 +67,7 @@ class Side(Protocol):
     @property
     def runner(self) -> ClearExecutor | DeviceExecutor: ...
 
-    def value(self, fhe_type: FheType, number: int, noise: int = 1) -> Value: ...
+    def value(self, fhe_type: FheType, number: int, noise: float = LOADED) -> Value: ...
 
     def number(self, value: Value) -> int: ...
 
@@ -77,7 +78,7 @@ class ClearSide:
     def __init__(self) -> None:
         self.runner = ClearExecutor()
 
-    def value(self, fhe_type: FheType, number: int, noise: int = 1) -> Value:
+    def value(self, fhe_type: FheType, number: int, noise: float = LOADED) -> Value:
         return Value(fhe_type, tuple(self.runner.encrypt([number], fhe_type.bits, noise)))
 
     def number(self, value: Value) -> int:
@@ -92,7 +93,7 @@ class DeviceSide:
         self._client = client
         self._source = SeededSource(seed)
 
-    def value(self, fhe_type: FheType, number: int, noise: int = 1) -> Value:
+    def value(self, fhe_type: FheType, number: int, noise: float = LOADED) -> Value:
         rows = encrypted(self._source, self._client, np.array(digits(number, blocks_of(fhe_type))))
         top = 2 if fhe_type is BOOL else 6  # largest value in halves
         return Value(fhe_type, tuple(Block.of(Wire(0, top, noise, row)) for row in rows))
