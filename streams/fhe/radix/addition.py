@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from streams.fhe.radix.block import BASE, DIGIT_MAX, Block, constants, total
 from streams.fhe.radix.forms import Form
-from streams.fhe.radix.functions import at_least, carry, message, power_sign, resolved, state, step
+from streams.fhe.radix.functions import carry, message, power_sign, resolved, state, step
 from streams.fhe.radix.steps import LOADED, QUIET, LookUp, Steps, batch, firsts, look_up, refreshed
 
 # Noise is in units of a bootstrap's result; the budget is 39 (`noise`). Constants that end in NOISE_MAX
@@ -41,21 +41,6 @@ def subtract(
     return (
         yield from ripple([x - y for x, y in zip(operands[: len(left)], operands[len(left) :], strict=True)])
     )
-
-
-def subtract_compared(
-    left: Sequence[Block], right: Sequence[Block], weight: int = 1
-) -> Steps[tuple[list[Block], Block]]:
-    """left - right and weight * [left >= right]: the order is the borrow of the highest block, free."""
-    operands = yield from refreshed([*left, *right], RIPPLE_NOISE_MAX)
-    pairs = zip(operands[: len(left)], operands[len(left) :], strict=True)
-    # Differences lie in [-3, 3]; with a borrow of -1 from below in [-4, 3]: eight values, as in a sum.
-    *lower, top = [x - y for x, y in pairs]
-    clean, borrow = yield from _carried(lower)
-    # The last block has no digit above it, so its second table is free for the order: [x >= y] is "no
-    # borrow".
-    last, is_order = (yield from batch([look_up(top + borrow, message, at_least(0, weight))]))[0]
-    return [*clean, last], is_order
 
 
 def negate(value: Sequence[Block], form: Form = Form.THROUGHPUT) -> Steps[list[Block]]:

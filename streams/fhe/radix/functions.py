@@ -85,6 +85,12 @@ def chosen(weight: int, low: int) -> Function:
 
 
 @lru_cache
+def spared(weight: int, low: int) -> Function:
+    """Of v = d + weight * c with a bit c and d >= low: (1 - c) * d."""
+    return lambda value: 0 if value >= weight + low else value
+
+
+@lru_cache
 def of_pair(function: Callable[[int, int], int], base: int) -> Function:
     """A function of two digits a and b, packed as base * a + b."""
     # the inverse of base * a + b, for which b < base

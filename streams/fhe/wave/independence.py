@@ -1,9 +1,10 @@
-"""Operands made of the same ciphertexts.
+"""Operands with blocks made of the same ciphertexts.
 
-Radix algorithms judge noise as if their operands were independent, and so they are where two parties sent
-them. Inside a component they need not be: x + x doubles an error where x + y adds two, and a selection's
-result contains one of its branches. Such an operation is tried without ciphertexts first; only where it would
-exceed the noise budget, the shared blocks are bootstrapped once more.
+Radix algorithms judge noise as if all blocks were independent, and so they are where two parties sent
+them. Inside a component they need not be: x + x doubles an error where x + y adds two, a selection's result
+contains one of its branches, and all blocks of a choice between known numbers contain its condition. Such an
+operation is tried without ciphertexts first; only where it would exceed the noise budget, the shared blocks
+are bootstrapped once more.
 """
 
 from collections.abc import Sequence
@@ -28,15 +29,15 @@ def planned(request: Request) -> Steps[list[Block]]:
 
 
 def _shared(operands: Sequence[Operand]) -> dict[Place, Block]:
-    """Blocks with a ciphertext that an earlier operand has too."""
+    """Blocks with a ciphertext that an earlier block has too."""
     seen, found = set[Wire](), dict[Place, Block]()
     for index, operand in enumerate(operands):
         blocks = () if isinstance(operand, int) else operand
         for digit, block in enumerate(blocks):
+            # Of the same operand too: a choice between known numbers is multiples of its condition.
             if any(wire in seen for wire, _ in block.terms):
                 found[index, digit] = block
-        # After the operand's own blocks: only what is shared between operands is looked for.
-        seen |= {wire for block in blocks for wire, _ in block.terms}
+            seen.update(wire for wire, _ in block.terms)
     return found
 
 

@@ -8,6 +8,7 @@ from streams.domain.work import Step
 from streams.fhe.radix.selection import SELECT_WEIGHT
 from streams.fhe.wave.admission import handles, needed
 from streams.fhe.wave.component import Component, Computed, DependencyFailed, Failed, Value
+from streams.fhe.wave.rewriting import known_results, rewritten
 
 
 class Progress:
@@ -18,7 +19,7 @@ class Progress:
         self.name, self.tenant = component.name, component.tenant
         # ascending: the larger priority first, then the older component
         self.rank = (-component.priority, order)
-        steps = needed(component)
+        steps = rewritten(needed(component), component.outputs)
         self._places = {step.result: place for place, step in enumerate(steps)}
         self._wanted = set(component.outputs)
         # a copy: values are deleted from it
@@ -96,11 +97,14 @@ def _dependent(step: Step, cause: Step, error: OperationError) -> DependencyFail
 
 
 def _conditions(steps: list[Step], wanted: set[bytes]) -> set[bytes]:
-    """Comparisons whose results do nothing but select."""
+    """Comparisons whose results do nothing but select, and not only between known numbers."""
     conditions = {step.result for step in steps if BY_CODE[step.operation].result is Result.BOOL} - wanted
     for step in steps:
         is_selection = BY_CODE[step.operation].kind is Kind.SELECT
         # In a selection the first operand is the condition; a Bool that is chosen (a later operand) is a
         # value.
         conditions -= set(handles(step)[1:] if is_selection else handles(step))
-    return conditions
+    # A known difference is multiplied by the condition, at weight 1.
+    known = known_results(steps)
+    selections = (step for step in steps if BY_CODE[step.operation].kind is Kind.SELECT)
+    return conditions & {step.operands[0] for step in selections if not known.issuperset(step.operands[1:])}

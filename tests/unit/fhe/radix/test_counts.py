@@ -3,7 +3,7 @@
 import pytest
 
 from streams.domain.operations import FheType
-from streams.fhe.radix.block import DIGIT_MAX, Block, Wire
+from streams.fhe.radix.block import DIGIT_MAX, Block, Wire, constants
 from streams.fhe.radix.comparison import equal
 from streams.fhe.radix.counts import (
     condition,
@@ -14,11 +14,12 @@ from streams.fhe.radix.counts import (
     stored,
     transfer,
     whitepaper_transfer,
-    whitepaper_transfer_fused,
 )
+from streams.fhe.radix.executors import CountingExecutor
 from streams.fhe.radix.forms import Form
+from streams.fhe.radix.lists import widened
 from streams.fhe.radix.selection import select
-from streams.fhe.radix.steps import LOADED
+from streams.fhe.radix.steps import LOADED, run
 
 PINNED = [
     # operation, last operand clear, form, look-ups, depth
@@ -86,11 +87,6 @@ def test_the_whitepapers_transfer_takes_144_look_ups() -> None:
     assert (paid.look_ups, paid.depth) == (144, 33)
 
 
-def test_fused_with_its_comparison_it_takes_128() -> None:
-    paid = measured(whitepaper_transfer_fused(stored(64), stored(64), stored(64)))
-    assert (paid.look_ups, paid.depth) == (128, 33)
-
-
 def test_an_equality_refreshes_only_the_odd_blocks_of_a_selection() -> None:
     """They are taken four times; beside refreshed ones the even blocks are quiet enough."""
     chosen = [Block.of(Wire(0, 2 * DIGIT_MAX, 1 + LOADED)) for _ in range(32)]
@@ -107,6 +103,21 @@ def test_a_full_batch_takes_the_throughput_form() -> None:
 def test_a_condition_of_weight_one_costs_one_look_up_more() -> None:
     stored_condition = measured(select(condition(1), stored(64), stored(64)))
     assert stored_condition.look_ups == 33
+
+
+@pytest.mark.parametrize(("weight", "look_ups"), [(1, 0), (8, 1)])
+def test_a_choice_between_known_numbers_is_linear(weight: int, look_ups: int) -> None:
+    paid = measured(select(condition(weight), constants(0x1234, 8), constants(0xFF00, 8)))
+    assert paid.look_ups == look_ups
+
+
+def test_a_choice_with_nothing_costs_its_own_digits_only() -> None:
+    """A number of eight bits cast to 64, against zero: whichever side it is on, the result is fresh."""
+    number, nothing = widened(stored(8), 32), constants(0, 32)
+    for sides in ((number, nothing), (nothing, number)):
+        executor = CountingExecutor()
+        chosen = run(select(condition(), *sides), executor)
+        assert (executor.look_ups, {block.noise for block in chosen}) == (4, {0, 1})
 
 
 @pytest.mark.parametrize("bits", sorted({fhe_type.bits for fhe_type in FheType}))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from streams.domain.errors import OperationError
 from streams.domain.operations import BY_NAME, FheType, Scalar
+from streams.fhe.radix.block import constants
 from streams.fhe.radix.executors import ClearExecutor
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.operations import plan, requested
@@ -62,6 +63,21 @@ def test_a_number_and_what_contains_it() -> None:
     for form in Form:
         result = run(planned(requested("Add", (chosen, left), U8, form)), executor)
         assert executor.decrypt(result, 1) == [203]
+
+
+@pytest.mark.parametrize("name", ENCRYPTED)
+@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("yes", [0b01_01_01_01, 0b11_11_11_11, 0b11_10_01_00])
+def test_a_choice_between_known_numbers_contains_its_condition_in_all_blocks(
+    name: str, form: Form, yes: int
+) -> None:
+    executor = ClearExecutor()
+    other, condition = executor.encrypt([77], 8), executor.encrypt([1], 1)
+    request = requested("IfThenElse", (condition, constants(yes, 4), constants(0, 4)), U8, form)
+    chosen = run(plan(request), executor)
+    assert executor.look_ups == 0
+    result = run(planned(requested(name, (other, chosen), U8, form)), executor)
+    assert executor.decrypt(result, 1) == [BINARY[name](77, yes, 8) & 255]
 
 
 def test_what_cannot_be_planned_is_still_refused() -> None:

@@ -2,7 +2,7 @@
 
 from streams.fhe.wave.component import Component, Value
 from streams.fhe.wave.progress import Progress
-from tests.unit.fhe.wave.windows import BOOL, U8, ClearSide, component, handle, step
+from tests.unit.fhe.wave.windows import BOOL, U8, ClearSide, component, handle, step, word
 
 X, Y, A, B, C = (handle(name) for name in "xyabc")
 FITS = handle("fits", BOOL)
@@ -63,6 +63,18 @@ def test_a_comparison_that_only_selects_is_made_for_it() -> None:
     assert weight(conditional([A, B], B)) == 1
     # A use that nobody needs is none.
     assert weight(conditional([A], B)) == 8
+
+
+def test_a_comparison_that_chooses_between_known_numbers_is_multiplied() -> None:
+    known = [
+        step("TrivialEncrypt", word(each), bytes([U8]), result=name, is_scalar=True)
+        for name, each in ((A, 5), (B, 7))
+    ]
+    steps = [step("Ge", X, Y, result=FITS), *known, step("IfThenElse", FITS, A, B, result=C)]
+    assert weight(Progress(component("c", *steps, inputs=INPUTS, outputs=[C]), 0)) == 1
+    other = handle("other")
+    steps.append(step("IfThenElse", FITS, X, Y, result=other))
+    assert weight(Progress(component("c", *steps, inputs=INPUTS, outputs=[C, other]), 0)) == 8
 
 
 def test_a_bool_that_is_chosen_is_no_condition() -> None:

@@ -1,6 +1,7 @@
 """What components cost through the executor, pinned: it adds no look-up to what the algorithms take."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -54,15 +55,32 @@ def test_a_transfer_takes_112_look_ups_in_49_batches() -> None:
     assert (found.look_ups, found.batches, found.computed) == (112, 49, 5)
 
 
-def test_the_whitepapers_transfer_takes_144_in_33() -> None:
+def test_the_whitepapers_transfer_takes_as_many() -> None:
+    """What moves is selected once: 144 as it is written, 32 of them for a second selection."""
     found = counted(transfers(WHITEPAPER, [NEW, OTHER], 1)).utilisation
+    assert (found.look_ups, found.batches, found.computed) == (112, 49, 5)
+
+
+def test_where_the_whitepapers_sums_are_wanted_too_it_takes_144() -> None:
+    found = counted(transfers(WHITEPAPER, [RECEIVED, KEPT, NEW, OTHER], 1)).utilisation
     assert (found.look_ups, found.batches) == (144, 33)
 
 
+def test_a_known_amount_costs_a_comparison_and_two_sums() -> None:
+    amount = step("TrivialEncrypt", word(501), bytes([U64]), result=AMOUNT, is_scalar=True)
+    given = transfers([amount, *WHITEPAPER], [NEW, OTHER], 1)[0]
+    inputs = {name: value for name, value in given.inputs.items() if name != AMOUNT}
+    found = counted([replace(given, inputs=inputs)]).utilisation
+    assert found.look_ups == 16 + 32 + 32
+
+
 def test_a_condition_that_comes_back_itself_is_made_at_its_own_weight() -> None:
-    """Selections multiply it where noise allows, and look it up where not: one more for each of the two."""
+    """A selection multiplies it where noise allows, and looks it up where not."""
     assert counted(transfers(TRANSFER, [RECEIVED, KEPT, FITS], 1)).utilisation.look_ups == 112
-    assert counted(transfers(WHITEPAPER, [NEW, OTHER, FITS], 1)).utilisation.look_ups == 146
+    assert counted(transfers(WHITEPAPER, [NEW, OTHER, FITS], 1)).utilisation.look_ups == 112
+    chosen = [*WHITEPAPER[:1], step("IfThenElse", FITS, BALANCE, AMOUNT, result=NEW)]
+    assert counted(transfers(chosen, [NEW], 1)).utilisation.look_ups == 16 + 32
+    assert counted(transfers(chosen, [NEW, FITS], 1)).utilisation.look_ups == 16 + 32 + 1
 
 
 def test_transfers_share_batches() -> None:
