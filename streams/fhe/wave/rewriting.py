@@ -7,7 +7,8 @@ A contract that computes both outcomes and then chooses, as the whitepaper's tok
 The second form is never dearer (64 bits: 32 look-ups for the sum and 32 for the selection, either way), its
 result is a fresh bootstrap's, and what is selected can be shared: both balances of a transfer move by the
 same amount under the same condition. Of a known amount it costs nothing at all, since c times a digit is
-linear. What it takes is depth: a sum that waited for nothing waits for the condition.
+linear. What it takes is depth: a sum that waited for nothing waits for the condition. (Dearer it is only
+where x and a are the same ciphertexts under two names, whose difference takes nothing as it is written.)
 
 This holds where the inner sum serves that selection only: otherwise it would be computed all the same.
 Numbers wrap, and the operands of a sum and the branches of a selection are of one type (`admission`), so the
