@@ -21,7 +21,7 @@ from streams.fhe import engines
 from streams.fhe.component import component_outputs
 from streams.fhe.keyset import EngineName, KeyFiles, KeyStore
 from streams.fhe.known_answers import SEED
-from streams.fhe.suite import ClearValue, ComputeSuite
+from streams.fhe.suite import ClearValue, ComputeSuite, Tally
 from streams.fhe.wave.measure import AMOUNT, BALANCE, FITS, RECEIVER, WrongResult, handle, step
 from streams.services.tfhe_worker import KIND
 from streams.services.worker.service import slots_of
@@ -55,6 +55,11 @@ class Timing:
         return self.count / self.seconds
 
     @property
+    def busy_cores(self) -> float:
+        """How many were at work, on average."""
+        return self.processor_s / self.seconds
+
+    @property
     def core_s(self) -> float:
         """Processor time of one."""
         return self.processor_s / self.count
@@ -85,9 +90,10 @@ def measure(names: Sequence[str], transfers: int, threads: int, operations: Sequ
         suite = engines.open_compute(cast(EngineName, name), bench.files, threads)
         slots = slots_of(KIND, EngineSettings(name=cast(EngineName, name)), threads)
         for what, tasks in bench.tasks(transfers, operations, slots):
+            before = suite.tally()
             timing = bench.run(suite, tasks, slots)
             figures += _figures(name, what, timing, seen.setdefault(what, timing))
-        figures += _batches(suite)
+            figures += _batches(f"{name}: {what}", suite.tally() - before, len(tasks))
     setting: dict[str, int | float | str] = {
         "transfers": transfers,
         "threads": threads,
@@ -99,16 +105,18 @@ def measure(names: Sequence[str], transfers: int, threads: int, operations: Sequ
 def _figures(engine: str, what: str, timing: Timing, first: Timing) -> Iterator[Figure]:
     yield Figure(name=f"{engine}: {what}", value=round(timing.per_second, 3), unit="/s")
     yield Figure(name=f"{engine}: {what}", value=round(timing.core_s, 3), unit="core-seconds")
+    yield Figure(name=f"{engine}: {what}", value=round(timing.busy_cores, 2), unit="busy cores")
     if timing is not first:
         aim = WAVE_PER_TFHE_RS if what == "transfers" else None
         ratio = timing.per_second / first.per_second
         yield Figure(name=f"{engine}: {what}, ratio", value=round(ratio, 2), unit="", at_least=aim)
 
 
-def _batches(suite: ComputeSuite) -> Iterator[Figure]:
-    tally = suite.tally()
+def _batches(what: str, tally: Tally, count: int) -> Iterator[Figure]:
+    # Every bootstrap: of look-ups, of decompression, and of what is made fresh before it is stored.
     if tally.places:
-        yield Figure(name="wave: batch fill", value=round(tally.look_ups / tally.places, 3), unit="")
+        yield Figure(name=what, value=round(tally.look_ups / count, 1), unit="bootstraps")
+        yield Figure(name=what, value=round(tally.look_ups / tally.places, 3), unit="batch fill")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@
 
 import asyncio
 import dataclasses
+import os
 import time
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
@@ -19,6 +20,7 @@ from streams.commands.chained_group import ChainedGroup
 from streams.commands.devnet import JsonOption
 from streams.domain.errors import ConfigurationError
 from streams.domain.operations import FheType
+from streams.fhe.blas_threads import ONE_THREAD
 from streams.fhe.radix.forms import Form
 
 if TYPE_CHECKING:
@@ -198,6 +200,8 @@ def fhe(
 def _compare(
     context: typer.Context, engines: str, transfers: int, threads: int, operations: str, to_file: Path | None
 ) -> None:
+    # As in a worker's child; what reads it is imported below.
+    os.environ.update(ONE_THREAD)
     from streams.bench.engines import OPERATIONS, measure
 
     chosen = OPERATIONS if operations == "all" else tuple(filter(None, operations.split(",")))

@@ -52,8 +52,8 @@ class Tally(msgspec.Struct, frozen=True):
 
     hits: int = 0  # operands that had been decompressed already
     misses: int = 0
-    look_ups: int = 0  # in batches of the engine `wave`
-    places: int = 0  # that these batches had
+    look_ups: int = 0  # bootstraps of the engine `wave`, those of loading and storing included
+    places: int = 0  # that their batches had
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(*map(operator.add, _fields(self), _fields(other)))

@@ -336,7 +336,7 @@ _CACHE_METRICS: Final = (
         "cipherstream_wave_look_ups",
         "counter",
         _COMPUTE,
-        "Look-ups that ran in batches of the engine `wave`; divided by the next one: how full they were.",
+        "All bootstraps of the engine `wave`; divided by the next one: how full their batches were.",
     ),
     Metric("cipherstream_wave_places", "counter", _COMPUTE, "Places that those batches had."),
     Metric(

@@ -1,9 +1,10 @@
 """The wave executor: the look-ups of all ready operations of all components, merged into batches.
 
-Components of one key set enter a window at any time. Each call of `advance` starts what has become ready,
-takes one batch out of everything that waits, runs it, and hands the answers to their operations. There is no
+Components of one key set enter a window at any time. `take` cuts a batch out of everything that waits, `run`
+computes it, `give` hands the answers to their operations and starts what has become ready. There is no
 barrier: a batch runs with what there is; an operation goes on as soon as its own look-ups are answered,
-however far its neighbours are; a result comes out with the batch that completed it.
+however far its neighbours are; a result comes out with the batch that completed it. Several batches may be
+away at a time: `run` touches nothing of the window, everything else is for one thread at a time.
 
 Same bits whatever else is in the window. A look-up's results are a function of its ciphertext, its table and
 the keys: devices compute each ciphertext of a batch by itself, in a fixed order of operations, and promise
@@ -12,10 +13,14 @@ modulo 2^64, of results that its own operation has asked for. Which look-ups an 
 from its operands' ranges and noise, its form and its place in its component; the executor decides only when
 they run. The form is fixed by default: `by_load` gives this up.
 
-A failing operation is taken out of its batch, and the others run as if it had not been there.
+A failing operation is taken out of its batch, and the others run as if it had not been there. What fails in a
+component is told when nothing of it runs any more, in the order of its steps: which errors are told, and in
+which words, does not depend on who was quicker.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from streams.domain.errors import Irrecoverable, KeyMissing, OperationError
@@ -25,7 +30,7 @@ from streams.fhe.devices.port import Device
 from streams.fhe.radix.block import Block
 from streams.fhe.radix.device_executor import DeviceExecutor
 from streams.fhe.radix.forms import Form
-from streams.fhe.radix.steps import Executor
+from streams.fhe.radix.steps import Executor, Outputs
 from streams.fhe.wave.admission import check
 from streams.fhe.wave.component import Component, Result, Value
 from streams.fhe.wave.fairness import Fairness
@@ -45,8 +50,17 @@ class Runner(Executor, Seeds, Protocol):
     """Runs batches of look-ups and makes seeded blocks."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of shares that ran in one batch."""
+
+    shares: Sequence[Share]
+    outputs: Sequence[Outputs]  # in the order of the shares; none if it was refused
+    refused: OperationError | None = None  # of one share alone
+
+
 class WaveExecutor:
-    """The window of one key set. Not for several threads at once: the worker's loop drives it."""
+    """The window of one key set. Not for several threads at once, but for `run`."""
 
     def __init__(
         self,
@@ -68,6 +82,10 @@ class WaveExecutor:
         self._ready: list[tuple[Progress, Step]] = []
         # A dictionary for its order and for removal in constant time; values say nothing.
         self._running: dict[Running, None] = {}  # in the order in which they began
+        self._away = 0  # look-ups that were taken and have not come back
+        # Operations of a component that are ready or running, and those that failed.
+        self._live: Counter[Progress] = Counter()
+        self._lost: defaultdict[Progress, list[tuple[Step, OperationError]]] = defaultdict(list)
         # Collected here and not returned by each step: a component of known values is settled with no batch
         # at all.
         self._results: list[Result] = []
@@ -85,7 +103,17 @@ class WaveExecutor:
     @property
     def utilisation(self) -> Utilisation:
         """Batch fill and counts."""
-        return self._tally.reading(len(self._running), self._waiting())
+        return self._tally.reading(len(self._running), self.waiting)
+
+    @property
+    def batch_size(self) -> int:
+        """Look-ups of a batch, at most."""
+        return self._batch_size
+
+    @property
+    def waiting(self) -> int:
+        """Look-ups that may run now."""
+        return sum(each.waiting for each in self._running)
 
     def submit(self, component: Component) -> None:
         """Puts a component into the window.
@@ -101,13 +129,74 @@ class WaveExecutor:
         progress = Progress(component, self._submitted)
         self._submitted += 1
         # Steps on inputs alone; the others follow as their operands are computed.
-        self._ready += [(progress, step) for step in progress.ready]
+        self._enlist(progress, progress.ready)
 
     def withdraw(self, name: str) -> None:
-        """Takes a component out: nobody wants its results any more."""
+        """Takes a component out: nobody wants its results any more, nor what is away for it."""
         self._ready = [each for each in self._ready if each[0].name != name]
         self._running = {each: None for each in self._running if each.progress.name != name}
         self._results = [each for each in self._results if each.component != name]
+        for progress in [each for each in self._live if each.name == name]:
+            del self._live[progress]
+            self._lost.pop(progress, None)
+
+    def start(self) -> None:
+        """Begins the operations that are ready; those on known values end at once."""
+        # These may make others ready.
+        while self._ready:
+            ready, self._ready = self._ready, []
+            shapes = [Shape.of(step) for _, step in ready]
+            # By shape: equal operations that start together take the same form.
+            forms = self._forms(shapes, self.waiting, self._batch_size)
+            for (progress, step), shape in zip(ready, shapes, strict=True):
+                self._begin(progress, step, forms[shape])
+
+    def take(self, parts: int = 1) -> list[Share]:
+        """The look-ups of the next batch, which are away from now on; nothing where nothing waits.
+
+        Args:
+            parts: batches that may be away at a time; what there is to do is divided among them.
+        """
+        # What is away counts: it comes back with as much to do, and batches of unequal size would stay so.
+        room = min(self._batch_size, -(-(self.waiting + self._away) // parts))
+        shares = self._fairness.shares(self._running, room)
+        self._away += _count(shares)
+        return shares
+
+    def run(self, shares: Sequence[Share]) -> list[Outcome]:
+        """Computes a batch, from any thread; what a device raises but an OperationError comes through."""
+        try:
+            outputs = self._runner.run([each for share in shares for each in share.look_ups])
+        except OperationError as error:
+            if len(shares) == 1:
+                return [Outcome(shares, (), error)]
+            # A refused batch has not been computed: halves of it are tried until the guilty one is alone.
+            # An operation needs the answers of its whole share: refused alone, it fails.
+            half = len(shares) // 2
+            return [*self.run(shares[:half]), *self.run(shares[half:])]
+        return [Outcome(shares, outputs)]
+
+    def give(self, outcomes: Sequence[Outcome]) -> None:
+        """Takes the answers of a batch, and goes on as far as they reach."""
+        # All answers are handed out before any operation goes on: one that fails then cannot cost the
+        # others theirs.
+        for outcome in outcomes:
+            self._hand_out(outcome)
+        for outcome in outcomes:
+            self._go_on(outcome.shares)
+        self.start()
+
+    def put_back(self, shares: Sequence[Share]) -> None:
+        """A batch was not computed, by no fault of its operations: its look-ups wait again."""
+        self._away -= _count(shares)
+        for share in shares:
+            share.running.put_back(share)
+        self._go_on(shares)
+
+    def results(self) -> list[Result]:
+        """The wanted handles that were settled since the last call."""
+        results, self._results = self._results, []
+        return results
 
     def advance(self) -> list[Result]:
         """Runs one batch, if anything waits; gives the wanted handles that were settled since the last call.
@@ -115,34 +204,26 @@ class WaveExecutor:
         What a device raises, but for an OperationError, comes through: it is no operation's failure. The
         look-ups of that batch go on waiting, so that a later call takes them again.
         """
-        self._start_ready()
+        self.start()
         # Nothing waits once all operations have ended: then only results are handed out.
-        shares = self._fairness.shares(self._running, self._batch_size)
+        shares = self.take()
         if shares:
-            self._run(shares)
-            self._start_ready()
-        # Started once more before the reading: operations on known values that this batch made ready are
-        # settled with this call, not with the next one.
-        results, self._results = self._results, []
-        return results
+            try:
+                outcomes = self.run(shares)
+            except BaseException:
+                self.put_back(shares)
+                raise
+            self.give(outcomes)
+        return self.results()
 
     def drain(self) -> Iterator[Result]:
         """Results, each as soon as it is there, until the window is empty."""
         while not self.is_idle:
             yield from self.advance()
 
-    def _waiting(self) -> int:
-        return sum(each.waiting for each in self._running)
-
-    def _start_ready(self) -> None:
-        # Operations on known values finish at once and may make others ready.
-        while self._ready:
-            ready, self._ready = self._ready, []
-            shapes = [Shape.of(step) for _, step in ready]
-            # By shape: equal operations that start together take the same form.
-            forms = self._forms(shapes, self._waiting(), self._batch_size)
-            for (progress, step), shape in zip(ready, shapes, strict=True):
-                self._begin(progress, step, forms[shape])
+    def _enlist(self, progress: Progress, steps: Sequence[Step]) -> None:
+        self._live[progress] += len(steps)
+        self._ready += [(progress, step) for step in steps]
 
     def _begin(self, progress: Progress, step: Step, form: Form) -> None:
         self._tally.begun(form)
@@ -166,13 +247,35 @@ class WaveExecutor:
             del self._running[running]
             self._finish(running.progress, running.step, blocks)
 
+    def _hand_out(self, outcome: Outcome) -> None:
+        self._away -= _count(outcome.shares)
+        if outcome.refused is not None:
+            (share,) = outcome.shares
+            share.running.refuse(share, outcome.refused)
+            return
+        self._tally.batch(_count(outcome.shares))
+        outputs = iter(outcome.outputs)
+        for share in outcome.shares:
+            share.running.answer(share, [next(outputs) for _ in share.look_ups])
+
+    def _go_on(self, shares: Sequence[Share]) -> None:
+        for running in [share.running for share in shares if share.running.is_due]:
+            # What was withdrawn is away for nobody.
+            if running not in self._running:
+                continue
+            if running.error is not None:
+                self._drop(running, running.error)
+            else:
+                self._resume(running)
+
     def _finish(self, progress: Progress, step: Step, blocks: Sequence[Block]) -> None:
         self._tally.computed += 1
         # What has become ready starts with the next round: a long chain of free operations must not grow
         # the stack.
         ready, wanted = progress.computed(step, Value(FheType(step.fhe_type), tuple(blocks)))
-        self._ready += [(progress, each) for each in ready]
+        self._enlist(progress, ready)
         self._results += wanted
+        self._ended(progress)
 
     def _drop(self, running: Running, error: Exception) -> None:
         del self._running[running]
@@ -181,31 +284,22 @@ class WaveExecutor:
     def _fail(self, progress: Progress, step: Step, error: Exception) -> None:
         # Only the operation that failed is counted: those that depend on it would show one defect as many.
         self._tally.failed += 1
-        self._results += progress.failed(step, _typed(step, error))
+        self._lost[progress].append((step, _typed(step, error)))
+        self._ended(progress)
 
-    def _run(self, shares: Sequence[Share]) -> None:
-        try:
-            outputs = iter(self._runner.run([each for share in shares for each in share.look_ups]))
-        except OperationError as error:
-            self._isolate(shares, error)
+    def _ended(self, progress: Progress) -> None:
+        """An operation of the component ended; with the last one, what failed is told."""
+        self._live[progress] -= 1
+        if self._live[progress]:
             return
-        self._tally.batch(sum(len(share.look_ups) for share in shares))
-        # All answers are handed out before any operation goes on: one that fails then cannot cost the
-        # others theirs.
-        for share in shares:
-            share.running.answer([next(outputs) for _ in share.look_ups])
-        for share in shares:
-            self._resume(share.running)
+        del self._live[progress]
+        lost = self._lost.pop(progress, [])
+        for step, error in sorted(lost, key=lambda each: progress.place(each[0])):
+            self._results += progress.failed(step, error)
 
-    def _isolate(self, shares: Sequence[Share], error: OperationError) -> None:
-        # A refused batch has not been computed: halves of it are tried until the guilty one is alone.
-        # An operation needs the answers of its whole share: refused alone, it fails.
-        if len(shares) == 1:
-            self._drop(shares[0].running, error)
-            return
-        half = len(shares) // 2
-        self._run(shares[:half])
-        self._run(shares[half:])
+
+def _count(shares: Sequence[Share]) -> int:
+    return sum(len(share.look_ups) for share in shares)
 
 
 def _typed(step: Step, error: Exception) -> OperationError:

@@ -19,9 +19,10 @@ class Fairness:
         self._tenants: RoundRobin[str] = RoundRobin()
 
     def shares(self, running: Collection[Running], room: int) -> list[Share]:
-        """At most `room` look-ups, of each operation the first ones."""
+        """At most `room` look-ups, of each operation the first ones that wait; they are away from now on."""
         # By operation: several turns of one tenant may take from the same one, which still gets one share.
-        queues, taken = _queues(running), dict[Running, int]()
+        waiting = [each for each in running if each.waiting]
+        queues, taken = _queues(waiting), dict[Running, int]()
         # an equal part of the batch for each tenant that waits, and at least one look-up
         quantum = max(1, room // max(1, len(queues)))
         while queues and room:
@@ -35,7 +36,7 @@ class Fairness:
             self._tenants.charge(tenant, count)
             if count == left:
                 _drop_first(queues, tenant)
-        return [each.share(count) for each, count in taken.items()]
+        return [each.take(count) for each, count in taken.items()]
 
 
 def _queues(running: Iterable[Running]) -> dict[str, deque[Running]]:

@@ -42,6 +42,7 @@ class WaveKeys:
     device: Device
     storage: BlockStorage
     re_randomise: ReRandomiser
+    drivers: int = 1  # calls that the device computes side by side
 
 
 def derived(keyset: Path) -> Path:
@@ -55,13 +56,14 @@ def derived(keyset: Path) -> Path:
     return derived_folder(keyset, "wave", RELEASE, partial(_derive, keyset))
 
 
-def opened(folder: Path, threads: int = 1, path: str | None = None) -> WaveKeys:
+def opened(folder: Path, threads: int = 1, path: str | None = None, drivers: int = 1) -> WaveKeys:
     """Attach the files; memory is shared with every process that does the same.
 
     Args:
         folder: of `derived`.
         threads: of one call of the kernel.
         path: an instruction set; by default the fastest of this machine.
+        drivers: calls at a time, for a window.
 
     Raises:
         KeyMaterialError: a file is missing or damaged.
@@ -77,9 +79,8 @@ def opened(folder: Path, threads: int = 1, path: str | None = None) -> WaveKeys:
     except (OSError, ValueError) as error:
         raise KeyMaterialError(f"the files in {folder} do not open: {error}") from error
     device = CpuDevice(PINNED, switch, rotate, threads, path, random=random)
-    return WaveKeys(
-        device, CpuStorage(PINNED, pack, unpack, threads, path), _re_randomiser(folder / "public")
-    )
+    storage = CpuStorage(PINNED, pack, unpack, threads, path)
+    return WaveKeys(device, storage, _re_randomiser(folder / "public"), drivers)
 
 
 def _derive(keyset: Path, folder: Path) -> None:

@@ -29,8 +29,9 @@ def opened_on(device: DeviceName, folder: Path, threads: int = 1) -> "WaveKeys":
     from streams.fhe.wave.key_files import opened
 
     if device == "cpu":
-        return opened(folder, threads)
+        # As many calls at a time, each with a thread of its own: none waits for the slower half of another.
+        return opened(folder, drivers=threads)
     from streams.fhe.devices.cuda.cupy_gpu import fleet
     from streams.fhe.wave.on_gpus import opened_on_gpus
 
-    return opened_on_gpus(folder, fleet(), threads)
+    return opened_on_gpus(folder, fleet())

@@ -22,21 +22,22 @@ from streams.fhe.wave.key_files import WaveKeys, opened
 KNOWN: Final = 5  # ciphertexts of the comparison: more than one block of threads, the last one not full
 
 
-def opened_on_gpus(folder: Path, fleet: Fleet, threads: int = 1) -> WaveKeys:
-    """Attach the files of `key_files.derived`; each GPU takes a key when it needs it first.
+def opened_on_gpus(folder: Path, fleet: Fleet) -> WaveKeys:
+    """Attach the files of `key_files.derived`; each GPU takes a key when it needs it first, and has a driver.
 
     Raises:
         KeyMaterialError: a file is missing or damaged.
         ConfigurationError: a GPU computes other bits than the CPU.
     """
-    on_cpu = opened(folder, threads)
+    on_cpu = opened(folder)
     rotate, random, unpack = (
         RotationKey(mapped_bytes(folder / name)) for name in ("rotate", "random", "unpack")
     )
     switch = switch_key(mapped_bytes(folder / "switch"))
     pack = packing_key(mapped_bytes(folder / "pack"))
     device = compared(on_cpu.device, PINNED, fleet, switch, rotate, random)
-    return replace(on_cpu, device=device, storage=CudaStorage(PINNED, fleet, pack, unpack))
+    storage = CudaStorage(PINNED, fleet, pack, unpack)
+    return replace(on_cpu, device=device, storage=storage, drivers=len(fleet.seats))
 
 
 def compared(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from streams.domain.errors import OperationError
 from streams.domain.work import Step
 from streams.fhe.radix.block import Block
 from streams.fhe.radix.steps import LookUp, Outputs, Steps
@@ -10,7 +11,7 @@ from streams.fhe.wave.progress import Progress
 
 
 class Running:
-    """One step of one component. Its look-ups may be answered over several batches, in order."""
+    """One step of one component. Its look-ups may be answered over several batches, side by side too."""
 
     def __init__(self, progress: Progress, step: Step, algorithm: Steps[list[Block]]) -> None:
         self.progress = progress
@@ -20,23 +21,51 @@ class Running:
         self.rank = (*progress.rank, progress.place(step))
         self._algorithm = algorithm
         self._look_ups: Sequence[LookUp] = ()
-        self._answers = list[Outputs]()
+        self._open: Sequence[int] = ()  # places of the look-ups that nobody has taken, ascending
+        self._answers = dict[int, Outputs]()
+        self._errors = dict[int, OperationError]()  # by the first place of the share
+        self._away = 0  # shares that were taken and have not come back
         self._has_begun = False
 
     @property
     def waiting(self) -> int:
         """Look-ups that may run now."""
-        return len(self._look_ups) - len(self._answers)
+        return len(self._open)
 
-    def share(self, count: int) -> "Share":
+    @property
+    def is_due(self) -> bool:
+        """Whether it can go on, or fail: nothing of it waits or is away."""
+        return not self._open and not self._away
+
+    @property
+    def error(self) -> OperationError | None:
+        """What was said to the first of the look-ups that were refused, whichever was told first."""
+        return self._errors[min(self._errors)] if self._errors else None
+
+    def take(self, count: int) -> "Share":
         """The first of the waiting look-ups, for a batch."""
-        # answers come in order, so the first look-up without one is here
-        start = len(self._answers)
-        return Share(self, self._look_ups[start : start + count])
+        places, self._open = self._open[:count], self._open[count:]
+        self._away += 1
+        return Share(self, places, [self._look_ups[place] for place in places])
 
-    def answer(self, outputs: Sequence[Outputs]) -> None:
-        """Results of the first of the waiting look-ups."""
-        self._answers += outputs
+    def put_back(self, share: "Share") -> None:
+        """The share was not computed: its look-ups wait again."""
+        self._away -= 1
+        if not self._errors:
+            self._open = sorted((*share.places, *self._open))
+
+    def answer(self, share: "Share", outputs: Sequence[Outputs]) -> None:
+        """Results of a share."""
+        self._away -= 1
+        self._answers.update(zip(share.places, outputs, strict=True))
+
+    def refuse(self, share: "Share", error: OperationError) -> None:
+        """A share can never be computed: nothing more is asked, what is away is waited for."""
+        # All places before it have been taken already, so which error is the first one is settled once they
+        # are back.
+        self._away -= 1
+        self._errors[share.places[0]] = error
+        self._open = ()
 
     def resume(self) -> list[Block] | None:
         """Goes on as far as the answers reach: the result, or none while look-ups wait.
@@ -45,19 +74,18 @@ class Running:
             Exception: whatever the algorithm raises.
         """
         # A batch of known values asks for nothing: the algorithm goes on at once.
-        while not self.waiting:
+        while self.is_due:
             try:
                 self._look_ups = self._next()
             except StopIteration as stop:
                 return stop.value
-            # A new list: the algorithm may go on reading the one that it was sent.
-            self._answers = []
+            self._open, self._answers = range(len(self._look_ups)), {}
         return None
 
     def _next(self) -> Sequence[LookUp]:
         # A generator that has not begun takes no value.
         if self._has_begun:
-            return self._algorithm.send(self._answers)
+            return self._algorithm.send([self._answers[place] for place in range(len(self._look_ups))])
         self._has_begun = True
         return next(self._algorithm)
 
@@ -67,4 +95,5 @@ class Share:
     """What an operation has in one batch."""
 
     running: Running
+    places: Sequence[int]  # among the look-ups that the operation waits for, ascending
     look_ups: Sequence[LookUp]

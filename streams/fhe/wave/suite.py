@@ -18,10 +18,12 @@ from streams.fhe.radix.device_executor import DeviceExecutor
 from streams.fhe.suite import Encrypted, Operand, Tally
 from streams.fhe.wave.calibration import lookup_s
 from streams.fhe.wave.executor import WaveExecutor
+from streams.fhe.wave.items import Item
 from streams.fhe.wave.key_files import WaveKeys, derived
+from streams.fhe.wave.metered import Meter, MeteredDevice, MeteredStorage
 from streams.fhe.wave.on_device import opened_on
 from streams.fhe.wave.storage import Given, Storage
-from streams.fhe.wave.window import Item, Window
+from streams.fhe.wave.window import Window
 
 
 class WaveCompute:
@@ -31,9 +33,14 @@ class WaveCompute:
     """
 
     def __init__(self, keys: WaveKeys) -> None:
-        self._executor = DeviceExecutor(keys.device)
-        self._storage = Storage(keys.storage, keys.re_randomise, self._executor)
-        self._window = Window(lambda: WaveExecutor.on(b"", keys.device), self._storage)
+        # not metered: what calibrates fills no batch
+        self._calibrated = DeviceExecutor(keys.device)
+        self._meter = Meter(keys.device.batch_size)
+        device = MeteredDevice(keys.device, self._meter)
+        self._storage = Storage(
+            MeteredStorage(keys.storage, self._meter), keys.re_randomise, DeviceExecutor(device)
+        )
+        self._window = Window(lambda: WaveExecutor.on(b"", device), self._storage, keys.drivers)
 
     @classmethod
     def open(cls, files: KeyFiles, threads: int = 1, device: DeviceName = "cpu") -> Self:
@@ -48,7 +55,7 @@ class WaveCompute:
 
     def lookup_s(self) -> float:
         """Seconds of one look-up, the least of a few."""
-        return lookup_s(self._executor)
+        return lookup_s(self._calibrated)
 
     def execute(self, operation: int, operands: Sequence[Operand], out_type: int) -> bytes:
         """The result's ct64, of one operation alone; raises OperationError."""
@@ -70,9 +77,9 @@ class WaveCompute:
         return next(self._computed((step,), inputs, (result,))).ct64
 
     def tally(self) -> Tally:
-        """Of decompressed operands, and how full the batches were."""
+        """Of decompressed operands, and how full the batches were, decompression and refreshing included."""
         cache = self._storage.cache
-        return Tally(cache.hits, cache.misses, *self._window.fill)
+        return Tally(cache.hits, cache.misses, *self._meter.reading)
 
     def outputs(self, work: ComputeWork) -> Iterator[Ciphertext]:
         """The wanted outputs of a component; items of other threads run beside it. Raises OperationError."""

@@ -16,6 +16,7 @@ import structlog
 
 from streams.domain.errors import Undecodable, WorkerCrashed
 from streams.domain.results import Ciphertext
+from streams.fhe.blas_threads import ONE_THREAD
 from streams.services.worker import frames
 from streams.services.worker.batches import Outbox
 
@@ -302,7 +303,7 @@ async def start_child(
             *ending,
             pass_fds=(theirs.fileno(),),
             stdin=asyncio.subprocess.DEVNULL,
-            env=_without_secrets(os.environ),
+            env=_without_secrets(os.environ) | ONE_THREAD,
         )
     child = Child(process, memory_bytes_max, on_counts)
     await child.attach(ours)

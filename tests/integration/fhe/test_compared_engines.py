@@ -17,10 +17,14 @@ def test_both_engines_are_measured_on_the_same_work() -> None:
         for what in ("transfers", "Eq, alone"):
             assert figures[f"{engine}: {what}", "/s"] > 0
             assert figures[f"{engine}: {what}", "core-seconds"] > 0
+            assert figures[f"{engine}: {what}", "busy cores"] > 0
     due = figures["wave: transfers", "/s"] / figures["tfhe-rs: transfers", "/s"]
     assert figures["wave: transfers, ratio", ""] == pytest.approx(due, rel=0.2)
     assert ("tfhe-rs: transfers, ratio", "") not in figures
-    assert 0 < figures["wave: batch fill", ""] <= 1
+    assert 0 < figures["wave: transfers", "batch fill"] <= 1
+    # Three numbers to decompress, and the whitepaper's form.
+    assert figures["wave: transfers", "bootstraps"] >= 96 + 128
+    assert ("tfhe-rs: transfers", "bootstraps") not in figures
 
 
 def test_a_wrong_result_is_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:

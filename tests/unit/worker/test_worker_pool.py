@@ -130,6 +130,11 @@ async def test_a_child_inherits_no_secret(monkeypatch: pytest.MonkeyPatch) -> No
     assert found == dict.fromkeys(secrets, b"") | {"ODD_VARIABLE": b"told"}
 
 
+async def test_libraries_of_a_child_start_no_threads() -> None:
+    async with running() as pool:
+        assert await answer(pool, "environ OPENBLAS_NUM_THREADS") == b"1"
+
+
 async def test_an_item_that_no_frame_can_hold_fails_alone() -> None:
     endless = ProofWork(
         item="p", tenant="t", attempt=0, timeout_s=60, key_id=bytes(32), crs_id=bytes(32),

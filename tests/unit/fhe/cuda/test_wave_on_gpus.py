@@ -51,8 +51,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_keys_are_attached_and_every_gpu_gives_the_cpus_answer(folder: Path) -> None:
     gpus = [EmulatedGpu(), EmulatedGpu((8, 0))]
-    keys = opened_on_gpus(folder, Fleet.of(gpus), threads=2)
+    keys = opened_on_gpus(folder, Fleet.of(gpus))
     assert isinstance(keys.device, CudaDevice)
+    assert keys.drivers == 2
     assert isinstance(keys.storage, CudaStorage)
     assert [launch.kernel for launch in gpus[1].launches].count("blind_rotate") == 1
     batch = known_batch(PINNED)
@@ -62,6 +63,11 @@ def test_keys_are_attached_and_every_gpu_gives_the_cpus_answer(folder: Path) -> 
 def test_a_gpu_with_other_bits_does_not_serve(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match="GPU 1, emulated, computes other bits than the CPU"):
         opened_on_gpus(folder, Fleet.of([EmulatedGpu(), EmulatedGpu(fault=BROKEN)]))
+
+
+def test_a_thread_of_the_processor_is_a_driver(folder: Path) -> None:
+    keys = opened_on("cpu", folder, threads=3)
+    assert (keys.drivers, keys.device.batch_size) == (3, 32)
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

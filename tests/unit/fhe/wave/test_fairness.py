@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.domain.errors import OperationError
 from streams.fhe.radix.block import Block
 from streams.fhe.radix.executors import CountingExecutor
 from streams.fhe.radix.steps import Steps, firsts, identity, look_up
@@ -63,11 +64,39 @@ def test_a_wide_operation_is_cut_and_goes_on_where_it_was() -> None:
     while operation.waiting:
         (share,) = fairness.shares([operation], 4)
         sizes.append(len(share.look_ups))
-        operation.answer(runner.run(share.look_ups))
+        operation.answer(share, runner.run(share.look_ups))
     assert sizes == [4, 4, 2]
     found = operation.resume()
     assert found is not None
     assert len(found) == 10
+
+
+def test_two_batches_take_different_look_ups_of_an_operation() -> None:
+    operation, fairness, runner = running("a", 10), Fairness(), CountingExecutor()
+    (first,), (second,) = fairness.shares([operation], 4), fairness.shares([operation], 8)
+    assert (list(first.places), list(second.places)) == ([0, 1, 2, 3], [4, 5, 6, 7, 8, 9])
+    assert fairness.shares([operation], 4) == []
+    operation.answer(second, runner.run(second.look_ups))
+    assert not operation.is_due
+    operation.put_back(first)
+    (again,) = fairness.shares([operation], 8)
+    assert list(again.places) == list(first.places)
+    operation.answer(again, runner.run(again.look_ups))
+    found = operation.resume()
+    assert found is not None
+    assert len(found) == 10
+
+
+def test_of_several_refused_shares_the_first_one_is_told() -> None:
+    for order in (1, -1):
+        operation = running("a", 10)
+        shares = [operation.take(3), operation.take(3)]
+        for share in shares[::order]:
+            assert not operation.is_due
+            operation.refuse(share, OperationError(f"from {share.places[0]}"))
+            assert operation.waiting == 0  # what is lost asks for nothing more
+        assert operation.is_due
+        assert str(operation.error) == "from 0"
 
 
 def test_rank_is_priority_then_age() -> None:

@@ -1,99 +1,156 @@
-"""The window that the threads of a worker share: one drives for all, and nobody waits for ever."""
+"""The window that the threads of a worker share: a few drivers for all, and nobody waits for ever."""
 
-import time
+import threading
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
 from streams.domain.errors import OperationError
 from streams.domain.operations import FheType
 from streams.domain.results import Ciphertext
-from streams.domain.work import Step
-from streams.fhe.radix.block import Block
-from streams.fhe.radix.executors import ClearExecutor
 from streams.fhe.radix.steps import LookUp, Outputs
 from streams.fhe.wave.component import Value
-from streams.fhe.wave.executor import WaveExecutor
+from streams.fhe.wave.items import Item
 from streams.fhe.wave.storage import Given
-from streams.fhe.wave.window import Item, Window
-from tests.unit.fhe.wave.windows import BOOL, U8, ClearSide, handle, step
-
-X, Y, SUM, PRODUCT, LARGER = (
-    handle("x"),
-    handle("y"),
-    handle("sum"),
-    handle("product"),
-    handle("larger", BOOL),
+from streams.fhe.wave.window import Window
+from tests.unit.fhe.wave.shop import (
+    LARGER,
+    PRODUCT,
+    SUM,
+    TOO_LOUD,
+    UNSTORABLE,
+    Runner,
+    Shop,
+    X,
+    Y,
+    executor,
+    wide,
 )
+from tests.unit.fhe.wave.windows import BOOL, U8, handle, step
+
 PATIENCE_S = 60.0
-TOO_LOUD = 40
 
 
-class Runner:
-    """Clear numbers; counts what runs, and breaks when it is told to."""
+class Gate:
+    """Holds calls until the test lets them go, in the order that it likes."""
 
     def __init__(self) -> None:
-        self._clear = ClearExecutor()
-        self.batches = list[int]()
-        self.breaks = False
+        self._changed = threading.Condition()
+        self._held = list[str]()
+        self._let = set[str]()
+        self.is_open = True
+
+    def pass_through(self, what: str) -> None:
+        """Called by a device."""
+        with self._changed:
+            if self.is_open:
+                return
+            self._held.append(what)
+            self._changed.notify_all()
+            self._wait(lambda: self.is_open or what in self._let)
+
+    def until_held(self, *what: str) -> None:
+        """Waits until exactly these calls are held."""
+        with self._changed:
+            self._wait(lambda: Counter(self._held) == Counter(what))
+
+    def let(self, what: str) -> None:
+        with self._changed:
+            self._let.add(what)
+            self._changed.notify_all()
+
+    def open(self) -> None:
+        with self._changed:
+            self.is_open = True
+            self._changed.notify_all()
+
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        assert self._changed.wait_for(condition, PATIENCE_S)
+
+
+class GatedRunner(Runner):
+    """Each batch waits at the gate, under the name `batch 0`, `batch 1` …"""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self._gate = gate
+        self._count = 0
 
     def run(self, batch: Sequence[LookUp]) -> list[Outputs]:
-        if self.breaks:
-            raise MemoryError("the device is full")
-        self.batches.append(len(batch))
-        return self._clear.run(batch)
-
-    def seeded(self, seed: bytes, count: int) -> list[Block]:
-        return self._clear.seeded(seed, count)
+        number, self._count = self._count, self._count + 1
+        self._gate.pass_through(f"batch {number}")
+        return super().run(batch)
 
 
-class Shop:
-    """Stored numbers are their digits; the first load can be held up until enough items have come."""
+class GatedShop(Shop):
+    """Each load waits at a gate under the names of its items."""
 
-    def __init__(self, side: ClearSide) -> None:
-        self._side = side
-        self._numbers: dict[bytes, list[Value]] = {}
-        self.until_size = 0
-        self.window: Window | None = None
-
-    def put(self, name: bytes, *values: Value) -> Given:
-        self._numbers[name] = list(values)
-        return Given((), name)
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self._gate = gate
 
     def load(self, given: Sequence[Given]) -> list[list[Value]]:
-        deadline = time.monotonic() + PATIENCE_S
-        while self.window is not None and self.window.size < self.until_size:
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-        self.until_size = 0
-        return [self._numbers[each.context] for each in given]
-
-    def store(self, values: Sequence[Value]) -> list[bytes]:
-        return [bytes([self._side.number(value)]) for value in values]
+        self._gate.pass_through(" ".join(each.context.decode() for each in given))
+        return super().load(given)
 
 
 class Bench:
-    def __init__(self) -> None:
-        self.side = ClearSide()
-        self.runner = Runner()
-        self.shop = Shop(self.side)
-        self.window = Window(lambda: WaveExecutor(b"", self.runner, 64), self.shop)
-        self.shop.window = self.window
+    """A window whose device and whose store have a gate each, both open."""
 
-    def item(self, name: str, left: int, right: int, *steps: Step, noise: int = 1) -> Item:
-        values = (self.side.value(U8, left, noise), self.side.value(U8, right, noise))
-        given = self.shop.put(name.encode(), *values)
-        outputs = tuple(each.result for each in steps)
-        return Item(tenant="t", steps=steps, handles=(X, Y), given=given, outputs=outputs)
+    def __init__(self, drivers: int = 1) -> None:
+        self.batches, self.loads = Gate(), Gate()
+        self.runner = GatedRunner(self.batches)
+        self.shop = GatedShop(self.loads)
+        self.window = Window(lambda: executor(self.runner), self.shop, drivers)
 
-    def sum_of(self, left: int, right: int, noise: int = 1) -> Item:
-        return self.item(f"{left}+{right}", left, right, step("Add", X, Y, result=SUM), noise=noise)
+    def outputs(self, item: Item) -> list[Ciphertext]:
+        return list(self.window.outputs(item))
+
+    @contextmanager
+    def asked(self, *items: Item) -> Generator[list[Future[list[Ciphertext]]]]:
+        """All of them at a time, inside before the first is loaded; ended with the block."""
+        self.loads.is_open = False
+        with ThreadPoolExecutor(len(items)) as threads:
+            try:
+                yield [threads.submit(self.outputs, item) for item in items]
+            finally:
+                self.loads.open()
+                self.batches.open()
+
+    def together(self, *items: Item) -> list[Future[list[Ciphertext]]]:
+        """All of them, loaded only when all are there."""
+        with self.asked(*items) as found:
+            until(lambda: self.window.size == len(items))
+        return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Items enter by themselves: nothing tells, so it is asked again and again."""
+    pause = threading.Event()
+    for _ in range(round(PATIENCE_S / 0.001)):
+        if condition():
+            return
+        pause.wait(0.001)
+    raise AssertionError
 
 
 def numbers(found: Sequence[Ciphertext]) -> dict[bytes, int]:
     return {each.handle: each.ct64[0] for each in found}
+
+
+def drivers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "wave driver"]
+
+
+@pytest.fixture(autouse=True)
+def no_driver_survives_its_items() -> Iterator[None]:
+    yield
+    for thread in drivers():
+        thread.join(PATIENCE_S)
+    assert not drivers()
 
 
 def test_an_item_alone() -> None:
@@ -103,62 +160,106 @@ def test_an_item_alone() -> None:
         step("Mul", X, Y, result=PRODUCT),
         step("Gt", X, Y, result=LARGER),
     )
-    found = list(bench.window.outputs(bench.item("all", 77, 30, *steps)))
+    found = bench.outputs(bench.shop.item("all", 77, 30, *steps))
     assert numbers(found) == {SUM: 107, PRODUCT: 77 * 30 % 256, LARGER: 1}
     assert Counter(FheType(each.fhe_type) for each in found) == {U8: 2, BOOL: 1}
-    assert bench.window.fill == (sum(bench.runner.batches), 64 * len(bench.runner.batches))
 
 
-def test_each_thread_gets_what_it_asked_for() -> None:
-    bench = Bench()
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_each_thread_gets_what_it_asked_for(count: int) -> None:
+    bench = Bench(count)
     pairs = [(index, 3 * index) for index in range(60)]
-    items = [bench.sum_of(*pair) for pair in pairs]
+    items = [bench.shop.sum_of(*pair) for pair in pairs]
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda item: numbers(_outputs(bench.window, item)), items))
+        found = [numbers(each) for each in threads.map(bench.outputs, items)]
     assert found == [{SUM: (left + right) % 256} for left, right in pairs]
 
 
 def test_the_look_ups_of_all_items_run_together() -> None:
     alone = Bench()
-    list(alone.window.outputs(alone.sum_of(200, 77)))
+    alone.outputs(alone.shop.sum_of(200, 77))
     bench = Bench()
-    bench.shop.until_size = 8
-    items = [bench.sum_of(index, 77) for index in range(8)]
-    with ThreadPoolExecutor(8) as threads:
-        assert len(list(threads.map(lambda item: _outputs(bench.window, item), items))) == 8
+    found = bench.together(*(bench.shop.sum_of(index, 77) for index in range(8)))
+    assert [numbers(each.result())[SUM] for each in found] == list(range(77, 85))
     # The first to come is a step ahead of the others.
     assert len(bench.runner.batches) <= len(alone.runner.batches) + 1
     assert sum(bench.runner.batches) == 8 * sum(alone.runner.batches)
 
 
+def test_two_drivers_share_what_one_item_has_to_do() -> None:
+    bench = Bench(drivers=2)
+    bench.batches.is_open = False
+    with ThreadPoolExecutor(1) as threads:
+        found = threads.submit(bench.outputs, bench.shop.item("wide", 6, 5, *wide("a")))
+        bench.batches.until_held("batch 0", "batch 1")
+        bench.batches.open()
+        assert set(numbers(found.result()).values()) == {6 ^ 5}
+    assert bench.runner.batches == [8, 8]
+
+
+def test_a_load_holds_up_nobody_else() -> None:
+    bench = Bench(drivers=2)
+    bench.loads.is_open = False
+    with ThreadPoolExecutor(2) as threads:
+        slow = threads.submit(bench.outputs, bench.shop.sum_of(1, 2))
+        bench.loads.until_held("1+2")
+        quick = threads.submit(bench.outputs, bench.shop.sum_of(3, 4))
+        bench.loads.let("3+4")
+        assert numbers(quick.result(PATIENCE_S)) == {SUM: 7}
+        assert not slow.done()
+        bench.loads.open()
+        assert numbers(slow.result(PATIENCE_S)) == {SUM: 3}
+
+
 def test_an_item_that_cannot_be_computed_fails_alone() -> None:
-    bench = Bench()
-    bench.shop.until_size = 3
-    items = [
-        bench.sum_of(1, 2),
-        bench.sum_of(3, 4, noise=TOO_LOUD),
-        bench.item("unknown", 1, 1, step("Add", X, handle("nobody"), result=SUM)),
-    ]
-    with ThreadPoolExecutor(3) as threads:
-        good, loud, unknown = [threads.submit(_outputs, bench.window, item) for item in items]
-    assert numbers(good.result()) == {SUM: 3}
-    assert isinstance(loud.exception(), OperationError)
-    with pytest.raises(OperationError, match="neither given nor computed"):
-        unknown.result()
+    bench = Bench(drivers=2)
+    shop, unknown = bench.shop, step("Add", X, handle("nobody"), result=SUM)
+    found = bench.together(
+        shop.sum_of(1, 2),
+        shop.sum_of(3, 4, noise=TOO_LOUD),
+        shop.item("unknown", 1, 1, unknown),
+        shop.item("damaged", 1, 1, step("Add", X, Y, result=SUM)),
+        shop.sum_of(UNSTORABLE, 0),
+    )
+    assert numbers(found[0].result()) == {SUM: 3}
+    told = [str(each.exception()) for each in found[1:]]
+    assert {type(each.exception()) for each in found[1:]} == {OperationError}
+    for text, due in zip(told, ("noise 40", "neither given", "ValueError: a word", "noise 99"), strict=True):
+        assert due in text
 
 
 def test_what_the_device_raises_ends_all_that_is_inside_and_nothing_else() -> None:
-    bench = Bench()
-    list(bench.window.outputs(bench.sum_of(1, 2)))
-    before = bench.window.fill
+    bench = Bench(drivers=2)
+    bench.outputs(bench.shop.sum_of(1, 2))
     bench.runner.breaks = True
-    bench.shop.until_size = 4
-    with ThreadPoolExecutor(4) as threads:
-        asked = [threads.submit(_outputs, bench.window, bench.sum_of(5, index)) for index in range(4)]
+    asked = bench.together(*(bench.shop.sum_of(5, index) for index in range(4)))
     assert {type(each.exception()) for each in asked} == {MemoryError}
     bench.runner.breaks = False
-    assert numbers(list(bench.window.outputs(bench.sum_of(5, 6)))) == {SUM: 11}
-    assert bench.window.fill[0] == 2 * before[0]
+    assert numbers(bench.outputs(bench.shop.sum_of(5, 6))) == {SUM: 11}
+
+
+def test_a_batch_that_is_away_when_the_window_breaks_comes_back_to_nobody() -> None:
+    bench = Bench(drivers=2)
+    bench.batches.is_open = False
+    with ThreadPoolExecutor(2) as threads:
+        asked = threads.submit(bench.outputs, bench.shop.item("wide", 6, 5, *wide("a")))
+        bench.batches.until_held("batch 0", "batch 1")
+        bench.runner.breaks = True
+        bench.batches.let("batch 0")
+        assert isinstance(asked.exception(PATIENCE_S), MemoryError)
+        bench.runner.breaks = False
+        # The other half of the first item is still away while the next one is computed.
+        after = threads.submit(bench.outputs, bench.shop.sum_of(5, 6))
+        for number in range(2, 6):
+            bench.batches.let(f"batch {number}")
+        assert numbers(after.result(PATIENCE_S)) == {SUM: 11}
+        bench.runner.breaks = True
+        bench.batches.let("batch 1")
+        for thread in drivers():
+            thread.join(PATIENCE_S)
+        bench.runner.breaks = False
+        bench.batches.open()
+    assert numbers(bench.outputs(bench.shop.sum_of(7, 8))) == {SUM: 15}
 
 
 def test_a_panic_reaches_everybody_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,29 +272,27 @@ def test_a_panic_reaches_everybody_too(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench()
     monkeypatch.setattr(bench.shop, "load", panic)
     with pytest.raises(Panic):
-        list(bench.window.outputs(bench.sum_of(1, 2)))
+        bench.outputs(bench.shop.sum_of(1, 2))
 
 
 def test_whoever_goes_away_is_computed_for_no_longer() -> None:
     bench = Bench()
     steps = (step("Add", X, Y, result=SUM), step("Mul", SUM, Y, result=PRODUCT))
-    leaving = bench.window.outputs(bench.item("leaving", 5, 6, *steps))
+    bench.batches.is_open = False
+    for number in range(4):
+        bench.batches.let(f"batch {number}")  # the sum's
+    leaving = bench.window.outputs(bench.shop.item("leaving", 5, 6, *steps))
     assert next(leaving).handle == SUM
+    assert isinstance(leaving, Generator)
     leaving.close()
-    before = sum(bench.runner.batches)
-    alone = Bench()
-    list(alone.window.outputs(alone.sum_of(1, 2)))
-    list(bench.window.outputs(bench.sum_of(1, 2)))
-    assert sum(bench.runner.batches) - before == sum(alone.runner.batches)
-    assert bench.window.size == 1  # the last one's place is taken away when the next one comes
+    bench.batches.open()
+    for thread in drivers():
+        thread.join(PATIENCE_S)
+    assert (bench.window.size, len(bench.runner.batches)) == (0, 5)  # the product's first one was away
 
 
 def test_an_output_that_is_named_twice_comes_once() -> None:
     bench = Bench()
-    given = bench.sum_of(1, 2)
+    given = bench.shop.sum_of(1, 2)
     twice = Item(tenant="t", steps=given.steps, handles=given.handles, given=given.given, outputs=(SUM, SUM))
-    assert numbers(list(bench.window.outputs(twice))) == {SUM: 3}
-
-
-def _outputs(window: Window, item: Item) -> list[Ciphertext]:
-    return list(window.outputs(item))
+    assert numbers(bench.outputs(twice)) == {SUM: 3}

@@ -1,6 +1,8 @@
 """The bits of a result on `cpu` are those of its component alone, whatever shares its batches."""
 
+import random
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from streams.fhe.devices.cpu import CpuDevice
 from streams.fhe.devices.words import Words
 from streams.fhe.parameters import PINNED
-from streams.fhe.wave.component import Component, Value
+from streams.fhe.wave.component import Component, Result, Value
 from streams.fhe.wave.executor import WaveExecutor
 from streams.fhe.wave.forms import FEWEST_BATCHES, FEWEST_LOOK_UPS, FormChoice, by_load
 from tests.unit.fhe.devices.sets import keys_of
@@ -87,6 +89,26 @@ def test_other_components_do_not_change_bits(forms: FormChoice, batch_size: int)
         found = bits(computed(given, batch_size, forms))
         assert found.keys() == expected.keys()
         assert all(np.array_equal(words, expected[place]) for place, words in found.items())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_batches_beside_each_other_do_not_change_bits(seed: int) -> None:
+    """Two are computed at a time, by threads, and come back in an order that the seed decides."""
+    expected, order = alone(FEWEST_LOOK_UPS), random.Random(seed)
+    executor, found = window(SIDE, 16), list[Result]()
+    for each in components():
+        executor.submit(each)
+    executor.start()
+    with ThreadPoolExecutor(2) as threads:
+        while not executor.is_idle:
+            batches = [batch for batch in (executor.take(parts=2) for _ in range(2)) if batch]
+            order.shuffle(batches)
+            for outcomes in threads.map(executor.run, batches):
+                executor.give(outcomes)
+            found += executor.results()
+    words = bits(values(found))
+    assert words.keys() == expected.keys()
+    assert all(np.array_equal(each, expected[place]) for place, each in words.items())
 
 
 def test_the_values_are_right_too() -> None:

@@ -212,7 +212,51 @@ def test_a_device_that_fails_fails_no_operation() -> None:
     assert (executor.utilisation.batches, executor.utilisation.failed) == (4, 0)
 
 
+def test_look_ups_that_were_not_computed_wait_again() -> None:
+    side = ClearSide()
+    executor = window(side)
+    executor.submit(addition(side, "c"))
+    executor.start()
+    shares = executor.take()
+    assert (executor.waiting, executor.take()) == (0, [])
+    executor.put_back(shares)
+    assert executor.waiting == 1
+    assert [side.number(value) for value in values(list(executor.drain())).values()] == [277 % 256]
+
+
+def test_what_was_withdrawn_comes_back_to_nobody() -> None:
+    side = ClearSide()
+    executor = window(side)
+    executor.submit(addition(side, "gone"))
+    executor.start()
+    shares = executor.take()
+    executor.withdraw("gone")
+    executor.submit(addition(side, "there"))
+    executor.give(executor.run(shares))
+    assert [each.component for each in executor.drain()] == ["there"]
+    assert executor.utilisation.look_ups == 5
+
+
 # Who goes when.
+
+
+def test_batches_that_are_away_at_a_time_are_of_equal_size() -> None:
+    side = ClearSide()
+    executor = window(side, 16)
+    for index in range(10):
+        executor.submit(component(f"c{index}", step("BitXor", X, Y, result=SUM), inputs=inputs(side)))
+    executor.start()
+    batches = [executor.take(parts=3) for _ in range(4)]
+    assert [sum(len(share.look_ups) for share in batch) for batch in batches] == [14, 14, 12, 0]
+
+
+def test_a_full_batch_is_cut_no_further() -> None:
+    side = ClearSide()
+    executor = window(side, 8)
+    for index in range(10):
+        executor.submit(component(f"c{index}", step("BitXor", X, Y, result=SUM), inputs=inputs(side)))
+    executor.start()
+    assert [sum(len(share.look_ups) for share in executor.take(parts=2)) for _ in range(5)] == [8] * 5
 
 
 def order_of(executor: WaveExecutor) -> list[str]:

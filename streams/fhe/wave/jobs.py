@@ -1,0 +1,261 @@
+"""What a window has to do, cut into jobs that drivers do beside each other.
+
+A job is a batch of look-ups, the inputs of a few items to load, or a few results to store. `take` chooses
+one, `run` does it and touches nothing that is kept here, `give` takes what came of it. So drivers meet only
+in `take` and `give`; nobody waits for a decompression, or for the slower half of a batch, but who needs it.
+
+What comes first: results, since they end items; then inputs, since what is not loaded fills no batch (there
+are never more than a worker has slots); then look-ups, which the drivers that have them share evenly.
+
+What fails in a job fails one item alone wherever it can be told which: jobs that load or store several are
+tried one by one. What a device raises ends all items that are inside, because nobody knows what it has done;
+jobs that are away then come back to a window that does not know them, and are dropped.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TypeAlias, TypeVar
+
+from streams.domain.errors import OperationError
+from streams.domain.results import Ciphertext
+from streams.fhe.wave.component import Computed, Result, Value
+from streams.fhe.wave.executor import DEFECTS, Outcome, WaveExecutor
+from streams.fhe.wave.items import Item, Stores, Ticket
+from streams.fhe.wave.running import Share
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(eq=False)
+class LookUps:
+    """A batch."""
+
+    executor: WaveExecutor
+    shares: list[Share]
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
+
+    def run(self) -> None:
+        """Computes it."""
+        self.outcomes = self.executor.run(self.shares)
+
+
+@dataclass(eq=False)
+class Load:
+    """Inputs of items."""
+
+    storage: Stores
+    tickets: list[Ticket]
+    loaded: list[list[Value] | OperationError] = field(default_factory=list[list[Value] | OperationError])
+
+    def run(self) -> None:
+        """Decompresses them."""
+        self.loaded = apart(self.storage.load, [ticket.item.given for ticket in self.tickets])
+
+
+@dataclass(eq=False)
+class Store:
+    """Results of items."""
+
+    storage: Stores
+    results: list[Computed]
+    stored: list[bytes | OperationError] = field(default_factory=list[bytes | OperationError])
+
+    def run(self) -> None:
+        """Compresses them."""
+        self.stored = apart(self.storage.store, [each.value for each in self.results])
+
+
+Job: TypeAlias = LookUps | Load | Store
+
+
+class Jobs:
+    """For one thread at a time, but for what a job does in `run`."""
+
+    def __init__(self, make_executor: Callable[[], WaveExecutor], storage: Stores, drivers: int = 1) -> None:
+        """`drivers` is how many jobs are away at a time."""
+        self._make_executor = make_executor
+        self._storage = storage
+        self._drivers = drivers
+        self._names = count()
+        self._executor = make_executor()
+        self._tickets = dict[str, Ticket]()
+        self._leaving = deque[Ticket]()
+        self._arrived = deque[Ticket]()  # their inputs are not loaded
+        self._computed = deque[Computed]()  # not stored
+        # A dictionary for its order; values say nothing. What is not in it came from a window that broke.
+        self._away = dict[Job, None]()
+
+    @property
+    def size(self) -> int:
+        """Items that are inside."""
+        return len(self._tickets)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether an item's thread has something to do."""
+        return any(ticket.has_news for ticket in self._tickets.values())
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `take` has something to do now."""
+        return bool(self._leaving or self._computed or self._loadable() or self._executor.waiting)
+
+    def enter(self, item: Item) -> Ticket:
+        """The item's place; its inputs are loaded with the next jobs."""
+        ticket = Ticket(str(next(self._names)), item, set(item.outputs))
+        self._tickets[ticket.name] = ticket
+        self._arrived.append(ticket)
+        return ticket
+
+    def leave(self, ticket: Ticket) -> None:
+        """Nothing is computed for this item any more, from the next `take` on."""
+        # Only noted: a generator that nobody holds any more is closed wherever its last reference goes.
+        self._leaving.append(ticket)
+
+    def take(self) -> Job | None:
+        """What comes first, if there is something that nobody does yet."""
+        while self._leaving:
+            self._take_out(self._leaving.popleft())
+        job = self._store() or self._load() or self._look_ups()
+        if job is not None:
+            self._away[job] = None
+        return job
+
+    def give(self, job: Job) -> None:
+        """Takes what came of a job."""
+        if job not in self._away:
+            return
+        del self._away[job]
+        match job:
+            case LookUps():
+                self._executor.give(job.outcomes)
+            case Load():
+                self._submit(job)
+            case Store():
+                self._hand_out(job)
+        self._collect(self._executor.results())
+
+    def fail(self, job: Job | None, error: BaseException) -> None:
+        """The device failed: all that is inside ends, and a new window begins."""
+        if job is not None and job not in self._away:
+            return
+        for ticket in self._tickets.values():
+            # What is settled is: its thread is about to see it.
+            if ticket.left:
+                ticket.ended = ticket.ended or error
+        for each in (self._tickets, self._arrived, self._computed, self._away):
+            each.clear()
+        self._executor = self._make_executor()
+
+    def _take_out(self, ticket: Ticket) -> None:
+        if self._tickets.pop(ticket.name, None) is None:
+            return
+        self._executor.withdraw(ticket.name)
+        self._arrived = deque(each for each in self._arrived if each is not ticket)
+        self._computed = deque(each for each in self._computed if each.component != ticket.name)
+
+    def _store(self) -> Store | None:
+        results = self._taken(self._computed, lambda each: len(each.value.blocks))
+        return Store(self._storage, results) if results else None
+
+    def _load(self) -> Load | None:
+        tickets = self._taken(deque(self._loadable()), _blocks)
+        for ticket in tickets:
+            self._arrived.remove(ticket)
+        return Load(self._storage, tickets) if tickets else None
+
+    def _look_ups(self) -> LookUps | None:
+        others = sum(not isinstance(each, LookUps) for each in self._away)
+        shares = self._executor.take(max(1, self._drivers - others))
+        return LookUps(self._executor, shares) if shares else None
+
+    def _loadable(self) -> list[Ticket]:
+        """Arrived items, but for those whose inputs are being loaded for others: soon they are at hand."""
+        busy = {
+            digest
+            for job in self._away
+            if isinstance(job, Load)
+            for ticket in job.tickets
+            for digest in _digests(ticket)
+        }
+        return [ticket for ticket in self._arrived if busy.isdisjoint(_digests(ticket))]
+
+    def _taken(self, waiting: deque[T], blocks: Callable[[T], int]) -> list[T]:
+        """The first ones that make a batch together, one at least."""
+        taken, room = list[T](), self._executor.batch_size
+        while waiting and (not taken or blocks(waiting[0]) <= room):
+            taken.append(waiting.popleft())
+            room -= blocks(taken[-1])
+        return taken
+
+    def _submit(self, job: Load) -> None:
+        for ticket, values in zip(job.tickets, job.loaded, strict=True):
+            # Its thread may have gone meanwhile.
+            if ticket.name not in self._tickets:
+                continue
+            try:
+                self._executor.submit(ticket.component(_required(values)))
+            except OperationError as error:
+                ticket.ended = error
+        # Together: their forms are chosen by how many they are.
+        self._executor.start()
+
+    def _hand_out(self, job: Store) -> None:
+        for result, stored in zip(job.results, job.stored, strict=True):
+            outcome = stored if isinstance(stored, OperationError) else _ciphertext(result, stored)
+            self._settle(result, outcome)
+
+    def _collect(self, results: Iterable[Result]) -> None:
+        for result in results:
+            if isinstance(result, Computed):
+                self._computed.append(result)
+            else:
+                self._settle(result, _told(result.error))
+
+    def _settle(self, result: Result, outcome: Ciphertext | OperationError) -> None:
+        ticket = self._tickets.get(result.component)
+        if ticket is not None:
+            ticket.settle(result.handle, outcome)
+
+
+def apart(call: Callable[[Sequence[T]], Sequence[R]], given: Sequence[T]) -> list[R | OperationError]:
+    """Results in order, of one call or, where that fails by what it was given, of one for each.
+
+    Raises:
+        BaseException: what is nobody's fault.
+    """
+    try:
+        return list(call(given))
+    except DEFECTS as error:
+        if len(given) == 1:
+            return [_told(error)]
+    return [outcome for each in given for outcome in apart(call, [each])]
+
+
+def _told(error: Exception) -> OperationError:
+    # One of its own for each that raises it; of other types, the type is part of the text.
+    is_typed = isinstance(error, OperationError)
+    told = OperationError(str(error) if is_typed else f"{type(error).__name__}: {error}")
+    told.__cause__ = error
+    return told
+
+
+def _required(values: list[Value] | OperationError) -> list[Value]:
+    if isinstance(values, OperationError):
+        raise values
+    return values
+
+
+def _ciphertext(result: Computed, ct64: bytes) -> Ciphertext:
+    return Ciphertext(handle=result.handle, fhe_type=result.value.fhe_type, ct64=ct64)
+
+
+def _digests(ticket: Ticket) -> set[bytes]:
+    return {number.digest for number in ticket.item.given.numbers}
+
+
+def _blocks(ticket: Ticket) -> int:
+    return sum(number.packed.blocks for number in ticket.item.given.numbers)
