@@ -67,7 +67,7 @@ class ReRandomises(Protocol):
 
 
 class Storage:
-    """Loads and stores numbers of one key set. Not for several threads at once."""
+    """Loads and stores numbers of one key set, for several threads at once."""
 
     def __init__(
         self,

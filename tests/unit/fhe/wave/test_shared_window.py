@@ -35,7 +35,7 @@ PATIENCE_S = 60.0
 
 
 class Gate:
-    """Holds calls until the test lets them go, in the order that it likes."""
+    """Holds calls until the test lets them go, in the order that it likes; one that is open does not."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -53,7 +53,7 @@ class Gate:
             self._wait(lambda: self.is_open or what in self._let)
 
     def until_held(self, *what: str) -> None:
-        """Waits until exactly these calls are held."""
+        """Waits until exactly these calls have come."""
         with self._changed:
             self._wait(lambda: Counter(self._held) == Counter(what))
 
@@ -279,16 +279,18 @@ def test_whoever_goes_away_is_computed_for_no_longer() -> None:
     bench = Bench()
     steps = (step("Add", X, Y, result=SUM), step("Mul", SUM, Y, result=PRODUCT))
     bench.batches.is_open = False
-    for number in range(4):
-        bench.batches.let(f"batch {number}")  # the sum's
+    batches = [f"batch {number}" for number in range(5)]
+    for batch in batches[:4]:  # the sum's
+        bench.batches.let(batch)
     leaving = bench.window.outputs(bench.shop.item("leaving", 5, 6, *steps))
     assert next(leaving).handle == SUM
+    bench.batches.until_held(*batches)  # the last one is the product's first
     assert isinstance(leaving, Generator)
     leaving.close()
     bench.batches.open()
     for thread in drivers():
         thread.join(PATIENCE_S)
-    assert (bench.window.size, len(bench.runner.batches)) == (0, 5)  # the product's first one was away
+    assert (bench.window.size, len(bench.runner.batches)) == (0, 5)
 
 
 def test_an_output_that_is_named_twice_comes_once() -> None:
