@@ -1,12 +1,16 @@
 """A process is killed only while others say that it has work in hand; otherwise it goes on."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 
 from streams.devnet import processes
+from streams.devnet.demo import stages
 from streams.devnet.demo.kill import IdleKill, Prove, kill_busy
 from streams.devnet.processes import ProcessId
 from streams.devnet.supervisor import ChildDied, Supervisor
@@ -113,3 +117,23 @@ async def test_a_process_that_ends_by_itself_was_not_killed(supervisor: Supervis
 async def test_a_process_that_was_never_started_is_told(supervisor: Supervisor) -> None:
     with pytest.raises(ChildDied, match="never started"):
         await kill_busy(supervisor, "worker", Said(True).prove())
+
+
+async def test_an_idle_kill_ends_the_main_job_and_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(_: object) -> None:
+        await asyncio.Event().wait()
+
+    class Idle:
+        async def kill_while_busy(self, name: str, _: Prove) -> None:
+            raise IdleKill(name)
+
+    monkeypatch.setattr(stages, "inputs", never)
+    monkeypatch.setattr(stages, "KafkaPositions", lambda _: None)
+    world = SimpleNamespace(
+        servers=SimpleNamespace(kafka_bootstrap="nowhere:1"),
+        plan=SimpleNamespace(kills=("graph", "sns-worker")),
+        fleet=Idle(),
+        progress=None,
+    )
+    with pytest.raises(IdleKill, match="graph"):
+        await stages.inputs_with_kills(cast(Any, world))
