@@ -58,7 +58,7 @@ class Tables(msgspec.Struct):
 class MemoryTransaction:
     """A transaction of one shard; the store takes it back when it fails."""
 
-    def __init__(self, state: State, tables: Tables, shard: int, epoch: int, at_ms: int) -> None:
+    def __init__(self, state: State, tables: Tables, shard: int, epoch: int, at_ms: int = 0) -> None:
         self._state, self._tables, self._shard, self._epoch = state, tables, shard, epoch
         self._at_ms = at_ms
 
