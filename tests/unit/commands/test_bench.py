@@ -14,7 +14,7 @@ def test_counts_prints_a_line_per_operation() -> None:
     result = CliRunner().invoke(app, ["bench", "counts", "--bits", "8"])
     assert result.exit_code == 0, result.output
     lines = [line.split() for line in result.stdout.splitlines()]
-    assert ["Add", "8", "encrypted", "throughput", "4", "4", "3"] in lines
+    assert ["Add", "8", "encrypted", "throughput", "4", "4", "3.234"] in lines
     assert ["Not", "8", "encrypted", "throughput", "0", "0", "0"] in lines
 
 
