@@ -1,8 +1,8 @@
 """One window for all items that a worker has in hand, and the threads that drive it.
 
 A look-up alone costs twice what it costs in a batch, and most operations have only a few at a time: carries
-ripple. So the look-ups of all items are batched, and with them their decompressions and the refreshing of
-what is stored.
+ripple. So the look-ups of all items are batched; decompressions, and the refreshing of what is stored with
+a carry, are jobs of the same window.
 
 Each item keeps the thread that it came with, which waits for its outputs. A few drivers work for all: each
 takes a job under the lock (`jobs`), does it with one thread of the device outside of it, and gives under it
