@@ -119,8 +119,8 @@ def _make_replay(state: State, proof: ProofRow, event_id: str) -> None:
     if not proof.accepted or state.get(WorkRow, proof.tenant, item) is not None:
         return
     row = requests.work_of(proof, item, WorkClass.ZKPROOF, items.PROOF_REPLAY, requests.VERIFY_MS, event_id)
-    first = items.verdict(requests.proof_item(proof))
-    items.create(state, row, (items.KEY_TOKEN, items.CRS_TOKEN, first))
+    first = () if proof.verified is not None else (items.verdict(requests.proof_item(proof)),)
+    items.create(state, row, (items.KEY_TOKEN, items.CRS_TOKEN, *first))
 
 
 def _standing(proof: ProofRow, replay: WorkRow | None) -> Standing:

@@ -232,8 +232,7 @@ def _has_come(state: State, tenant: str, token: bytes) -> bool:
     if kind == b"ct128":
         return _digest(state, tenant, subject) is not None
     if kind == b"proof":
-        proof = state.get(WorkRow, tenant, subject.decode())
-        return proof is not None and proof.state is WorkState.DONE
+        return False  # who waits for a verdict is made while there is none
     row = state.get(TenantRow, tenant)
     return row is not None and bool(row.key_id if token == KEY_TOKEN else row.crs_id)
 

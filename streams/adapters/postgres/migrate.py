@@ -65,6 +65,9 @@ async def _apply(connection: pool.Connection, schema: str) -> list[str]:
             continue
         if known is not None:
             raise ConfigurationError(f"migration {migration.version:04} was changed after it was applied")
+        if applied and not done:
+            # Owners begin every transaction here, so they wait holding nothing that a migration needs.
+            await connection.execute(sql["stop_owners"])
         await connection.execute(migration.sql)
         await connection.execute(sql["record"], migration.version, migration.name, migration.checksum)
         done.append(f"{migration.version:04}_{migration.name}")

@@ -4,6 +4,10 @@
 -- One migration of a schema at a time, until the transaction ends.
 select pg_advisory_xact_lock(hashtextextended('cipherstream.migrate', 0));
 
+-- name: stop_owners
+-- Wait until no owner has a transaction open, and let none begin until the migration ends.
+lock table shard_owner in exclusive mode;
+
 -- name: create_table
 -- The list of applied files, made by the first migration.
 create table if not exists schema_migrations (

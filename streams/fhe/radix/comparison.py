@@ -14,6 +14,7 @@ from streams.fhe.radix.table import Function
 # How many results fit into one look-up.
 SIGNS_PER_LOOK_UP = 4  # 8 + 4 + 2 + 1 = 15 is the largest sum of signs below the padding bit's reach
 FLAGS_PER_LOOK_UP = 16  # "none of n flags" has 17 values for n = 16, of which only 0 and 16 collide
+BORROW_NOISE = 1  # a borrow is a look-up's result
 ODD_NOISE_MAX = LOADED  # the blocks that a pair takes four times
 
 
@@ -34,8 +35,16 @@ def less(
 def _order(left: Sequence[Block], right: Sequence[Block], form: Form, last: Function) -> Steps[Block]:
     # 16 look-ups after one another or 21 in three batches (64 bits, `bench counts`)
     if form is Form.THROUGHPUT:
-        return _borrow(_differences(left, right), last)
+        return _ripple(left, right, last)
     return _tournament(left, right, last)
+
+
+def _ripple(left: Sequence[Block], right: Sequence[Block], last: Function) -> Steps[Block]:
+    # What selections made one after the other is refreshed where a difference and its borrow would not fit.
+    most = BUDGET - BORROW_NOISE
+    caps = [most / 2 if x.noise + y.noise > most else most for x, y in zip(left, right, strict=True)]
+    quiet = yield from together([capped(left, caps), capped(right, caps)])
+    return (yield from _borrow(_differences(*quiet), last))
 
 
 def _differences(left: Sequence[Block], right: Sequence[Block]) -> list[Block]:

@@ -80,7 +80,7 @@ class Jobs:
         self._storage = storage
         self._drivers = drivers
         self._names = count()
-        self._executor = make_executor()
+        self._made: WaveExecutor | None = make_executor()
         self._tickets = dict[str, Ticket]()
         self._leaving = deque[Ticket]()
         self._arrived = deque[Ticket]()  # their inputs are not loaded
@@ -101,7 +101,9 @@ class Jobs:
     @property
     def has_work(self) -> bool:
         """Whether `take` has something to do now."""
-        return bool(self._leaving or self._computed or self._loadable() or self._executor.waiting)
+        return bool(
+            self._leaving or self._computed or self._loadable() or (self._made and self._made.waiting)
+        )
 
     def enter(self, item: Item) -> Ticket:
         """The item's place; its inputs are loaded with the next jobs."""
@@ -119,6 +121,8 @@ class Jobs:
         """What comes first, if there is something that nobody does yet."""
         while self._leaving:
             self._take_out(self._leaving.popleft())
+        if not self._tickets:
+            return None
         job = self._store() or self._load() or self._look_ups()
         if job is not None:
             self._away[job] = None
@@ -128,7 +132,6 @@ class Jobs:
         """Takes what came of a job."""
         if job not in self._away:
             return
-        del self._away[job]
         match job:
             case LookUps():
                 self._executor.give(job.outcomes)
@@ -137,6 +140,8 @@ class Jobs:
             case Store():
                 self._hand_out(job)
         self._collect(self._executor.results())
+        # Last: what is raised above is told by `fail` to all that are inside, as long as the job is theirs.
+        del self._away[job]
 
     def fail(self, job: Job | None, error: BaseException) -> None:
         """The device failed: all that is inside ends, and a new window begins."""
@@ -146,14 +151,22 @@ class Jobs:
             # What is settled is: its thread is about to see it.
             if ticket.left:
                 ticket.ended = ticket.ended or error
-        for each in (self._tickets, self._arrived, self._computed, self._away):
+        for each in (self._tickets, self._leaving, self._arrived, self._computed, self._away):
             each.clear()
-        self._executor = self._make_executor()
+        # Made when it is needed: what the device lacks now, memory for instance, may be there again by then.
+        self._made = None
+
+    @property
+    def _executor(self) -> WaveExecutor:
+        if self._made is None:
+            self._made = self._make_executor()
+        return self._made
 
     def _take_out(self, ticket: Ticket) -> None:
         if self._tickets.pop(ticket.name, None) is None:
             return
-        self._executor.withdraw(ticket.name)
+        if self._made is not None:
+            self._made.withdraw(ticket.name)
         self._arrived = deque(each for each in self._arrived if each is not ticket)
         self._computed = deque(each for each in self._computed if each.component != ticket.name)
 

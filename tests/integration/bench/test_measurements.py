@@ -23,7 +23,8 @@ def test_all_that_need_servers_on_one_line(tmp_path: Path) -> None:
     assert list(reports) == list(SIZES)
     assert reports["pipeline"].setting == {"blocks": 3, "blocks/min": 200, "items": 27}
     assert reports["graph"].setting == {"blocks": 4, "transfers per block": 9, "operations": 216}
-    assert reports["state"].setting["handles"] == 16 * 9 * 6
+    # Of a transfer: six results, and the two balances that it waits for.
+    assert reports["state"].setting["handles"] == 16 * 9 * 8
     assert memory_of(reports["graph"]) == {"graph"}
     assert memory_of(reports["pipeline"]) == {"graph", "tfhe-worker", "tfhe-worker's child"}
     assert aims(reports["pipeline"]) == {"event to dispatch, p50": 10, "event to dispatch, p99": 100}

@@ -1,5 +1,6 @@
 """Migrations: in order, once, all or nothing; the tables are those of the row classes."""
 
+import asyncio
 import secrets
 
 import pytest
@@ -14,6 +15,7 @@ from streams.settings import PostgresSettings
 from tools import rows_sql
 
 pytestmark = pytest.mark.stack
+WAITED_FOR = "select 1 from pg_locks where relation = 'shard_owner'::regclass and not granted"
 
 
 async def test_a_second_run_has_nothing_to_do(stack: Stack) -> None:
@@ -52,3 +54,23 @@ async def test_every_row_class_has_its_table(store: PostgresStore, postgres: Pos
         for name, kind in rows_sql.columns(table).items():
             expected = "ARRAY" if kind == "bytea[]" else kind
             assert (table.TABLE, name, kinds[table.TABLE, name]) == (table.TABLE, name, expected)
+
+
+async def test_a_migration_waits_for_the_transactions_of_owners(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = PostgresSettings(url=stack.postgres_url, schema=f"t_{secrets.token_hex(6)}")
+    *earlier, last = migrations.migrations()
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "migrations", lambda: earlier)
+        await migrate(stack.postgres_url, settings.schema_name)
+    store = await PostgresStore.open(settings)
+    epoch = (await store.claim(0, "me", {})).epoch
+    async with store.begin(0, epoch), asyncio.timeout(60):
+        migrating = asyncio.create_task(migrate(stack.postgres_url, settings.schema_name))
+        # On the owners' own table, before anything is locked that this transaction may still need.
+        while not await store.pool.fetchval(WAITED_FOR):
+            assert not migrating.done()
+            await asyncio.sleep(0.01)
+    assert await migrating == [f"{last.version:04}_{last.name}"]
+    await store.close()

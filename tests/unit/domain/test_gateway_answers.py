@@ -231,6 +231,18 @@ def test_a_request_that_is_gone_takes_its_answer_along_and_finds_what_was_found_
     assert (proof(state).standing, replays(state)) == (Standing.REPLAYED, [WorkState.DONE])
 
 
+def test_a_vote_waits_for_its_verdict_also_where_the_request_was_here_before_another() -> None:
+    state = run(asked(b"list"))
+    settle(state)
+    for body, branch in ((b"another", "x"), (b"list", "y")):
+        run([gateway(0, 1, request_log(2, body, 1, branch), branch=branch, from_branch="g")], state)
+        assert proof(state).verified is None
+        assert {row.kind for row in ready(state)} == {items.PROOF}
+    settle(state)
+    assert proof(state).state is ProofState.VERIFIED
+    assert not ready(state)
+
+
 def test_other_handles_on_another_branch_are_another_verification() -> None:
     state = disputed()
     settle(state)

@@ -12,7 +12,7 @@ from streams.fhe.radix.executors import ClearExecutor, CountingExecutor
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.operations import ALGORITHMS, Operand, Request, plan, requested
 from streams.fhe.radix.random import seeded
-from streams.fhe.radix.steps import run
+from streams.fhe.radix.steps import LOADED, run
 from tests.unit.fhe.radix.semantics import BINARY, UNARY, edges, expected
 
 HEAVY = {"Mul", "Div", "Rem", "MulDiv"}
@@ -79,18 +79,28 @@ def test_the_shallow_form_gives_the_same(name: str, fhe_type: FheType) -> None:
 @given(
     name=st.sampled_from([name for name in BINARY if BY_NAME[name].scalar is not Scalar.MUST]),
     pairs=st.lists(st.tuples(st.integers(0, 2**16 - 1), st.integers(0, 2**16 - 1)), min_size=1, max_size=8),
-    noise=st.integers(1, 9),
+    noise=st.sampled_from([1, LOADED, 9, 18 + LOADED, 20]),
     form=st.sampled_from(list(Form)),
 )
 @settings(max_examples=40, deadline=None)
 def test_operands_of_any_noise_stay_within_the_budget(
-    name: str, pairs: list[tuple[int, int]], noise: int, form: Form
+    name: str, pairs: list[tuple[int, int]], noise: float, form: Form
 ) -> None:
     executor, fhe_type = ClearExecutor(), FheType.UINT16
     left, right = (executor.encrypt(column, 16, noise) for column in zip(*pairs, strict=True))
     request = requested(name, (left, right), fhe_type, form)
     assert computed(request, executor, len(pairs)) == expected(name, pairs, fhe_type)
     assert executor.noise <= 39
+
+
+@pytest.mark.parametrize("name", ["Ge", "Gt", "Le", "Lt", "Min", "Max"])
+@pytest.mark.parametrize("noises", [(20, 20), (20, 18 + LOADED), (LOADED, 38)])
+def test_numbers_that_many_selections_made_are_compared(name: str, noises: tuple[float, float]) -> None:
+    executor, pairs = ClearExecutor(), pairs_of(64)
+    columns = zip(*pairs, strict=True)
+    left, right = (executor.encrypt(x, 64, noise) for x, noise in zip(columns, noises, strict=True))
+    request = requested(name, (left, right), FheType.UINT64, Form.THROUGHPUT)
+    assert computed(request, executor, len(pairs)) == expected(name, pairs, FheType.UINT64)
 
 
 @given(value=st.integers(0, 2**32 - 1), divisor=st.integers(1, 2**32 - 1))

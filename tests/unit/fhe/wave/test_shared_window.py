@@ -13,6 +13,7 @@ from streams.domain.operations import FheType
 from streams.domain.results import Ciphertext
 from streams.fhe.radix.steps import LookUp, Outputs
 from streams.fhe.wave.component import Value
+from streams.fhe.wave.executor import WaveExecutor
 from streams.fhe.wave.items import Item
 from streams.fhe.wave.storage import Given
 from streams.fhe.wave.window import Window
@@ -273,6 +274,35 @@ def test_a_panic_reaches_everybody_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench.shop, "load", panic)
     with pytest.raises(Panic):
         bench.outputs(bench.shop.sum_of(1, 2))
+
+
+def test_what_is_raised_as_a_job_comes_back_reaches_everybody_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(executor: WaveExecutor) -> None:
+        raise MemoryError
+
+    bench = Bench()
+    with monkeypatch.context() as patched:
+        patched.setattr(WaveExecutor, "start", start)
+        with pytest.raises(MemoryError):
+            bench.outputs(bench.shop.sum_of(1, 2))
+    assert numbers(bench.outputs(bench.shop.sum_of(3, 4))) == {SUM: 7}
+
+
+def test_a_window_that_cannot_begin_anew_tells_so_and_tries_again() -> None:
+    bench, refusals = Bench(), [OSError("no room")]
+
+    def make() -> WaveExecutor:
+        if bench.runner.breaks and refusals:
+            raise refusals.pop()
+        return executor(bench.runner)
+
+    window = Window(make, bench.shop)
+    bench.runner.breaks = True
+    for error in (MemoryError, OSError):
+        with pytest.raises(error):
+            list(window.outputs(bench.shop.sum_of(1, 2)))
+    bench.runner.breaks = False
+    assert numbers(list(window.outputs(bench.shop.sum_of(3, 4)))) == {SUM: 7}
 
 
 def test_whoever_goes_away_is_computed_for_no_longer() -> None:
