@@ -64,10 +64,10 @@ def _leading_to(after: dict[str, list[str]], item: str) -> set[str]:
         for other in others:
             before.setdefault(other, []).append(at)
     circle: set[str] = set()
-    pending = before.get(item, [])
+    pending = list(before.get(item, ()))
     while pending:
         at = pending.pop()
         if at not in circle:
             circle.add(at)
-            pending += before.get(at, [])
+            pending += before.get(at, ())
     return circle

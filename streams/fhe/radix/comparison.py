@@ -43,7 +43,7 @@ def _ripple(left: Sequence[Block], right: Sequence[Block], last: Function) -> St
     # What selections made one after the other is refreshed where a difference and its borrow would not fit.
     most = BUDGET - BORROW_NOISE
     caps = [most / 2 if x.noise + y.noise > most else most for x, y in zip(left, right, strict=True)]
-    quiet = yield from together([capped(left, caps), capped(right, caps)])
+    quiet = yield from _capped(left, right, caps)
     return (yield from _borrow(_differences(*quiet), last))
 
 
@@ -86,6 +86,10 @@ def _quiet(left: Sequence[Block], right: Sequence[Block]) -> Steps[list[list[Blo
     """Both numbers, no pair 4 d1 + d0 of their differences above the budget."""
     above = [[*left[i + 1 : i + 2], *right[i + 1 : i + 2]] for i in range(len(left))]
     caps = [ODD_NOISE_MAX if i % 2 else _room(above[i]) for i in range(len(left))]
+    return (yield from _capped(left, right, caps))
+
+
+def _capped(left: Sequence[Block], right: Sequence[Block], caps: Sequence[float]) -> Steps[list[list[Block]]]:
     # Both sides at once, so that refreshing costs one batch and not two.
     return (yield from together([capped(left, caps), capped(right, caps)]))
 

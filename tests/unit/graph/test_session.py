@@ -16,7 +16,7 @@ class Counting(MemoryTransaction):
     """Counts the rounds of look-ups."""
 
     def __init__(self, store: MemoryStore) -> None:
-        super().__init__(store.state, store.tables, 0, 1, 0)
+        super().__init__(store.state, store.tables, 0, 1)
         self.state = store.state
         self.asked: list[Read] = []
         self.rounds = 0
