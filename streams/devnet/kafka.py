@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -159,11 +159,16 @@ def _settings(data: Path, chosen: dict[str, int]) -> str:
 
 def _rename_cluster(meta: Path) -> None:
     """Gives a copy of the template a name of its own: two devnets are two clusters."""
-    meta.write_text(re.sub(r"(?m)^cluster\.id=.*$", f"cluster.id={_cluster_id()}", meta.read_text()))
+    meta.write_text(re.sub(r"(?m)^cluster\.id=.*$", f"cluster.id={cluster_id()}", meta.read_text()))
 
 
-def _cluster_id() -> str:
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+def cluster_id(new: Callable[[], uuid.UUID] = uuid.uuid4) -> str:
+    """A name for a cluster, as Kafka makes them: 22 characters of base64 that do not look like an option."""
+    while True:
+        name = base64.urlsafe_b64encode(new().bytes).decode().rstrip("=")
+        # One in 64 begins so, and the storage tool would take it for an option of its own.
+        if not name.startswith("-"):
+            return name
 
 
 def _command(java: str, lib: Path, options: Sequence[str], *main: str) -> list[str]:
@@ -187,7 +192,7 @@ def _format(java: str, lib: Path, draft: Path) -> None:
     settings = draft.with_suffix(".properties")
     settings.write_text(_settings(draft, _TEMPLATE_PORTS))
     try:
-        main = ("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(settings), "-g")
+        main = ("kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(settings), "-g")
         cache.execute(_command(java, lib, (), *main), "formatting the storage template", draft)
     finally:
         settings.unlink()

@@ -1,13 +1,16 @@
 """What the tests ask of a development node beyond the protocol."""
 
+import asyncio
+
 from eth_abi.abi import encode
 
-from streams.adapters.ethereum.chain import ANYTHING, EthereumChain, Head
+from streams.adapters.ethereum.chain import ANYTHING, TEXT, EthereumChain, Head, unhex
 from streams.domain.digest import event_topic
 
 CALLER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"  # the first account of a development node
 THRESHOLD_TOPIC = event_topic("UpdateCoprocessorThreshold(uint256)")
 _GAS = 29_000_000
+_MINED_POLL_S = 0.02
 _EVENT_BYTES = 52
 _ANSWER_BYTES = 96
 _PROGRAM_BYTES = 4 + _EVENT_BYTES + 13
@@ -52,5 +55,8 @@ async def place_emitter(
 async def emit(node: EthereumChain, address: bytes) -> Head:
     """The head after a block with an event of that contract."""
     call = {"from": CALLER, "to": f"0x{address.hex()}", "gas": hex(_GAS)}
-    await command(node, "eth_sendTransaction", call)
+    sent = unhex(await node.rpc.call("eth_sendTransaction", (call,), TEXT))
+    # The node answers once the transaction is in its pool: a busy machine mines the block a moment later.
+    while await node.receipt(sent) is None:  # noqa: ASYNC110 - the node announces nothing to a client of HTTP
+        await asyncio.sleep(_MINED_POLL_S)
     return await node.head()

@@ -1,9 +1,11 @@
 """What each server keeps and how it is told, without starting one."""
 
+import base64
 import os
 import stat
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 
@@ -103,6 +105,13 @@ def test_each_broker_is_a_cluster_of_its_own(tmp_path: Path) -> None:
     assert one[2] != two[2] != "cluster.id=template"
     assert [one[1], one[3]] == ["version=1", "node.id=1"]
     assert (tmp_path / "one/data/bootstrap.checkpoint").read_bytes() == b"\x00records"
+
+
+def test_a_cluster_is_never_named_like_an_option_of_the_storage_tool() -> None:
+    option_like, harmless = (UUID(bytes=bytes((first,)) + bytes(15)) for first in (0xF8, 0x00))
+    assert base64.urlsafe_b64encode(option_like.bytes).startswith(b"-")
+    given = iter((option_like, option_like, harmless))
+    assert kafka.cluster_id(lambda: next(given)) == "A" * 22
 
 
 def test_a_restarted_broker_keeps_its_data_and_takes_its_new_ports(tmp_path: Path) -> None:
