@@ -278,10 +278,6 @@ class Transaction(Protocol):
         """Take over what owners before claimed and may not have published."""
         ...
 
-    async def messages(self, items: Sequence[WorkRow]) -> list[Outgoing | None]:
-        """The message of each item; None when something that it needs is not stored."""
-        ...
-
     async def dispatched(self, items: Sequence[WorkRow], deadline_ms: int) -> None:
         """The broker has these messages: dispatched, those of class `publish` done.
 
@@ -338,6 +334,13 @@ class Store(Protocol):
 
     def begin(self, shard: int, epoch: int) -> AbstractAsyncContextManager[Transaction]:
         """A transaction whose first statement is the fence; raises Fenced, StoreError."""
+        ...
+
+    async def messages(self, shard: int, epoch: int, items: Sequence[WorkRow]) -> list[Outgoing | None]:
+        """The message of each item; None when something that it needs is not stored.
+
+        Raises: Fenced, StoreError.
+        """
         ...
 
     async def demand(

@@ -15,6 +15,8 @@ from streams.domain.rows import TABLES, Row, WorkRow
 _HEADER: Final = """\
 -- Rows of domain/rows.py: one query per table and look-up. Written by tools/rows_sql.py, not by hand.
 -- Arrays of byte strings travel as text, because unnest would flatten an array of arrays.
+-- What is found is a record, so that look-ups in several tables can be one query;
+-- `arrays`, always null, tells the driver of a type that the record may have in it.
 """
 # When a work item took a step: columns of the store that no decision reads.
 _STEP_TIMES: Final = """,
@@ -48,19 +50,29 @@ def _arrays(kinds: list[str], first: int) -> str:
     return ", ".join(f"${at}::{kind}[]" for at, kind in enumerate(sent, first))
 
 
-def _put(table: type[Row]) -> str:
+def _insert(table: type[Row]) -> str:
     known = columns(table)
     names = ", ".join(known)
     picked = ", ".join(f"{name}::bytea[]" if kind == "bytea[]" else name for name, kind in known.items())
-    changed = [name for name in known if name not in table.KEY]
+    return (
+        f"insert into {table.TABLE} as o (shard, {names})\nselect $1, {picked}\n"
+        f"from unnest({_arrays(list(known.values()), 2)}) as t({names})"
+    )
+
+
+def _add(table: type[Row]) -> str:
+    return f"-- name: add_{table.TABLE}\n-- Insert new rows of {table.TABLE}.\n{_insert(table)};\n"
+
+
+def _put(table: type[Row]) -> str:
+    changed = [name for name in columns(table) if name not in table.KEY]
     action = "nothing"
     if changed:
         action = "update set\n  " + ", ".join(f"{name} = excluded.{name}" for name in changed)
         action += _STEP_TIMES if table is WorkRow else ""
     return (
         f"-- name: put_{table.TABLE}\n-- Insert or replace rows of {table.TABLE}.\n"
-        f"insert into {table.TABLE} as o (shard, {names})\nselect $1, {picked}\n"
-        f"from unnest({_arrays(list(known.values()), 2)}) as t({names})\n"
+        f"{_insert(table)}\n"
         f"on conflict ({', '.join(table.KEY)}) do {action};\n"
     )
 
@@ -88,7 +100,7 @@ def _load(table: type[Row], by: tuple[str, ...]) -> str:
     return (
         f"-- name: {query_name(table, by)}\n"
         f"-- Rows of {table.TABLE}; `at` says which of the asked values they answer.\n"
-        f"select k.at, {names}\n"
+        f"select k.at, row({names}) as found, null::bytea[] as arrays\n"
         f"from unnest({_arrays([known[name] for name in by], 1)}) with ordinality as k({', '.join(by)}, at)\n"
         f"join {table.TABLE} as o on {match};\n"
     )
@@ -98,7 +110,7 @@ def render() -> str:
     """The whole file."""
     parts = [_HEADER]
     for table in TABLES:
-        parts += [_put(table), _delete(table)]
+        parts += [_add(table), _put(table), _delete(table)]
         parts += [_load(table, by) for by in dict.fromkeys((table.KEY, *table.INDEXES))]
     return "\n".join(parts)
 

@@ -19,11 +19,11 @@ import msgspec
 from streams.domain import items, requests
 from streams.domain.events import RejectProofResponse, VerifyProofResponse
 from streams.domain.lifecycle import ProofState, WorkState
-from streams.domain.rows import AlarmRow, ProofRow, Standing, WorkRow
+from streams.domain.rows import AlarmKind, AlarmRow, ProofRow, Standing, WorkRow
 from streams.domain.state import State
 from streams.domain.work import WorkClass
 
-DISPUTED: Final = "proof_disputed"  # kind of alarm; the subject is the request's number
+DISPUTED: Final = AlarmKind.PROOF_DISPUTED  # the subject is the request's number
 
 _UNANSWERABLE: Final = frozenset({ProofState.HELD, ProofState.ORPHANED})
 

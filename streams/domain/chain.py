@@ -28,6 +28,7 @@ from streams.domain.hearsay import store_bridge, store_delegation
 from streams.domain.operands import handle_type
 from streams.domain.operations import BY_NAME
 from streams.domain.rows import (
+    AlarmKind,
     AlarmRow,
     AllowedRow,
     BlockRow,
@@ -121,7 +122,7 @@ def _adopt(state: State, block: BlockRow) -> list[BlockRow]:
 
 def _orphan_alarm(block: BlockRow) -> AlarmRow:
     detail = f"block {block.number} has an unknown parent"
-    return AlarmRow(tenant=block.tenant, kind="pending_parent", subject=block.hash, detail=detail)
+    return AlarmRow(tenant=block.tenant, kind=AlarmKind.PENDING_PARENT, subject=block.hash, detail=detail)
 
 
 def _choose(state: State, tenant: str, connected: Iterable[BlockRow], plan: Planning) -> None:
@@ -191,7 +192,7 @@ def _store_event(state: State, block: BlockRow, log: Log, event: HostEvent | Und
 
 def _alarm_log(state: State, block: BlockRow, log: Log, detail: str) -> None:
     subject = block.hash + log.log_index.to_bytes(4, "big")
-    state.put(AlarmRow(tenant=block.tenant, kind="undecodable_log", subject=subject, detail=detail))
+    state.put(AlarmRow(tenant=block.tenant, kind=AlarmKind.UNDECODABLE_LOG, subject=subject, detail=detail))
 
 
 def _store_operation(state: State, block: BlockRow, log: Log, event: OperationEvent) -> None:

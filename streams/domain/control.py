@@ -29,7 +29,8 @@ class CrsAnnouncement(msgspec.Struct, frozen=True, kw_only=True, tag="crs"):
     version: int = 1
 
 
-RESUME: Final = "resume"  # what an operator may say of a tenant
+RESUME: Final = "resume"  # what an operator may say of a halted tenant
+SKIP: Final = "skip"
 Announcement = KeySetAnnouncement | CrsAnnouncement
 
 
@@ -47,12 +48,19 @@ class WorkerHeartbeat(msgspec.Struct, frozen=True, kw_only=True, tag="worker"):
 
 
 class TenantControl(msgspec.Struct, frozen=True, kw_only=True, tag="tenant"):
-    """An operator's word about a tenant; key `tenant/<tenant>`."""
+    """An operator's word about a halted tenant; key `tenant/<tenant>`.
+
+    `skip` names the record that is given up, so that a repeated command never means the one after it.
+    """
 
     tenant: str
-    action: str  # RESUME
+    action: str  # RESUME, SKIP
     request: str  # unique, so that a repeated command is told from a repeated read
     version: int = 1
+    topic: str = ""
+    partition: int = -1
+    offset: int = -1
+    reason: str = ""  # of whoever gives it up, kept with it
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True, tag="pause"):

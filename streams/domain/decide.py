@@ -11,7 +11,7 @@ import msgspec
 from streams.domain import items, outcomes
 from streams.domain.chain import Events, Planning, apply_block
 from streams.domain.drift import Limits
-from streams.domain.errors import FactTooLarge, Undecodable
+from streams.domain.errors import FactTooLarge, NotSkippable, Undecodable
 from streams.domain.facts import (
     FACT_BYTES_MAX,
     FACT_PARTS_MAX,
@@ -56,7 +56,26 @@ def decide_fact(state: State, tenant: str, fact: Fact, rules: Rules, events: Eve
         case CrsActivated():
             _activate_crs(state, tenant, fact)
         case FactPart():
-            _take_part(state, tenant, fact, rules)
+            whole = _joined(state, tenant, fact)
+            if whole is not None:
+                decide_fact(state, tenant, whole, rules)
+
+
+def leave_out(state: State, tenant: str, fact: Fact, rules: Rules) -> None:
+    """Apply a fact without what it tells; raises NotSkippable, Missing.
+
+    Of a range of the gateway its end still counts: the next one begins there.
+    """
+    match fact:
+        case GatewayRange():
+            untold = msgspec.structs.replace(fact, logs=())
+            apply_range(state, tenant, untold, rules.sender_address, rules.limits)
+        case FactPart():
+            whole = _joined(state, tenant, fact)
+            if whole is not None:
+                leave_out(state, tenant, whole, rules)
+        case _:
+            raise NotSkippable
 
 
 def decide_result(state: State, tenant: str, result: Result, at_ms: int) -> None:
@@ -99,7 +118,8 @@ def _activate_crs(state: State, tenant: str, fact: CrsActivated) -> None:
     items.come(state, tenant, items.CRS_TOKEN)
 
 
-def _take_part(state: State, tenant: str, part: FactPart, rules: Rules) -> None:
+def _joined(state: State, tenant: str, part: FactPart) -> Fact | None:
+    """The fact whose last part this is; else the part is kept."""
     if not 0 <= part.index < part.count:
         raise Undecodable(f"part {part.index} of {part.count}")
     if part.count > FACT_PARTS_MAX or len(part.body) > FACT_BYTES_MAX:
@@ -111,7 +131,7 @@ def _take_part(state: State, tenant: str, part: FactPart, rules: Rules) -> None:
     # By digest and not in order: two listeners may tell the same fact, and their parts interleave.
     parts = state.find(FactPartRow, ("tenant", "sha256"), tenant, part.sha256)
     if len(parts) < part.count:
-        return
+        return None
     for known in parts:
         state.delete(known)
     whole = b"".join(known.body for known in sorted(parts, key=lambda known: known.part))
@@ -121,4 +141,4 @@ def _take_part(state: State, tenant: str, part: FactPart, rules: Rules) -> None:
     # would let a record unfold without end
     if isinstance(fact, FactPart):
         raise Undecodable("a part of a part")
-    decide_fact(state, tenant, fact, rules)
+    return fact

@@ -6,13 +6,14 @@ and an alarm goes when what it says is no longer true. Times are those of the ga
 tell them: replayed, the same handles are late. Nothing here ever takes our own work back.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from streams.domain.events import AddCiphertextMaterial, AddCiphertextMaterialConsensus, UpdateCoprocessors
 from streams.domain.rows import (
+    AlarmKind,
     AlarmRow,
     ConsensusRow,
     DigestRow,
@@ -23,10 +24,10 @@ from streams.domain.rows import (
 )
 from streams.domain.state import State
 
-OTHER: Final = "drift"  # kinds of alarms; the subject is the handle
-DIFFERING: Final = "drift_operators"
-NO_CONSENSUS: Final = "drift_no_consensus"
-MISSING: Final = "drift_missing"
+OTHER: Final = AlarmKind.DRIFT
+DIFFERING: Final = AlarmKind.DRIFT_OPERATORS
+NO_CONSENSUS: Final = AlarmKind.DRIFT_NO_CONSENSUS
+MISSING: Final = AlarmKind.DRIFT_MISSING
 
 TICK_S: Final = 5  # deadlines are looked at as often
 _TICKS_MAX: Final = 60  # asked for one by one; after a longer silence all that wait are looked at
@@ -53,7 +54,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 def observe(state: State, tenant: str, event: Watched, place: Place, limits: Limits) -> None:
     """Take an event of any operator; raises Missing."""
     if isinstance(event, UpdateCoprocessors):
+        before = set(_expected(state, tenant))
         _expect(state, tenant, [coprocessor.tx_sender for coprocessor in event.coprocessors])
+        expected = set(_expected(state, tenant))
+        if before - expected:
+            _stop_waiting(state, tenant, expected, place.block)
         return
     facts = {
         "tenant": tenant,
@@ -102,6 +107,17 @@ def expire(state: State, tenant: str, before_s: int, now_s: int) -> None:
     for row in _overdue(state, tenant, before_s // TICK_S, now_s // TICK_S):
         late = msgspec.structs.replace(row, is_late=True, due=-1)
         _keep(state, _with_missing(state, late, _materials(state, row)))
+
+
+def _stop_waiting(state: State, tenant: str, expected: Collection[bytes], block: int) -> None:
+    """Somebody is no operator any more: whatever is agreed on may be complete without that one.
+
+    Who is new is not called late for handles from before.
+    """
+    for row in state.find(DriftRow, ("tenant", "is_waiting"), tenant, True):
+        left = tuple(sender for sender in row.missing if sender in expected)
+        fewer = msgspec.structs.replace(row, missing=left)
+        _keep(state, _with_completion(state, fewer, _materials(state, row), block))
 
 
 def _overdue(state: State, tenant: str, before: int, now: int) -> list[DriftRow]:

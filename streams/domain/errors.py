@@ -9,6 +9,7 @@ CipherstreamError
 │   ├── KeyMissing         the key set that an item names is not on this machine yet
 │   │   └── KeyPartMissing it is, without the part that this class of work needs
 │   ├── DeviceExhausted    a GPU has no memory for a batch
+│   ├── DeviceDistrusted   a device answers wrongly and is out of service: others compute this again
 │   └── WorkerCrashed      the process that computed died, hung or ran out of memory
 ├── Irrecoverable          the component fails, dependents are blocked with the cause, dead letter
 │   ├── OperationError     unknown operation, wrong operands, division by zero, cycle
@@ -17,10 +18,12 @@ CipherstreamError
 │   ├── Undecodable        bytes that are not what their place says
 │   │   └── UndecodableLog
 │   ├── FactTooLarge       a fact too large to decide over: halts its tenant, is not parked
+│   ├── NotSkippable       a record that an operator cannot give up: its tenant stays halted
 │   └── CallReverted       a contract refused the call for good
 └── Fatal                  the process stops with this message
     ├── ConfigurationError
     │   └── DeviceMissing   the engine, or this machine, does not have the device that is asked for
+    ├── DevicesLost        no device of this worker answers rightly: another worker computes this
     ├── ForeignRelease     a contract of the gateway is of a release that this version does not speak
     ├── KeyMaterialError   a key file is cut, foreign or of another release
     ├── LogTruncated       the topic starts beyond, or ends below, the stored offset, or is another topic
@@ -74,6 +77,10 @@ class DeviceExhausted(Recoverable):
     """The GPU has no memory for this batch."""
 
 
+class DeviceDistrusted(Recoverable):
+    """A device does not answer rightly and is out of service; what it computed is computed again."""
+
+
 class WorkerCrashed(Recoverable):
     """The process that computed this item died, hung or ran out of memory."""
 
@@ -106,6 +113,10 @@ class FactTooLarge(Irrecoverable):
     """This fact is larger than a decision may take."""
 
 
+class NotSkippable(Irrecoverable):
+    """Without this record, what comes after it would be computed otherwise than by everybody else."""
+
+
 class CallReverted(Irrecoverable):
     """The contract refused this call for good."""
 
@@ -122,6 +133,10 @@ class ConfigurationError(Fatal):
 
 class DeviceMissing(ConfigurationError):
     """The engine, or this machine, does not have the device that is asked for."""
+
+
+class DevicesLost(Fatal):
+    """No device of this worker answers rightly."""
 
 
 class ForeignRelease(Fatal):

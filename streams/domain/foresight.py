@@ -9,11 +9,20 @@ from collections.abc import Callable, Iterator
 from streams.domain import items
 from streams.domain.chain import Events
 from streams.domain.events import Allowed, AllowedForDecryption, OperationEvent
-from streams.domain.facts import Fact, HostBlock
+from streams.domain.facts import Fact, GatewayRange, HostBlock
 from streams.domain.operands import handle_operands
 from streams.domain.planning import follower
 from streams.domain.results import Computed, Proven, Result, Squashed
-from streams.domain.rows import BlockRow, HandleRow, MemberRow, TenantRow, WaitRow, WorkRow
+from streams.domain.rows import (
+    AlarmKind,
+    AlarmRow,
+    BlockRow,
+    HandleRow,
+    MemberRow,
+    TenantRow,
+    WaitRow,
+    WorkRow,
+)
 from streams.domain.state import Read
 from streams.domain.work import WorkClass
 
@@ -21,6 +30,8 @@ from streams.domain.work import WorkClass
 def reads_of_fact(tenant: str, fact: Fact, events: Events = ()) -> tuple[Read, ...]:
     """The tenant; where a block belongs, and the handles that its events speak of."""
     owner = Read(TenantRow, TenantRow.KEY, (tenant,))
+    if isinstance(fact, GatewayRange):
+        return (owner, Read(AlarmRow, AlarmRow.KEY, (tenant, AlarmKind.GATEWAY_RANGE, b"")))
     # Other facts ask for what only their contents tell; a wrong guess costs one more round of queries.
     if not isinstance(fact, HostBlock):
         return (owner,)

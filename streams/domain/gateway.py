@@ -25,6 +25,7 @@ from streams.domain.lifecycle import IN_FLIGHT, ProofState, proof_transition
 from streams.domain.planning import COMMIT_MS, follower
 from streams.domain.rights import allow_item
 from streams.domain.rows import (
+    AlarmKind,
     AlarmRow,
     CommitRow,
     DigestRow,
@@ -77,6 +78,7 @@ def apply_range(
     # after the logs: a commit in this very range is not late
     drift.expire(state, tenant, before_s, now_s)
     state.put(_end(tenant, fact.to_block, fact.to_hash, owner.gateway_number))
+    _end_alarm(state, tenant)
     # applying the logs may have changed the tenant's row: read it again
     owner = state.get(TenantRow, tenant) or owner
     state.put(_with_tip(owner, fact.to_block, fact.to_hash))
@@ -117,7 +119,15 @@ def _with_tip(owner: TenantRow, number: int, block_hash: bytes) -> TenantRow:
 
 def _alarm(state: State, tenant: str, fact: GatewayRange, detail: str) -> None:
     text = f"gateway range ({fact.from_block}, {fact.to_block}] {detail}"
-    state.put(AlarmRow(tenant=tenant, kind="gateway_range", subject=fact.to_hash, detail=text))
+    state.put(AlarmRow(tenant=tenant, kind=AlarmKind.GATEWAY_RANGE, subject=b"", detail=text))
+
+
+def _end_alarm(state: State, tenant: str) -> None:
+    # One for all ranges of a tenant: what it says is that none can be applied. A listener on a branch of its
+    # own beside others that go on is harmless.
+    alarm = state.get(AlarmRow, tenant, AlarmKind.GATEWAY_RANGE, b"")
+    if alarm is not None:
+        state.delete(alarm)
 
 
 def _roll_back(state: State, owner: TenantRow, fact: GatewayRange, limits: drift.Limits) -> TenantRow:
@@ -164,7 +174,7 @@ def _apply_log(
     except UndecodableLog as error:
         subject = log.block_hash + log.log.log_index.to_bytes(4, "big")
         detail = str(error)
-        state.put(AlarmRow(tenant=tenant, kind="undecodable_log", subject=subject, detail=detail))
+        state.put(AlarmRow(tenant=tenant, kind=AlarmKind.UNDECODABLE_LOG, subject=subject, detail=detail))
         return
     # our own commits too: operators are judged alike
     if isinstance(event, drift.Watched):

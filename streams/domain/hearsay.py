@@ -16,13 +16,13 @@ from streams.domain.events import (
     RevokedDelegationForUserDecryption,
 )
 from streams.domain.facts import Log
-from streams.domain.rows import AlarmRow, BlockRow, BridgeRow, DelegationRow
+from streams.domain.rows import AlarmKind, AlarmRow, BlockRow, BridgeRow, DelegationRow
 from streams.domain.state import State
 
 Delegation = DelegatedForUserDecryption | RevokedDelegationForUserDecryption
 Bridging = BridgeHandle | HandleBridged | FallbackGranted
 
-UNSUPPORTED: Final = "unsupported_bridge"  # kind of the alarm for a handle that gets no ciphertext here
+UNSUPPORTED: Final = AlarmKind.UNSUPPORTED_BRIDGE
 
 
 def store_delegation(state: State, block: BlockRow, log: Log, event: Delegation) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from streams.domain.errors import KeyMismatch
-from streams.domain.lifecycle import UNCLAIMED, WorkState, work_transition
+from streams.domain.lifecycle import ENDED, UNCLAIMED, WorkState, work_transition
 from streams.domain.operands import handle_operands
 from streams.domain.rows import (
     DigestRow,
@@ -139,7 +139,7 @@ def fail(state: State, tenant: str, item: str, cause: str) -> None:
     # In front of the state's check: a failure that comes after success was still one, and whoever counts
     # dead letters must find the same in every order.
     _dead_letter(state, row)
-    if row.state in (WorkState.DONE, WorkState.FAILED):
+    if row.state in ENDED:
         return
     state.put(msgspec.structs.replace(_moved(row, WorkState.FAILED), cause=cause))
     _spread(state, tenant, item)
@@ -173,12 +173,19 @@ def cancel(state: State, tenant: str, item: str) -> None:
 
 
 def revive(state: State, tenant: str, item: str) -> None:
-    """It is wanted again, and so is what it waits for."""
+    """It is wanted again, and so is what it waits for; raises Missing."""
+    seen: set[str] = set()
     pending = [item]
     while pending:
         row = state.get(WorkRow, tenant, pending.pop())
-        if row is not None and row.state is WorkState.CANCELLED:
+        if row is None or row.id in seen:
+            continue
+        seen.add(row.id)
+        is_cancelled = row.state is WorkState.CANCELLED
+        if is_cancelled:
             state.put(_moved(row, WorkState.BLOCKED if row.missing else WorkState.READY))
+        # A result may have ended it, before its branch went or after: its inputs are wanted either way.
+        if is_cancelled or (row.missing and row.state in ENDED):
             pending.extend(producers(state, tenant, row.id))
 
 
@@ -189,10 +196,10 @@ def producers(state: State, tenant: str, compute_item: str) -> list[str]:
     return [row.compute_item for row in rows if row is not None and row.compute_item]
 
 
-def is_awaited(state: State, tenant: str, token: bytes) -> bool:
-    """Whether an item that is wanted waits for this token."""
+def waiting(state: State, tenant: str, token: bytes) -> list[WorkRow]:
+    """Items that wait for this token, ended ones too; raises Missing."""
     waits = state.find(WaitRow, ("tenant", "token"), tenant, token)
-    return any(_item(state, tenant, wait.item).state is WorkState.BLOCKED for wait in waits)
+    return [_item(state, tenant, wait.item) for wait in waits]
 
 
 def outputs_stored(state: State, tenant: str, item: str) -> bool:
@@ -371,7 +378,7 @@ def _set_failure(state: State, tenant: str, token: bytes, cause: str) -> bool:
 def _set_cause(state: State, tenant: str, item: str) -> bool:
     """A waiting item's cause is the least of those of its missing inputs."""
     row = _item(state, tenant, item)
-    if row.state in (WorkState.DONE, WorkState.FAILED):
+    if row.state in ENDED:
         return False
     waits = state.find(WaitRow, _BY_ITEM, tenant, item)
     failures = (state.get(FailureRow, tenant, wait.token) for wait in waits)

@@ -58,7 +58,8 @@ PROOF_TRANSITIONS: Final[dict[ProofState, frozenset[ProofState]]] = {
 OPEN: Final = frozenset({_B, _R, _C, _D})
 UNCLAIMED: Final = frozenset({_B, _R})
 IN_FLIGHT: Final = frozenset({_C, _D})
-TERMINAL: Final = frozenset({_DONE, _FAILED, _CANCELLED})
+ENDED: Final = frozenset({_DONE, _FAILED})  # by a result, whether or not anything wants it
+TERMINAL: Final = ENDED | {_CANCELLED}
 
 
 def work_transition(old: WorkState, new: WorkState) -> WorkState:

@@ -14,7 +14,7 @@ from streams.domain import cycles, items, lanes
 from streams.domain.facts import host_event_id
 from streams.domain.graph import Component, components
 from streams.domain.handle import is_computed
-from streams.domain.lifecycle import WorkState
+from streams.domain.lifecycle import ENDED, WorkState
 from streams.domain.operands import handle_type
 from streams.domain.rows import AllowedRow, BlockRow, ComputationRow, HandleRow, MemberRow, TenantRow, WorkRow
 from streams.domain.state import State
@@ -71,12 +71,25 @@ def leave(state: State, block: BlockRow) -> None:
 
 
 def is_wanted(state: State, tenant: str, compute_item: str) -> bool:
-    """Whether an output of a compute item is a goal, or what another wanted item waits for."""
-    members = state.find(MemberRow, ("tenant", "item"), tenant, compute_item)
-    outputs = [member.handle for member in members if member.is_output]
-    if any(handle_row(state, tenant, handle).reasons > 0 for handle in outputs):
-        return True
-    return any(items.is_awaited(state, tenant, items.stored(handle)) for handle in outputs)
+    """Whether an output of a compute item is a goal, or what a wanted item waits for; raises Missing."""
+    seen: set[str] = set()
+    pending = [compute_item]
+    while pending:
+        item = pending.pop()
+        if item in seen:
+            continue
+        seen.add(item)
+        members = state.find(MemberRow, ("tenant", "item"), tenant, item)
+        outputs = [member.handle for member in members if member.is_output]
+        if any(handle_row(state, tenant, handle).reasons > 0 for handle in outputs):
+            return True
+        waiters = [row for h in outputs for row in items.waiting(state, tenant, items.stored(h))]
+        if any(row.state is WorkState.BLOCKED for row in waiters):
+            return True
+        # A result may end an item that still waits (an input of another key set came first). Whether that
+        # item is wanted is a matter of facts all the same, so it is asked as if it waited on.
+        pending.extend(row.id for row in waiters if row.state in ENDED)
+    return False
 
 
 def _cancel(state: State, tenant: str, unwanted: list[str]) -> None:

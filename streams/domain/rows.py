@@ -446,7 +446,23 @@ class DivergenceRow(Row, frozen=True, kw_only=True):
     other: bytes  # digest of what came second
 
 
-HALTED: Final = "halted"  # kind of the alarm that goes when its tenant is resumed
+class AlarmKind(StrEnum):
+    """What an alarm is about; its subject in brackets."""
+
+    HALTED = "halted"  # a record that fails at every attempt (its place): goes when the tenant is resumed
+    UNDECODABLE = "undecodable"  # a record that nobody can read (its place)
+    UNDECODABLE_LOG = "undecodable_log"  # an event that is not of its topic's shape (block and log index)
+    PENDING_PARENT = "pending_parent"  # a block whose parent is unknown (its hash): goes when that came
+    GATEWAY_RANGE = "gateway_range"  # ranges that cannot be applied: goes when one was applied
+    PROOF_DISPUTED = "proof_disputed"  # we and the gateway differ over an input (its number)
+    DRIFT = "drift"  # these four: commits of a handle (which is it), see domain/drift.py
+    DRIFT_OPERATORS = "drift_operators"
+    DRIFT_NO_CONSENSUS = "drift_no_consensus"
+    DRIFT_MISSING = "drift_missing"
+    UNSUPPORTED_BRIDGE = "unsupported_bridge"  # a handle that gets no ciphertext here (which is it)
+
+
+HALTED: Final = AlarmKind.HALTED
 
 
 class AlarmRow(Row, frozen=True, kw_only=True):

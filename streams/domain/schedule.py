@@ -83,6 +83,10 @@ class RoundRobin(Generic[F]):
         """What the flow sent; a dear item is paid in the turns that follow."""
         self._deficits[flow] -= cost
 
+    def credit(self, flow: F) -> int:
+        """What the flow whose turn it is may still send without overdrawing."""
+        return self._deficits[flow]
+
     def _enrol(self, flows: Collection[F]) -> None:
         front = self._ring[0] if self._ring else None
         # Who has nothing to send loses its place and its credit: idle time must not be saved up for a
@@ -98,7 +102,7 @@ class RoundRobin(Generic[F]):
 
 
 Lane = tuple[bytes, int]  # a contract, and the priority of its items
-_PRIORITY_OF_LANE: Final[PriorityOf[Lane]] = operator.itemgetter(1)
+PRIORITY_OF_LANE: Final[PriorityOf[Lane]] = operator.itemgetter(1)
 
 
 class Fair:
@@ -130,7 +134,7 @@ class Fair:
     ) -> WorkRow:
         tenant = self._tenants.next(queues, quantum, priority)
         flows, lanes = queues[tenant], self._lanes[tenant]
-        lane = lanes.next(flows, quantum, _PRIORITY_OF_LANE)
+        lane = lanes.next(flows, quantum, PRIORITY_OF_LANE)
         row = flows[lane].popleft()
         self._tenants.charge(tenant, _cost(row))
         lanes.charge(lane, _cost(row))
@@ -178,11 +182,12 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def place_parallel(
-    row: WorkRow, workers: Sequence[LiveWorker], outstanding: Mapping[str, int], turn: int
+    row: WorkRow, workers: Sequence[LiveWorker], outstanding: Mapping[str, int], turn: int, batch: int
 ) -> Place | None:
     """MAX_PARALLELISM: the worker with the least outstanding cost per slot, any partition that it holds.
 
-    `turn` counts the placements, so that equally loaded workers take turns.
+    `turn` counts the placements, so that equally loaded workers take turns. `batch` counts what is claimed
+    together: a worker's part of it lies in one partition, because the broker is asked once per partition.
     """
     # between two assignments a worker has none, and nothing that is sent there would be read
     able = [worker for worker in workers if worker.partitions and worker.slots > 0]
@@ -192,7 +197,7 @@ def place_parallel(
     best = min(
         able[start:] + able[:start], key=lambda worker: outstanding.get(worker.worker, 0) / worker.slots
     )
-    partition = best.partitions[turn // len(able) % len(best.partitions)]
+    partition = best.partitions[batch % len(best.partitions)]
     return Place(best.worker, partition, outstanding.get(best.worker, 0) // best.slots + row.cost_ms)
 
 

@@ -66,6 +66,9 @@ class ComputeWork(_Work, frozen=True, kw_only=True, tag="compute"):
     steps: tuple[Step, ...]
     inputs: tuple[Ciphertext, ...]
     outputs: tuple[bytes, ...]
+    # Whose turn it is among the items that a worker computes together; neither changes what comes out.
+    contract: bytes = b""  # which caused it
+    priority: int = 0  # of its lane
 
 
 class ProofWork(_Work, frozen=True, kw_only=True, tag="proof"):

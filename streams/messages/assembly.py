@@ -63,6 +63,8 @@ def compute(item: WorkRow, members: Sequence[MemberRow], found: Iterable[Ciphert
         steps=tuple(map(_step, ordered)),
         inputs=tuple(sorted(inputs, key=lambda ciphertext: ciphertext.handle)),
         outputs=tuple(member.handle for member in ordered if member.is_output),
+        contract=item.contract,
+        priority=item.priority,
     )
 
 

@@ -437,8 +437,7 @@ class StoreContract:
         scalar = msgspec.structs.replace(member("i", B, 0, (A, b"\x05")), is_scalar=True)
         rows = (member("i", C, 1, (B, A)), scalar, ciphertext(A), ciphertext(B))
         epoch = await self._write(store, item, *rows)
-        async with store.begin(0, epoch) as tx:
-            (message,) = await tx.messages([item])
+        (message,) = await store.messages(0, epoch, [item])
         assert isinstance(message, ComputeWork)
         assert [step.result for step in message.steps] == [B, C]
         assert [step.operands for step in message.steps] == [(A, b"\x05"), (B, A)]
@@ -449,8 +448,7 @@ class StoreContract:
         account = work("a", work_class="sender", kind=kinds.ALLOW, subject=A + b"\x0b" * 20)
         public = work("p", work_class="sender", kind=kinds.ALLOW, subject=A)
         epoch = await self._write(store, account, public)
-        async with store.begin(0, epoch) as tx:
-            messages = await tx.messages([account, public])
+        messages = await store.messages(0, epoch, [account, public])
         assert [message.call for message in messages if isinstance(message, SendWork)] == [
             AllowAccount(handle=A, account=b"\x0b" * 20),
             AllowPublicDecrypt(handle=A),
@@ -464,12 +462,10 @@ class StoreContract:
             work("a", work_class="sender", kind=kinds.PROOF_RESPONSE, subject=subject_of(answer)),
         ]
         epoch = await self._write(store, *asked, digests(A), handle(A, 1), answer)
-        async with store.begin(0, epoch) as tx:
-            first = await tx.messages(asked)
+        first = await store.messages(0, epoch, asked)
         again = [msgspec.structs.replace(item, attempt=1) for item in asked]
         epoch = await self._write(store, *again)
-        async with store.begin(0, epoch) as tx:
-            second = await tx.messages(again)
+        second = await store.messages(0, epoch, again)
         told = [message.seen_ms for message in first if isinstance(message, SendWork)]
         assert len(told) == 3
         assert min(told) >= NOW
@@ -519,8 +515,8 @@ class StoreContract:
             HandleRow(tenant=T, handle=A, fhe_type=5),
             work("bad", state=WorkState.FAILED, cause="OperationError: no such code"),
         )  # fmt: skip
-        async with store.begin(0, epoch) as tx:
-            proof, squash, none, material, yes, no, *others, published, letter = await tx.messages(asked)
+        messages = await store.messages(0, epoch, asked)
+        proof, squash, none, material, yes, no, *others, published, letter = messages
         assert isinstance(proof, ProofWork)
         assert (proof.crs_id, proof.acl_address, proof.zk_proof_id) == (b"\x06" * 32, b"\x0a" * 20, 7)
         assert isinstance(squash, SquashWork)
@@ -552,7 +548,24 @@ class StoreContract:
         async with store.begin(0, epoch) as tx:
             await tx.park(letter)
             await tx.park(letter)
-            assert await tx.messages([item]) == [letter]
+        assert await store.messages(0, epoch, [item]) == [letter]
+
+    async def test_an_owner_of_before_gets_no_message(self, store: Store) -> None:
+        compute, right = work("i"), work("a", work_class="sender", kind=kinds.ALLOW)
+        epoch = await self._write(store, compute, member("i", C, 0, (A,)), ciphertext(A), right)
+        assert None not in await store.messages(0, epoch, [compute, right])
+        await store.claim(0, "you", TOPICS)
+        with pytest.raises(Fenced):
+            await store.messages(0, epoch, [compute, right])
+
+    async def test_a_message_of_nothing_that_is_stored_does_not_keep_the_others(self, store: Store) -> None:
+        asked = [work(name) for name in ("none", "without", "all")]
+        rows = [member(item.id, C, 0, (handle,)) for item, handle in zip(asked[1:], (B, A), strict=True)]
+        epoch = await self._write(store, *asked, *rows, ciphertext(A))
+        none, without, message = await store.messages(0, epoch, asked)
+        assert (none, without) == (None, None)
+        assert isinstance(message, ComputeWork)
+        assert message.item == "all"
 
     async def test_kept_records_come_back_in_order_and_go(self, store: Store) -> None:
         first, second = record(9), record(2, topic="results.v1")

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from streams.adapters.telemetry.catalog import BY_NAME, Metric
+from streams.domain.rows import AlarmKind
 
 FOLDER = Path(__file__).parents[2] / "dashboards"
 # Of PromQL: what stands where a metric could.
@@ -126,6 +127,27 @@ def test_an_alert_says_how_bad_it_is_and_what_to_look_at() -> None:
         assert rule["labels"]["severity"] in ("warning", "critical")
         assert set(rule["annotations"]) == {"summary", "description"}
     assert len({rule["alert"] for rule in rules()}) == len(rules())
+
+
+def alarming() -> list[str]:
+    """Kinds of alarms that rules ask for, as patterns."""
+    return [kinds for rule in rules() for kinds in re.findall(r'kind=~?"([^"]+)"', rule["expr"])]
+
+
+def test_every_alarm_has_a_rule() -> None:
+    told = [*AlarmKind, *(f"divergence_{kind}" for kind in ("ct64", "ct128", "operation", "proof", "commit"))]
+    assert [kind for kind in told if not any(re.fullmatch(of, kind) for of in alarming())] == []
+    assert [of for of in alarming() if not any(re.fullmatch(of, kind) for kind in told)] == []
+
+
+def test_alarms_have_no_kinds_beside_the_list() -> None:
+    raised = [
+        call
+        for path in (FOLDER.parent / "streams").rglob("*.py")
+        for call in re.findall(r"\bAlarmRow\(\s*tenant=[^)]*", path.read_text())
+    ]
+    assert len(raised) > 5
+    assert [call for call in raised if re.search(r"""kind=["']""", call)] == []
 
 
 def test_labels_in_an_alert_s_text_are_those_of_its_query() -> None:

@@ -145,7 +145,7 @@ class MemoryTransaction:
             self._state.put(row)
         return taken
 
-    async def messages(self, items: Sequence[WorkRow]) -> list[Outgoing | None]:
+    def messages(self, items: Sequence[WorkRow]) -> list[Outgoing | None]:
         """The message of each item; None when something that it needs is not stored."""
         return [self._message(item) for item in items]
 
@@ -305,6 +305,11 @@ class MemoryStore:
                 self.state.rollback(mark)
                 self.tables = before
                 raise
+
+    async def messages(self, shard: int, epoch: int, items: Sequence[WorkRow]) -> list[Outgoing | None]:
+        """The message of each item; raises Fenced."""
+        async with self.begin(shard, epoch) as tx:
+            return tx.messages(items)
 
     async def demand(
         self,

@@ -20,6 +20,11 @@ _TIMES: Final = (
     ("finished_at", "finished"),
 )
 
+_PROOFS: Final = "proofs"
+_OF_REQUESTS: Final = frozenset(
+    {"work", "transactions", "waits"}
+)  # they also tell of the requests it came with
+
 
 class Step(msgspec.Struct, frozen=True):
     """One thing that happened to a handle."""
@@ -42,7 +47,13 @@ async def read(connections: pool.Pool, handle: bytes) -> Life:
     """The life of a handle; without steps when nobody has heard of it. Raises StoreError."""
     sql = queries.load("life.sql")
     async with pool.acquired(connections) as connection:
-        rows = {name: await connection.fetch(statement, handle) for name, statement in sql.items()}
+        rows = {_PROOFS: await connection.fetch(sql[_PROOFS], handle)}
+        # by what their items are about: tenant, and number as 32 bytes
+        requests = [[row[column] for row in rows[_PROOFS]] for column in ("tenant", "subject")]
+        for name, statement in sql.items():
+            if name != _PROOFS:
+                beside = requests if name in _OF_REQUESTS else ()
+                rows[name] = await connection.fetch(statement, handle, *beside)
     steps = [step for name, tell in _TELL.items() for row in rows[name] for step in tell(row)]
     return Life(
         handle=f"0x{handle.hex()}",

@@ -18,7 +18,8 @@ order by c.seen_at limit 100;
 
 -- name: proofs
 -- the requests whose list held this handle
-select tenant, seen_at as at, zk_proof_id, state, block_number, last_error, standing
+select tenant, seen_at as at, zk_proof_id, state, block_number, last_error, standing,
+  decode(lpad(to_hex(zk_proof_id), 64, '0'), 'hex') as subject
 from verify_proofs
 where $1 = any(handles || agreed)
 order by zk_proof_id;
@@ -51,7 +52,7 @@ where $1 = any(p.handles) and i.finished_at is not null
 order by i.finished_at;
 
 -- name: work
--- the items that verify, answer, compute, squash, commit and announce this handle
+-- the items that verify, answer, compute, squash, commit and announce this handle; of these requests, too
 select i.tenant, i.id, i.work_class, i.kind, i.state, i.attempt, i.worker, i.cause, i.created_at, i.claimed_at,
   i.dispatched_at, i.started_at, i.finished_at
 from work_items i
@@ -59,10 +60,7 @@ where i.subject = $1
   or i.kind = 'allow' and substring(i.subject for 32) = $1
   or (i.tenant, i.id) in (select h.tenant, h.compute_item from handles h where h.handle = $1)
   or (i.kind in ('proof', 'proof_response') or i.kind = 'proof_replay' and i.state <> 'cancelled')
-  and (i.tenant, substring(i.subject for 32)) in (
-    select p.tenant, decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex')
-    from verify_proofs p where $1 = any(p.handles || p.agreed)
-  )
+  and (i.tenant, substring(i.subject for 32)) in (select * from unnest($2::text[], $3::bytea[]))
 order by i.created_at, i.kind <> 'proof', i.id; -- one transaction makes a proof's item and its answer's
 
 -- name: stored
@@ -81,10 +79,7 @@ select t.tenant, i.kind, t.signed_at, t.settled_at, t.nonce, t.hash, t.state, t.
 from transactions t
 join work_items i on i.tenant = t.tenant and i.id = t.item
 where i.subject = $1
-  or i.kind = 'proof_response' and (i.tenant, substring(i.subject for 32)) in (
-    select p.tenant, decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex')
-    from verify_proofs p where $1 = any(p.handles || p.agreed)
-  )
+  or i.kind = 'proof_response' and (i.tenant, substring(i.subject for 32)) in (select * from unnest($2::text[], $3::bytea[]))
 order by t.signed_at;
 
 -- name: commits
@@ -103,7 +98,4 @@ join work_items i on i.tenant = w.tenant and i.id = w.item
 where i.subject = $1
   or (i.tenant, i.id) in (select h.tenant, h.compute_item from handles h where h.handle = $1)
   or (i.kind in ('proof', 'proof_response') or i.kind = 'proof_replay' and i.state <> 'cancelled')
-  and (i.tenant, substring(i.subject for 32)) in (
-    select p.tenant, decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex')
-    from verify_proofs p where $1 = any(p.handles || p.agreed)
-  );
+  and (i.tenant, substring(i.subject for 32)) in (select * from unnest($2::text[], $3::bytea[]));

@@ -1,178 +1,166 @@
-"""Finds the rows that messages of work items are made of: one query per kind of item."""
+"""Finds the rows that messages of work items are made of: one query, whatever kinds of items there are."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar, cast
 
-from streams.adapters.postgres import pool, queries
-from streams.adapters.postgres.rows import as_row
+from streams.adapters.postgres import compound, pool, queries
+from streams.adapters.postgres.rows import row_of
 from streams.domain import items as kinds
 from streams.domain.rows import CiphertextRow, DigestRow, MemberRow, ProofRow, Row, WorkRow
 from streams.messages import assembly
 from streams.ports import DeadLetter, Outgoing, Record
 
-_SQL: Final = queries.load("messages.sql")
-
 R = TypeVar("R", bound=Row)
 Items = Sequence[WorkRow]
-Messages = list[Outgoing | None]
-Found = dict[int, list[Any]]
+Found = Mapping[str, list[Any]]  # of an item, by query
+
+_ALIASES: Final[Mapping[str, type[Row]]] = {
+    "m": MemberRow, "c": CiphertextRow, "p": ProofRow, "d": DigestRow, "w": WorkRow,
+}  # fmt: skip
+_COLUMNS: Final = {
+    alias: ", ".join(f"{alias}.{name}" for name in table.__struct_fields__)
+    for alias, table in _ALIASES.items()
+}
+_SQL: Final = {name: text.format(**_COLUMNS) for name, text in queries.load("messages.sql").items()}
 
 
-async def assemble(connection: pool.Connection, items: Items) -> Messages:
-    """The message of each item; None when something that it needs is not stored."""
-    places: dict[str, list[int]] = defaultdict(list)
+async def assemble(
+    connection: pool.Connection, items: Items, fence: compound.Part
+) -> list[Outgoing | None] | None:
+    """The message of each item, None when something that it needs is not stored; no list without fence."""
+    asked: dict[str, list[int]] = defaultdict(list)
     for at, item in enumerate(items):
-        places[item.kind].append(at)
-    messages: Messages = [None] * len(items)
-    for kind, found in places.items():
-        made = await _KINDS[kind](connection, [items[at] for at in found])
-        for at, message in zip(found, made, strict=True):
-            messages[at] = message
-    return messages
+        for query in _KINDS[item.kind][0]:
+            asked[query].append(at)
+    wanted = sorted(asked)
+    parts = [(_SQL[query], _ASK[query]([items[at] for at in asked[query]])) for query in wanted]
+    found: list[dict[str, list[Any]]] = [defaultdict(list) for _ in items]
+    is_owner = False
+    for record in await compound.fetch(connection, [fence, *parts]):
+        part, at = cast(int, record["part"]), cast(int, record["at"])
+        if part == 0:
+            is_owner = True
+            continue
+        query = wanted[part - 1]
+        found[asked[query][at - 1]][query].append(record["found"])  # ordinality counts from 1
+    if not is_owner:
+        return None
+    return [_KINDS[item.kind][1](item, rows) for item, rows in zip(items, found, strict=True)]
 
 
-async def _computations(connection: pool.Connection, items: Items) -> Messages:
-    members = await _find(connection, "members", _tenants(items), _ids(items))
-    inputs = await _find(connection, "inputs", _tenants(items), _ids(items))
-    return [
-        assembly.compute(
-            item,
-            [_as(MemberRow, record) for record in members[at]],
-            [assembly.stored(_as(CiphertextRow, record)) for record in inputs[at]],
-        )
-        if members[at]
-        else None
-        for at, item in enumerate(items)
-    ]
+def _computation(item: WorkRow, found: Found) -> Outgoing | None:
+    members = [_as(MemberRow, row) for row in found["members"]]
+    inputs = [assembly.stored(_as(CiphertextRow, row)) for row in found["inputs"]]
+    return assembly.compute(item, members, inputs) if members else None
 
 
-async def _proofs(connection: pool.Connection, items: Items) -> Messages:
-    found = await _requests(connection, items)
-    return [
-        assembly.proof(item, _as(ProofRow, found[at][0])) if found[at] else None
-        for at, item in enumerate(items)
-    ]
+def _proof(item: WorkRow, found: Found) -> Outgoing | None:
+    return next((assembly.proof(item, _as(ProofRow, row)) for row in found["proofs"]), None)
 
 
-async def _responses(connection: pool.Connection, items: Items) -> Messages:
-    found, seen_ms = await _requests(connection, items), await _seen_ms(connection, items)
-    return [
-        assembly.response(item, _as(ProofRow, found[at][0]), seen_ms[at]) if found[at] else None
-        for at, item in enumerate(items)
-    ]
+def _response(item: WorkRow, found: Found) -> Outgoing | None:
+    rows = (_as(ProofRow, row) for row in found["proofs"])
+    return next((assembly.response(item, row, _seen_ms(found)) for row in rows), None)
 
 
-async def _squashes(connection: pool.Connection, items: Items) -> Messages:
-    found = await _find(connection, "squashes", _tenants(items), _subjects(items))
-    return [
-        assembly.squash(item, _as(CiphertextRow, found[at][0]), found[at][0]["transaction_id"])
-        if found[at]
-        else None
-        for at, item in enumerate(items)
-    ]
+def _squash(item: WorkRow, found: Found) -> Outgoing | None:
+    rows = ((_as(CiphertextRow, row), transaction) for *row, transaction in found["squashes"])
+    return next((assembly.squash(item, row, transaction) for row, transaction in rows), None)
 
 
-async def _materials(connection: pool.Connection, items: Items) -> Messages:
-    found = await _find(connection, "digests", _tenants(items), _subjects(items))
-    seen_ms = await _seen_ms(connection, items)
-    return [
-        assembly.material(item, _as(DigestRow, found[at][0]), seen_ms[at]) if found[at] else None
-        for at, item in enumerate(items)
-    ]
+def _material(item: WorkRow, found: Found) -> Outgoing | None:
+    rows = (_as(DigestRow, row) for *row, _ in found["digests"])
+    return next((assembly.material(item, row, _seen_ms(found)) for row in rows), None)
 
 
-async def _announcements(connection: pool.Connection, items: Items) -> Messages:
-    found = await _find(connection, "digests", _tenants(items), _subjects(items))
-    return [
-        assembly.announcement(item, _as(DigestRow, found[at][0]), found[at][0]["fhe_type"])
-        if found[at]
-        else None
-        for at, item in enumerate(items)
-    ]
+def _announcement(item: WorkRow, found: Found) -> Outgoing | None:
+    rows = ((_as(DigestRow, row), fhe_type) for *row, fhe_type in found["digests"])
+    return next((assembly.announcement(item, row, fhe_type) for row, fhe_type in rows), None)
 
 
-async def _rights(connection: pool.Connection, items: Items) -> Messages:
-    seen_ms = await _seen_ms(connection, items)
-    return [assembly.right(item, seen_ms[at]) for at, item in enumerate(items)]
+def _right(item: WorkRow, found: Found) -> Outgoing | None:
+    return assembly.right(item, _seen_ms(found))
 
 
-async def _letters(connection: pool.Connection, items: Items) -> Messages:
+def _letter(item: WorkRow, found: Found) -> DeadLetter | None:
     """A letter is about bytes that were parked, or about an item, whose id is text."""
-    parked = await _find(connection, "letters", _subjects(items))
-    names = [item.subject.decode("ascii", "replace").replace("\0", "") for item in items]
-    failed = await _find(connection, "failed", _tenants(items), names)
-    return [_letter(item, parked[at], failed[at]) for at, item in enumerate(items)]
+    for row in found["letters"]:
+        return _as_letter(*row)
+    return next((assembly.failed(item, _as(WorkRow, row)) for row in found["failed"]), None)
 
 
-def _letter(item: WorkRow, parked: list[Any], failed: list[Any]) -> DeadLetter | None:
-    if parked:
-        return _as_letter(parked[0])
-    return assembly.failed(item, _as(WorkRow, failed[0])) if failed else None
+def _as_letter(
+    name: bytes,
+    tenant: str,
+    topic: str,
+    part: int,
+    off: int,
+    key: bytes | None,
+    value: bytes | None,
+    header_names: Sequence[str],
+    header_values: Sequence[bytes],
+    error_class: str,
+    error: str,
+) -> DeadLetter:
+    headers = tuple(zip(header_names, header_values, strict=True))
+    record = Record(topic=topic, partition=part, offset=off, key=key, value=value, headers=headers)
+    return DeadLetter(id=name, tenant=tenant, record=record, error_class=error_class, error=error)
 
 
-def _as_letter(found: Any) -> DeadLetter:
-    record = Record(
-        topic=found["topic"],
-        partition=found["part"],
-        offset=found["off"],
-        key=found["key"],
-        value=found["value"],
-        headers=tuple(zip(found["header_names"], found["header_values"], strict=True)),
-    )
-    return DeadLetter(
-        id=found["id"],
-        tenant=found["tenant"],
-        record=record,
-        error_class=found["error_class"],
-        error=found["error"],
-    )
-
-
-_KINDS: Final[dict[str, Callable[[pool.Connection, Items], Awaitable[Messages]]]] = {
-    kinds.COMPUTE: _computations,
-    kinds.PROOF: _proofs,
-    kinds.PROOF_REPLAY: _proofs,
-    kinds.SQUASH: _squashes,
-    kinds.ADD_MATERIAL: _materials,
-    kinds.ALLOW: _rights,
-    kinds.PROOF_RESPONSE: _responses,
-    kinds.CIPHERTEXT: _announcements,
-    kinds.DEAD_LETTER: _letters,
+_KINDS: Final[dict[str, tuple[tuple[str, ...], Callable[[WorkRow, Found], Outgoing | None]]]] = {
+    kinds.COMPUTE: (("members", "inputs"), _computation),
+    kinds.PROOF: (("proofs",), _proof),
+    kinds.PROOF_REPLAY: (("proofs",), _proof),
+    kinds.SQUASH: (("squashes",), _squash),
+    kinds.ADD_MATERIAL: (("digests", "seen"), _material),
+    kinds.ALLOW: (("seen",), _right),
+    kinds.PROOF_RESPONSE: (("proofs", "seen"), _response),
+    kinds.CIPHERTEXT: (("digests",), _announcement),
+    kinds.DEAD_LETTER: (("letters", "failed"), _letter),
 }
 
 
-async def _requests(connection: pool.Connection, items: Items) -> Found:
-    ids = [assembly.proof_id(item) for item in items]
-    return await _find(connection, "proofs", _tenants(items), ids)
+def _seen_ms(found: Found) -> int:
+    return next((seen_ms for (seen_ms,) in found["seen"]), 0)
 
 
-async def _seen_ms(connection: pool.Connection, items: Items) -> list[int]:
-    found = await _find(connection, "seen", _tenants(items), _ids(items))
-    return [found[at][0]["seen_ms"] if found[at] else 0 for at in range(len(items))]
-
-
-async def _find(connection: pool.Connection, query: str, *columns: Sequence[Any]) -> Found:
-    """Rows of a query by the place, from 0, of the item that they belong to."""
-    found: Found = defaultdict(list)
-    for record in await connection.fetch(_SQL[query], *columns):
-        found[record["at"] - 1].append(record)
-    return found
-
-
-def _as(table: type[R], record: Any) -> R:
-    row = as_row(table, record)
+def _as(table: type[R], found: Sequence[Any]) -> R:
+    row = row_of(table, found)
     assert isinstance(row, table)
     return row
+
+
+def _names(items: Items) -> list[Sequence[Any]]:
+    return [_tenants(items), [item.id for item in items]]
+
+
+def _handles(items: Items) -> list[Sequence[Any]]:
+    return [_tenants(items), _subjects(items)]
+
+
+def _about(items: Items) -> list[Sequence[Any]]:
+    """Items that letters speak of, by their names."""
+    names = [item.subject.decode("ascii", "replace").replace("\0", "") for item in items]
+    return [_tenants(items), names]
 
 
 def _tenants(items: Items) -> list[str]:
     return [item.tenant for item in items]
 
 
-def _ids(items: Items) -> list[str]:
-    return [item.id for item in items]
-
-
 def _subjects(items: Items) -> list[bytes]:
     return [item.subject for item in items]
+
+
+# What each query is asked with.
+_ASK: Final[dict[str, Callable[[Items], list[Sequence[Any]]]]] = {
+    "members": _names,
+    "inputs": _names,
+    "proofs": lambda items: [_tenants(items), [assembly.proof_id(item) for item in items]],
+    "squashes": _handles,
+    "digests": _handles,
+    "seen": _names,
+    "failed": _about,
+    "letters": lambda items: [_subjects(items)],
+}

@@ -92,6 +92,17 @@ async def acquired(pool: Pool) -> AsyncGenerator[Connection]:
             yield connection
 
 
+@contextlib.asynccontextmanager
+async def begun(connection: Connection, statements: str) -> AsyncGenerator[str]:
+    """A transaction that these statements begin, sent as one; gives what the server says of the last."""
+    try:
+        yield await connection.execute(statements)
+    except BaseException:
+        await connection.execute("rollback")
+        raise
+    await connection.execute("commit")
+
+
 def quoted(identifier: str) -> str:
     """A schema's name as SQL writes it."""
     return '"' + identifier.replace('"', '""') + '"'

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from streams.adapters.postgres import pool, queries
+from streams.domain import rows
 from streams.domain.errors import StoreError
 from streams.domain.rows import DriftState
 from streams.ports import Offset
@@ -57,6 +58,15 @@ class Standing(msgspec.Struct, frozen=True):
     missing: tuple[bytes, ...]
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """How our verdict over an input and the gateway's answer stand to each other."""
+
+    standing: rows.Standing
+    accepted: bool | None  # by the gateway; None while it has not answered
+    agreed: tuple[bytes, ...]  # the handles of its answer
+    alarm: str  # empty while none stands
+
+
 class Progress:
     """Queries over one pool."""
 
@@ -94,6 +104,20 @@ class Progress:
         """How the commits of these handles stand; raises StoreError."""
         rows = await self._fetch("drift", list(handles))
         return {row.pop("handle"): msgspec.convert(row, Standing) for row in rows}
+
+    async def answer(self, tenant: str, zk_proof_id: int) -> Answer | None:
+        """What is known of a request, None of one that was not heard of; raises StoreError."""
+        found = await self._fetch("answer", tenant, zk_proof_id)
+        return msgspec.convert(found[0], Answer) if found else None
+
+    async def verification(self, tenant: str, zk_proof_id: int, kind: str) -> str | None:
+        """The item that verifies a request, or with the other kind verifies it again; raises StoreError."""
+        found = await self._fetch("verification", tenant, zk_proof_id, kind)
+        return found[0]["id"] if found else None
+
+    async def alarms(self) -> dict[tuple[str, str], int]:
+        """Alarms and divergences that stand, by tenant and kind; raises StoreError."""
+        return {(row["tenant"], row["kind"]): row["count"] for row in await self._fetch("alarms")}
 
     async def in_hand(self, work_class: str, pid: int) -> int:
         """How many items a worker has started and not answered; raises StoreError.

@@ -49,3 +49,24 @@ where work_class = $1 and state in ('claimed', 'dispatched') and started_at > cl
 -- name: drift
 -- how the commits of these handles stand
 select handle, state, agreed_block >= 0 as is_agreed, differing, missing from drift where handle = any($1::bytea[]);
+
+-- name: answer
+-- how our verdict over a request and the gateway's answer stand to each other, and the alarm while they differ
+select p.standing, p.accepted, p.agreed, coalesce(a.detail, '') as alarm
+from verify_proofs p
+left join alarms a on a.tenant = p.tenant and a.kind = 'proof_disputed'
+  and a.subject = decode(lpad(to_hex(p.zk_proof_id), 64, '0'), 'hex')
+where p.tenant = $1 and p.zk_proof_id = $2;
+
+-- name: verification
+-- the item of this kind that verifies a request
+select id from work_items
+where tenant = $1 and kind = $3 and state <> 'cancelled'
+  and substring(subject for 32) = decode(lpad(to_hex($2::bigint), 64, '0'), 'hex');
+
+-- name: alarms
+-- what an operator must see, by tenant and kind
+select tenant, kind, count(*) as count from alarms group by tenant, kind
+union all
+-- answers of which there must be one
+select tenant, 'divergence_' || kind, count(*) from divergences group by tenant, kind;

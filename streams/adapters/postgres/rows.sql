@@ -1,5 +1,13 @@
 -- Rows of domain/rows.py: one query per table and look-up. Written by tools/rows_sql.py, not by hand.
 -- Arrays of byte strings travel as text, because unnest would flatten an array of arrays.
+-- What is found is a record, so that look-ups in several tables can be one query;
+-- `arrays`, always null, tells the driver of a type that the record may have in it.
+
+-- name: add_tenants
+-- Insert new rows of tenants.
+insert into tenants as o (shard, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors)
+select $1, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors::bytea[]
+from unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bytea[], $8::text[], $9::bytea[], $10::bigint[], $11::bytea[], $12::bigint[], $13::text[]) as t(tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors);
 
 -- name: put_tenants
 -- Insert or replace rows of tenants.
@@ -17,9 +25,15 @@ where o.tenant = k.tenant;
 
 -- name: load_tenants_by_tenant
 -- Rows of tenants; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.chain_id, o.tip_hash, o.tip_number, o.blocks_seen, o.key_id, o.engine, o.crs_id, o.gateway_number, o.gateway_hash, o.gateway_s, o.coprocessors
+select k.at, row(o.tenant, o.chain_id, o.tip_hash, o.tip_number, o.blocks_seen, o.key_id, o.engine, o.crs_id, o.gateway_number, o.gateway_hash, o.gateway_s, o.coprocessors) as found, null::bytea[] as arrays
 from unnest($1::text[]) with ordinality as k(tenant, at)
 join tenants as o on o.tenant = k.tenant;
+
+-- name: add_blocks
+-- Insert new rows of blocks.
+insert into blocks as o (shard, tenant, hash, parent_hash, number, timestamp, status, sequence)
+select $1, tenant, hash, parent_hash, number, timestamp, status, sequence
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[]) as t(tenant, hash, parent_hash, number, timestamp, status, sequence);
 
 -- name: put_blocks
 -- Insert or replace rows of blocks.
@@ -37,15 +51,21 @@ where o.tenant = k.tenant and o.hash = k.hash;
 
 -- name: load_blocks_by_tenant_hash
 -- Rows of blocks; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.hash, o.parent_hash, o.number, o.timestamp, o.status, o.sequence
+select k.at, row(o.tenant, o.hash, o.parent_hash, o.number, o.timestamp, o.status, o.sequence) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, hash, at)
 join blocks as o on o.tenant = k.tenant and o.hash = k.hash;
 
 -- name: load_blocks_by_tenant_parent_hash
 -- Rows of blocks; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.hash, o.parent_hash, o.number, o.timestamp, o.status, o.sequence
+select k.at, row(o.tenant, o.hash, o.parent_hash, o.number, o.timestamp, o.status, o.sequence) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, parent_hash, at)
 join blocks as o on o.tenant = k.tenant and o.parent_hash = k.parent_hash;
+
+-- name: add_computations
+-- Insert new rows of computations.
+insert into computations as o (shard, tenant, output_handle, transaction_id, block_hash, log_index, fhe_operation, dependencies, is_scalar, fhe_type, caller)
+select $1, tenant, output_handle, transaction_id, block_hash, log_index, fhe_operation, dependencies::bytea[], is_scalar, fhe_type, caller
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bigint[], $8::text[], $9::boolean[], $10::bigint[], $11::bytea[]) as t(tenant, output_handle, transaction_id, block_hash, log_index, fhe_operation, dependencies, is_scalar, fhe_type, caller);
 
 -- name: put_computations
 -- Insert or replace rows of computations.
@@ -63,27 +83,33 @@ where o.tenant = k.tenant and o.output_handle = k.output_handle and o.transactio
 
 -- name: load_computations_by_tenant_output_handle_transaction_id_block_hash
 -- Rows of computations; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller
+select k.at, row(o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) with ordinality as k(tenant, output_handle, transaction_id, block_hash, at)
 join computations as o on o.tenant = k.tenant and o.output_handle = k.output_handle and o.transaction_id = k.transaction_id and o.block_hash = k.block_hash;
 
 -- name: load_computations_by_tenant_output_handle
 -- Rows of computations; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller
+select k.at, row(o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, output_handle, at)
 join computations as o on o.tenant = k.tenant and o.output_handle = k.output_handle;
 
 -- name: load_computations_by_tenant_transaction_id_block_hash
 -- Rows of computations; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller
+select k.at, row(o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[], $3::bytea[]) with ordinality as k(tenant, transaction_id, block_hash, at)
 join computations as o on o.tenant = k.tenant and o.transaction_id = k.transaction_id and o.block_hash = k.block_hash;
 
 -- name: load_computations_by_tenant_block_hash
 -- Rows of computations; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller
+select k.at, row(o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, block_hash, at)
 join computations as o on o.tenant = k.tenant and o.block_hash = k.block_hash;
+
+-- name: add_allowed_handles
+-- Insert new rows of allowed_handles.
+insert into allowed_handles as o (shard, tenant, handle, account_address, block_hash, event_type, transaction_id)
+select $1, tenant, handle, account_address, block_hash, event_type, transaction_id
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bytea[]) as t(tenant, handle, account_address, block_hash, event_type, transaction_id);
 
 -- name: put_allowed_handles
 -- Insert or replace rows of allowed_handles.
@@ -101,21 +127,27 @@ where o.tenant = k.tenant and o.handle = k.handle and o.account_address = k.acco
 
 -- name: load_allowed_handles_by_tenant_handle_account_address_block_hash
 -- Rows of allowed_handles; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.account_address, o.block_hash, o.event_type, o.transaction_id
+select k.at, row(o.tenant, o.handle, o.account_address, o.block_hash, o.event_type, o.transaction_id) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) with ordinality as k(tenant, handle, account_address, block_hash, at)
 join allowed_handles as o on o.tenant = k.tenant and o.handle = k.handle and o.account_address = k.account_address and o.block_hash = k.block_hash;
 
 -- name: load_allowed_handles_by_tenant_block_hash
 -- Rows of allowed_handles; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.account_address, o.block_hash, o.event_type, o.transaction_id
+select k.at, row(o.tenant, o.handle, o.account_address, o.block_hash, o.event_type, o.transaction_id) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, block_hash, at)
 join allowed_handles as o on o.tenant = k.tenant and o.block_hash = k.block_hash;
 
 -- name: load_allowed_handles_by_tenant_handle
 -- Rows of allowed_handles; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.account_address, o.block_hash, o.event_type, o.transaction_id
+select k.at, row(o.tenant, o.handle, o.account_address, o.block_hash, o.event_type, o.transaction_id) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
 join allowed_handles as o on o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: add_delegate_user_decrypt
+-- Insert new rows of delegate_user_decrypt.
+insert into delegate_user_decrypt as o (shard, tenant, block_hash, log_index, transaction_id, delegator, delegate, contract_address, delegation_counter, old_expiration_date, new_expiration_date)
+select $1, tenant, block_hash, log_index, transaction_id, delegator, delegate, contract_address, delegation_counter, old_expiration_date, new_expiration_date
+from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::numeric[], $10::numeric[], $11::numeric[]) as t(tenant, block_hash, log_index, transaction_id, delegator, delegate, contract_address, delegation_counter, old_expiration_date, new_expiration_date);
 
 -- name: put_delegate_user_decrypt
 -- Insert or replace rows of delegate_user_decrypt.
@@ -133,9 +165,15 @@ where o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.lo
 
 -- name: load_delegate_user_decrypt_by_tenant_block_hash_log_index
 -- Rows of delegate_user_decrypt; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.block_hash, o.log_index, o.transaction_id, o.delegator, o.delegate, o.contract_address, o.delegation_counter, o.old_expiration_date, o.new_expiration_date
+select k.at, row(o.tenant, o.block_hash, o.log_index, o.transaction_id, o.delegator, o.delegate, o.contract_address, o.delegation_counter, o.old_expiration_date, o.new_expiration_date) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[], $3::bigint[]) with ordinality as k(tenant, block_hash, log_index, at)
 join delegate_user_decrypt as o on o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.log_index;
+
+-- name: add_bridge_events
+-- Insert new rows of bridge_events.
+insert into bridge_events as o (shard, tenant, block_hash, log_index, transaction_id, kind, dst_chain_id, src_handle, dst_handle, dapp, guid, plaintext)
+select $1, tenant, block_hash, log_index, transaction_id, kind, dst_chain_id, src_handle, dst_handle, dapp, guid, plaintext
+from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::text[], $7::numeric[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::bytea[]) as t(tenant, block_hash, log_index, transaction_id, kind, dst_chain_id, src_handle, dst_handle, dapp, guid, plaintext);
 
 -- name: put_bridge_events
 -- Insert or replace rows of bridge_events.
@@ -153,9 +191,15 @@ where o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.lo
 
 -- name: load_bridge_events_by_tenant_block_hash_log_index
 -- Rows of bridge_events; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.block_hash, o.log_index, o.transaction_id, o.kind, o.dst_chain_id, o.src_handle, o.dst_handle, o.dapp, o.guid, o.plaintext
+select k.at, row(o.tenant, o.block_hash, o.log_index, o.transaction_id, o.kind, o.dst_chain_id, o.src_handle, o.dst_handle, o.dapp, o.guid, o.plaintext) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[], $3::bigint[]) with ordinality as k(tenant, block_hash, log_index, at)
 join bridge_events as o on o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.log_index;
+
+-- name: add_handles
+-- Insert new rows of handles.
+insert into handles as o (shard, tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input, is_awaited)
+select $1, tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input, is_awaited
+from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bigint[], $7::text[], $8::boolean[], $9::bytea[], $10::bytea[], $11::bytea[], $12::boolean[], $13::boolean[]) as t(tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input, is_awaited);
 
 -- name: put_handles
 -- Insert or replace rows of handles.
@@ -173,9 +217,15 @@ where o.tenant = k.tenant and o.handle = k.handle;
 
 -- name: load_handles_by_tenant_handle
 -- Rows of handles; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.fhe_type, o.operation_digest, o.reasons, o.compute_item, o.followed, o.key_id, o.ct64_digest, o.ct128_digest, o.is_input, o.is_awaited
+select k.at, row(o.tenant, o.handle, o.fhe_type, o.operation_digest, o.reasons, o.compute_item, o.followed, o.key_id, o.ct64_digest, o.ct128_digest, o.is_input, o.is_awaited) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
 join handles as o on o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: add_ciphertexts
+-- Insert new rows of ciphertexts.
+insert into ciphertexts as o (shard, tenant, handle, fhe_type, key_id, ciphertext, is_input)
+select $1, tenant, handle, fhe_type, key_id, ciphertext, is_input
+from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bytea[], $7::boolean[]) as t(tenant, handle, fhe_type, key_id, ciphertext, is_input);
 
 -- name: put_ciphertexts
 -- Insert or replace rows of ciphertexts.
@@ -193,9 +243,15 @@ where o.tenant = k.tenant and o.handle = k.handle;
 
 -- name: load_ciphertexts_by_tenant_handle
 -- Rows of ciphertexts; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.fhe_type, o.key_id, o.ciphertext, o.is_input
+select k.at, row(o.tenant, o.handle, o.fhe_type, o.key_id, o.ciphertext, o.is_input) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
 join ciphertexts as o on o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: add_ciphertext_digest
+-- Insert new rows of ciphertext_digest.
+insert into ciphertext_digest as o (shard, tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation, txn_is_sent)
+select $1, tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation, txn_is_sent
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[], $10::boolean[]) as t(tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation, txn_is_sent);
 
 -- name: put_ciphertext_digest
 -- Insert or replace rows of ciphertext_digest.
@@ -213,9 +269,15 @@ where o.tenant = k.tenant and o.handle = k.handle;
 
 -- name: load_ciphertext_digest_by_tenant_handle
 -- Rows of ciphertext_digest; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128, o.ciphertext128_format, o.signer, o.attestation, o.txn_is_sent
+select k.at, row(o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128, o.ciphertext128_format, o.signer, o.attestation, o.txn_is_sent) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
 join ciphertext_digest as o on o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: add_gateway_commits
+-- Insert new rows of gateway_commits.
+insert into gateway_commits as o (shard, tenant, handle, key_id, ciphertext, ciphertext128)
+select $1, tenant, handle, key_id, ciphertext, ciphertext128
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[]) as t(tenant, handle, key_id, ciphertext, ciphertext128);
 
 -- name: put_gateway_commits
 -- Insert or replace rows of gateway_commits.
@@ -233,9 +295,15 @@ where o.tenant = k.tenant and o.handle = k.handle;
 
 -- name: load_gateway_commits_by_tenant_handle
 -- Rows of gateway_commits; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128
+select k.at, row(o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
 join gateway_commits as o on o.tenant = k.tenant and o.handle = k.handle;
+
+-- name: add_gateway_materials
+-- Insert new rows of gateway_materials.
+insert into gateway_materials as o (shard, tenant, handle, tx_sender, key_id, ciphertext, ciphertext128, block_number, range_end)
+select $1, tenant, handle, tx_sender, key_id, ciphertext, ciphertext128, block_number, range_end
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bigint[], $9::bigint[]) as t(tenant, handle, tx_sender, key_id, ciphertext, ciphertext128, block_number, range_end);
 
 -- name: put_gateway_materials
 -- Insert or replace rows of gateway_materials.
@@ -253,21 +321,27 @@ where o.tenant = k.tenant and o.handle = k.handle and o.tx_sender = k.tx_sender;
 
 -- name: load_gateway_materials_by_tenant_handle_tx_sender
 -- Rows of gateway_materials; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.tx_sender, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end
+select k.at, row(o.tenant, o.handle, o.tx_sender, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[], $3::bytea[]) with ordinality as k(tenant, handle, tx_sender, at)
 join gateway_materials as o on o.tenant = k.tenant and o.handle = k.handle and o.tx_sender = k.tx_sender;
 
 -- name: load_gateway_materials_by_tenant_handle
 -- Rows of gateway_materials; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.tx_sender, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end
+select k.at, row(o.tenant, o.handle, o.tx_sender, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
 join gateway_materials as o on o.tenant = k.tenant and o.handle = k.handle;
 
 -- name: load_gateway_materials_by_tenant_range_end
 -- Rows of gateway_materials; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.tx_sender, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end
+select k.at, row(o.tenant, o.handle, o.tx_sender, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, range_end, at)
 join gateway_materials as o on o.tenant = k.tenant and o.range_end = k.range_end;
+
+-- name: add_gateway_consensus
+-- Insert new rows of gateway_consensus.
+insert into gateway_consensus as o (shard, tenant, handle, key_id, ciphertext, ciphertext128, block_number, range_end)
+select $1, tenant, handle, key_id, ciphertext, ciphertext128, block_number, range_end
+from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[], $8::bigint[]) as t(tenant, handle, key_id, ciphertext, ciphertext128, block_number, range_end);
 
 -- name: put_gateway_consensus
 -- Insert or replace rows of gateway_consensus.
@@ -285,15 +359,21 @@ where o.tenant = k.tenant and o.handle = k.handle;
 
 -- name: load_gateway_consensus_by_tenant_handle
 -- Rows of gateway_consensus; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end
+select k.at, row(o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
 join gateway_consensus as o on o.tenant = k.tenant and o.handle = k.handle;
 
 -- name: load_gateway_consensus_by_tenant_range_end
 -- Rows of gateway_consensus; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end
+select k.at, row(o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, range_end, at)
 join gateway_consensus as o on o.tenant = k.tenant and o.range_end = k.range_end;
+
+-- name: add_drift
+-- Insert new rows of drift.
+insert into drift as o (shard, tenant, handle, state, opened_block, agreed_block, completed_block, due, is_waiting, is_late, is_other, differing, missing)
+select $1, tenant, handle, state, opened_block, agreed_block, completed_block, due, is_waiting, is_late, is_other, differing::bytea[], missing::bytea[]
+from unnest($2::text[], $3::bytea[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::boolean[], $10::boolean[], $11::boolean[], $12::text[], $13::text[]) as t(tenant, handle, state, opened_block, agreed_block, completed_block, due, is_waiting, is_late, is_other, differing, missing);
 
 -- name: put_drift
 -- Insert or replace rows of drift.
@@ -311,21 +391,27 @@ where o.tenant = k.tenant and o.handle = k.handle;
 
 -- name: load_drift_by_tenant_handle
 -- Rows of drift; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.state, o.opened_block, o.agreed_block, o.completed_block, o.due, o.is_waiting, o.is_late, o.is_other, o.differing, o.missing
+select k.at, row(o.tenant, o.handle, o.state, o.opened_block, o.agreed_block, o.completed_block, o.due, o.is_waiting, o.is_late, o.is_other, o.differing, o.missing) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
 join drift as o on o.tenant = k.tenant and o.handle = k.handle;
 
 -- name: load_drift_by_tenant_due
 -- Rows of drift; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.state, o.opened_block, o.agreed_block, o.completed_block, o.due, o.is_waiting, o.is_late, o.is_other, o.differing, o.missing
+select k.at, row(o.tenant, o.handle, o.state, o.opened_block, o.agreed_block, o.completed_block, o.due, o.is_waiting, o.is_late, o.is_other, o.differing, o.missing) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, due, at)
 join drift as o on o.tenant = k.tenant and o.due = k.due;
 
 -- name: load_drift_by_tenant_is_waiting
 -- Rows of drift; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.handle, o.state, o.opened_block, o.agreed_block, o.completed_block, o.due, o.is_waiting, o.is_late, o.is_other, o.differing, o.missing
+select k.at, row(o.tenant, o.handle, o.state, o.opened_block, o.agreed_block, o.completed_block, o.due, o.is_waiting, o.is_late, o.is_other, o.differing, o.missing) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::boolean[]) with ordinality as k(tenant, is_waiting, at)
 join drift as o on o.tenant = k.tenant and o.is_waiting = k.is_waiting;
+
+-- name: add_verify_proofs
+-- Insert new rows of verify_proofs.
+insert into verify_proofs as o (shard, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles, last_error, accepted, agreed, answer_end, standing)
+select $1, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles::bytea[], last_error, accepted, agreed::bytea[], answer_end, standing
+from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[], $13::bytea[], $14::boolean[], $15::text[], $16::text[], $17::boolean[], $18::text[], $19::bigint[], $20::text[]) as t(tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles, last_error, accepted, agreed, answer_end, standing);
 
 -- name: put_verify_proofs
 -- Insert or replace rows of verify_proofs.
@@ -343,21 +429,27 @@ where o.tenant = k.tenant and o.zk_proof_id = k.zk_proof_id;
 
 -- name: load_verify_proofs_by_tenant_zk_proof_id
 -- Rows of verify_proofs; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error, o.accepted, o.agreed, o.answer_end, o.standing
+select k.at, row(o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error, o.accepted, o.agreed, o.answer_end, o.standing) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, zk_proof_id, at)
 join verify_proofs as o on o.tenant = k.tenant and o.zk_proof_id = k.zk_proof_id;
 
 -- name: load_verify_proofs_by_tenant_range_end
 -- Rows of verify_proofs; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error, o.accepted, o.agreed, o.answer_end, o.standing
+select k.at, row(o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error, o.accepted, o.agreed, o.answer_end, o.standing) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, range_end, at)
 join verify_proofs as o on o.tenant = k.tenant and o.range_end = k.range_end;
 
 -- name: load_verify_proofs_by_tenant_answer_end
 -- Rows of verify_proofs; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error, o.accepted, o.agreed, o.answer_end, o.standing
+select k.at, row(o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error, o.accepted, o.agreed, o.answer_end, o.standing) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, answer_end, at)
 join verify_proofs as o on o.tenant = k.tenant and o.answer_end = k.answer_end;
+
+-- name: add_gateway_blocks
+-- Insert new rows of gateway_blocks.
+insert into gateway_blocks as o (shard, tenant, number, hash, previous)
+select $1, tenant, number, hash, previous
+from unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[]) as t(tenant, number, hash, previous);
 
 -- name: put_gateway_blocks
 -- Insert or replace rows of gateway_blocks.
@@ -375,9 +467,15 @@ where o.tenant = k.tenant and o.number = k.number;
 
 -- name: load_gateway_blocks_by_tenant_number
 -- Rows of gateway_blocks; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.number, o.hash, o.previous
+select k.at, row(o.tenant, o.number, o.hash, o.previous) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, number, at)
 join gateway_blocks as o on o.tenant = k.tenant and o.number = k.number;
+
+-- name: add_work_items
+-- Insert new rows of work_items.
+insert into work_items as o (shard, tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id)
+select $1, tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id
+from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::bytea[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[], $21::bigint[], $22::text[]) as t(tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id);
 
 -- name: put_work_items
 -- Insert or replace rows of work_items.
@@ -400,9 +498,15 @@ where o.tenant = k.tenant and o.id = k.id;
 
 -- name: load_work_items_by_tenant_id
 -- Rows of work_items; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.id, o.work_class, o.kind, o.subject, o.affinity, o.contract, o.cost_ms, o.state, o.priority, o.missing, o.key_id, o.cause, o.attempt, o.uncomputable_counter, o.not_before_ms, o.deadline_ms, o.epoch, o.worker, o.partition, o.event_id
+select k.at, row(o.tenant, o.id, o.work_class, o.kind, o.subject, o.affinity, o.contract, o.cost_ms, o.state, o.priority, o.missing, o.key_id, o.cause, o.attempt, o.uncomputable_counter, o.not_before_ms, o.deadline_ms, o.epoch, o.worker, o.partition, o.event_id) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[]) with ordinality as k(tenant, id, at)
 join work_items as o on o.tenant = k.tenant and o.id = k.id;
+
+-- name: add_work_members
+-- Insert new rows of work_members.
+insert into work_members as o (shard, tenant, item, handle, position, fhe_operation, dependencies, is_scalar, fhe_type, is_output)
+select $1, tenant, item, handle, position, fhe_operation, dependencies::bytea[], is_scalar, fhe_type, is_output
+from unnest($2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[], $8::boolean[], $9::bigint[], $10::boolean[]) as t(tenant, item, handle, position, fhe_operation, dependencies, is_scalar, fhe_type, is_output);
 
 -- name: put_work_members
 -- Insert or replace rows of work_members.
@@ -420,15 +524,21 @@ where o.tenant = k.tenant and o.item = k.item and o.handle = k.handle;
 
 -- name: load_work_members_by_tenant_item_handle
 -- Rows of work_members; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.item, o.handle, o.position, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.is_output
+select k.at, row(o.tenant, o.item, o.handle, o.position, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.is_output) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality as k(tenant, item, handle, at)
 join work_members as o on o.tenant = k.tenant and o.item = k.item and o.handle = k.handle;
 
 -- name: load_work_members_by_tenant_item
 -- Rows of work_members; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.item, o.handle, o.position, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.is_output
+select k.at, row(o.tenant, o.item, o.handle, o.position, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.is_output) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[]) with ordinality as k(tenant, item, at)
 join work_members as o on o.tenant = k.tenant and o.item = k.item;
+
+-- name: add_work_waits
+-- Insert new rows of work_waits.
+insert into work_waits as o (shard, tenant, item, token)
+select $1, tenant, item, token
+from unnest($2::text[], $3::text[], $4::bytea[]) as t(tenant, item, token);
 
 -- name: put_work_waits
 -- Insert or replace rows of work_waits.
@@ -445,21 +555,27 @@ where o.tenant = k.tenant and o.item = k.item and o.token = k.token;
 
 -- name: load_work_waits_by_tenant_item_token
 -- Rows of work_waits; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.item, o.token
+select k.at, row(o.tenant, o.item, o.token) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality as k(tenant, item, token, at)
 join work_waits as o on o.tenant = k.tenant and o.item = k.item and o.token = k.token;
 
 -- name: load_work_waits_by_tenant_token
 -- Rows of work_waits; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.item, o.token
+select k.at, row(o.tenant, o.item, o.token) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, token, at)
 join work_waits as o on o.tenant = k.tenant and o.token = k.token;
 
 -- name: load_work_waits_by_tenant_item
 -- Rows of work_waits; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.item, o.token
+select k.at, row(o.tenant, o.item, o.token) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[]) with ordinality as k(tenant, item, at)
 join work_waits as o on o.tenant = k.tenant and o.item = k.item;
+
+-- name: add_work_failures
+-- Insert new rows of work_failures.
+insert into work_failures as o (shard, tenant, token, cause)
+select $1, tenant, token, cause
+from unnest($2::text[], $3::bytea[], $4::text[]) as t(tenant, token, cause);
 
 -- name: put_work_failures
 -- Insert or replace rows of work_failures.
@@ -477,9 +593,15 @@ where o.tenant = k.tenant and o.token = k.token;
 
 -- name: load_work_failures_by_tenant_token
 -- Rows of work_failures; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.token, o.cause
+select k.at, row(o.tenant, o.token, o.cause) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, token, at)
 join work_failures as o on o.tenant = k.tenant and o.token = k.token;
+
+-- name: add_early_results
+-- Insert new rows of early_results.
+insert into early_results as o (shard, tenant, item, done, failure, verified, handles, reason)
+select $1, tenant, item, done, failure, verified, handles::bytea[], reason
+from unnest($2::text[], $3::text[], $4::boolean[], $5::text[], $6::boolean[], $7::text[], $8::text[]) as t(tenant, item, done, failure, verified, handles, reason);
 
 -- name: put_early_results
 -- Insert or replace rows of early_results.
@@ -497,9 +619,15 @@ where o.tenant = k.tenant and o.item = k.item;
 
 -- name: load_early_results_by_tenant_item
 -- Rows of early_results; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.item, o.done, o.failure, o.verified, o.handles, o.reason
+select k.at, row(o.tenant, o.item, o.done, o.failure, o.verified, o.handles, o.reason) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[]) with ordinality as k(tenant, item, at)
 join early_results as o on o.tenant = k.tenant and o.item = k.item;
+
+-- name: add_tenant_keys
+-- Insert new rows of tenant_keys.
+insert into tenant_keys as o (shard, tenant, kind, key_id, digest)
+select $1, tenant, kind, key_id, digest
+from unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[]) as t(tenant, kind, key_id, digest);
 
 -- name: put_tenant_keys
 -- Insert or replace rows of tenant_keys.
@@ -517,9 +645,15 @@ where o.tenant = k.tenant and o.kind = k.kind and o.key_id = k.key_id;
 
 -- name: load_tenant_keys_by_tenant_kind_key_id
 -- Rows of tenant_keys; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.kind, o.key_id, o.digest
+select k.at, row(o.tenant, o.kind, o.key_id, o.digest) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality as k(tenant, kind, key_id, at)
 join tenant_keys as o on o.tenant = k.tenant and o.kind = k.kind and o.key_id = k.key_id;
+
+-- name: add_divergences
+-- Insert new rows of divergences.
+insert into divergences as o (shard, tenant, kind, subject, other)
+select $1, tenant, kind, subject, other
+from unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[]) as t(tenant, kind, subject, other);
 
 -- name: put_divergences
 -- Insert or replace rows of divergences.
@@ -536,9 +670,15 @@ where o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject and o.ot
 
 -- name: load_divergences_by_tenant_kind_subject_other
 -- Rows of divergences; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.kind, o.subject, o.other
+select k.at, row(o.tenant, o.kind, o.subject, o.other) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[]) with ordinality as k(tenant, kind, subject, other, at)
 join divergences as o on o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject and o.other = k.other;
+
+-- name: add_alarms
+-- Insert new rows of alarms.
+insert into alarms as o (shard, tenant, kind, subject, detail)
+select $1, tenant, kind, subject, detail
+from unnest($2::text[], $3::text[], $4::bytea[], $5::text[]) as t(tenant, kind, subject, detail);
 
 -- name: put_alarms
 -- Insert or replace rows of alarms.
@@ -556,9 +696,15 @@ where o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject;
 
 -- name: load_alarms_by_tenant_kind_subject
 -- Rows of alarms; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.kind, o.subject, o.detail
+select k.at, row(o.tenant, o.kind, o.subject, o.detail) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality as k(tenant, kind, subject, at)
 join alarms as o on o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject;
+
+-- name: add_fact_parts
+-- Insert new rows of fact_parts.
+insert into fact_parts as o (shard, tenant, sha256, part, parts, body)
+select $1, tenant, sha256, part, parts, body
+from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bytea[]) as t(tenant, sha256, part, parts, body);
 
 -- name: put_fact_parts
 -- Insert or replace rows of fact_parts.
@@ -576,12 +722,12 @@ where o.tenant = k.tenant and o.sha256 = k.sha256 and o.part = k.part;
 
 -- name: load_fact_parts_by_tenant_sha256_part
 -- Rows of fact_parts; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.sha256, o.part, o.parts, o.body
+select k.at, row(o.tenant, o.sha256, o.part, o.parts, o.body) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[], $3::bigint[]) with ordinality as k(tenant, sha256, part, at)
 join fact_parts as o on o.tenant = k.tenant and o.sha256 = k.sha256 and o.part = k.part;
 
 -- name: load_fact_parts_by_tenant_sha256
 -- Rows of fact_parts; `at` says which of the asked values they answer.
-select k.at, o.tenant, o.sha256, o.part, o.parts, o.body
+select k.at, row(o.tenant, o.sha256, o.part, o.parts, o.body) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, sha256, at)
 join fact_parts as o on o.tenant = k.tenant and o.sha256 = k.sha256;

@@ -39,7 +39,7 @@ class PostgresTransaction:
         self._connection, self._shard, self._epoch = connection, shard, epoch
 
     async def load(self, reads: Sequence[Read]) -> list[list[Row]]:
-        """Rows that answer each look-up, by one query per table and index."""
+        """Rows that answer each look-up, by one query."""
         return await rows.load(self._connection, reads)
 
     async def downstream(self, tenant: str, tokens: Sequence[bytes]) -> list[str]:
@@ -68,12 +68,11 @@ class PostgresTransaction:
 
         None at all while `most` are in flight: with many contracts the list is long, and nobody could use it.
         """
-        in_flight = await self._fetchval("in_flight", self._shard, work_class)
-        if in_flight >= most:
-            return Ready((), in_flight)
-        place = (self._shard, work_class, now_ms, min(per_contract, most - in_flight))
-        found = await self._fetch("ready", *place, sorted(paused))
-        return Ready(tuple(_work(record) for record in found), in_flight)
+        place = (self._shard, work_class, now_ms, per_contract, sorted(paused), most)
+        found = await self._fetch("ready", *place)
+        # without an item there is one row, with what is in flight
+        items = tuple(_work(record) for record in found if record["id"] is not None)
+        return Ready(items, found[0]["in_flight"])
 
     async def outstanding(self, work_class: str) -> dict[str, int]:
         """Estimated cost in ms of what is in flight per worker, over all shards."""
@@ -82,10 +81,6 @@ class PostgresTransaction:
     async def reclaim(self) -> list[WorkRow]:
         """Take over what owners before claimed and may not have published."""
         return [_work(record) for record in await self._fetch("reclaim", self._shard, self._epoch)]
-
-    async def messages(self, items: Sequence[WorkRow]) -> list[Outgoing | None]:
-        """The message of each item; None when something that it needs is not stored."""
-        return await messages.assemble(self._connection, items)
 
     async def dispatched(self, items: Sequence[WorkRow], deadline_ms: int) -> None:
         """The broker has these messages: dispatched, those of class `publish` done."""
@@ -180,10 +175,22 @@ class PostgresStore:
     @contextlib.asynccontextmanager
     async def begin(self, shard: int, epoch: int) -> AsyncGenerator[PostgresTransaction]:
         """A transaction whose first statement is the fence; raises Fenced, StoreError."""
-        async with pool.acquired(self._pool) as connection, connection.transaction():
-            if await connection.fetchval(_SQL["fence"], shard, epoch) is None:
-                raise Fenced(f"shard {shard} has a newer owner than epoch {epoch}")
+        statements = _SQL["begin"].format(shard=shard, epoch=epoch)
+        async with pool.acquired(self._pool) as connection, pool.begun(connection, statements) as found:
+            if found != "SELECT 1":
+                raise _fenced(shard, epoch)
             yield PostgresTransaction(connection, shard, epoch)
+
+    async def messages(self, shard: int, epoch: int, items: Sequence[WorkRow]) -> list[Outgoing | None]:
+        """The message of each item; None when something that it needs is not stored.
+
+        Raises: Fenced, StoreError.
+        """
+        async with pool.acquired(self._pool) as connection:
+            found = await messages.assemble(connection, items, (_SQL["is_owner"], (shard, epoch)))
+        if found is None:
+            raise _fenced(shard, epoch)
+        return found
 
     async def demand(
         self,
@@ -222,6 +229,10 @@ class PostgresStore:
                 await self._pool.close()
         except (TimeoutError, asyncpg.InterfaceError, OSError):
             self._pool.terminate()
+
+
+def _fenced(shard: int, epoch: int) -> Fenced:
+    return Fenced(f"shard {shard} has a newer owner than epoch {epoch}")
 
 
 def _work(record: Any) -> WorkRow:

@@ -22,9 +22,13 @@ select tenant from halted_tenants where shard = $1;
 -- Halted tenants, for operators.
 select tenant, topic, part, off, error from halted_tenants order by tenant;
 
--- name: fence
--- First statement of every transaction of an owner.
-select 1 from shard_owner where shard = $1 and epoch = $2 for share;
+-- name: begin
+-- The fence begins every transaction of an owner; without parameters, both are one round trip.
+begin; select 1 from shard_owner where shard = {shard:d} and epoch = {epoch:d} for share;
+
+-- name: is_owner
+-- The fence of a query that stands alone, as one of several: nothing when the shard has a newer owner.
+select 1::bigint as at, row(epoch) as found, null::bytea[] as arrays from shard_owner where shard = $1 and epoch = $2;
 
 -- name: advance
 -- Move the next offset, only from where it must be.
@@ -57,12 +61,16 @@ with recursive down as (
 select item from down;
 
 -- name: ready
--- The first items of each contract and priority that may be claimed, without paused tenants. It goes from one
--- (tenant, contract, priority) to the next by the index, so one with a million items costs what any other does.
-with recursive flow as (
+-- How many items are claimed or dispatched; while those are fewer than $6, the first items of each contract and
+-- priority that may be claimed, without paused tenants. It goes from one (tenant, contract, priority) to the next by the
+-- index, so one with a million items costs what any other does.
+with recursive busy as (
+  select count(*) as items from work_items
+  where shard = $1 and work_class = $2 and state in ('claimed', 'dispatched')
+), flow as (
   (
     select tenant, contract, priority from work_items
-    where shard = $1 and work_class = $2 and state = 'ready'
+    where shard = $1 and work_class = $2 and state = 'ready' and (select items from busy) < $6::bigint
     order by tenant, contract, priority desc limit 1
   )
   union all
@@ -82,21 +90,20 @@ with recursive flow as (
   ) as b on true
   where a.tenant is not null or b.tenant is not null
 )
-select i.* from flow
-cross join lateral (
-  select tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause,
-    attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id
-  from work_items w
-  where w.shard = $1 and w.work_class = $2 and w.state = 'ready' and w.not_before_ms <= $3
-    and w.tenant = flow.tenant and w.contract = flow.contract and w.priority = flow.priority
-  order by w.created_at, w.id
-  limit $4
-) as i
-where flow.tenant <> all($5::text[]);
-
--- name: in_flight
--- How many items of a class this shard has claimed or dispatched.
-select count(*) from work_items where shard = $1 and work_class = $2 and state in ('claimed', 'dispatched');
+select busy.items as in_flight, first.* from busy
+left join (
+  select i.* from flow
+  cross join lateral (
+    select tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause,
+      attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id
+    from work_items w
+    where w.shard = $1 and w.work_class = $2 and w.state = 'ready' and w.not_before_ms <= $3
+      and w.tenant = flow.tenant and w.contract = flow.contract and w.priority = flow.priority
+    order by w.created_at, w.id
+    limit least($4::bigint, $6::bigint - (select items from busy))
+  ) as i
+  where flow.tenant <> all($5::text[])
+) as first on true;
 
 -- name: outstanding
 -- Estimated cost of what is in flight per worker, over all shards.

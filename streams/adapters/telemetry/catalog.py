@@ -225,6 +225,13 @@ _GRAPH_METRICS: Final = (
         _GRAPH,
         "Rights that are not on the gateway of an old network yet, all of them.",
     ),
+    Metric(
+        "cipherstream_alarms",
+        "gauge",
+        _GRAPH,
+        "Rows of the tables `alarms` (by kind) and `divergences` (kind `divergence_…`), over all shards.",
+        ("tenant", "kind"),
+    ),
     Metric("cipherstream_work_overdue", "gauge", _GRAPH, "Dispatched items that are late.", ("work_class",)),
     Metric(
         "cipherstream_consumer_position",
@@ -268,6 +275,12 @@ _WORKER_METRICS: Final = (
         "counter",
         (*_TFHE, *_ZKPROOF, *_SENDER),
         "Items that ended well.",
+    ),
+    Metric(
+        "cipherstream_work_items_repeated",
+        "counter",
+        (*_COMPUTE, *_SENDER),
+        "Items that came again after they were answered, and were not computed again.",
     ),
     Metric(
         "coprocessor_work_items_errors",
@@ -339,6 +352,18 @@ _CACHE_METRICS: Final = (
         "All bootstraps of the engine `wave`; divided by the next one: how full their batches were.",
     ),
     Metric("cipherstream_wave_places", "counter", _COMPUTE, "Places that those batches had."),
+    Metric(
+        "cipherstream_wave_known_answers",
+        "counter",
+        _COMPUTE,
+        "Questions with known answers that devices of the engine `wave` were asked.",
+    ),
+    Metric(
+        "cipherstream_wave_devices_lost",
+        "counter",
+        _COMPUTE,
+        "Devices that answered wrongly and were taken out of service: look at the machine.",
+    ),
     Metric(
         "cipherstream_sns_backlog",
         "gauge",

@@ -2,28 +2,28 @@
 
 Bytes that do not decode are parked. What fails for another reason is repeated record by record, and the
 record that fails FAILURES_MAX times halts its tenant: from there on the tenant's records are kept in
-order, not applied, until an operator says `resume`.
+order, not applied, until an operator says `resume` (or `skip`, of a record that never succeeds).
 """
 
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 import structlog
 
-from streams.domain.control import TenantControl
+from streams.domain.control import SKIP, TenantControl
 from streams.domain.errors import BlobError, BrokerError, Fenced, LogTruncated, StoreError, Undecodable
 from streams.domain.lifecycle import TERMINAL, WorkState
-from streams.domain.rows import DriftRow, ProofRow, WorkRow
+from streams.domain.rows import WorkRow
 from streams.domain.state import Changes
 from streams.ports import Record, Transaction
 from streams.services.crashpoints import crashpoint
-from streams.services.graph import parking
+from streams.services.graph import parking, skipping
 from streams.services.graph.ahead import Ahead, decisions_of, series
 from streams.services.graph.claims import CLASSES, Claims
-from streams.services.graph.lane_watch import newly_slow
-from streams.services.graph.plans import Plan, plan_of
+from streams.services.graph.findings import found_in
+from streams.services.graph.plans import Finish, Plan, plan_of
 from streams.services.graph.session import Session
 from streams.services.graph.spans import RecordSpans
 from streams.services.graph.surroundings import Surroundings
@@ -35,8 +35,6 @@ _HELD_BATCH: Final = 32
 PASSED_ON: Final = (StoreError, BrokerError, BlobError, Fenced, LogTruncated)
 
 _log = structlog.get_logger(__name__)
-
-Finish = Callable[[Transaction, Sequence[Record]], Awaitable[None]]
 
 
 class Progress(msgspec.Struct):
@@ -57,8 +55,7 @@ class Applier:
         self._claims = claims
         self._rules = around.rules
         self._clock = around.clock
-        self._drifted, self._disputed = around.drifted, around.disputed
-        self._slowed = around.slowed
+        self._tell = around.tell
 
     @property
     def halted(self) -> set[str]:
@@ -106,14 +103,19 @@ class Applier:
         return claimed
 
     async def resume(self, epoch: int, command: TenantControl) -> list[WorkRow]:
-        """Apply what was kept of a tenant and let it go on; a command that was carried out does nothing."""
+        """Apply what was kept of a tenant and let it go on, perhaps without the record that is given up.
+
+        A command that was carried out does nothing.
+        """
         claimed: list[WorkRow] = []
         async with self._store.begin(self._shard, epoch) as tx:
             is_known = await tx.knows_request(command.request)
+        is_skip = command.action == SKIP
         # In small batches, so that a tenant with thousands of kept records does not stop the shard for
         # minutes.
         while not is_known and command.tenant in self.halted:
-            progress = await self._resume_some(epoch, command.tenant)
+            step = self._skip(epoch, command) if is_skip else self._resume_some(epoch, command.tenant)
+            progress, is_skip = await step, False
             claimed += progress.claimed
             if progress.failure is not None:
                 break
@@ -132,10 +134,40 @@ class Applier:
         if kept:
             halted = self.halted - {tenant}
             ahead = Ahead(lambda record: plan_of(record, self._rules, halted))
-            return await self._steps(epoch, kept, _drop_held, ahead)
+            progress = await self._steps(epoch, kept, _drop_held, ahead)
+            if progress.failure is not None:
+                failed = kept[progress.done]
+                await self._halt_again(epoch, failed, tenant, parking.error_of(progress.failure))
+            return progress
         self.halted.discard(tenant)
         _log.info("tenant goes on", action="tenant_resumed", tenant=tenant)
         return Progress()
+
+    async def _skip(self, epoch: int, command: TenantControl) -> Progress:
+        """Leave out the record that a command names, if it is the one that holds its tenant up."""
+        tenant = command.tenant
+        async with self._store.begin(self._shard, epoch) as tx:
+            kept = await tx.held(tenant, 1)
+            if not kept or not skipping.is_meant(command, kept[0]):
+                _log.warning("another record is the first", action="skip_ignored", tenant=tenant)
+                return Progress()
+            cause = await skipping.cause_of(tx, tenant, kept[0])
+        letter = skipping.letter_of(command, kept[0], cause)
+        ahead = Ahead(lambda record: skipping.plan_without(record, letter, self._rules))
+        progress = await self._steps(epoch, kept, skipping.parking_it(letter), ahead)
+        place = parking.place_of(kept[0])
+        if progress.failure is None:
+            _log.warning("record skipped", action="record_skipped", why=letter.error, tenant=tenant, **place)
+        else:
+            error = skipping.refused(cause, parking.error_of(progress.failure))
+            await self._halt_again(epoch, kept[0], tenant, error)
+        return progress
+
+    async def _halt_again(self, epoch: int, record: Record, tenant: str, error: str) -> None:
+        async with self._store.begin(self._shard, epoch) as tx:
+            await parking.halt_again(tx, record, tenant, error)
+        place = parking.place_of(record)
+        _log.error("tenant is still halted", action="tenant_halted", error=error, tenant=tenant, **place)
 
     async def _steps(self, epoch: int, records: Sequence[Record], finish: Finish, ahead: Ahead) -> Progress:
         """Apply as many records as can be: all at once, or else one after the other."""
@@ -188,9 +220,8 @@ class Applier:
                 for plan in draft.plans:
                     await self._carry_out(tx, session, plan)
             crashpoint("graph.decided")
-            changes, drifted = session.state.changes(), session.state.replaced(DriftRow)
-            slowed = newly_slow(session.state, changes)
-            disputed = session.state.replaced(ProofRow)
+            changes = session.state.changes()
+            found = found_in(session.state, changes)
             if is_at_once:
                 ahead.start(session)
             await tx.write(changes)
@@ -199,9 +230,7 @@ class Applier:
             # and credit is counted by the rows that say so.
             claimed = await self._claims.claim(tx, epoch, _touched(changes))
         crashpoint("graph.committed")
-        self._drifted(drifted)
-        self._slowed(slowed)
-        self._disputed(disputed)
+        self._tell(found)
         self._spans.applied(records, since)
         return claimed
 
@@ -224,7 +253,7 @@ class Applier:
     async def _halt(self, epoch: int, record: Record, cause: Exception) -> None:
         tenant = parking.tenant_of(record)
         async with self._store.begin(self._shard, epoch) as tx:
-            await parking.halt(tx, record, tenant, cause)
+            await parking.halt(tx, record, tenant, parking.error_of(cause))
             await self._advance(tx, [record])
         self.halted.add(tenant)
         place = parking.place_of(record)

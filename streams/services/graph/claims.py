@@ -94,8 +94,8 @@ class Claims:
         self._market = market
         self._clock = clock
         self._fair: dict[str, Fair] = defaultdict(Fair)
-        # begins at the shard's number: owners that start together would all choose the same worker first
-        self._turns = itertools.count(shard)
+        # begin at the shard's number: owners that start together would all choose the same worker first
+        self._turns, self._batches = itertools.count(shard), itertools.count(shard)
         self.halted: set[str] = set()  # tenants whose results are kept, not applied
 
     async def claim(self, tx: Transaction, epoch: int, classes: Iterable[str]) -> list[WorkRow]:
@@ -139,18 +139,21 @@ class Claims:
         workers = self._market.workers.live(work_class)
         outstanding = await tx.outstanding(work_class)
         placed: list[tuple[WorkRow, Place]] = []
+        batch = next(self._batches)
         for row in picked:
-            place = self._among(workers, outstanding, row)
+            place = self._among(workers, outstanding, row, batch)
             if place is not None:
                 placed.append((row, place))
                 # counted at once: the next item of this batch goes to somebody else
                 outstanding[place.worker] = outstanding.get(place.worker, 0) + row.cost_ms
         return placed
 
-    def _among(self, workers: list[LiveWorker], outstanding: Mapping[str, int], row: WorkRow) -> Place | None:
+    def _among(
+        self, workers: list[LiveWorker], outstanding: Mapping[str, int], row: WorkRow, batch: int
+    ) -> Place | None:
         if self._market.is_local:
             return place_local(row, workers, outstanding, self._market.counts[row.work_class])
-        return place_parallel(row, workers, outstanding, next(self._turns))
+        return place_parallel(row, workers, outstanding, next(self._turns), batch)
 
     def _fixed(self, row: WorkRow) -> Place:
         if row.work_class != WorkClass.SENDER:

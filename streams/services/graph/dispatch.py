@@ -123,8 +123,7 @@ class Dispatcher:
         return [made for item in items for made in await self._made(epoch, [item])]
 
     async def _assembled(self, epoch: int, items: list[WorkRow]) -> list[Publication | None]:
-        async with self._store.begin(self._shard, epoch) as tx:
-            messages = await tx.messages(items)
+        messages = await self._store.messages(self._shard, epoch, items)
         pairs = zip(items, messages, strict=True)
         return [None if told is None else publication(item, told, self._signer) for item, told in pairs]
 

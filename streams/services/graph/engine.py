@@ -23,9 +23,9 @@ from streams.domain.errors import BrokerError, StoreError
 from streams.domain.work import WorkClass
 from streams.messages import topics
 from streams.ports import Blobs, Log, Store
-from streams.services import lag_gauges
-from streams.services.graph import drift_watch, lane_watch, proof_watch
+from streams.services import alarm_gauges, lag_gauges
 from streams.services.graph.claims import Market
+from streams.services.graph.findings import telling
 from streams.services.graph.gauges import observer
 from streams.services.graph.outgoing import sealing
 from streams.services.graph.shards import Shards
@@ -64,8 +64,10 @@ async def running(runtime: Runtime, feed: Feed) -> AsyncGenerator[Shards]:
         # Waits for the database and not for the migration: a schema that is too old is Fatal, somebody has
         # to act.
         await _until_there(runtime, lambda: migrate.check(store.pool))
-        sources = Sources(KafkaPositions(settings.kafka), log, Progress(store.pool), runtime.clock)
+        progress = Progress(store.pool)
+        sources = Sources(KafkaPositions(settings.kafka), log, progress, runtime.clock)
         await stack.enter_async_context(lag_gauges.watching(sources, runtime.metrics))
+        await stack.enter_async_context(alarm_gauges.watching(progress, runtime.metrics, runtime.clock))
         yield await stack.enter_async_context(serving(runtime, feed, store, log, blobs))
 
 
@@ -108,9 +110,7 @@ async def serving(
         seal=sealing(blobs, settings.object_store.work()),
         health=runtime.health.set,
         observe=observer(runtime.metrics),
-        slowed=lane_watch.watch(runtime.metrics),
-        drifted=drift_watch.watch(runtime.metrics),
-        disputed=proof_watch.watch(runtime.metrics),
+        tell=telling(runtime.metrics),
         tracing=runtime.tracing,
         changed=changed,
     )

@@ -6,7 +6,7 @@ from typing import Final, TypedDict
 from streams.domain.errors import Undecodable
 from streams.domain.items import DEAD_LETTER
 from streams.domain.lifecycle import WorkState
-from streams.domain.rows import HALTED, AlarmRow, WorkRow
+from streams.domain.rows import HALTED, AlarmKind, AlarmRow, WorkRow
 from streams.domain.state import State
 from streams.domain.work import WorkClass, item_id
 from streams.ports import DeadLetter, Record, Transaction
@@ -38,45 +38,64 @@ def tenant_of(record: Record) -> str:
 
 async def park(tx: Transaction, state: State, record: Record, tenant: str, defect: Undecodable) -> None:
     """Keep bytes that do not decode, raise an alarm, and let class `publish` copy them to dlq.v1."""
-    letter = _letter(record, tenant, defect)
-    await tx.park(letter)
-    state.put(AlarmRow(tenant=tenant, kind="undecodable", subject=letter.id, detail=letter.error))
-    state.put(
-        WorkRow(
-            tenant=tenant,
-            id=item_id(WorkClass.PUBLISH, tenant, b"parked:" + letter.id),
-            work_class=WorkClass.PUBLISH,
-            kind=DEAD_LETTER,
-            subject=letter.id,
-            affinity=letter.id,
-            contract=b"",
-            cost_ms=1,
-            state=WorkState.READY,
-        )
-    )
+    parked = letter(record, tenant, type(defect).__name__, str(defect))
+    await tx.park(parked)
+    state.put(AlarmRow(tenant=tenant, kind=AlarmKind.UNDECODABLE, subject=parked.id, detail=parked.error))
+    state.put(publication(parked))
 
 
-async def halt(tx: Transaction, record: Record, tenant: str, cause: Exception) -> None:
+async def halt(tx: Transaction, record: Record, tenant: str, error: str) -> None:
     """Keep the record that fails as the first of its tenant's kept records, and raise an alarm."""
-    error = f"{type(cause).__name__}: {cause}"[:_ERROR_CHARS_MAX].replace("\0", "�")
-    state = State()
-    state.put(AlarmRow(tenant=tenant, kind=HALTED, subject=_identity(record), detail=error))
-    await tx.write(state.changes())
+    await _name(tx, record, tenant, error)
     # Halted, then held like those that follow: it is the first that `resume` applies.
-    await tx.halt(tenant, record, error)
     await tx.hold(tenant, record)
 
 
-def _letter(record: Record, tenant: str, defect: Undecodable) -> DeadLetter:
+async def halt_again(tx: Transaction, record: Record, tenant: str, error: str) -> None:
+    """Name the kept record that fails now in place of the one before."""
+    await tx.resume(tenant)
+    await _name(tx, record, tenant, error)
+
+
+async def _name(tx: Transaction, record: Record, tenant: str, error: str) -> None:
+    state = State()
+    state.put(AlarmRow(tenant=tenant, kind=HALTED, subject=identity(record), detail=_stored(error)))
+    await tx.write(state.changes())
+    await tx.halt(tenant, record, _stored(error))
+
+
+def error_of(cause: Exception) -> str:
+    """An error as it is stored and shown."""
+    return f"{type(cause).__name__}: {cause}"
+
+
+def letter(record: Record, tenant: str, error_class: str, error: str) -> DeadLetter:
+    """A record that is not applied, with the reason."""
     return DeadLetter(
-        id=_identity(record),
-        tenant=tenant,
-        record=record,
-        error_class=type(defect).__name__,
-        error=str(defect)[:_ERROR_CHARS_MAX].replace("\0", "�"),
+        id=identity(record), tenant=tenant, record=record, error_class=error_class, error=_stored(error)
     )
 
 
-def _identity(record: Record) -> bytes:
+def publication(parked: DeadLetter) -> WorkRow:
+    """The item that copies a letter to dlq.v1."""
+    return WorkRow(
+        tenant=parked.tenant,
+        id=item_id(WorkClass.PUBLISH, parked.tenant, b"parked:" + parked.id),
+        work_class=WorkClass.PUBLISH,
+        kind=DEAD_LETTER,
+        subject=parked.id,
+        affinity=parked.id,
+        contract=b"",
+        cost_ms=1,
+        state=WorkState.READY,
+    )
+
+
+def _stored(error: str) -> str:
+    return error[:_ERROR_CHARS_MAX].replace("\0", "�")
+
+
+def identity(record: Record) -> bytes:
+    """Subject of what is said of a record."""
     # by its place: the same record parked twice is one letter
     return hashlib.sha256(f"{record.topic}/{record.partition}/{record.offset}".encode()).digest()

@@ -1,6 +1,6 @@
 """What is to be done with a record: decide over it, keep it, or park it."""
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import msgspec
 
@@ -12,9 +12,12 @@ from streams.domain.foresight import reads_of_fact, reads_of_result
 from streams.domain.results import decode_result
 from streams.domain.state import Read
 from streams.messages.topics import EVENTS
-from streams.ports import Record
+from streams.ports import Record, Transaction
 from streams.services.graph.parking import tenant_of
 from streams.services.graph.session import Decision
+
+# What a transaction does last, in the same breath: the offset moves on, or kept records are dropped.
+Finish = Callable[[Transaction, Sequence[Record]], Awaitable[None]]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

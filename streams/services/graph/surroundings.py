@@ -1,15 +1,14 @@
 """What the owners of one process share."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.decide import Rules
-from streams.domain.rows import WorkRow
 from streams.ports import Clock, Demand, Log, Store, Unsent
-from streams.services.graph import drift_watch, lane_watch, proof_watch
 from streams.services.graph.claims import Market
+from streams.services.graph.findings import Findings, Tell
 from streams.services.graph.outgoing import Seal, inline
 from streams.settings import GraphSettings
 
@@ -37,16 +36,8 @@ def _no_demand(demands: Sequence[Demand], unsent: Unsent) -> None:
     del demands, unsent
 
 
-def _no_drift(changes: Iterable[drift_watch.Change]) -> None:
-    del changes
-
-
-def _no_dispute(changes: Iterable[proof_watch.Change]) -> None:
-    del changes
-
-
-def _no_lanes(slowed: Iterable[WorkRow]) -> None:
-    del slowed
+def _no_findings(found: Findings) -> None:
+    del found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +55,6 @@ class Surroundings:
     seal: Seal = inline
     health: Callable[[str, bool, str], None] = _no_health
     observe: Callable[[Sequence[Demand], Unsent], None] = _no_demand  # what a sweep saw, for metrics
-    # told what a transaction changed, for metrics
-    drifted: drift_watch.Watch = _no_drift
-    disputed: proof_watch.Watch = _no_dispute
-    slowed: lane_watch.Watch = _no_lanes
+    tell: Tell = _no_findings  # what a transaction changed, for metrics and log
     tracing: Tracing = OFF
     changed: Callable[[], None] = _nothing  # called when `busy` of an owner may be another

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from streams.domain.control import RESUME, Control, TenantControl, WorkerHeartbeat
+from streams.domain.control import RESUME, SKIP, Control, TenantControl, WorkerHeartbeat
 from streams.domain.errors import BrokerError, LogTruncated
 from streams.domain.schedule import LiveWorker
 from streams.messages.topics import CONTROL
@@ -77,7 +77,7 @@ class WorkerView:
             self._on_change()
 
     def _obey(self, command: TenantControl) -> None:
-        if command.action == RESUME:
+        if command.action in (RESUME, SKIP):
             self._on_command(command)
         else:  # of a newer release: whatever it means, it is not this
             _log.warning("unknown command", action="control_skipped", command=command.action)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from confluent_kafka import TopicPartition
 from live_graph import TENANT, LiveGraph, facts, until
-from unit.domain.worlds import block
+from unit.domain.worlds import block, gateway, request_log
 
 from streams.adapters.kafka import topics as administration
-from streams.domain.facts import HostBlock
+from streams.domain.facts import HostBlock, encode_fact
 from streams.messages import topics
 from streams.settings import load_settings
 
@@ -57,6 +57,37 @@ async def test_a_halted_tenant_is_listed_and_resume_tries_it_once(graph: LiveGra
     assert len(await graph.fetch("select 1 from halted_records")) == len(facts()) + 1
     assert len(await graph.fetch("select 1 from halted_tenants")) == 1
     assert child.process.returncode is None
+
+    await cipherstream(graph, "control", "skip", TENANT, "--reason", "why", "--yes")
+
+    async def is_refused() -> bool:
+        rows = await graph.fetch("select error from halted_tenants")
+        return all("; not skipped: NotSkippable: " in row["error"] for row in rows)
+
+    await until(is_refused, "a block is not skipped")
+    assert len(await graph.fetch("select 1 from halted_records")) == len(facts()) + 1
+
+
+async def test_a_record_that_never_succeeds_is_given_up_and_kept(graph: LiveGraph) -> None:
+    await graph.start()
+    huge = gateway(0, 1, request_log(5, number=2**70))  # in a block whose number no column holds
+    await graph.publish(huge, gateway(1, 2, request_log(7, number=2)))
+    await graph.until_applied(2)
+    (listed,) = json.loads(await cipherstream(graph, "control", "halted", "--json"))
+    assert (listed["topic"], listed["off"]) == (topics.EVENTS, 0)
+
+    said = await cipherstream(graph, "control", "skip", TENANT, "--reason", "nobody's number", "--yes")
+    assert said.startswith(f"{topics.EVENTS}/{graph.shard()}/0  ")
+
+    async def goes_on() -> bool:
+        return not await graph.fetch("select 1 from halted_tenants")
+
+    await until(goes_on, "the tenant is resumed without the record")
+    assert [row["zk_proof_id"] for row in await graph.fetch("select zk_proof_id from verify_proofs")] == [7]
+    (letter,) = await graph.fetch("select * from dead_letters")
+    assert (letter["error_class"], letter["off"], letter["value"]) == ("Skipped", 0, *encode_fact(huge))
+    assert letter["error"].startswith("nobody's number (request ")
+    assert not await graph.fetch("select 1 from alarms where kind = 'halted'")
 
 
 async def test_a_cut_log_ends_the_service_until_the_loss_is_accepted(graph: LiveGraph) -> None:

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.stack
 
 STORE, LIFE = queries.load("store.sql"), queries.load("life.sql")
 NOW_MS = 1000
+MOST = 10**9  # in flight
 ALIVE = [f"w{at}" for at in range(7)]
 
 
@@ -28,10 +29,10 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "ready": Case(STORE["ready"], (3, "publish", NOW_MS, 64, ["t4"]), "idx_schedule_order"),
+    "ready": Case(STORE["ready"], (3, "publish", NOW_MS, 64, ["t4"], MOST), "idx_schedule_order"),
     "demand": Case(STORE["demand"], (NOW_MS, ALIVE, ["t4"], [], [], 16), "idx_pending_tasks"),
     "weighed": Case(STORE["demand"], (NOW_MS, ALIVE, [], ["publish/t1"], [64], 16), "idx_pending_tasks"),
-    "in_flight": Case(STORE["in_flight"], (3, "publish"), "work_items_in_flight"),
+    "in_flight": Case(STORE["ready"], (3, "publish", NOW_MS, 64, [], MOST), "work_items_in_flight"),
     "outstanding": Case(STORE["outstanding"], ("publish",), "work_items_in_flight"),
     "late": Case(STORE["late"], (3, NOW_MS, ALIVE), "work_items_in_flight"),
     "reclaim": Case(STORE["reclaim"], (3, 9), "work_items_in_flight"),

@@ -6,12 +6,13 @@ import asyncpg
 import pytest
 from port_contracts.store import NOW, TOPICS, StoreContract, work
 
-from streams.adapters.postgres import pool
+from streams.adapters.postgres import pool, rows
 from streams.adapters.postgres.store import PostgresStore
 from streams.devnet.stack import Stack
 from streams.domain.errors import ConfigurationError, Fenced, StoreError
 from streams.domain.lifecycle import WorkState
-from streams.domain.state import State
+from streams.domain.rows import WorkRow
+from streams.domain.state import Read, State
 from streams.settings import PostgresSettings
 
 pytestmark = pytest.mark.stack
@@ -100,6 +101,41 @@ async def test_a_number_that_does_not_fit_is_not_a_lost_connection(store: Postgr
 async def _commit(store: PostgresStore, epoch: int, state: State) -> None:
     async with store.begin(0, epoch) as tx:
         await tx.write(state.changes())
+
+
+@pytest.mark.parametrize("count", [2, rows.COPIED_MIN])
+async def test_what_was_taken_for_new_and_is_there_is_refused_with_all_of_its_transaction(
+    store: PostgresStore, count: int
+) -> None:
+    """Whichever way the rows go: a few with the other changes, many as a copy."""
+    epoch = (await store.claim(0, "me", TOPICS)).epoch
+    there = State()
+    there.put(work("w0", cause="mine"))
+    await _commit(store, epoch, there)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await _commit(store, epoch, _taken_for_new(count))
+    found = await store.pool.fetch("select id, cause from work_items")
+    assert [(row["id"], row["cause"]) for row in found] == [("w0", "mine")]
+
+
+@pytest.mark.parametrize("count", [2, rows.COPIED_MIN])
+async def test_few_new_rows_and_many_are_stored_alike(store: PostgresStore, count: int) -> None:
+    epoch = (await store.claim(0, "me", TOPICS)).epoch
+    state = _taken_for_new(count)
+    await _commit(store, epoch, state)
+    stored = state.rows(WorkRow)
+    async with store.begin(0, epoch) as tx:
+        found = await tx.load([Read(WorkRow, WorkRow.KEY, (row.tenant, row.id)) for row in stored])
+    assert found == [[row] for row in stored]
+
+
+def _taken_for_new(count: int) -> State:
+    state = State()
+    for at in range(count):
+        row = work(f"w{at}", cause='{"odd", \\x00}')
+        state.load(Read(WorkRow, WorkRow.KEY, (row.tenant, row.id)), [])
+        state.put(row)
+    return state
 
 
 async def test_a_server_that_is_away_is_recoverable(postgres: PostgresSettings) -> None:

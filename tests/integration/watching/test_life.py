@@ -10,8 +10,9 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from streams.adapters.postgres import life, migrate, pool
-from streams.adapters.postgres.progress import Progress
+from streams.adapters.postgres.progress import Answer, Progress
 from streams.devnet.stack import Stack
+from streams.domain import rows
 from streams.domain.errors import StoreError
 from streams.settings import PostgresSettings
 
@@ -268,6 +269,35 @@ async def test_steps_of_some_handles(database: Any) -> None:
     await computed(database)
     steps = await Progress(database).steps([HANDLE, OTHER])
     assert (steps.known, steps.computed, steps.squashed) == (1, 1, 0)
+
+
+async def test_how_an_input_stands_with_the_gateway(database: Any) -> None:
+    progress = Progress(database)
+    assert await progress.answer(TENANT, 300) is None
+    await requested(database, 300, [])
+    found = await progress.answer(TENANT, 300)
+    assert found == Answer(rows.Standing.OPEN, None, (), "")
+    assert await progress.verification(TENANT, 300, "proof") == "p300"
+    assert await progress.verification(TENANT, 300, "proof_replay") is None
+    await database.execute(
+        "update verify_proofs set standing = 'disputed', accepted = true, agreed = $1", [INPUT]
+    )
+    number = (300).to_bytes(32, "big")
+    await insert(database, "alarms", kind="proof_disputed", subject=number, detail="why")
+    for name, state in (("gone", "cancelled"), ("again", "ready")):
+        await insert_item(database, name, "proof_replay", proof_subject(300), state)
+    assert await progress.answer(TENANT, 300) == Answer(rows.Standing.DISPUTED, True, (INPUT,), "why")
+    assert await progress.verification(TENANT, 300, "proof_replay") == "again"
+    assert await progress.answer("12345.bb", 300) is None
+
+
+async def test_alarms_are_counted_by_kind_and_divergences_with_them(database: Any) -> None:
+    progress = Progress(database)
+    assert await progress.alarms() == {}
+    for subject in (HANDLE, OTHER):
+        await insert(database, "alarms", kind="drift", subject=subject, detail="why")
+    await insert(database, "divergences", kind="ct64", subject=HANDLE, other=b"other")
+    assert await progress.alarms() == {(TENANT, "drift"): 2, (TENANT, "divergence_ct64"): 1}
 
 
 async def test_what_a_process_has_in_hand_is_what_it_started_and_did_not_answer(database: Any) -> None:

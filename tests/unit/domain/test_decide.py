@@ -459,6 +459,17 @@ def test_range_that_starts_on_another_branch_is_ignored_with_an_alarm():
     assert [row.kind for row in state.rows(AlarmRow)] == ["gateway_range"]
 
 
+@pytest.mark.parametrize("branch", ["g", "x"])
+def test_an_alarm_over_ranges_ends_with_the_next_that_is_applied_on_whichever_branch(branch: str):
+    state = run([gateway(0, 1), gateway(1, 2), gateway(2, 4, branch="x"), gateway(3, 5, branch="x")])
+    (alarm,) = state.rows(AlarmRow)  # one, however many were refused
+    assert "(3, 5] leaves a gap above 2" in alarm.detail
+    run([gateway(1, 2)], state)  # known before: nothing is new of that
+    assert state.rows(AlarmRow) == [alarm]
+    run([gateway(2, 3)] if branch == "g" else [gateway(1, 2, branch="x", from_branch="g")], state)
+    assert state.rows(AlarmRow) == []
+
+
 def test_range_beyond_a_gap_alarms_and_waits_for_what_is_missing():
     state = run([KEY, CRS, gateway(0, 2), gateway(5, 7, request_log(1, number=6))])
     assert [row.kind for row in state.rows(AlarmRow)] == ["gateway_range"]

@@ -226,6 +226,30 @@ def test_an_operator_that_was_removed_is_not_waited_for():
     assert world.drift.state is DriftState.COMPLETE
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+def test_who_is_removed_after_the_agreement_is_missed_no_more(is_late: bool):
+    world = Gateway(with_ours=True)
+    world.commit(GOOD, OURS, SECOND)
+    world.agree(GOOD)
+    if is_late:
+        world.block(seconds=70)
+        assert world.alarms().keys() == {"drift_missing"}
+    world.block(operators_log(OURS, SECOND, number=world.number + 1))
+    assert (world.drift.state, world.drift.missing, world.alarms()) == (DriftState.COMPLETE, (), {})
+    world.block(seconds=70)
+    assert world.drift.state is DriftState.COMPLETE
+
+
+def test_who_is_new_is_not_called_late_for_handles_from_before():
+    world = Gateway(with_ours=True)
+    world.commit(GOOD, OURS, SECOND)
+    world.agree(GOOD)
+    world.block(seconds=70)
+    fourth = b"\x44" * 20
+    world.block(operators_log(OURS, SECOND, fourth, number=world.number + 1))
+    assert (world.drift.state, world.alarms()) == (DriftState.AGREED, {})
+
+
 def test_commits_on_a_branch_that_is_gone_are_forgotten_with_their_alarms():
     world = Gateway(with_ours=True)
     world.commit(BAD, SECOND, THIRD)

@@ -1,7 +1,7 @@
 """What is preloaded is what the decision asks for anyway."""
 
 import pytest
-from unit.domain.worlds import KEY, RULES, TENANT, Logs, block, h
+from unit.domain.worlds import KEY, RULES, TENANT, Logs, block, gateway, h
 
 from streams.domain.chain import events_of
 from streams.domain.decide import decide_fact, decide_result
@@ -37,7 +37,9 @@ def asked(decide: object) -> set[Read]:
     return set(guessed)
 
 
-@pytest.mark.parametrize("fact", [KEY, block("1", 1, "0", Logs().trivial(h("a"), 5).allow(h("a")))])
+@pytest.mark.parametrize(
+    "fact", [KEY, gateway(0, 1), block("1", 1, "0", Logs().trivial(h("a"), 5).allow(h("a")))]
+)
 def test_a_fact_s_reads_are_a_part_of_what_its_decision_asks_for(fact: Fact) -> None:
     reads = reads_of_fact(TENANT, fact)
     assert Read(TenantRow, TenantRow.KEY, (TENANT,)) in reads

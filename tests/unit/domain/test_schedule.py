@@ -167,18 +167,18 @@ def test_shares_of_all_owners_hardly_exceed_the_capacity(capacity: int, costs: l
 
 def test_parallel_takes_the_worker_with_the_least_per_slot() -> None:
     workers = [LiveWorker("a", 1, (0, 1)), LiveWorker("b", 4, (2, 3)), LiveWorker("idle", 4, ())]
-    assert place_parallel(item("i"), workers, {"a": 300, "b": 1000}, 2) == Place("b", 3, 350)
-    assert place_parallel(item("i"), workers, {"a": 0, "b": 1000}, 0) == Place("a", 0, 100)
+    assert place_parallel(item("i"), workers, {"a": 300, "b": 1000}, 2, 1) == Place("b", 3, 350)
+    assert place_parallel(item("i"), workers, {"a": 0, "b": 1000}, 0, 0) == Place("a", 0, 100)
 
 
-def test_equally_loaded_workers_and_their_partitions_take_turns() -> None:
+def test_equally_loaded_workers_take_turns_and_their_partitions_with_each_batch() -> None:
     workers = [LiveWorker("a", 1, (0, 1)), LiveWorker("b", 1, (2, 3))]
-    places = [place_parallel(item("i"), workers, {}, turn) for turn in range(4)]
-    assert [place.partition for place in places if place] == [0, 2, 1, 3]
+    places = [place_parallel(item("i"), workers, {}, turn, turn // 4) for turn in range(8)]
+    assert [place.partition for place in places if place] == [0, 2, 0, 2, 1, 3, 1, 3]
 
 
 def test_nobody_to_place_with() -> None:
-    assert place_parallel(item("i"), [], {}, 0) is None
+    assert place_parallel(item("i"), [], {}, 0, 0) is None
     assert place_local(item("i"), [LiveWorker("a", 1, ())], {}, 8) is None
 
 

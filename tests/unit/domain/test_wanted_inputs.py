@@ -4,12 +4,25 @@ import msgspec
 import pytest
 
 from streams.domain import items
-from streams.domain.decide import decide_result
+from streams.domain.decide import decide_fact, decide_result
+from streams.domain.facts import Fact
 from streams.domain.lifecycle import WorkState
 from streams.domain.results import Failed
 from streams.domain.rows import WorkRow
 from streams.domain.state import State
-from tests.unit.domain.worlds import KEY, TENANT, Logs, block, h, ready, run, settle
+from tests.unit.domain.worlds import (
+    KEY,
+    RULES,
+    TENANT,
+    Logs,
+    answer,
+    block,
+    h,
+    ready,
+    run,
+    settle,
+    settled,
+)
 
 ANCHOR = block("b0", 0, "none", anchor=True)
 ONE, INNER, GOAL = h("one"), h("inner"), h("goal")
@@ -91,3 +104,39 @@ def test_a_chain_of_items_that_nothing_wants_is_cancelled_whole(length: int) -> 
     run([block("a2", 2, "a1"), block("a3", 3, "a2")], state)
     settle(state)
     assert {row.state for row in state.rows(WorkRow)} == {WorkState.DONE}
+
+
+OLD = h("old")
+BEFORE: tuple[Fact, ...] = (KEY, ANCHOR, block("b1", 1, "b0", Logs().trivial(OLD, 9, "o").allow(OLD, "o")))
+# The goal takes a value of the key set before, so it fails as soon as that is stored, and a value that is
+# still to be computed; then its branch goes, and comes back with the goal alone.
+MIXED: tuple[Fact, ...] = (
+    msgspec.structs.replace(KEY, key_id=b"\x09" * 32, digest=b"\x08" * 32),
+    block("a2", 2, "b1", inner().allow(INNER, "t")),
+    block("a3", 3, "a2", Logs().add(INNER, OLD, GOAL, "u").allow(GOAL, "u")),
+    block("x2", 2, "b1"),
+    block("x3", 3, "x2"),
+    block("x4", 4, "x3"),
+    block("x5", 5, "x4", inner("u").add(INNER, OLD, GOAL, "u").allow(GOAL, "u")),
+)
+AFTER_WHICH = {"wanted": 3, "gone": 6, "wanted again": 7}
+
+
+@pytest.mark.parametrize("facts", AFTER_WHICH.values(), ids=AFTER_WHICH.keys())
+@pytest.mark.parametrize("came", range(8))
+def test_when_an_item_fails_never_decides_whether_its_other_inputs_are_wanted(facts: int, came: int) -> None:
+    """Its value of the old key set may come before it is made, while it waits, or after its branch went."""
+    state = run(BEFORE)
+    (result,) = answer(state, compute(state, OLD))
+    for at, fact in enumerate(MIXED[:facts]):
+        if at == came:
+            decide_result(state, TENANT, result, 0)
+        decide_fact(state, TENANT, fact, RULES)
+    if came >= facts:
+        decide_result(state, TENANT, result, 0)
+    first = run(BEFORE)
+    decide_result(first, TENANT, result, 0)
+    assert settled(state) == settled(run(MIXED[:facts], first))
+    wanted = WorkState.CANCELLED if facts == AFTER_WHICH["gone"] else WorkState.READY
+    assert compute(state, INNER).state is wanted
+    assert compute(state, GOAL).state is WorkState.FAILED

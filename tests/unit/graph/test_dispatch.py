@@ -271,6 +271,21 @@ async def test_twenty_equal_items_are_shared_by_two_workers(world: GraphWorld) -
         assert min(done.values()) >= 8
 
 
+async def test_what_a_worker_gets_of_a_block_lies_in_one_partition_and_the_next_block_in_another(
+    world: GraphWorld,
+) -> None:
+    async with world.process() as process:
+        await world.beat("w", slots=40, partitions=range(8))
+        await publish(world, process, 12)
+        first = Counter(record.partition for record, _ in world.take_work("tfhe"))
+        logs = Logs().trivial(h("n"), 1, tx="n").allow(h("n"), tx="n")
+        await world.publish(block("2", 2, "1", logs))
+        await process.settle()
+        second = Counter(record.partition for record, _ in world.take_work("tfhe"))
+        assert (list(first.values()), list(second.values())) == ([12], [1])
+        assert not first.keys() & second.keys()
+
+
 async def test_locality_sends_a_component_where_its_root_lies() -> None:
     world = GraphWorld(settings=Settings(engine=EngineSettings(schedule="MAX_LOCALITY")))
     async with world.process() as process:

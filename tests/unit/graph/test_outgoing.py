@@ -42,7 +42,7 @@ def test_work_goes_to_its_partition_with_its_story_in_headers() -> None:
     found = publication(item("tfhe"), compute(), b"")
     assert (found.topic, found.partition, found.key) == ("work.tfhe.v1", 7, TENANT.encode())
     headers = dict(found.headers)
-    assert (headers["event-id"], headers["attempt"], headers["schema"]) == (b"i1/2", b"2", b"work/1.2")
+    assert (headers["event-id"], headers["attempt"], headers["schema"]) == (b"i1/2", b"2", b"work/1.3")
     assert headers["tenant"] == TENANT.encode()
 
 

@@ -1,9 +1,12 @@
 """The message of a component holds its inputs, all of them and nothing else."""
 
+import msgspec
+
 from streams.domain.lifecycle import WorkState
 from streams.domain.operations import BY_NAME
 from streams.domain.results import Ciphertext
 from streams.domain.rows import MemberRow, WorkRow
+from streams.domain.schedule import SLOW_LANE
 from streams.messages import assembly
 from tests.unit.domain.worlds import TENANT, ct64, h
 
@@ -58,3 +61,10 @@ def test_steps_are_in_order_whatever_order_the_store_gives() -> None:
 
 def test_without_an_input_there_is_no_message_rather_than_one_that_fails_for_good() -> None:
     assert assembly.compute(ITEM, MEMBERS, []) is None
+
+
+def test_a_worker_learns_whose_turn_it_is() -> None:
+    slow = msgspec.structs.replace(ITEM, contract=b"token", priority=SLOW_LANE)
+    work = assembly.compute(slow, MEMBERS, [given(LEFT)])
+    assert work is not None
+    assert (work.contract, work.priority) == (b"token", SLOW_LANE)

@@ -103,7 +103,8 @@ async def test_an_hour_without_a_gateway_answers_and_counts_nothing_and_fills_no
     pipe.node.is_away = True
     async with pipe.sender():
         await outage(pipe)
-        assert len(pipe.answers(Started)) == SLOTS, "consumption is paused"
+        # said again every minute: these are in hand, and consumption is paused
+        assert len(set(pipe.answers(Started))) == SLOTS
         assert pipe.rig.metrics.value("cipherstream_busy") == SLOTS
         assert pipe.answers(Failed) == pipe.answers(Sent) == []
         assert pipe.committed == {}
