@@ -186,6 +186,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--bare", action="store_true", help="squash to elements, not to compressed lists")
     parser.add_argument("--memory-bytes", type=int, default=0, help="0 = no bound")
     parser.add_argument("--key-cache-size", type=int, default=0, help="key sets open at a time; 0 = no bound")
+    parser.add_argument("--known-answer-every", type=int, default=0, help="batches; 0 = as the engine likes")
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     return parser.parse_args(argv)
@@ -210,7 +211,13 @@ def chosen_jobs(chosen: argparse.Namespace) -> Jobs:
 
     room = Room(memory_bytes_max=chosen.memory_bytes, suites_max=chosen.key_cache_size)
     return jobs_of(
-        chosen.kind, chosen.engine, chosen.threads, room, compressed=not chosen.bare, device=chosen.device
+        chosen.kind,
+        chosen.engine,
+        chosen.threads,
+        room,
+        compressed=not chosen.bare,
+        device=chosen.device,
+        known_answer_every=chosen.known_answer_every,
     )
 
 

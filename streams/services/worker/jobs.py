@@ -92,9 +92,14 @@ class ComputeJobs(_KeyJobs[ComputeSuite]):
     """Executes components."""
 
     def __init__(
-        self, engine: EngineName, threads: int, room: Room = BOUNDLESS, device: DeviceName = "cpu"
+        self,
+        engine: EngineName,
+        threads: int,
+        room: Room = BOUNDLESS,
+        device: DeviceName = "cpu",
+        known_answer_every: int = 0,
     ) -> None:
-        opener = partial(open_compute, device=device)
+        opener = partial(open_compute, device=device, known_answer_every=known_answer_every)
         super().__init__(opener, engine, threads, room, tally=lambda suite: suite.tally())
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
@@ -209,12 +214,13 @@ def jobs_of(
     *,
     compressed: bool = True,
     device: str = "cpu",
+    known_answer_every: int = 0,
 ) -> Jobs:
     """The jobs of a class of worker on an engine; raises ConfigurationError."""
     name = known_engine(engine)
     match kind:
         case "tfhe":
-            return ComputeJobs(name, threads, room, known_device(device))
+            return ComputeJobs(name, threads, room, known_device(device), known_answer_every)
         case "zkproof":
             return ProofJobs(name, threads, room)
         case "sns":

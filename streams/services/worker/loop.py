@@ -1,7 +1,8 @@
 """The loop of a worker: an offset goes only when everything found out about its item is acknowledged."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final, Protocol
 
 import msgspec
@@ -11,19 +12,25 @@ from structlog.contextvars import bound_contextvars
 from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.errors import BlobError, CipherstreamError, Fatal, Undecodable, WorkerCrashed
 from streams.domain.results import Failed, Result, Started
+from streams.domain.work import ComputeWork, SquashWork, decode_work
 from streams.domain.work import Work as WorkMessage
-from streams.domain.work import decode_work
 from streams.ports import Clock, Record, Work, WorkSource
 from streams.services.crashpoints import crashpoint
+from streams.services.worker.answered import Answered
 from streams.services.worker.envelope import trace_of
 from streams.services.worker.metrics import LoopMetrics
 from streams.services.worker.results import Results
 from streams.services.worker.spans import work_span
+from streams.services.worker.starvation import STRETCH_MAX
 
 _log = structlog.get_logger(__name__)
 
 _BLOB_RETRIES_S: Final = (0.2, 1.0, 4.0)  # then the item's own deadline sends it again
 _MESSAGE_CHARS_MAX: Final = 2000
+# Their answer is one of content alone. A call may be gone with a branch of the gateway, and a verdict is
+# dropped with its request: when these are asked for again, it is meant.
+_PURE: Final = (ComputeWork, SquashWork)
+_REMINDER_S_MIN: Final = 60.0  # the shortest limit there is; the owner's deadline is half a minute later
 
 Emit = Callable[[Result], Awaitable[None]]
 OpenBody = Callable[[Record], Awaitable[bytes]]
@@ -68,6 +75,7 @@ class WorkerLoop:
         self._executor = executor
         self._results = results
         self._clock = clock
+        self._answered = Answered(clock)
         self._metrics = metrics
         self._worker = worker
 
@@ -123,12 +131,14 @@ class WorkerLoop:
         async def emit(result: Result) -> None:
             await self._results.publish(record, work.tenant, result)
 
-        limit_ms = round(self._limit_s(work.timeout_s) * 1000)
-        await emit(Started(item=work.item, attempt=work.attempt, worker=self._worker, timeout_ms=limit_ms))
+        limit_s = self._limit_s(work.timeout_s)
+        limit_ms = round(limit_s * 1000)
+        started = Started(item=work.item, attempt=work.attempt, worker=self._worker, timeout_ms=limit_ms)
+        await emit(started)
         crashpoint("worker.started")
         try:
-            with self._metrics.latency.time(), work_span(self._tracing, record, work, self._worker):
-                await self._executor.execute(work, emit)
+            async with self._reminding(lambda: emit(started), max(limit_s, _REMINDER_S_MIN)):
+                is_computed = await self._compute_once(record, work, emit)
         # not the item's failure: the process ends, and the item comes to another worker
         except Fatal:
             raise
@@ -138,9 +148,54 @@ class WorkerLoop:
             _log.exception("defect", action="item_defect")
             await emit(self._failure(work, WorkerCrashed(f"{type(error).__name__}: {error}")))
         else:
-            crashpoint("worker.executed")
-            self._metrics.processed.inc()
-            _log.info("item done", action="item_done")
+            self._note_end(is_computed)
+
+    async def _compute_once(self, record: Record, work: WorkMessage, emit: Emit) -> bool:
+        """False when an earlier attempt was answered here, which this one may have to wait for."""
+        if not isinstance(work, _PURE):
+            await self._compute(record, work, emit)
+            return True
+        async with self._answered.turn(work) as is_answered:
+            if not is_answered:
+                await self._compute(record, work, emit)
+        return not is_answered
+
+    async def _compute(self, record: Record, work: WorkMessage, emit: Emit) -> None:
+        with self._metrics.latency.time(), work_span(self._tracing, record, work, self._worker):
+            await self._executor.execute(work, emit)
+
+    def _note_end(self, is_computed: bool) -> None:
+        if not is_computed:
+            self._metrics.repeated.inc()
+            _log.info("item was answered before", action="item_repeated")
+            return
+        crashpoint("worker.executed")
+        self._metrics.processed.inc()
+        _log.info("item done", action="item_done")
+
+    @contextlib.asynccontextmanager
+    async def _reminding(self, remind: Callable[[], Awaitable[None]], every_s: float) -> AsyncGenerator[None]:
+        # An item waits for its turn here, and on a crowded machine for a core: as long as it is in hand,
+        # nobody else need compute it.
+        reminder = asyncio.create_task(self._remind(remind, every_s))
+        try:
+            yield
+        finally:
+            reminder.cancel()
+            # Not awaited itself: what ended it is not the item's end, nor is its cancellation ours.
+            await asyncio.wait({reminder})
+            if not reminder.cancelled() and (error := reminder.exception()) is not None:
+                _log.error("defect", action="reminder_defect", exc_info=error)
+
+    async def _remind(self, remind: Callable[[], Awaitable[None]], every_s: float) -> None:
+        # No longer than a child may take: one that does not come up must not keep its items from others.
+        for _ in range(STRETCH_MAX):
+            await self._clock.sleep(every_s)
+            try:
+                await remind()
+            except CipherstreamError as error:
+                # the item's own results meet the same, and are not lost for it
+                _log.warning("not said that it is in hand", action="reminder_lost", error=str(error))
 
     def _failure(self, work: WorkMessage, error: CipherstreamError) -> Failed:
         self._metrics.errors.inc()

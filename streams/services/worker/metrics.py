@@ -30,6 +30,7 @@ class LoopMetrics(msgspec.Struct, frozen=True):
     busy: Gauge
     found: Counter
     processed: Counter
+    repeated: Counter  # answered before, and not computed again
     errors: Counter
     latency: Histogram
 
@@ -42,6 +43,8 @@ class WorkerMetrics(LoopMetrics, frozen=True):
     cache_misses: Counter
     look_ups: Counter
     places: Counter
+    known_answers: Counter
+    devices_lost: Counter
 
     def count(self, came: Counts) -> None:
         """Add what a child told."""
@@ -51,6 +54,8 @@ class WorkerMetrics(LoopMetrics, frozen=True):
         self.cache_misses.labels(cache="ciphertexts").inc(came.suites.misses)
         self.look_ups.inc(came.suites.look_ups)
         self.places.inc(came.suites.places)
+        self.known_answers.inc(came.suites.known_answers)
+        self.devices_lost.inc(came.suites.devices_lost)
 
 
 class UploadMetrics(msgspec.Struct, frozen=True):
@@ -72,6 +77,7 @@ def worker_metrics(metrics: Metrics, kind: str, buckets: Sequence[float] | None 
         busy=metrics.busy,
         found=metrics.counter("coprocessor_work_items_found"),
         processed=metrics.counter(processed),
+        repeated=metrics.counter("cipherstream_work_items_repeated"),
         errors=metrics.counter(errors),
         latency=latency,
         child_deaths=metrics.counter("coprocessor_worker_errors"),
@@ -79,6 +85,8 @@ def worker_metrics(metrics: Metrics, kind: str, buckets: Sequence[float] | None 
         cache_misses=metrics.counter("cipherstream_worker_cache_misses"),
         look_ups=metrics.counter("cipherstream_wave_look_ups"),
         places=metrics.counter("cipherstream_wave_places"),
+        known_answers=metrics.counter("cipherstream_wave_known_answers"),
+        devices_lost=metrics.counter("cipherstream_wave_devices_lost"),
     )
 
 

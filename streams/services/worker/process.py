@@ -19,6 +19,7 @@ from streams.domain.results import Ciphertext
 from streams.fhe.blas_threads import ONE_THREAD
 from streams.services.worker import frames
 from streams.services.worker.batches import Outbox
+from streams.services.worker.starvation import wait_while_used
 
 _log = structlog.get_logger(__name__)
 
@@ -142,14 +143,15 @@ class Child:
     async def run(self, work: frames.ChildWork, limit_s: float, on_output: OnOutput) -> frames.Final_:
         """An item's answer; outputs before it go to `on_output`. Too late kills the child. Raises ChildLost.
 
-        Its time runs from its turn; until then it waits for as long as those before it may take.
+        Its time runs from its turn and while the child has a core; until then it waits for as long as those
+        before it may take.
         """
         self._require_alive()
         # All that were before it may use their whole time; only then is the child stuck.
         patience_s = BEGIN_TIMEOUT_S + sum(question.limit_s for question in self._questions.values())
         with self._question(limit_s, on_output) as (number, question):
             self._outbox.post(frames.Run(number, work))
-            if not await _is_set(question.begun, patience_s):
+            if not await self._has_begun(question, patience_s):
                 self.kill(f"an item did not begin within {patience_s:g} s")
             return await self._answered(number, question)
 
@@ -191,12 +193,18 @@ class Child:
             self._questions.pop(number, None)
 
     async def _answered(self, number: int, question: _Question) -> frames.Final_:
-        await asyncio.wait({question.answer}, timeout=question.limit_s)
-        if not question.answer.done():
+        if not await wait_while_used(self.pid, question.answer, question.limit_s):
             # before the kill: whoever buries the child asks who it was
             self._guilty = number
             self.kill(f"no answer within {question.limit_s:g} s")
         return await question.answer
+
+    async def _has_begun(self, question: _Question, patience_s: float) -> bool:
+        begun = asyncio.create_task(question.begun.wait())
+        try:
+            return await wait_while_used(self.pid, begun, patience_s)
+        finally:
+            begun.cancel()
 
     def _refuse(self, run: frames.Run, error: Exception) -> None:
         question = self._questions.get(run.number)
@@ -314,12 +322,6 @@ async def start_child(
 def _without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
     """An environment for who computes on strangers' bytes: no settings, among which a signer's key may be."""
     return {name: value for name, value in variables.items() if not _SETTING.fullmatch(name)}
-
-
-async def _is_set(event: asyncio.Event, timeout_s: float) -> bool:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), timeout_s)
-    return event.is_set()
 
 
 def _exit_text(code: int) -> str:

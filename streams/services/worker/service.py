@@ -18,15 +18,17 @@ from streams.adapters.kafka.work_source import KafkaWorkSource
 from streams.adapters.key_store import KeyStore as Downloads
 from streams.adapters.key_store import key_directory
 from streams.adapters.object_store.s3 import REQUESTS_MAX
+from streams.adapters.telemetry.health import Health
 from streams.domain.control import WorkerHeartbeat
 from streams.domain.work import WorkClass
-from streams.fhe.device_choice import device_of
+from streams.fhe.device_choice import OWN_WORDS, device_of
 from streams.fhe.keyset import KeyStore, keys_of
 from streams.messages import claim_check
 from streams.messages.topics import GROUPS, WORK
 from streams.ports import Blobs, Record
 from streams.services.runtime import Runtime
 from streams.services.worker import bodies
+from streams.services.worker.frames import Counts
 from streams.services.worker.guard import Guard, guard_of
 from streams.services.worker.heartbeat import Heartbeat
 from streams.services.worker.jobs import known_engine
@@ -35,6 +37,7 @@ from streams.services.worker.loop import Executor, WorkerLoop
 from streams.services.worker.material import Material
 from streams.services.worker.metrics import WorkerMetrics, worker_metrics
 from streams.services.worker.pool import OnState, Pool
+from streams.services.worker.process import OnCounts
 from streams.services.worker.results import Results
 from streams.settings import EngineSettings
 
@@ -96,7 +99,7 @@ async def run_worker(runtime: Runtime, kind: Kind, make_executor: MakeExecutor) 
 
     Raises: ConfigurationError, DeviceMissing.
     """
-    _check_engine(runtime.settings.engine, kind)
+    check_engine(runtime.settings.engine, kind)
     async with (
         _connected(runtime) as log,
         bodies.opened(
@@ -132,6 +135,7 @@ def child_command(kind: Kind, engine: EngineSettings, threads: int) -> tuple[str
         *("--threads", str(threads), "--slots", str(slots_of(kind, engine, threads))),
         *("--memory-bytes", str(memory_of(kind, engine))),
         *("--key-cache-size", str(kind.key_cache_size or engine.key_cache_size)),
+        *("--known-answer-every", str(engine.known_answer_every)),
         *kind.child_flags,
     )
 
@@ -141,16 +145,35 @@ def memory_of(kind: Kind, engine: EngineSettings) -> int:
     return engine.memory_mib << 20 or kind.memory_bytes_max
 
 
+def counting(metrics: WorkerMetrics, health: Health) -> OnCounts:
+    """Takes what a child counted; a device that lied makes the worker unhealthy for as long as it lives."""
+
+    def count(came: Counts) -> None:
+        metrics.count(came)
+        if came.suites.devices_lost:
+            health.set("devices", False, "a device answered wrongly and is out of service")
+
+    return count
+
+
 def _device(kind: Kind, engine: EngineSettings) -> tuple[str, ...]:
     if not kind.has_devices:
         return ()
     return "--device", device_of(known_engine(engine.name), engine.device, gpu_enabled=engine.gpu_enabled)
 
 
-def _check_engine(engine: EngineSettings, kind: Kind) -> None:
+def check_engine(engine: EngineSettings, kind: Kind) -> None:
+    """Refuse a device that is not there, before any connection; raises ConfigurationError, DeviceMissing."""
     name, device = known_engine(engine.name), _device(kind, engine)
     if device:
         _log.info("device chosen", action="device", engine=name, device=device[-1])
+    if OWN_WORDS.intersection(device):
+        # Right values in words that no other operator computes: a digest of them finds no agreement.
+        _log.warning("other words than those of cpu, in every process", action="own_words", device=device[-1])
+        # Here, because it takes NumPy, which a worker itself has no use for.
+        from streams.fhe.devices.concrete_runtime import installed
+
+        installed()
 
 
 class _Worker:
@@ -192,7 +215,7 @@ class _Worker:
             memory_bytes_max=memory_of(self._kind, engine),
             crowd=self._slots / self._threads,
             on_state=self._child_state(self._metrics),
-            on_counts=self._metrics.count,
+            on_counts=counting(self._metrics, self._runtime.health),
         )
 
     def _make_keys(self, http: httpx.AsyncClient) -> Keys:

@@ -4,18 +4,22 @@ import pytest
 from structlog.contextvars import get_contextvars
 from worker_bench import TOPIC, TRACE, Bench, Called
 
+from streams.adapters.memory.clock import FakeClock
 from streams.domain.errors import (
     BlobError,
+    BrokerError,
     ConfigurationError,
     KeyMissing,
     OperationError,
 )
-from streams.domain.results import Computed, Failed, Started
+from streams.domain.results import Computed, Failed, Result, Started
 from streams.domain.work import ComputeWork, Work, encode_work
 from streams.messages import headers, trace
 from streams.ports import Record
 from streams.services.worker.envelope import trace_of
 from streams.services.worker.loop import Emit
+from streams.services.worker.results import Results
+from streams.services.worker.starvation import STRETCH_MAX
 
 
 def header(record: Record, name: str) -> str:
@@ -50,6 +54,71 @@ async def test_an_item_is_started_and_answered_under_its_tenant_with_its_trace(b
         assert header(record, "attempt") == "3"
         assert trace_of(record).trace_id == trace.parse(TRACE.decode()).trace_id
     assert bench.committed == {0: 1}
+
+
+async def test_an_item_that_is_in_hand_for_longer_than_its_limit_is_said_to_be_so(bench: Bench) -> None:
+    bench.clock = clock = FakeClock()
+    await bench.send(item())
+    in_hand, end = Started(item="a", attempt=0, worker="w", timeout_ms=60_000), asyncio.Event()
+
+    async def long(work: Work, emit: Emit) -> None:
+        await end.wait()
+        await emit(computed(work))
+
+    async with bench.worker(Called(long)):
+        for count in (1, 2, 3):
+            assert await bench.answered(count) == (in_hand,) * count
+            await clock.advance(60)
+        end.set()
+        answered = await bench.answered(5)
+        await clock.advance(600)
+    assert answered[4:] == bench.results()[4:] == (computed(item()),)
+    assert clock.sleepers == 0
+
+
+async def test_an_item_that_never_ends_is_left_to_others_at_last(bench: Bench) -> None:
+    """A child that does not come up keeps what waits for it."""
+    bench.clock = clock = FakeClock()
+    await bench.send(item())
+    end = asyncio.Event()
+
+    async def stuck(work: Work, emit: Emit) -> None:
+        await end.wait()
+
+    async with bench.worker(Called(stuck)):
+        await bench.answered(1)
+        await clock.advance(3 * STRETCH_MAX * 60)
+        assert len(bench.results()) == 1 + STRETCH_MAX
+        end.set()
+
+
+async def test_an_item_is_answered_although_nobody_learned_that_it_was_in_hand(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.clock = clock = FakeClock()
+    await bench.send(item())
+    begun, lost, end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    publish = Results.publish
+
+    async def lossy(self: Results, record: Record, tenant: str, result: Result) -> None:
+        if isinstance(result, Started) and begun.is_set():
+            lost.set()
+            raise BrokerError("away")
+        await publish(self, record, tenant, result)
+
+    async def long(work: Work, emit: Emit) -> None:
+        begun.set()
+        await end.wait()
+        await emit(computed(work))
+
+    monkeypatch.setattr(Results, "publish", lossy)
+    async with bench.worker(Called(long)):
+        await begun.wait()
+        await clock.advance(60)
+        await lost.wait()
+        end.set()
+        answered = await bench.answered(2)
+    assert answered[1:] == (computed(item()),)
 
 
 async def test_an_offset_waits_for_the_acknowledgement_of_the_last_result(bench: Bench) -> None:
@@ -87,14 +156,6 @@ async def test_a_killed_worker_leaves_its_offset_and_the_next_one_says_the_same(
     assert identities[:2] == identities[2:]
     assert identities[0] != identities[1]
     assert bench.committed == {0: 1}
-
-
-async def test_a_second_delivery_is_answered_again(bench: Bench) -> None:
-    await bench.send(item())
-    await bench.send(item())
-    async with bench.worker(Called(done), slots=1):
-        results = await bench.answered(4)
-    assert results[:2] == results[2:]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 import pytest
 
+from streams.adapters.telemetry.health import Health
 from streams.adapters.telemetry.metrics import Metrics
 from streams.fhe.suite import Tally
 from streams.services.worker.frames import Counts
 from streams.services.worker.metrics import upload_metrics, worker_metrics
+from streams.services.worker.service import counting
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,7 @@ def test_a_worker_counts_under_the_names_of_its_class(
     counted = worker_metrics(metrics, kind)
     counted.found.inc(3)
     counted.processed.inc(2)
+    counted.repeated.inc(4)
     counted.errors.inc()
     counted.child_deaths.inc()
     with counted.latency.time():
@@ -46,6 +49,7 @@ def test_a_worker_counts_under_the_names_of_its_class(
     for line in (
         "coprocessor_work_items_found 3.0",
         f"{processed} 2.0",
+        "cipherstream_work_items_repeated 4.0",
         f"{errors} 1.0",
         "coprocessor_worker_errors 1.0",
         f"{latency}_count 1.0",
@@ -78,3 +82,16 @@ def test_what_was_at_hand_is_counted_by_cache() -> None:
         "cipherstream_wave_places 128.0",
     ):
         assert line in lines
+
+
+def test_a_device_that_lied_is_counted_and_makes_the_worker_unhealthy_for_good() -> None:
+    metrics, health = Metrics(), Health()
+    count = counting(worker_metrics(metrics, "tfhe"), health)
+    count(Counts(suites=Tally(known_answers=40)))
+    assert health.snapshot().status == "healthy"
+    count(Counts(suites=Tally(known_answers=2, devices_lost=1)))
+    count(Counts(suites=Tally(known_answers=1)))
+    assert health.snapshot().dependencies == {"devices": "fail"}
+    lines = metrics.text().decode().splitlines()
+    assert "cipherstream_wave_known_answers 43.0" in lines
+    assert "cipherstream_wave_devices_lost 1.0" in lines

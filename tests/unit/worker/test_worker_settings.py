@@ -3,19 +3,21 @@
 from pathlib import Path
 
 import pytest
+import structlog
 
 from streams.domain.errors import ConfigurationError, DeviceMissing
 from streams.domain.results import Ciphertext
 from streams.domain.work import SquashWork
 from streams.fhe.clear import STORED, encode
 from streams.fhe.device_choice import DEVICES, device_of
+from streams.fhe.devices import concrete_runtime
 from streams.fhe.key_objects import CLEAR_MAGIC
 from streams.fhe.keyset import PURPOSES
 from streams.fhe.suite import ClearValue
 from streams.services import sns_worker, tfhe_worker, zkproof_worker
 from streams.services.runtime import Runtime
 from streams.services.worker import child
-from streams.services.worker.service import child_command, slots_of
+from streams.services.worker.service import check_engine, child_command, slots_of
 from streams.settings import EngineSettings, Settings, SnsSettings, ZkproofSettings
 
 ENDING = ("--fd", "3", "--parent", "1")
@@ -43,6 +45,12 @@ def test_each_class_of_worker_keeps_as_many_key_sets_open_as_are_set() -> None:
     ]
     commands = [child_command(kind, engine, 2)[3:] for kind in kinds]
     assert [child.arguments([*command, *ENDING]).key_cache_size for command in commands] == [5, 5, 7]
+
+
+def test_a_child_is_told_how_often_devices_are_asked() -> None:
+    for engine, due in ((EngineSettings(name="wave"), 16), (EngineSettings(known_answer_every=3), 3)):
+        command = child_command(tfhe_worker.KIND, engine, 1)[3:]
+        assert child.arguments([*command, *ENDING]).known_answer_every == due
 
 
 def test_a_child_closes_the_key_set_that_is_one_too_many(tmp_path: Path) -> None:
@@ -92,6 +100,26 @@ async def test_a_worker_ends_at_its_start_without_the_device_that_is_asked_for(
 ) -> None:
     with pytest.raises(DeviceMissing, match=complaint):
         await tfhe_worker.run(Runtime(name="tfhe-worker", settings=Settings(engine=engine)))
+
+
+def test_a_worker_that_computes_words_of_its_own_says_so() -> None:
+    with structlog.testing.capture_logs() as logs:
+        check_engine(EngineSettings(name="wave", device="concrete"), tfhe_worker.KIND)
+        check_engine(EngineSettings(name="wave"), tfhe_worker.KIND)
+        check_engine(EngineSettings(name="wave", device="concrete"), sns_worker.KIND)
+    told = [(each["action"], each["log_level"], each["device"]) for each in logs]
+    assert told == [
+        ("device", "info", "concrete"),
+        ("own_words", "warning", "concrete"),
+        ("device", "info", "cpu"),
+    ]
+
+
+async def test_a_worker_ends_at_its_start_without_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(concrete_runtime, "DISTRIBUTION", "concrete-nothing")
+    settings = Settings(engine=EngineSettings(name="wave", device="concrete"))
+    with pytest.raises(DeviceMissing, match="pip install --no-deps concrete-python"):
+        await tfhe_worker.run(Runtime(name="tfhe-worker", settings=settings))
 
 
 def test_two_settings_that_contradict_each_other_are_named() -> None:
