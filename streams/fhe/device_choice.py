@@ -9,15 +9,17 @@ from typing import Final, Literal, TypeAlias
 from streams.domain.errors import ConfigurationError, DeviceMissing
 from streams.fhe.keyset import EngineName
 
-DeviceName: TypeAlias = Literal["cpu", "cuda"]
+DeviceName: TypeAlias = Literal["cpu", "cuda", "concrete"]
 
 # The first of an engine is what `auto` means on a machine without anything faster.
 DEVICES: Final[Mapping[EngineName, tuple[DeviceName, ...]]] = {
     "tfhe-rs": ("cpu",),
-    "wave": ("cpu", "cuda"),
+    "wave": ("cpu", "cuda", "concrete"),
     "clear": ("cpu",),
 }
 _GPU: Final = "cuda"
+# Devices that compute other words than `cpu`, of the same values, and others again in the next process.
+OWN_WORDS: Final = frozenset({"concrete"})
 
 
 def device_of(engine: EngineName, wanted: str, *, gpu_enabled: bool = False) -> str:

@@ -12,22 +12,35 @@ from streams.fhe.suite import ComputeSuite, ProofSuite, SquashSuite
 
 
 def open_compute(
-    engine: EngineName, files: KeyFiles, threads: int = 1, device: DeviceName = "cpu"
+    engine: EngineName,
+    files: KeyFiles,
+    threads: int = 1,
+    device: DeviceName = "cpu",
+    known_answer_every: int = 0,
 ) -> ComputeSuite:
-    """What a tfhe-worker opens; only `wave` has a choice of devices.
+    """What a tfhe-worker opens.
+
+    Args:
+        engine: by name.
+        files: of the key set.
+        threads: of one call, or of a device.
+        device: only `wave` has a choice.
+        known_answer_every: batches of a device of `wave`; 0 means as many as it likes.
 
     Raises:
         KeyMaterialError: the files are not those of a key set.
         ConfigurationError: the device is not there.
+        DevicesLost: it does not answer rightly.
     """
     if engine == "clear":
         return clear.ClearCompute.open(files, threads)
     if engine == "wave":
         # Imports in functions, on purpose: each needs a native wheel, and the clear engine runs without
         # any.
+        from streams.fhe.wave.service import KNOWN_ANSWER_EVERY
         from streams.fhe.wave.suite import WaveCompute
 
-        return WaveCompute.open(files, threads, device)
+        return WaveCompute.open(files, threads, device, known_answer_every or KNOWN_ANSWER_EVERY)
     from streams.fhe import tfhe_rs
 
     return tfhe_rs.TfheCompute.open(files, threads)

@@ -1,20 +1,16 @@
-"""Security and failure probability of a parameter set, computed.
+"""Noise and failure probability of a parameter set, computed.
 
 All variances are relative to q: the torus is [0, 1). The formulae are those that the authors of TFHE-rs
 publish with release 1.6.3 (`core_crypto/commons/noise_formulas`): keyswitch and bootstrap after Chillotti,
 Ligier, Orfila, Tap, "Improved Programmable Bootstrapping with Larger Precision and Efficient Arithmetic
 Circuits for TFHE" (Asiacrypt 2021), with a fitted term for the floating-point transform; the mean-centred
-modulus switch as `centered_mean_shifted_modulus_switch` there. The security curve is their 132-bit fit, for
-TUniform noise, to the lattice estimator of Albrecht, Player, Scott, "On the concrete hardness of Learning
-with Errors" (J. Math. Cryptology 2015): the curve that an optimiser of parameters would be given.
+modulus switch as `centered_mean_shifted_modulus_switch` there. What keeps keys secret is `security`.
 """
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import Final
 
-from streams.domain.errors import ConfigurationError
 from streams.fhe.parameters import WIDE_BITS, WORD_BITS, Gadget, Parameters, SquashingParameters
 
 FAILURE_LOG2_MAX: Final = -128.0  # of one bootstrap; the pinned set is made for it
@@ -23,17 +19,6 @@ NORM2_RESERVE: Final = 1  # kept for what is not modelled: 32-bit accumulators o
 NORM2_MAX: Final = 1 << 20  # no algorithm needs more
 FLOAT_BITS: Final = 53  # of a double's significand, in which products of polynomials are computed
 LIMB_ERROR_LOG2: Final = 50.4  # of a coefficient in one step of squashing, in units of 2^-128
-
-# Least b of TUniform(b) that gives 132 bits of security at dimension d: ceil(SLOPE * d + 64 + INTERCEPT).
-SECURITY_SLOPE: Final = -0.025167785
-SECURITY_INTERCEPT: Final = 4.10067100000001
-
-
-def secure_noise_log2(dimension: int) -> int:
-    """The least b for which TUniform(b) noise gives 132 bits of security at this LWE dimension."""
-    # Linear in the dimension: a longer key allows less noise. 918 gives 45, 2048 gives 17: both of the
-    # pinned set are just met.
-    return math.ceil(SECURITY_SLOPE * dimension + WORD_BITS + SECURITY_INTERCEPT)
 
 
 def tuniform_variance(bound_log2: int, word_bits: int = WORD_BITS) -> float:
@@ -155,34 +140,3 @@ def norm2_limit(parameters: Parameters, failure_log2_max: float = FAILURE_LOG2_M
 def norm2_budget(parameters: Parameters) -> int:
     """What radix algorithms may use of the limit."""
     return norm2_limit(parameters) - NORM2_RESERVE
-
-
-@dataclass(frozen=True, slots=True)
-class Assessment:
-    """What a parameter set promises."""
-
-    norm2_budget: int  # noise that a bootstrap's input may carry, in units of a bootstrap's result
-    failure_log2: float  # of one bootstrap at that budget
-
-
-def assess(parameters: Parameters) -> Assessment:
-    """Security and noise budget of a set.
-
-    Raises:
-        ConfigurationError: the set is below 132 bits of security, or leaves no budget at 2^-128.
-    """
-    # The small key protects the keyswitch key, the big one the bootstrap key: each has its own noise and
-    # must reach the curve by itself.
-    noises = (
-        (parameters.lwe_dimension, parameters.lwe_noise_log2),
-        (parameters.big_dimension, parameters.glwe_noise_log2),
-    )
-    for dimension, noise_log2 in noises:
-        if noise_log2 < secure_noise_log2(dimension):
-            raise ConfigurationError(
-                f"noise 2^{noise_log2} at dimension {dimension} is below 132 bits of security"
-            )
-    budget = norm2_budget(parameters)
-    if budget < 1:
-        raise ConfigurationError(f"a bootstrap fails with 2^{failure_log2(parameters, 1):.1f}, above 2^-128")
-    return Assessment(budget, failure_log2(parameters, budget))

@@ -77,7 +77,8 @@ class Parameters:
         return self.polynomial_size.bit_length()
 
 
-# One bootstrap fails with at most 2^-128 up to a squared norm of 39 (`noise`), at 132 bits of security.
+# One bootstrap fails with at most 2^-128 up to a squared norm of 39 (`noise`), at 132 bits of security
+# (`security`).
 # None of these numbers is ours to choose: keys and ciphertexts come from the network.
 PINNED: Final = Parameters(
     lwe_dimension=918,

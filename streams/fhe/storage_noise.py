@@ -20,11 +20,11 @@ from streams.fhe.noise import (
     digit_variance,
     dropped_variance,
     norm2_budget,
-    secure_noise_log2,
     tail_log2,
     tuniform_variance,
 )
 from streams.fhe.parameters import CompressionParameters, Parameters, ReRandomisationParameters
+from streams.fhe.security import require, storage_keys
 
 PARTS: Final = 128  # of a unit of noise: sums of such parts are exact in a double, whatever their order
 
@@ -97,10 +97,7 @@ def check_storage(parameters: Parameters, compression: CompressionParameters) ->
         ConfigurationError: the packing key is below 132 bits of security, or such a block is read wrongly
             with more than 2^-128.
     """
-    if compression.noise_log2 < secure_noise_log2(compression.dimension):
-        raise ConfigurationError(
-            f"noise 2^{compression.noise_log2} of the packing key is below 132 bits of security"
-        )
+    require(*storage_keys(parameters, compression))
     failure = failure_log2(parameters, compression, norm2_budget(parameters), compression.polynomial_size)
     if failure > FAILURE_LOG2_MAX:
         raise ConfigurationError(f"a stored block is read wrongly with 2^{failure:.1f}, above 2^-128")

@@ -54,6 +54,8 @@ class Tally(msgspec.Struct, frozen=True):
     misses: int = 0
     look_ups: int = 0  # bootstraps of the engine `wave`, those of loading and storing included
     places: int = 0  # that their batches had
+    known_answers: int = 0  # that devices were asked for
+    devices_lost: int = 0  # that answered wrongly and were taken out of service
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(*map(operator.add, _fields(self), _fields(other)))

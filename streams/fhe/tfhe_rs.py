@@ -1,13 +1,16 @@
 """The engine `tfhe-rs`: the crate through the native wheel, byte for byte what the network computes."""
 
 import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Generic, Self, TypeVar
 
 import cipherstream_tfhe as native
 
 from streams.domain.errors import InvalidInput, KeyMaterialError, OperationError, WorkerCrashed
+from streams.domain.results import Ciphertext
+from streams.domain.rules import computation, encrypted_operands
+from streams.domain.work import ComputeWork, Step
 from streams.fhe import coverage
 from streams.fhe.keyset import KeyFiles
 from streams.fhe.suite import Encrypted, Expanded, Operand, Tally
@@ -107,6 +110,36 @@ class TfheCompute(_Suite[native.ComputeKey]):
         coverage.checked(operation, operands, out_type)
         with _computing():
             return int.from_bytes(self._key.evaluate(operation, _crossing(operands), out_type), "big")
+
+    def uncompressed(self) -> "TfheComponents":
+        """The same key for components that are computed whole."""
+        return TfheComponents(self._key)
+
+
+class TfheComponents(TfheCompute):
+    """Components without the compression after every operation that the protocol asks for.
+
+    To be measured only: the bytes are those of no network.
+    """
+
+    def outputs(self, work: ComputeWork) -> Iterator[Ciphertext]:
+        """The wanted outputs, all of them at the end; raises OperationError."""
+        handles = (*(given.handle for given in work.inputs), *(step.result for step in work.steps))
+        places = {handle: place for place, handle in enumerate(handles)}
+        with _computing():
+            found = self._key.component(
+                [(given.fhe_type, given.ct64) for given in work.inputs],
+                [(step.operation, list(_places(step, places)), step.fhe_type) for step in work.steps],
+                [places[handle] for handle in work.outputs],
+            )
+        for handle, ct64 in zip(work.outputs, found, strict=True):
+            yield Ciphertext(handle=handle, fhe_type=handle[30], ct64=ct64)
+
+
+def _places(step: Step, places: Mapping[bytes, int]) -> Iterator[int | bytes]:
+    kinds = encrypted_operands(computation(step.operation), len(step.operands), step.is_scalar)
+    for operand, is_encrypted in zip(step.operands, kinds, strict=True):
+        yield places[operand] if is_encrypted else operand
 
 
 class TfheProof(_Suite[native.ProofKey]):

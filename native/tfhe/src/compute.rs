@@ -26,6 +26,16 @@ pub enum RawOperand {
     Scalar(PyBackedBytes),
 }
 
+/// A number is the place of an input, or behind the inputs of a result; bare bytes are a big-endian scalar.
+#[derive(FromPyObject)]
+pub enum RawPlace {
+    Known(usize),
+    Scalar(PyBackedBytes),
+}
+
+/// Opcode, operands and type of the result.
+type RawStep = (u8, Vec<RawPlace>, u8);
+
 /// The expanded server key without noise-squashing keys, and the public key for re-randomisation.
 #[pyclass(frozen)]
 pub struct ComputeKey {
@@ -83,6 +93,21 @@ impl ComputeKey {
         Ok(PyBytes::new(py, &ct64))
     }
 
+    /// Operations one after the other, of whose results only the wanted ones are compressed. No operator of the
+    /// network does this: it is what the compression after every operation is measured against.
+    ///
+    /// The inputs are decompressed and re-randomised once, and nothing else is.
+    fn component<'py>(
+        &self,
+        py: Python<'py>,
+        inputs: Vec<(u8, PyBackedBytes)>,
+        steps: Vec<RawStep>,
+        outputs: Vec<usize>,
+    ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let ct64s = py.detach(|| self.pool.run(|| self.compute_whole(inputs, steps, &outputs)))?;
+        Ok(ct64s.iter().map(|ct64| PyBytes::new(py, ct64)).collect())
+    }
+
     /// The operation on clear numbers: the same code on ciphertexts that hide nothing, which takes no bootstraps.
     ///
     /// An operand is `(type, number)` or a scalar, all big-endian; random operations are refused.
@@ -116,6 +141,22 @@ impl ComputeKey {
         apply(opcode, &operands, out_type)?.compress()
     }
 
+    fn compute_whole(
+        &self,
+        inputs: Vec<(u8, PyBackedBytes)>,
+        steps: Vec<RawStep>,
+        outputs: &[usize],
+    ) -> Outcome<Vec<Vec<u8>>> {
+        let encrypted = inputs.into_iter().map(|(fhe_type, ct64)| RawOperand::Encrypted(fhe_type, ct64));
+        let mut known = encrypted.map(|operand| self.operand(operand)).collect::<Outcome<Vec<_>>>()?;
+        self.re_randomize(0, &mut known)?;
+        for (opcode, places, out_type) in steps {
+            let operands = places.into_iter().map(|place| operand_at(&known, place)).collect::<Outcome<Vec<_>>>()?;
+            known.push(Operand::Encrypted(apply(opcode, &operands, out_type)?));
+        }
+        outputs.iter().map(|&place| value_at(&known, place)?.clone().compress()).collect()
+    }
+
     /// One context over all encrypted operands in order, then exactly one seed for each of them.
     fn re_randomize(&self, opcode: u8, operands: &mut [Operand]) -> Outcome<()> {
         let description = i32::from(opcode).to_be_bytes();
@@ -144,5 +185,19 @@ impl ComputeKey {
             }
             RawOperand::Scalar(bytes) => Ok(Operand::Scalar(bytes)),
         }
+    }
+}
+
+fn operand_at(known: &[Operand], place: RawPlace) -> Outcome<Operand> {
+    match place {
+        RawPlace::Known(place) => value_at(known, place).map(|value| Operand::Encrypted(value.clone())),
+        RawPlace::Scalar(bytes) => Ok(Operand::Scalar(bytes)),
+    }
+}
+
+fn value_at(known: &[Operand], place: usize) -> Outcome<&Value> {
+    match known.get(place) {
+        Some(Operand::Encrypted(value)) => Ok(value),
+        _ => Err(Failure::Refused(format!("there is no result {place} yet"))),
     }
 }

@@ -1,8 +1,7 @@
 """How many bootstraps operations take: each algorithm is run on blocks without data."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from streams.domain.operations import BY_NAME, FheType, Kind, Scalar
@@ -10,16 +9,21 @@ from streams.fhe.radix.addition import add, subtract
 from streams.fhe.radix.block import DIGIT_MAX, MESSAGE_BITS, Block, Wire
 from streams.fhe.radix.comparison import greater_or_equal
 from streams.fhe.radix.executors import CountingExecutor
-from streams.fhe.radix.forms import Cost, Form, choose
+from streams.fhe.radix.forms import Cost, Form
 from streams.fhe.radix.operations import Operand, plan, requested
 from streams.fhe.radix.random import blocks_needed, seeded
 from streams.fhe.radix.selection import SELECT_WEIGHT, select
 from streams.fhe.radix.steps import LOADED, Steps, run, together
 
-TRANSFER_BITS: Final = 64
+TRANSFER_TYPE: Final = FheType.UINT64
+TRANSFER_BITS: Final = TRANSFER_TYPE.bits
 LIST_LENGTH: Final = 10  # of the lists whose operations are counted
 # A clear operand with many bits set: none of its digits makes an algorithm shorter than usual.
 CLEAR: Final = 0x6D3A_95C7_B1E4_2F8B_6D3A_95C7_B1E4_2F8B_6D3A_95C7_B1E4_2F8B_6D3A_95C7_B1E4_2F8B
+# Further ones for operations whose algorithm follows a known operand's digits: a period of one digit, of two,
+# and one that is even.
+CLEARS: Final = (3, 10, 1000)
+FOLLOWING_DIGITS: Final = ("Mul", "Div", "Rem")
 
 
 def stored(bits: int) -> list[Block]:
@@ -45,6 +49,12 @@ def measured(algorithm: Steps[object]) -> Cost:
     return Cost(executor.look_ups, executor.depth, executor.noise)
 
 
+def clear_number(bits: int) -> int:
+    """The clear operand of operations on numbers of this width."""
+    # odd, so that it is no divisor of zero and no shift by whole blocks
+    return CLEAR & ((1 << bits) - 1) | 1
+
+
 def cost(name: str, fhe_type: FheType, form: Form = Form.THROUGHPUT, *, clear: bool = False) -> Cost:
     """What an operation of the table costs on stored operands of a type.
 
@@ -57,22 +67,14 @@ def cost(name: str, fhe_type: FheType, form: Form = Form.THROUGHPUT, *, clear: b
     return measured(plan(requested(name, _operands(name, fhe_type, clear), fhe_type, form)))
 
 
-# Cached: with `by_load` an executor asks whenever operations become ready, and a count plans the whole
-# algorithm.
-@lru_cache(maxsize=4096)
-def _both(name: str, fhe_type: FheType, clear: bool) -> dict[Form, Cost]:
-    return {form: cost(name, fhe_type, form, clear=clear) for form in Form}
-
-
-def form_for(name: str, fhe_type: FheType, *, clear: bool, ready: int, batch_size: int) -> Form:
-    """The form in which an executor runs `ready` equal operations on a device of this batch size."""
-    return choose(_both(name, fhe_type, clear), ready, batch_size)
+def cost_by(name: str, fhe_type: FheType, clear: int, form: Form = Form.THROUGHPUT) -> Cost:
+    """What a binary operation costs whose second operand is this clear number."""
+    return measured(plan(requested(name, (stored(fhe_type.bits), clear), fhe_type, form)))
 
 
 def _operands(name: str, fhe_type: FheType, clear: bool) -> Sequence[Operand]:
     kind, bits = BY_NAME[name].kind, fhe_type.bits
-    # odd, so that it is no divisor of zero and no shift by whole blocks
-    number = CLEAR & ((1 << bits) - 1) | 1
+    number = clear_number(bits)
     shapes: dict[Kind, Callable[[], Sequence[Operand]]] = {
         Kind.BINARY: lambda: (stored(bits), number if clear else stored(bits)),
         Kind.UNARY: lambda: (stored(bits),),
@@ -80,7 +82,6 @@ def _operands(name: str, fhe_type: FheType, clear: bool) -> Sequence[Operand]:
         Kind.TRIVIAL: lambda: (number,),
         Kind.SELECT: lambda: ([condition()], stored(bits), stored(bits)),
         Kind.RAND: lambda: (_seeds(bits),),
-        # one bit below the type's width: the odd bit has a block of its own, the dearer case
         Kind.RAND_BOUNDED: lambda: (_seeds(bits), 1 << (bits - 1)),
         Kind.SUM: lambda: [stored(bits) for _ in range(LIST_LENGTH)],
         Kind.IS_IN: lambda: [stored(bits) for _ in range(LIST_LENGTH + 1)],
@@ -90,8 +91,7 @@ def _operands(name: str, fhe_type: FheType, clear: bool) -> Sequence[Operand]:
 
 
 def _seeds(bits: int) -> list[Block]:
-    # One more than Rand needs: RandBounded takes it for an odd bit, the others leave it.
-    return [seeded() for _ in range(blocks_needed(bits) + 1)]
+    return [seeded() for _ in range(blocks_needed(bits))]
 
 
 def transfer(balance: list[Block], receiver: list[Block], amount: list[Block]) -> Steps[list[list[Block]]]:
@@ -124,7 +124,7 @@ class Row:
 
     operation: str
     bits: int
-    operands: str  # "encrypted" or "clear" (the last one)
+    operands: str  # "encrypted" or "clear" (the last one), which may be a known number
     form: Form
     cost: Cost
 
@@ -145,6 +145,7 @@ def rows(bits: int | None = None) -> Iterator[Row]:
             if bits in (None, fhe_type.bits):
                 yield from _rows_of(name, fhe_type)
     if bits in (None, TRANSFER_BITS):
+        yield from _by_known_numbers()
         yield from _transfers()
 
 
@@ -164,6 +165,17 @@ def _transfers() -> Iterator[Row]:
         yield Row(name, TRANSFER_BITS, "encrypted", Form.THROUGHPUT, paid)
 
 
+def _by_known_numbers() -> Iterator[Row]:
+    for name in FOLLOWING_DIGITS:
+        for clear in CLEARS:
+            yield from _forms(
+                name,
+                TRANSFER_BITS,
+                f"clear {clear}",
+                {form: cost_by(name, TRANSFER_TYPE, clear, form) for form in Form},
+            )
+
+
 def _rows_of(name: str, fhe_type: FheType) -> Iterator[Row]:
     operation = BY_NAME[name]
     # a plaintext operand where there is no other way, or where there is the choice, both
@@ -171,9 +183,12 @@ def _rows_of(name: str, fhe_type: FheType) -> Iterator[Row]:
     if operation.kind in (Kind.BINARY, Kind.MUL_DIV) and operation.scalar is not Scalar.MUST:
         ways = [False, True]
     for clear in ways:
-        fastest = cost(name, fhe_type, Form.THROUGHPUT, clear=clear)
-        yield Row(name, fhe_type.bits, "clear" if clear else "encrypted", Form.THROUGHPUT, fastest)
-        shallow = cost(name, fhe_type, Form.LATENCY, clear=clear)
-        # where there are no carries the two forms are one algorithm
-        if shallow != fastest:
-            yield Row(name, fhe_type.bits, "clear" if clear else "encrypted", Form.LATENCY, shallow)
+        costs = {form: cost(name, fhe_type, form, clear=clear) for form in Form}
+        yield from _forms(name, fhe_type.bits, "clear" if clear else "encrypted", costs)
+
+
+def _forms(name: str, bits: int, operands: str, costs: Mapping[Form, Cost]) -> Iterator[Row]:
+    yield Row(name, bits, operands, Form.THROUGHPUT, costs[Form.THROUGHPUT])
+    # where there are no carries the two forms are one algorithm
+    if costs[Form.LATENCY] != costs[Form.THROUGHPUT]:
+        yield Row(name, bits, operands, Form.LATENCY, costs[Form.LATENCY])

@@ -7,7 +7,6 @@ import numpy as np
 from streams.fhe.devices.encoding import encode_halves
 from streams.fhe.devices.lookup_table import test_polynomial
 from streams.fhe.devices.port import Bootstraps, Device
-from streams.fhe.devices.randomness import SeededSource
 from streams.fhe.devices.seeded import seeded_ciphertexts
 from streams.fhe.devices.words import Word, Words
 from streams.fhe.noise import norm2_budget
@@ -40,10 +39,9 @@ class DeviceExecutor:
                 results.update(zip(places, chosen, strict=True))
         return [look_up.outputs(list(results[i])) for i, look_up in enumerate(batch)]
 
-    def seeded(self, seed: bytes, count: int) -> list[Block]:
-        """Blocks of uniform phase, the same for the same seed."""
-        rows = seeded_ciphertexts(SeededSource(seed), self._device.parameters, count)
-        return [seeded(row) for row in rows]
+    def seeded(self, seed: bytes, bits: int) -> list[Block]:
+        """Blocks of uniform phase for a number of this many bits, the same for the same seed."""
+        return [seeded(row) for row in seeded_ciphertexts(self._device.parameters, seed, bits)]
 
     def _bootstraps(self, batch: Sequence[LookUp], tables: Sequence[Table]) -> Bootstraps:
         # A batch has hundreds of look-ups and a handful of tables; a test polynomial is 16 KB.

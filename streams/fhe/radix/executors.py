@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from streams.fhe.devices.randomness import SeededSource
 from streams.fhe.radix.block import MESSAGE_BITS, Block, RangeClaimWrong, Wire, digits
-from streams.fhe.radix.random import seeded
+from streams.fhe.radix.random import blocks_needed, seeded
 from streams.fhe.radix.steps import BUDGET, LOADED, LookUp, Outputs, checked
 from streams.fhe.radix.table import TURN, Table
 
@@ -35,10 +35,10 @@ class CountingExecutor:
         self.noise = max([self.noise, *(look_up.block.noise for look_up in batch)])
         return [self._outputs(look_up, table) for look_up, table in zip(batch, tables, strict=True)]
 
-    def seeded(self, seed: bytes, count: int) -> list[Block]:
+    def seeded(self, seed: bytes, bits: int) -> list[Block]:
         """Seeded blocks without data."""
         del seed
-        return [seeded() for _ in range(count)]
+        return [seeded() for _ in range(blocks_needed(bits))]
 
     def _outputs(self, look_up: LookUp, table: Table) -> Outputs:
         return look_up.outputs([None] * len(table.shifts))
@@ -59,11 +59,11 @@ class ClearExecutor(CountingExecutor):
         top = 2 if bits == 1 else 6  # largest value in halves
         return [Block.of(Wire(0, top, noise, 2 * column)) for column in columns]
 
-    def seeded(self, seed: bytes, count: int) -> list[Block]:
+    def seeded(self, seed: bytes, bits: int) -> list[Block]:
         """Seeded blocks of one sample each."""
         # Not the phases that a device finds for this seed, which depend on its key: uniform is all they
         # share.
-        positions = SeededSource(seed).uniform((count,)) % np.uint64(TURN)
+        positions = SeededSource(seed).uniform((blocks_needed(bits),)) % np.uint64(TURN)
         return [seeded(np.array([2 * int(position)])) for position in positions]
 
     def values(self, block: Block) -> Values:

@@ -13,7 +13,7 @@ from streams.fhe.radix.block import MESSAGE_BITS, Block, constants
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.lists import contains, total_of, truth, widened
 from streams.fhe.radix.multiplication import multiply
-from streams.fhe.radix.random import blocks_needed, random_digits
+from streams.fhe.radix.random import bits_below, blocks_needed, random_digits
 from streams.fhe.radix.steps import Steps
 
 Operand: TypeAlias = Sequence[Block] | int  # blocks, lowest first, or a clear number
@@ -151,11 +151,10 @@ def _random(request: Request) -> Steps[list[Block]]:
 
 
 def _random_bounded(request: Request) -> Steps[list[Block]]:
-    # The bound is a power of two: its number of trailing zeros, at most the type's width, is drawn.
     bound = request.operands[1]
-    if not isinstance(bound, int) or bound <= 0 or bound & (bound - 1):
-        raise OperationError("a bound of random numbers is a power of two")
-    bits = min(bound.bit_length() - 1, request.out_type.bits)
+    if not isinstance(bound, int):
+        raise OperationError(f"{request.operation.name} takes a plaintext as bound")
+    bits = bits_below(bound, request.out_type.bits)
     return _padded(random_digits(request.number(0)[: blocks_needed(bits)], bits), blocks_of(request.out_type))
 
 

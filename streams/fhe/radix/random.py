@@ -1,41 +1,33 @@
 """Random numbers from a seed: look-ups on blocks whose phase is uniform.
 
-As in TFHE-rs (`shortint/oprf`), a seed gives LWE ciphertexts that nobody encrypted: their phase is uniform on
-the torus, and a bootstrap turns it into a uniform number. A device makes such a block without a keyswitch.
-TFHE-rs takes one digit from each; here it is two, since the thirty-two positions of a turn can be laid out so
-that they hit each pair of digits exactly twice.
+As in TFHE-rs 1.6 (`shortint/oprf`), a seed gives LWE ciphertexts that nobody encrypted: their phase is
+uniform over the turn, and a bootstrap turns it into a uniform digit. Which one follows from the seed and the
+secret key alone, so that both engines draw the same numbers. A device makes such a block without a keyswitch.
+
+A digit costs a bootstrap, as there. The thirty-two positions of a turn can be laid out so that one bootstrap
+gives two digits, at half of the cost, but those would be other numbers.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
-from streams.fhe.radix.block import DIGIT_MAX, MESSAGE_BITS, Block, Wire
-from streams.fhe.radix.steps import Steps, batch, look_up
+from streams.domain.errors import OperationError
+from streams.fhe.radix.block import MESSAGE_BITS, Block, Wire
+from streams.fhe.radix.steps import Steps, firsts, look_up
 from streams.fhe.radix.table import SPACE, TURN
 
-DIGITS_PER_LOOK_UP: Final = 2
-QUARTER: Final = SPACE // DIGITS_PER_LOOK_UP  # boxes between the two results
-# A digit d stands for the odd number 2 d - 3; half a turn negates it. With T[v] = a, T[v + 8] = b the pairs
-# read at v, v + 8, v + 16, v + 24 are (a, b), (b, -a), (-a, -b), (-b, a): these four orbits cover all
-# sixteen pairs, and eight boxes hold each orbit twice.
-ORBITS: Final = ((1, 1), (1, 3), (3, 1), (3, 3))
+# TFHE-rs's table holds 1/2 in the first quarter of the turn and 3/2 in the second; half a turn negates them,
+# and 3/2 is added to all.
+BY_QUARTER: Final = (2, 3, 1, 0)
 
 
-def first_digit(position: int) -> int:
-    """The digit read at a position of the turn."""
-    # Positions of a turn are equally likely: each pair of digits, read at two of 32, has probability 1/16.
-    quarter, box = divmod(position % TURN, QUARTER)
-    a, b = ORBITS[box % len(ORBITS)]
-    return ((a, b, -a, -b)[quarter] + DIGIT_MAX) // 2
+def digit(position: int) -> int:
+    """Two bits: the quarter of the turn."""
+    return BY_QUARTER[position % TURN * len(BY_QUARTER) // TURN]
 
 
-def second_digit(position: int) -> int:
-    """The digit read a quarter of a turn further."""
-    return first_digit(position + QUARTER)
-
-
-def half_turn(position: int) -> int:
-    """A single bit: which half of the turn."""
+def bit(position: int) -> int:
+    """A single bit: the half of the turn."""
     return int(position % TURN < SPACE)
 
 
@@ -47,9 +39,15 @@ def seeded(data: object = None) -> Block:
 
 
 def blocks_needed(bits: int) -> int:
-    """Seeded blocks for a number of this many bits: one for two digits, one for an odd bit."""
-    whole, odd = divmod(bits, MESSAGE_BITS)
-    return -(-whole // DIGITS_PER_LOOK_UP) + odd
+    """Seeded blocks for a number of this many bits: one for each digit, the odd bit's included."""
+    return -(-bits // MESSAGE_BITS)
+
+
+def bits_below(bound: int, width: int) -> int:
+    """Bits that a number below a bound has, at most the type's width; raises OperationError."""
+    if bound <= 0 or bound & (bound - 1):
+        raise OperationError("a bound of random numbers is a power of two")
+    return min(bound.bit_length() - 1, width)
 
 
 def random_digits(seeds: Sequence[Block], bits: int) -> Steps[list[Block]]:
@@ -60,11 +58,6 @@ def random_digits(seeds: Sequence[Block], bits: int) -> Steps[list[Block]]:
         bits: width of the result.
     """
     whole, odd = divmod(bits, MESSAGE_BITS)
+    functions = [digit] * whole + [bit] * odd
     # Each seeded block is used once: two look-ups of one phase would give dependent digits.
-    wanted = [look_up(seed, first_digit, second_digit) for seed in seeds[: blocks_needed(2 * whole)]]
-    wanted += [look_up(seeds[-1], half_turn)] if odd else []
-    results = yield from batch(wanted)
-    pairs = results[:-1] if odd else results
-    # an odd number of digits leaves one unused
-    found = [digit for pair in pairs for digit in pair][:whole]
-    return [*found, *(results[-1] if odd else ())]
+    return firsts([look_up(seed, function) for seed, function in zip(seeds, functions, strict=True)])

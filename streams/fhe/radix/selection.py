@@ -23,8 +23,8 @@ def select(condition: Block, yes: Sequence[Block], no: Sequence[Block]) -> Steps
     # 19 + 19 + 1 = 39, the whole budget: d = yes - no and a fresh condition
     operands = yield from refreshed([*yes, *no], OPERAND_NOISE_MAX)
     yes, no = operands[: len(yes)], operands[len(yes) :]
-    # Inside a component a condition may be known (a comparison of trivial values).
-    if condition.is_constant:
+    # Inside a component a condition may be known: of trivial values, or of ranges that decide a comparison.
+    if condition.low == condition.high:
         return list(yes if condition.high else no)
     pairs = [_Pair.of(x, y) for x, y in zip(yes, no, strict=True)]
     results = yield from _linear(condition, pairs)

@@ -33,7 +33,8 @@ class Component:
     steps: tuple[Step, ...]
     inputs: Mapping[bytes, Value]
     outputs: tuple[bytes, ...]
-    priority: int = 0  # larger goes first among the components of its tenant
+    contract: bytes = b""  # which caused it
+    priority: int = 0  # of its lane: each step doubles its part of the contract's look-ups
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,23 @@ class Decompressed:
     def __init__(self, bytes_max: int = CACHE_BYTES_MAX) -> None:
         self._bytes_max = bytes_max
         self._blocks: OrderedDict[bytes, Words] = OrderedDict()
-        self._bytes = 0
+        self._bytes = self._generation = 0
         self._lock = threading.Lock()
         self.hits = 0
         self.misses = 0
+
+    @property
+    def generation(self) -> int:
+        """How often everything was let go."""
+        with self._lock:
+            return self._generation
+
+    def clear(self) -> None:
+        """Let everything go, and what is being decompressed now: the device is not believed any more."""
+        with self._lock:
+            self._blocks.clear()
+            self._bytes = 0
+            self._generation += 1
 
     def get(self, digest: bytes) -> Words | None:
         """The blocks, if they are there."""
@@ -35,10 +48,13 @@ class Decompressed:
             self.hits += 1
             return blocks
 
-    def put(self, digest: bytes, blocks: Words) -> None:
-        """Keep them for as long as newer ones leave room; what exceeds the bound alone is not kept."""
+    def put(self, digest: bytes, blocks: Words, generation: int = 0) -> None:
+        """Keep them for as long as newer ones leave room; what exceeds the bound alone is not kept.
+
+        `generation` is that of the moment at which they were missing: from an earlier one, nothing is kept.
+        """
         with self._lock:
-            if digest in self._blocks or blocks.nbytes > self._bytes_max:
+            if digest in self._blocks or blocks.nbytes > self._bytes_max or generation != self._generation:
                 return
             self._blocks[digest] = blocks
             self._bytes += blocks.nbytes

@@ -11,7 +11,7 @@ the keys: devices compute each ciphertext of a batch by itself, in a fixed order
 that size and order of the batch do not show (`devices/port`). Its ciphertext is an integer combination,
 modulo 2^64, of results that its own operation has asked for. Which look-ups an operation asks for follows
 from its operands' ranges and noise, its form and its place in its component; the executor decides only when
-they run. The form is fixed by default: `by_load` gives this up.
+they run. The form is that of the window from its beginning on: nothing of what is inside has a part in it.
 
 A failing operation is taken out of its batch, and the others run as if it had not been there. What fails in a
 component is told when nothing of it runs any more, in the order of its steps: which errors are told, and in
@@ -34,7 +34,6 @@ from streams.fhe.radix.steps import Executor, Outputs
 from streams.fhe.wave.admission import check
 from streams.fhe.wave.component import Component, Result, Value
 from streams.fhe.wave.fairness import Fairness
-from streams.fhe.wave.forms import FEWEST_LOOK_UPS, FormChoice, Shape
 from streams.fhe.wave.independence import planned
 from streams.fhe.wave.progress import Progress
 from streams.fhe.wave.requests import Seeds, request_of
@@ -67,18 +66,18 @@ class WaveExecutor:
         key_id: bytes,
         runner: Runner,
         batch_size: int,
-        forms: FormChoice = FEWEST_LOOK_UPS,
+        form: Form = Form.THROUGHPUT,
     ) -> None:
+        """`form` is that of all operations: two windows of one network must have the same one."""
         self._key_id = key_id
         self._runner = runner
         self._batch_size = batch_size
-        self._forms = forms
+        self._form = form
         self._fairness = Fairness()
         self._tally = Tally(batch_size)
         # numbers components by arrival: the older one goes first
         self._submitted = 0
-        # Operations whose operands are there but which have not begun: their form is chosen together, by
-        # how many they are.
+        # Operations whose operands are there but which have not begun.
         self._ready: list[tuple[Progress, Step]] = []
         # A dictionary for its order and for removal in constant time; values say nothing.
         self._running: dict[Running, None] = {}  # in the order in which they began
@@ -91,9 +90,9 @@ class WaveExecutor:
         self._results: list[Result] = []
 
     @classmethod
-    def on(cls, key_id: bytes, device: Device, forms: FormChoice = FEWEST_LOOK_UPS) -> "WaveExecutor":
+    def on(cls, key_id: bytes, device: Device, form: Form = Form.THROUGHPUT) -> "WaveExecutor":
         """A window on a device that has the key set's keys."""
-        return cls(key_id, DeviceExecutor(device), device.batch_size, forms)
+        return cls(key_id, DeviceExecutor(device), device.batch_size, form)
 
     @property
     def is_idle(self) -> bool:
@@ -145,11 +144,8 @@ class WaveExecutor:
         # These may make others ready.
         while self._ready:
             ready, self._ready = self._ready, []
-            shapes = [Shape.of(step) for _, step in ready]
-            # By shape: equal operations that start together take the same form.
-            forms = self._forms(shapes, self.waiting, self._batch_size)
-            for (progress, step), shape in zip(ready, shapes, strict=True):
-                self._begin(progress, step, forms[shape])
+            for progress, step in ready:
+                self._begin(progress, step)
 
     def take(self, parts: int = 1) -> list[Share]:
         """The look-ups of the next batch, which are away from now on; nothing where nothing waits.
@@ -225,10 +221,9 @@ class WaveExecutor:
         self._live[progress] += len(steps)
         self._ready += [(progress, step) for step in steps]
 
-    def _begin(self, progress: Progress, step: Step, form: Form) -> None:
-        self._tally.begun(form)
+    def _begin(self, progress: Progress, step: Step) -> None:
         try:
-            algorithm = planned(request_of(progress, step, form, self._runner))
+            algorithm = planned(request_of(progress, step, self._form, self._runner))
         except DEFECTS as error:
             self._fail(progress, step, error)
             return

@@ -17,6 +17,8 @@ class Item:
     """A component between stored ciphertexts."""
 
     tenant: str
+    contract: bytes = b""
+    priority: int = 0
     steps: tuple[Step, ...]
     handles: tuple[bytes, ...]  # of the inputs
     given: Given  # the inputs, in that order
@@ -62,6 +64,8 @@ class Ticket:
         return Component(
             name=self.name,
             tenant=self.item.tenant,
+            contract=self.item.contract,
+            priority=self.item.priority,
             key_id=b"",
             steps=self.item.steps,
             inputs=dict(zip(self.item.handles, values, strict=True)),

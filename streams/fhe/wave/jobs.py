@@ -5,11 +5,14 @@ one, `run` does it and touches nothing that is kept here, `give` takes what came
 in `take` and `give`; nobody waits for a decompression, or for the slower half of a batch, but who needs it.
 
 What comes first: results, since they end items; then inputs, since what is not loaded fills no batch (there
-are never more than a worker has slots); then look-ups, which the drivers that have them share evenly.
+are never more than a worker has slots); then look-ups, which the drivers that have them share evenly. Results
+are held until the devices that computed them were asked and answered rightly (`watch`): they are asked in the
+course of look-ups, and by a job of its own where there is nothing else to do.
 
 What fails in a job fails one item alone wherever it can be told which: jobs that load or store several are
 tried one by one. What a device raises ends all items that are inside, because nobody knows what it has done;
-jobs that are away then come back to a window that does not know them, and are dropped.
+jobs that are away then come back to a window that does not know them, and are dropped. The same where a
+device was found to be wrong: everything inside may have passed through it.
 """
 
 from collections import deque
@@ -18,12 +21,16 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeAlias, TypeVar
 
-from streams.domain.errors import OperationError
+from streams.domain.errors import DeviceDistrusted, OperationError
 from streams.domain.results import Ciphertext
+from streams.domain.schedule import Lane
 from streams.fhe.wave.component import Computed, Result, Value
 from streams.fhe.wave.executor import DEFECTS, Outcome, WaveExecutor
+from streams.fhe.wave.held import Held
 from streams.fhe.wave.items import Item, Stores, Ticket
 from streams.fhe.wave.running import Share
+from streams.fhe.wave.turns import Turns, drop_empty, in_lanes
+from streams.fhe.wave.watch import TRUSTING, Watch
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -68,19 +75,40 @@ class Store:
         self.stored = apart(self.storage.store, [each.value for each in self.results])
 
 
-Job: TypeAlias = LookUps | Load | Store
+@dataclass(eq=False)
+class Prove:
+    """Questions to the devices."""
+
+    watch: Watch
+
+    def run(self) -> None:
+        """Asks them."""
+        self.watch.prove()
+
+
+Job: TypeAlias = LookUps | Load | Store | Prove
 
 
 class Jobs:
     """For one thread at a time, but for what a job does in `run`."""
 
-    def __init__(self, make_executor: Callable[[], WaveExecutor], storage: Stores, drivers: int = 1) -> None:
+    def __init__(
+        self,
+        make_executor: Callable[[], WaveExecutor],
+        storage: Stores,
+        drivers: int = 1,
+        watch: Watch = TRUSTING,
+    ) -> None:
         """`drivers` is how many jobs are away at a time."""
         self._make_executor = make_executor
         self._storage = storage
         self._drivers = drivers
+        self._watch = watch
+        self._epoch = watch.epoch  # in which the window began
         self._names = count()
         self._made: WaveExecutor | None = make_executor()
+        self._turns = Turns()  # of what is to be loaded
+        self._held = Held(watch)
         self._tickets = dict[str, Ticket]()
         self._leaving = deque[Ticket]()
         self._arrived = deque[Ticket]()  # their inputs are not loaded
@@ -102,12 +130,28 @@ class Jobs:
     def has_work(self) -> bool:
         """Whether `take` has something to do now."""
         return bool(
-            self._leaving or self._computed or self._loadable() or (self._made and self._made.waiting)
+            self._leaving
+            or self._computed
+            or self._loadable()
+            or (self._made and self._made.waiting)
+            or self._may_prove
+            or self._is_stale
         )
+
+    @property
+    def _may_prove(self) -> bool:
+        return bool(self._held) and not any(isinstance(each, Prove) for each in self._away)
+
+    @property
+    def _is_stale(self) -> bool:
+        """Whether a device was found to be wrong since the window began."""
+        return bool(self._tickets) and self._watch.epoch != self._epoch
 
     def enter(self, item: Item) -> Ticket:
         """The item's place; its inputs are loaded with the next jobs."""
         ticket = Ticket(str(next(self._names)), item, set(item.outputs))
+        if not self._tickets:
+            self._epoch = self._watch.epoch  # nothing is inside that came from an earlier one
         self._tickets[ticket.name] = ticket
         self._arrived.append(ticket)
         return ticket
@@ -118,28 +162,33 @@ class Jobs:
         self._leaving.append(ticket)
 
     def take(self) -> Job | None:
-        """What comes first, if there is something that nobody does yet."""
+        """What comes first, if there is something that nobody does yet; raises DeviceDistrusted."""
         while self._leaving:
             self._take_out(self._leaving.popleft())
         if not self._tickets:
             return None
-        job = self._store() or self._load() or self._look_ups()
+        self._require_trust()
+        job = self._store() or self._load() or self._look_ups() or self._prove()
         if job is not None:
             self._away[job] = None
         return job
 
     def give(self, job: Job) -> None:
-        """Takes what came of a job."""
+        """Takes what came of a job; raises DeviceDistrusted."""
         if job not in self._away:
             return
+        self._require_trust()
         match job:
             case LookUps():
                 self._executor.give(job.outcomes)
             case Load():
                 self._submit(job)
             case Store():
-                self._hand_out(job)
+                self._hold(job)
+            case Prove():
+                pass
         self._collect(self._executor.results())
+        self._hand_out()
         # Last: what is raised above is told by `fail` to all that are inside, as long as the job is theirs.
         del self._away[job]
 
@@ -151,16 +200,21 @@ class Jobs:
             # What is settled is: its thread is about to see it.
             if ticket.left:
                 ticket.ended = ticket.ended or error
-        for each in (self._tickets, self._leaving, self._arrived, self._computed, self._away):
+        for each in (self._tickets, self._leaving, self._arrived, self._computed, self._held, self._away):
             each.clear()
         # Made when it is needed: what the device lacks now, memory for instance, may be there again by then.
         self._made = None
+        self._epoch = self._watch.epoch
 
     @property
     def _executor(self) -> WaveExecutor:
         if self._made is None:
             self._made = self._make_executor()
         return self._made
+
+    def _require_trust(self) -> None:
+        if self._is_stale:
+            raise DeviceDistrusted
 
     def _take_out(self, ticket: Ticket) -> None:
         if self._tickets.pop(ticket.name, None) is None:
@@ -169,16 +223,33 @@ class Jobs:
             self._made.withdraw(ticket.name)
         self._arrived = deque(each for each in self._arrived if each is not ticket)
         self._computed = deque(each for each in self._computed if each.component != ticket.name)
+        self._held.drop(ticket.name)
 
     def _store(self) -> Store | None:
-        results = self._taken(self._computed, lambda each: len(each.value.blocks))
+        results, room = list[Computed](), self._executor.batch_size
+        # The first ones that make a batch together, one at least.
+        while self._computed and (not results or len(self._computed[0].value.blocks) <= room):
+            results.append(self._computed.popleft())
+            room -= len(results[-1].value.blocks)
         return Store(self._storage, results) if results else None
 
     def _load(self) -> Load | None:
-        tickets = self._taken(deque(self._loadable()), _blocks)
-        for ticket in tickets:
-            self._arrived.remove(ticket)
+        queues, tickets = in_lanes(self._loadable(), _flow), list[Ticket]()
+        room = self._executor.batch_size
+        while queues:
+            tenant, lane, _ = self._turns.next(queues, self._executor.batch_size)
+            blocks = _blocks(queues[tenant][lane][0])
+            if tickets and blocks > room:
+                break
+            tickets.append(queues[tenant][lane].popleft())
+            self._turns.charge(tenant, lane, blocks)
+            drop_empty(queues, tenant, lane)
+            room -= blocks
+        self._arrived = deque(each for each in self._arrived if each not in tickets)
         return Load(self._storage, tickets) if tickets else None
+
+    def _prove(self) -> Prove | None:
+        return Prove(self._watch) if self._may_prove else None
 
     def _look_ups(self) -> LookUps | None:
         others = sum(not isinstance(each, LookUps) for each in self._away)
@@ -196,14 +267,6 @@ class Jobs:
         }
         return [ticket for ticket in self._arrived if busy.isdisjoint(_digests(ticket))]
 
-    def _taken(self, waiting: deque[T], blocks: Callable[[T], int]) -> list[T]:
-        """The first ones that make a batch together, one at least."""
-        taken, room = list[T](), self._executor.batch_size
-        while waiting and (not taken or blocks(waiting[0]) <= room):
-            taken.append(waiting.popleft())
-            room -= blocks(taken[-1])
-        return taken
-
     def _submit(self, job: Load) -> None:
         for ticket, values in zip(job.tickets, job.loaded, strict=True):
             # Its thread may have gone meanwhile.
@@ -213,13 +276,22 @@ class Jobs:
                 self._executor.submit(ticket.component(_required(values)))
             except OperationError as error:
                 ticket.ended = error
-        # Together: their forms are chosen by how many they are.
         self._executor.start()
 
-    def _hand_out(self, job: Store) -> None:
-        for result, stored in zip(job.results, job.stored, strict=True):
-            outcome = stored if isinstance(stored, OperationError) else _ciphertext(result, stored)
-            self._settle(result, outcome)
+    def _hold(self, job: Store) -> None:
+        stored = list[tuple[str, Ciphertext]]()
+        for result, outcome in zip(job.results, job.stored, strict=True):
+            if isinstance(outcome, OperationError):
+                self._settle(result, outcome)
+            elif result.component in self._tickets:
+                stored.append((result.component, _ciphertext(result, outcome)))
+        self._held.add(stored, self._epoch)
+
+    def _hand_out(self) -> None:
+        for component, ciphertext in self._held.released():
+            ticket = self._tickets.get(component)
+            if ticket is not None:
+                ticket.settle(ciphertext.handle, ciphertext)
 
     def _collect(self, results: Iterable[Result]) -> None:
         for result in results:
@@ -268,6 +340,10 @@ def _ciphertext(result: Computed, ct64: bytes) -> Ciphertext:
 
 def _digests(ticket: Ticket) -> set[bytes]:
     return {number.digest for number in ticket.item.given.numbers}
+
+
+def _flow(ticket: Ticket) -> tuple[str, Lane]:
+    return ticket.item.tenant, (ticket.item.contract, ticket.item.priority)
 
 
 def _blocks(ticket: Ticket) -> int:

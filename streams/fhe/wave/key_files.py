@@ -9,40 +9,28 @@
 Keys that squash noise have a folder of their own (`squash_files`).
 """
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import cipherstream_kernel as kernel
-import numpy as np
 
 from streams.domain.errors import KeyMaterialError
 from streams.fhe.devices.cpu import CpuDevice
 from streams.fhe.devices.cpu_storage import CpuStorage
-from streams.fhe.devices.port import BlockStorage, Device
-from streams.fhe.devices.re_randomisation import PublicKey, ReRandomiser
 from streams.fhe.devices.words import flat
 from streams.fhe.formats import activated
 from streams.fhe.formats.activated import ActivatedKeys
 from streams.fhe.keyset import PUBLIC_KEY
 from streams.fhe.mapped_bytes import mapped_bytes
 from streams.fhe.parameters import COMPRESSION, PINNED
-from streams.fhe.storage_noise import check_storage
 from streams.fhe.wave.derived_folder import derived_folder
+from streams.fhe.wave.exam import Unit
+from streams.fhe.wave.keys import WaveKeys, re_randomiser, require_safe, write_public
 
 # Raise it whenever the kernel's order of words changes: files of before would map and compute nonsense.
 RELEASE: Final = "wave 1"  # of these files' layout
-
-
-@dataclass(frozen=True)
-class WaveKeys:
-    """What computes with one key set."""
-
-    device: Device
-    storage: BlockStorage
-    re_randomise: ReRandomiser
-    drivers: int = 1  # calls that the device computes side by side
+_PORTABLE: Final = "scalar"  # as the kernel calls its path without vectors
 
 
 def derived(keyset: Path) -> Path:
@@ -67,9 +55,10 @@ def opened(folder: Path, threads: int = 1, path: str | None = None, drivers: int
 
     Raises:
         KeyMaterialError: a file is missing or damaged.
-        ConfigurationError: what the engine stores with these parameters would not be read with 2^-128.
+        ConfigurationError: with these parameters a key would be less secure than 2^132, or a look-up or what
+            the engine stores would fail with more than 2^-128.
     """
-    check_storage(PINNED, COMPRESSION)
+    require_safe()
     try:
         switch = kernel.KeyswitchKey.attach(mapped_bytes(folder / "switch"))
         rotate, random, unpack = (
@@ -78,9 +67,20 @@ def opened(folder: Path, threads: int = 1, path: str | None = None, drivers: int
         pack = kernel.PackingKey.attach(mapped_bytes(folder / "pack"))
     except (OSError, ValueError) as error:
         raise KeyMaterialError(f"the files in {folder} do not open: {error}") from error
-    device = CpuDevice(PINNED, switch, rotate, threads, path, random=random)
-    storage = CpuStorage(PINNED, pack, unpack, threads, path)
-    return WaveKeys(device, storage, _re_randomiser(folder / "public"), drivers)
+
+    def unit(path: str | None) -> Unit:
+        device = CpuDevice(PINNED, switch, rotate, threads, path, random=random)
+        return Unit(path or "cpu", device, CpuStorage(PINNED, pack, unpack, threads, path))
+
+    return WaveKeys((unit(path),), unit(_other_path(path)), re_randomiser(folder / "public"), drivers)
+
+
+def _other_path(path: str | None) -> str | None:
+    """Another vector instruction set, if this machine has one: its words are to be the same."""
+    # The portable one would take seconds for what a device is asked.
+    paths = [each for each in kernel.instruction_sets() if each != _PORTABLE]
+    others = [each for each in paths if each != (path or paths[0])]
+    return others[0] if others else path
 
 
 def _derive(keyset: Path, folder: Path) -> None:
@@ -104,13 +104,4 @@ def _write(keys: ActivatedKeys, folder: Path) -> None:
         flat(keys.pack.expanded()), packed.glwe_dimension, packed.polynomial_size, packed.packing.level
     )
     (folder / "pack").write_bytes(pack.to_bytes())
-    (folder / "public").write_bytes(keys.public.tobytes() + keys.re_randomise.expanded().tobytes())
-
-
-def _re_randomiser(path: Path) -> ReRandomiser:
-    size = PINNED.big_dimension
-    words = np.frombuffer(mapped_bytes(path), np.uint64)
-    if len(words) != size * (size + 3):
-        raise KeyMaterialError(f"{path} has {len(words)} words, {size * (size + 3)} are due")
-    mask, body, rows = np.split(words, [size, 2 * size])
-    return ReRandomiser(PublicKey(mask, body), rows.reshape(size, size + 1))
+    write_public(keys, folder / "public")

@@ -14,17 +14,18 @@ from streams.domain.digest import keccak256
 from streams.domain.errors import Fatal
 from streams.domain.handle import COMPUTED_INDEX, stamp
 from streams.domain.operations import BY_NAME, FheType
-from streams.domain.work import Step
+from streams.domain.results import Ciphertext
+from streams.domain.work import ComputeWork, Step
 from streams.fhe.devices import encoding, lwe
 from streams.fhe.devices.keys import ClientKey
 from streams.fhe.devices.port import Device
 from streams.fhe.devices.randomness import Source
 from streams.fhe.radix.block import DIGIT_MAX, MESSAGE_BITS, Block, Wire, digits
 from streams.fhe.radix.device_executor import DeviceExecutor
+from streams.fhe.radix.forms import Form
 from streams.fhe.radix.operations import blocks_of
 from streams.fhe.wave.component import Component, Computed, Value
 from streams.fhe.wave.executor import WaveExecutor
-from streams.fhe.wave.forms import FEWEST_LOOK_UPS, FormChoice
 
 # Any name: the window only compares it with the component's.
 KEY_ID: Final = b"measured"
@@ -84,7 +85,7 @@ class Bench:
     device: Device
     source: Source
 
-    def measure(self, transfers: int, clock: Clock, forms: FormChoice = FEWEST_LOOK_UPS) -> Measurement:
+    def measure(self, transfers: int, clock: Clock, form: Form = Form.THROUGHPUT) -> Measurement:
         """Time of a window of transfers.
 
         Raises:
@@ -93,7 +94,7 @@ class Bench:
         # Balances from 500 up, amounts that grow more slowly: the first one does not fit, all others do, so
         # both branches of the selection are checked.
         given = [Transfer(1000 * i + 500, 77 * i, 900 + 150 * i) for i in range(transfers)]
-        window = WaveExecutor.on(KEY_ID, self.device, forms)
+        window = WaveExecutor.on(KEY_ID, self.device, form)
         for index, each in enumerate(given):
             window.submit(self._component(str(index), each))
         # Encryption and admission are not measured: real inputs come encrypted.
@@ -119,7 +120,7 @@ class Bench:
         numbers = {BALANCE: given.balance, RECEIVER: given.receiver, AMOUNT: given.amount}
         inputs = {handle: self._encrypted(number) for handle, number in numbers.items()}
         return Component(
-            name=name, tenant="bench", key_id=KEY_ID, steps=STEPS, inputs=inputs, outputs=(LEFT, RECEIVED)
+            name=name, tenant="bench", key_id=KEY_ID, steps=EXAMPLES, inputs=inputs, outputs=(LEFT, RECEIVED)
         )
 
     def _encrypted(self, number: int) -> Value:
@@ -159,14 +160,55 @@ def step(name: str, *operands: bytes, result: bytes) -> Step:
     )
 
 
+def work_of(
+    item: str,
+    steps: tuple[Step, ...],
+    inputs: tuple[Ciphertext, ...],
+    outputs: tuple[bytes, ...],
+    tenant: str = "bench",
+) -> ComputeWork:
+    """A component as a worker is given it."""
+    return ComputeWork(
+        item=item,
+        tenant=tenant,
+        attempt=1,
+        timeout_s=60,
+        key_id=b"",
+        steps=steps,
+        inputs=inputs,
+        outputs=outputs,
+    )
+
+
+def examples_transfer(fhe_type: FheType) -> tuple[Step, ...]:
+    """As the contract of the examples' token emits it: what moves is chosen first.
+
+    From the handles `balance`, `receiver` and `amount` of that type to `left` and `received`.
+    """
+    balance, receiver, amount = (handle(name, fhe_type) for name in ("balance", "receiver", "amount"))
+    fits, nothing, moved = (
+        handle("fits", FheType.BOOL),
+        handle("nothing", fhe_type),
+        handle("moved", fhe_type),
+    )
+    return (
+        step("Le", amount, balance, result=fits),
+        step("TrivialEncrypt", bytes(32), bytes([fhe_type]), result=nothing),
+        step("IfThenElse", fits, amount, nothing, result=moved),
+        step("Sub", balance, moved, result=handle("left", fhe_type)),
+        step("Add", receiver, moved, result=handle("received", fhe_type)),
+    )
+
+
 BALANCE, RECEIVER, AMOUNT = (handle(name) for name in ("balance", "receiver", "amount"))
-FITS, NOTHING, MOVED = handle("fits", FheType.BOOL), handle("nothing"), handle("moved")
 LEFT, RECEIVED = handle("left"), handle("received")
-# The token of the examples, as its contract emits it.
-STEPS: Final = (
-    step("Le", AMOUNT, BALANCE, result=FITS),
-    step("TrivialEncrypt", bytes(32), bytes([FheType.UINT64]), result=NOTHING),
-    step("IfThenElse", FITS, AMOUNT, NOTHING, result=MOVED),
-    step("Sub", BALANCE, MOVED, result=LEFT),
-    step("Add", RECEIVER, MOVED, result=RECEIVED),
+FITS, KEPT, MORE = handle("fits", FheType.BOOL), handle("kept"), handle("more")
+EXAMPLES: Final = examples_transfer(FheType.UINT64)
+# As the whitepaper's contract emits it: both balances are computed, then chosen or not.
+WHITEPAPER: Final = (
+    step("Ge", BALANCE, AMOUNT, result=FITS),
+    step("Add", RECEIVER, AMOUNT, result=MORE),
+    step("IfThenElse", FITS, MORE, RECEIVER, result=RECEIVED),
+    step("Sub", BALANCE, AMOUNT, result=KEPT),
+    step("IfThenElse", FITS, KEPT, BALANCE, result=LEFT),
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import structlog
 
 from streams.domain.errors import ConfigurationError
 from streams.fhe.devices.cuda.device import CudaDevice
@@ -14,10 +15,13 @@ from streams.fhe.devices.cuda.storage import CudaStorage
 from streams.fhe.devices.lookup_table import test_polynomial
 from streams.fhe.devices.port import Bootstraps, Device
 from streams.fhe.devices.randomness import SeededSource
-from streams.fhe.devices.seeded import seeded_ciphertexts
 from streams.fhe.mapped_bytes import mapped_bytes
 from streams.fhe.parameters import PINNED, Parameters
-from streams.fhe.wave.key_files import WaveKeys, opened
+from streams.fhe.wave.exam import Unit, any_ciphertexts
+from streams.fhe.wave.key_files import opened
+from streams.fhe.wave.keys import WaveKeys
+
+_log = structlog.get_logger(__name__)
 
 KNOWN: Final = 5  # ciphertexts of the comparison: more than one block of threads, the last one not full
 
@@ -27,7 +31,7 @@ def opened_on_gpus(folder: Path, fleet: Fleet) -> WaveKeys:
 
     Raises:
         KeyMaterialError: a file is missing or damaged.
-        ConfigurationError: a GPU computes other bits than the CPU.
+        ConfigurationError: every GPU computes other bits than the CPU; where only some do, they are left out.
     """
     on_cpu = opened(folder)
     rotate, random, unpack = (
@@ -35,9 +39,13 @@ def opened_on_gpus(folder: Path, fleet: Fleet) -> WaveKeys:
     )
     switch = switch_key(mapped_bytes(folder / "switch"))
     pack = packing_key(mapped_bytes(folder / "pack"))
-    device = compared(on_cpu.device, PINNED, fleet, switch, rotate, random)
-    storage = CudaStorage(PINNED, fleet, pack, unpack)
-    return replace(on_cpu, device=device, storage=storage, drivers=len(fleet.seats))
+    devices = compared(on_cpu.device, PINNED, fleet, switch, rotate, random)
+    # A unit for each GPU, so that it is known whose answer was wrong.
+    units = tuple(
+        Unit(name_of(fleet, index), device, CudaStorage(PINNED, fleet.only(index), pack, unpack), spare=1)
+        for index, device in devices.items()
+    )
+    return replace(on_cpu, units=units, drivers=len(units))
 
 
 def compared(
@@ -47,23 +55,35 @@ def compared(
     switch: SwitchKey,
     rotate: RotationKey,
     random: RotationKey | None = None,
-) -> CudaDevice:
-    """The device on these GPUs, after each of them gave the CPU's answer; raises ConfigurationError."""
+) -> dict[int, CudaDevice]:
+    """A device on each of these GPUs that gives the CPU's answer, by its place; raises ConfigurationError."""
     known = known_batch(parameters)
     expected = cpu.bootstrap(known)
-    for index, seat in enumerate(fleet.seats):
-        found = CudaDevice(parameters, fleet.only(index), switch, rotate, random).bootstrap(known)
-        if not all(map(np.array_equal, found, expected)):
-            name = seat.gpu.properties.name
-            raise ConfigurationError(f"GPU {index}, {name}, computes other bits than the CPU")
-    return CudaDevice(parameters, fleet, switch, rotate, random)
+    devices = [
+        CudaDevice(parameters, fleet.only(index), switch, rotate, random) for index in range(len(fleet.seats))
+    ]
+    right = {
+        index: device
+        for index, device in enumerate(devices)
+        if all(map(np.array_equal, device.bootstrap(known), expected))
+    }
+    others = ", ".join(name_of(fleet, index) for index in range(len(devices)) if index not in right)
+    reason = f"{others}, computes other bits than the CPU"
+    if not right:
+        raise ConfigurationError(reason)
+    if others:
+        _log.warning("begins without a device", action="device_refused", reason=reason)
+    return right
+
+
+def name_of(fleet: Fleet, index: int) -> str:
+    """A GPU's name for people."""
+    return f"GPU {index}, {fleet.seats[index].gpu.properties.name}"
 
 
 def known_batch(parameters: Parameters) -> Bootstraps:
     """Look-ups of ciphertexts that nobody encrypted, several results of one rotation among them."""
-    # The big key is long enough for any phase: seeded words stand for ciphertexts as well as encrypted ones.
-    wide = replace(parameters, lwe_dimension=parameters.big_dimension)
-    ciphertexts = seeded_ciphertexts(SeededSource(b"known answer"), wide, KNOWN)
+    ciphertexts = any_ciphertexts(SeededSource(b"known answer"), parameters, KNOWN)
     entries = np.array(
         [[2 * (table + value) % 32 for value in range(parameters.space)] for table in range(2)]
     )

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 
 from streams.domain.errors import OperationError
 from streams.domain.operations import BY_CODE, Kind, Result
+from streams.domain.schedule import Lane
 from streams.domain.work import Step
 from streams.fhe.radix.selection import SELECT_WEIGHT
 from streams.fhe.wave.admission import handles, needed
@@ -15,10 +16,9 @@ class Progress:
     """Readiness by a set of missing operands per step; a value is dropped with its last use."""
 
     def __init__(self, component: Component, order: int) -> None:
-        """`order` is the component's number in the window: of equal priority, the older one goes first."""
-        self.name, self.tenant = component.name, component.tenant
-        # ascending: the larger priority first, then the older component
-        self.rank = (-component.priority, order)
+        """`order` is the component's number in the window: within a lane, the older one goes first."""
+        self.name, self.tenant, self.order = component.name, component.tenant, order
+        self.lane: Lane = (component.contract, component.priority)
         steps = rewritten(needed(component), component.outputs)
         self._places = {step.result: place for place, step in enumerate(steps)}
         self._wanted = set(component.outputs)

@@ -8,7 +8,7 @@ from streams.domain.work import Step
 from streams.fhe.radix.block import Block
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.operations import Operand, Request
-from streams.fhe.radix.random import blocks_needed
+from streams.fhe.radix.random import bits_below
 from streams.fhe.wave.progress import Progress
 
 _FIRST_ONLY = frozenset({Kind.CAST, Kind.TRIVIAL})  # the second operand is the type, which the result has too
@@ -17,8 +17,8 @@ _FIRST_ONLY = frozenset({Kind.CAST, Kind.TRIVIAL})  # the second operand is the 
 class Seeds(Protocol):
     """Makes blocks whose phase is uniform and known to nobody."""
 
-    def seeded(self, seed: bytes, count: int) -> list[Block]:
-        """The same blocks for the same seed."""
+    def seeded(self, seed: bytes, bits: int) -> list[Block]:
+        """Blocks for a number of this many bits, the same for the same seed."""
         ...
 
 
@@ -56,8 +56,8 @@ def _operand(progress: Progress, operand: bytes, is_encrypted: bool) -> Operand:
 
 
 def _random(step: Step, out_type: FheType, seeds: Seeds) -> list[Operand]:
-    # A bound may ask for one bit less than the type has: that bit has a block of its own.
-    is_bounded = BY_CODE[step.operation].kind is Kind.RAND_BOUNDED
-    blocks = seeds.seeded(step.operands[0], blocks_needed(out_type.bits) + is_bounded)
     # The second operand is the bound; of Rand it would be the type, which the result states.
-    return [blocks, int.from_bytes(step.operands[1], "big")] if is_bounded else [blocks]
+    if BY_CODE[step.operation].kind is Kind.RAND:
+        return [seeds.seeded(step.operands[0], out_type.bits)]
+    bound = int.from_bytes(step.operands[1], "big")
+    return [seeds.seeded(step.operands[0], bits_below(bound, out_type.bits)), bound]

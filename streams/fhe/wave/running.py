@@ -16,9 +16,8 @@ class Running:
     def __init__(self, progress: Progress, step: Step, algorithm: Steps[list[Block]]) -> None:
         self.progress = progress
         self.step = step
-        # priority, age of the component, place in it: a total order, so that batches are cut the same way
-        # each time
-        self.rank = (*progress.rank, progress.place(step))
+        # age of the component, place in it: a total order, so that batches are cut the same way each time
+        self.rank = (progress.order, progress.place(step))
         self._algorithm = algorithm
         self._look_ups: Sequence[LookUp] = ()
         self._open: Sequence[int] = ()  # places of the look-ups that nobody has taken, ascending

@@ -13,7 +13,7 @@ from streams.fhe.keyset import KeyFiles
 from streams.fhe.radix.device_executor import DeviceExecutor
 from streams.fhe.wave import key_files, squash_files
 from streams.fhe.wave.calibration import lookup_s
-from streams.fhe.wave.key_files import WaveKeys
+from streams.fhe.wave.keys import WaveKeys
 
 
 class WaveSquash:

@@ -20,6 +20,7 @@ from streams.fhe.formats.activated import SquashingKeys
 from streams.fhe.formats.seeded import WideRows
 from streams.fhe.mapped_bytes import mapped_bytes
 from streams.fhe.parameters import PINNED, SQUASHING
+from streams.fhe.security import require, squashing_keys
 from streams.fhe.wave.derived_folder import derived_folder
 
 RELEASE: Final = "wave squash 1"  # of these files' layout
@@ -49,7 +50,9 @@ def opened(folder: Path, compute: Path, threads: int = 1, path: str | None = Non
 
     Raises:
         KeyMaterialError: a file is missing or damaged.
+        ConfigurationError: with these parameters a key would have less than 132 bits of security.
     """
+    require(*squashing_keys(SQUASHING))
     try:
         switch = kernel.KeyswitchKey.attach(mapped_bytes(compute / "switch"))
         squash = kernel.SquashingKey.attach(mapped_bytes(folder / "squash"))
@@ -64,16 +67,23 @@ def _derive(keyset: Path, folder: Path) -> None:
 
 
 def _write(keys: SquashingKeys, folder: Path) -> None:
-    shape = (SQUASHING.packed_dimension, SQUASHING.packed_size)
+    for name, parts in (("squash", squash_parts(keys)), ("pack", pack_parts(keys))):
+        with (folder / name).open("wb") as file:
+            file.writelines(parts)
+
+
+def squash_parts(keys: SquashingKeys) -> Iterator[bytes]:
+    """The file of the bootstrap, header first, in pieces that are made as they are asked for."""
+    yield kernel.SquashingKey.header(PINNED.lwe_dimension)
     rows = SQUASHING.pbs.level * (SQUASHING.glwe_dimension + 1)
-    with (folder / "squash").open("wb") as file:
-        file.write(kernel.SquashingKey.header(PINNED.lwe_dimension))
-        file.writelines(_pieces(keys.squash, _STEPS * rows, kernel.SquashingKey.transform))
-    with (folder / "pack").open("wb") as file:
-        file.write(kernel.WidePackingKey.header(*shape))
-        file.writelines(
-            _pieces(keys.pack, _INPUTS, lambda rows: kernel.WidePackingKey.transform(rows, *shape))
-        )
+    yield from _pieces(keys.squash, _STEPS * rows, kernel.SquashingKey.transform)
+
+
+def pack_parts(keys: SquashingKeys) -> Iterator[bytes]:
+    """The file of the packing keyswitch, likewise."""
+    shape = (SQUASHING.packed_dimension, SQUASHING.packed_size)
+    yield kernel.WidePackingKey.header(*shape)
+    yield from _pieces(keys.pack, _INPUTS, lambda rows: kernel.WidePackingKey.transform(rows, *shape))
 
 
 def _pieces(rows: WideRows, count: int, transform: Callable[[memoryview], bytes]) -> Iterator[bytes]:

@@ -94,6 +94,7 @@ class Storage:
 
     def _decompressed(self, numbers: Sequence[StoredNumber]) -> list[Words]:
         # What several ask for is decompressed once, and what was asked for lately not at all.
+        generation = self.cache.generation
         found = {number.digest: self.cache.get(number.digest) for number in numbers}
         missing = {number.digest: number for number in numbers if found[number.digest] is None}
         glwes = [glwe for number in missing.values() for glwe in number.packed.glwes]
@@ -103,7 +104,7 @@ class Storage:
             for digest, number in missing.items()
         }
         for digest, blocks in made.items():
-            self.cache.put(digest, blocks)
+            self.cache.put(digest, blocks, generation)
         known = {digest: blocks for digest, blocks in found.items() if blocks is not None} | made
         return [known[number.digest] for number in numbers]
 

@@ -1,8 +1,8 @@
 """The engine `wave` as a suite: components from stored ciphertexts to stored ciphertexts."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Self
 
 import msgspec
 
@@ -17,13 +17,19 @@ from streams.fhe.keyset import KeyFiles
 from streams.fhe.radix.device_executor import DeviceExecutor
 from streams.fhe.suite import Encrypted, Operand, Tally
 from streams.fhe.wave.calibration import lookup_s
+from streams.fhe.wave.exam import Exam
 from streams.fhe.wave.executor import WaveExecutor
 from streams.fhe.wave.items import Item
-from streams.fhe.wave.key_files import WaveKeys, derived
+from streams.fhe.wave.keys import WaveKeys
 from streams.fhe.wave.metered import Meter, MeteredDevice, MeteredStorage
-from streams.fhe.wave.on_device import opened_on
+from streams.fhe.wave.on_device import derived_for, opened_on
+from streams.fhe.wave.service import KNOWN_ANSWER_EVERY, Service
 from streams.fhe.wave.storage import Given, Storage
 from streams.fhe.wave.window import Window
+
+# Of the words that operations give from the same stored inputs: raise it when they change on purpose.
+# Operators that have to agree on digests run the same one.
+RELEASE: Final = "wave results 1"
 
 
 class WaveCompute:
@@ -32,26 +38,40 @@ class WaveCompute:
     The components of all threads share a window.
     """
 
-    def __init__(self, keys: WaveKeys) -> None:
-        # not metered: what calibrates fills no batch
-        self._calibrated = DeviceExecutor(keys.device)
-        self._meter = Meter(keys.device.batch_size)
-        device = MeteredDevice(keys.device, self._meter)
+    def __init__(self, keys: WaveKeys, known_answer_every: int = KNOWN_ANSWER_EVERY) -> None:
+        """Raises DevicesLost where no device answers rightly."""
+        self._service = Service(keys.units, Exam.set_by(keys.oracle), known_answer_every)
+        # On a device that is in service. Not metered: what calibrates fills no batch.
+        self._calibrated = DeviceExecutor(self._service)
+        # Outside of the watch: known answers fill no batch either.
+        self._meter = Meter(self._service.batch_size)
+        device = MeteredDevice(self._service, self._meter)
         self._storage = Storage(
-            MeteredStorage(keys.storage, self._meter), keys.re_randomise, DeviceExecutor(device)
+            MeteredStorage(self._service, self._meter), keys.re_randomise, DeviceExecutor(device)
         )
-        self._window = Window(lambda: WaveExecutor.on(b"", device), self._storage, keys.drivers)
+        self._service.on_out = self._storage.cache.clear
+        self._window = Window(
+            lambda: WaveExecutor.on(b"", device), self._storage, keys.drivers, self._service
+        )
 
     @classmethod
-    def open(cls, files: KeyFiles, threads: int = 1, device: DeviceName = "cpu") -> Self:
+    def open(
+        cls,
+        files: KeyFiles,
+        threads: int = 1,
+        device: DeviceName = "cpu",
+        known_answer_every: int = KNOWN_ANSWER_EVERY,
+    ) -> Self:
         """Attaches the keys, most of which processes share; derives them where they are missing.
 
         Raises:
             ConfigurationError: the device is not there.
+            DevicesLost: no device answers rightly.
             KeyMissing: the activated key set does not lie beside the files.
             KeyMaterialError: it is not of the release and the parameters that can be read.
         """
-        return cls(opened_on(device, derived(files.folder.with_name("keyset")), threads))
+        keys = opened_on(device, derived_for(device, files.folder.with_name("keyset")), threads)
+        return cls(keys, known_answer_every)
 
     def lookup_s(self) -> float:
         """Seconds of one look-up, the least of a few."""
@@ -74,28 +94,40 @@ class WaveCompute:
         inputs = {
             name: each for name, each in zip(names, operands, strict=True) if isinstance(each, Encrypted)
         }
-        return next(self._computed((step,), inputs, (result,))).ct64
+        item = Item(
+            tenant="",
+            steps=(step,),
+            handles=tuple(inputs),
+            given=_given(inputs, (step,)),
+            outputs=(result,),
+        )
+        return next(self._window.outputs(item)).ct64
 
     def tally(self) -> Tally:
-        """Of decompressed operands, and how full the batches were, decompression and refreshing included."""
+        """Of decompressed operands, how full the batches were, and what devices were asked.
+
+        Batches include decompression and refreshing.
+        """
         cache = self._storage.cache
-        return Tally(cache.hits, cache.misses, *self._meter.reading)
+        return Tally(cache.hits, cache.misses, *self._meter.reading, *self._service.reading)
 
     def outputs(self, work: ComputeWork) -> Iterator[Ciphertext]:
         """The wanted outputs of a component; items of other threads run beside it. Raises OperationError."""
         inputs = {given.handle: Encrypted(given.fhe_type, given.ct64) for given in work.inputs}
-        return self._computed(work.steps, inputs, work.outputs, work.tenant)
-
-    def _computed(
-        self,
-        steps: tuple[Step, ...],
-        inputs: dict[bytes, Encrypted],
-        outputs: tuple[bytes, ...],
-        tenant: str = "",
-    ) -> Iterator[Ciphertext]:
-        given = Given.of(tuple(inputs.values()), msgspec.msgpack.encode(steps))
-        item = Item(tenant=tenant, steps=steps, handles=tuple(inputs), given=given, outputs=outputs)
+        item = Item(
+            tenant=work.tenant,
+            contract=work.contract,
+            priority=work.priority,
+            steps=work.steps,
+            handles=tuple(inputs),
+            given=_given(inputs, work.steps),
+            outputs=work.outputs,
+        )
         return self._window.outputs(item)
+
+
+def _given(inputs: Mapping[bytes, Encrypted], steps: tuple[Step, ...]) -> Given:
+    return Given.of(tuple(inputs.values()), msgspec.msgpack.encode(steps))
 
 
 def _name(index: int, operand: Operand) -> bytes:

@@ -1,9 +1,6 @@
 """How well batches are filled: numbers since the start, and of now, that a metric can show."""
 
-from collections import Counter
 from dataclasses import dataclass
-
-from streams.fhe.radix.forms import Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +12,6 @@ class Utilisation:
     places: int  # that they had: batches times their size
     computed: int  # operations
     failed: int  # operations, without those that depend on them
-    throughput_forms: int  # operations begun in this form
-    latency_forms: int
 
     running: int  # operations
     waiting: int  # look-ups that the next batches take
@@ -35,7 +30,6 @@ class Tally:
     def __init__(self, batch_size: int) -> None:
         self._batch_size = batch_size
         self._batches = self._look_ups = self._last = 0
-        self._forms: Counter[Form] = Counter()
         # counted by the executor itself, which alone knows how an operation ended
         self.computed = self.failed = 0
 
@@ -47,10 +41,6 @@ class Tally:
         self._look_ups += look_ups
         self._last = look_ups
 
-    def begun(self, form: Form) -> None:
-        """An operation was begun in a form."""
-        self._forms[form] += 1
-
     def reading(self, running: int, waiting: int) -> Utilisation:
         """All numbers."""
         return Utilisation(
@@ -60,8 +50,6 @@ class Tally:
             places=self._batches * self._batch_size,
             computed=self.computed,
             failed=self.failed,
-            throughput_forms=self._forms[Form.THROUGHPUT],
-            latency_forms=self._forms[Form.LATENCY],
             running=running,
             waiting=waiting,
             last_batch=self._last,

@@ -14,18 +14,30 @@ nothing is inside: no thread is idle while work waits, or survives its items.
 import threading
 from collections.abc import Callable, Iterator
 
+import structlog
+
+from streams.domain.errors import DeviceDistrusted
 from streams.domain.results import Ciphertext
 from streams.fhe.wave.executor import WaveExecutor
 from streams.fhe.wave.items import Item, Stores, Ticket
 from streams.fhe.wave.jobs import Job, Jobs
+from streams.fhe.wave.watch import TRUSTING, Watch
+
+_log = structlog.get_logger(__name__)
 
 
 class Window:
     """For any number of threads."""
 
-    def __init__(self, make_executor: Callable[[], WaveExecutor], storage: Stores, drivers: int = 1) -> None:
+    def __init__(
+        self,
+        make_executor: Callable[[], WaveExecutor],
+        storage: Stores,
+        drivers: int = 1,
+        watch: Watch = TRUSTING,
+    ) -> None:
         """`drivers` is how many batches the device computes side by side."""
-        self._jobs = Jobs(make_executor, storage, drivers)
+        self._jobs = Jobs(make_executor, storage, drivers, watch)
         self._drivers = drivers
         self._driving = 0
         lock = threading.RLock()
@@ -38,13 +50,28 @@ class Window:
             return self._jobs.size
 
     def outputs(self, item: Item) -> Iterator[Ciphertext]:
-        """The item's outputs, each once it is stored.
+        """The item's outputs, each once it is stored and its devices have shown that they were right.
 
         Raises:
             OperationError: some of them can never be computed; all others came before, and nothing else in
                 the window notices.
+            DevicesLost: no device is left that answers rightly.
             BaseException: what the device raised. All that is in the window ends with it.
         """
+        given = set[bytes]()
+        while True:
+            try:
+                for ciphertext in self._outputs(item):
+                    if ciphertext.handle not in given:
+                        given.add(ciphertext.handle)
+                        yield ciphertext
+                return
+            except DeviceDistrusted as error:
+                # As a whole, also where some outputs have gone out: what is asked for decides over the
+                # look-ups, and so over the bytes of the others.
+                _log.warning("an item begins again", action="item_again", reason=str(error))
+
+    def _outputs(self, item: Item) -> Iterator[Ciphertext]:
         with self._work:
             ticket = self._jobs.enter(item)
         try:

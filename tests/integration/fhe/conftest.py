@@ -7,9 +7,13 @@ import core_time
 import pytest
 
 from streams.devnet import client
+from streams.fhe import engines
 from streams.fhe.keyset import KeyFiles, KeyStore
 from streams.fhe.known_answers import SEED, KnownAnswers, load
+from streams.fhe.suite import ComputeSuite, SquashSuite
 from streams.fhe.tfhe_rs import TfheCompute, TfheProof, TfheSquash
+from streams.fhe.wave.squash import WaveSquash
+from streams.fhe.wave.suite import WaveCompute
 
 FIXTURES = Path(__file__).parents[2] / "fixtures/tfhe"
 
@@ -66,3 +70,35 @@ def proofs(files: KeyFiles, crs: Path) -> TfheProof:
 @pytest.fixture(scope="module")
 def squash(files: KeyFiles) -> TfheSquash:
     return TfheSquash.open(files, threads=2)
+
+
+@pytest.fixture(scope="module")
+def samples(generated: client.Generated, files: KeyFiles) -> client.TfheSamples:
+    return client.TfheSamples(generated.client_key.read_bytes(), files)
+
+
+@pytest.fixture(scope="module")
+def wave(files: KeyFiles) -> WaveCompute:
+    suite = engines.open_compute("wave", files, threads=2)
+    assert isinstance(suite, WaveCompute)
+    return suite
+
+
+@pytest.fixture(scope="module")
+def wave_squash(files: KeyFiles) -> WaveSquash:
+    suite = engines.open_squash("wave", files, threads=2)
+    assert isinstance(suite, WaveSquash)
+    return suite
+
+
+# For what both engines promise. The fixtures above and not suites of their own: no key twice in memory.
+
+
+@pytest.fixture(scope="module", params=["compute", "wave"], ids=["tfhe-rs", "wave"])
+def either_compute(request: pytest.FixtureRequest) -> ComputeSuite:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module", params=["squash", "wave_squash"], ids=["tfhe-rs", "wave"])
+def either_squash(request: pytest.FixtureRequest) -> SquashSuite:
+    return request.getfixturevalue(request.param)

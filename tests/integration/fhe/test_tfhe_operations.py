@@ -1,43 +1,32 @@
-"""Every cell of tfhe-rs against the clear engine: trivially encrypted all of them, really encrypted some.
+"""Every cell of tfhe-rs against the clear engine, on trivial ciphertexts; and what either engine has besides.
 
 Really encrypted are the known answers (`test_known_answers.py`: every operation on Uint8 and nearly every
-one on Uint64, byte for byte) and, here, decrypted: the cells on Uint8 but the slowest, what the known answers
-lack of a token's on Uint64, random numbers of every type, which cannot be had trivially. All of it has a
-budget (`core_time.py`); the whole matrix, half an hour of a core, is `cipherstream doctor --matrix`.
+one on Uint64, byte for byte) and programs of both engines, decrypted (`encrypted_cells.py`). All of it has a
+budget (`core_time.py`); the whole matrix of an engine is `cipherstream doctor --matrix`.
 """
 
 import random
-from collections.abc import Callable
-from pathlib import Path
 
 import cipherstream_tfhe
 import pytest
+from encrypted_cells import FUSED, encrypted_cells, is_random
 
 from streams.devnet import client, encrypted_matrix
 from streams.domain.errors import OperationError
 from streams.domain.operations import BY_NAME, OPERATIONS, FheType, Kind
 from streams.fhe import matrix
 from streams.fhe.keyset import KeyFiles
-from streams.fhe.suite import ClearValue, Encrypted, Operand, Plain
+from streams.fhe.suite import ClearValue, ComputeSuite, Encrypted, Operand, Plain
 from streams.fhe.tfhe_rs import TfheCompute
 
 pytestmark = pytest.mark.fhe
 
 BOOL, U4, U8, U64 = FheType.BOOL, FheType.UINT4, FheType.UINT8, FheType.UINT64
 U160, U512 = FheType.UINT160, FheType.UINT512
-RANDOM = frozenset({Kind.RAND, Kind.RAND_BOUNDED})
-CELLS = [cell for cell in matrix.cells(library=True) if cell.operation.kind not in RANDOM]
+CELLS = [cell for cell in matrix.cells(library=True) if not is_random(cell)]
 NUMBER_BYTES = 256
-FUSED = "MulDiv"  # twice the width: six times as slow as the slowest of the others
-# Of add, sub, ge, eq, select and cast on Uint64; the others are byte for byte among the known answers.
-TOKEN = frozenset({"Eq_64_scalar", "Cast_64_to_16", "Cast_64_to_32", "Cast_64_to_128"})
 
 Numbers = tuple[int, int, int]
-
-
-@pytest.fixture(scope="module")
-def samples(generated: client.Generated, files: KeyFiles) -> client.TfheSamples:
-    return client.TfheSamples(generated.client_key.read_bytes(), files)
 
 
 def as_trivial(operand: matrix.ClearOperand) -> Operand:
@@ -82,34 +71,12 @@ def test_random_numbers_cannot_be_had_trivially(compute: TfheCompute) -> None:
         compute.evaluate(BY_NAME["Rand"].code, [Plain(b"seed"), Plain(bytes((U8,)))], U8)
 
 
-def encrypted_cells() -> list[matrix.Cell]:
-    """What is computed on real ciphertexts in every run."""
-    return [
-        cell
-        for cell in matrix.cells()
-        if (cell.fhe_type is U8 and cell.name != FUSED) or str(cell) in TOKEN or cell.operation.kind in RANDOM
-    ]
-
-
 def test_every_cell_is_computed_trivially_or_really() -> None:
     computed = {str(cell) for cell in [*CELLS, *encrypted_cells()]}
     assert {str(cell) for cell in matrix.cells()} - computed == set()
 
 
-@pytest.mark.parametrize("cell", encrypted_cells(), ids=str)
-def test_a_cell_on_real_ciphertexts_decrypts_to_what_the_clear_engine_says(
-    compute: TfheCompute,
-    samples: client.TfheSamples,
-    tmp_path: Path,
-    spent: Callable[[str, float], None],
-    cell: matrix.Cell,
-) -> None:
-    (answer,) = encrypted_matrix.run(tmp_path / "report.jsonl", [cell], compute, samples)
-    assert answer.equal, answer.problem
-    spent("cells of the matrix", answer.cpu_s)
-
-
-def executed(compute: TfheCompute, name: str, *operands: Operand, out: FheType) -> Encrypted:
+def executed(compute: ComputeSuite, name: str, *operands: Operand, out: FheType) -> Encrypted:
     return Encrypted(out, compute.execute(BY_NAME[name].code, operands, out))
 
 
@@ -117,37 +84,39 @@ def kept(fhe_type: FheType) -> Plain:
     return Plain(bytes((fhe_type,)))
 
 
-def trivial(compute: TfheCompute, fhe_type: FheType, number: int) -> Encrypted:
+def trivial(compute: ComputeSuite, fhe_type: FheType, number: int) -> Encrypted:
     word = Plain(number.to_bytes(NUMBER_BYTES, "big"))
     return executed(compute, "TrivialEncrypt", word, kept(fhe_type), out=fhe_type)
 
 
-def low_byte(compute: TfheCompute, samples: client.TfheSamples, value: Encrypted) -> int:
+def low_byte(compute: ComputeSuite, samples: client.TfheSamples, value: Encrypted) -> int:
     byte = executed(compute, "Cast", value, kept(U8), out=U8)
     return samples.decrypt(byte.ct64).value
 
 
 @pytest.mark.parametrize("fhe_type", [U4, U160, U512])
 def test_types_without_operations_on_chain_are_stored_and_computed(
-    compute: TfheCompute, samples: client.TfheSamples, fhe_type: FheType
+    either_compute: ComputeSuite, samples: client.TfheSamples, fhe_type: FheType
 ) -> None:
-    value = trivial(compute, fhe_type, 0b0101)
-    flipped = executed(compute, "Not", value, out=fhe_type)
-    assert low_byte(compute, samples, flipped) == (0b1010 if fhe_type is U4 else 0b1111_1010)
+    value = trivial(either_compute, fhe_type, 0b0101)
+    flipped = executed(either_compute, "Not", value, out=fhe_type)
+    assert low_byte(either_compute, samples, flipped) == (0b1010 if fhe_type is U4 else 0b1111_1010)
 
 
-def test_a_random_number_is_below_its_bound(compute: TfheCompute, samples: client.TfheSamples) -> None:
+def test_a_random_number_is_below_its_bound(
+    either_compute: ComputeSuite, samples: client.TfheSamples
+) -> None:
     for seed, bound in ((b"a", 16), (b"b", 1), (b"c", 1 << 200)):
         word = Plain(bound.to_bytes(32, "big"))
-        drawn = executed(compute, "RandBounded", Plain(seed), word, kept(U8), out=U8)
+        drawn = executed(either_compute, "RandBounded", Plain(seed), word, kept(U8), out=U8)
         assert samples.decrypt(drawn.ct64).value < min(bound, 256)
 
 
-def test_a_random_number_follows_from_the_low_bytes_of_its_seed(compute: TfheCompute) -> None:
+def test_a_random_number_follows_from_the_low_bytes_of_its_seed(either_compute: ComputeSuite) -> None:
     seed = bytes(range(16))
-    first = executed(compute, "Rand", Plain(seed), kept(U8), out=U8)
-    assert executed(compute, "Rand", Plain(b"\xff" + seed), kept(U8), out=U8) == first
-    assert executed(compute, "Rand", Plain(seed[::-1]), kept(U8), out=U8) != first
+    first = executed(either_compute, "Rand", Plain(seed), kept(U8), out=U8)
+    assert executed(either_compute, "Rand", Plain(b"\xff" + seed), kept(U8), out=U8) == first
+    assert executed(either_compute, "Rand", Plain(seed[::-1]), kept(U8), out=U8) != first
 
 
 @pytest.mark.parametrize("name", ["Div", "Rem", "MulDiv"])

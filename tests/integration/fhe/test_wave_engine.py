@@ -1,26 +1,28 @@
 """The engine `wave` on activated keys: what it reads, what it computes, who can read its results."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import cipherstream_kernel as kernel
 import pytest
 
 from streams.devnet import client
-from streams.domain.errors import KeyMaterialError, KeyMissing, OperationError
+from streams.domain.errors import DevicesLost, KeyMaterialError, KeyMissing, OperationError
 from streams.domain.handle import COMPUTED_INDEX, stamp
 from streams.domain.operations import BY_NAME, FheType
 from streams.domain.results import Ciphertext
 from streams.domain.work import ComputeWork, Step
-from streams.fhe import clear, engines
+from streams.fhe import clear
 from streams.fhe.formats import public_key, xof_key_set
 from streams.fhe.formats.seeded import SeededRows
 from streams.fhe.keyset import KeyFiles, KeyStore
 from streams.fhe.suite import ClearValue, Encrypted, Plain
 from streams.fhe.tfhe_rs import TfheSquash
+from streams.fhe.wave.exam import Subject
 from streams.fhe.wave.key_files import derived, opened
 from streams.fhe.wave.suite import WaveCompute
+from tests.unit.fhe.wave.faults import Fault, faulty
 
 pytestmark = pytest.mark.fhe
 
@@ -31,18 +33,6 @@ BOOL, U8, U64 = FheType.BOOL, FheType.UINT8, FheType.UINT64
 def keyset(generated: client.Generated, files: KeyFiles) -> Path:
     assert files.folder.exists()
     return KeyStore().keyset(generated.keyset_digest)
-
-
-@pytest.fixture(scope="module")
-def wave(files: KeyFiles) -> WaveCompute:
-    suite = engines.open_compute("wave", files, threads=2)
-    assert isinstance(suite, WaveCompute)
-    return suite
-
-
-@pytest.fixture(scope="module")
-def samples(generated: client.Generated, files: KeyFiles) -> client.TfheSamples:
-    return client.TfheSamples(generated.client_key.read_bytes(), files)
 
 
 def test_expanded_keys_are_the_words_that_the_crate_expands(keyset: Path, files: KeyFiles) -> None:
@@ -116,6 +106,14 @@ def test_casts_scalars_and_trivial_numbers(wave: WaveCompute, samples: client.Tf
     assert samples.decrypt(known) == ClearValue(U8, 5)
 
 
+@pytest.mark.parametrize("is_scalar", [False, True])
+def test_a_product_is_divided_whole(wave: WaveCompute, samples: client.TfheSamples, is_scalar: bool) -> None:
+    left, right = (Encrypted(U8, samples.encrypt(ClearValue(U8, number))) for number in (200, 77))
+    factor = Plain(b"\x4d") if is_scalar else right
+    found = wave.execute(BY_NAME["MulDiv"].code, [left, factor, Plain(b"\x64")], U8)
+    assert samples.decrypt(found) == ClearValue(U8, 200 * 77 // 100)
+
+
 def test_random_numbers_follow_the_seed(wave: WaveCompute, samples: client.TfheSamples) -> None:
     def drawn(seed: int) -> bytes:
         operands = [Plain(seed.to_bytes(32, "big")), Plain(bytes([U8]))]
@@ -174,6 +172,29 @@ def test_bytes_do_not_depend_on_threads_paths_or_processes_before(
     for path in kernel.instruction_sets()[:2]:  # the portable one takes minutes
         other = WaveCompute(opened(derived(keyset), threads=1, path=path))
         assert {each.handle: each.ct64 for each in other.outputs(work)} == first, path
+
+
+def test_a_lying_device_leaves_and_the_bytes_are_those_of_the_honest_one(
+    keyset: Path, wave: WaveCompute, samples: client.TfheSamples
+) -> None:
+    work = transfer(samples, 20, 45)
+    first = {each.handle: each.ct64 for each in wave.outputs(work)}
+    keys, fault = opened(derived(keyset)), Fault()
+    lying = faulty(keys.units[0], fault)
+    two = WaveCompute(replace(keys, units=(lying, *keys.units)), known_answer_every=4)
+    alone = WaveCompute(replace(keys, units=(lying,)))
+    fault.wrong = frozenset({Subject.LOOK_UP})
+    assert {each.handle: each.ct64 for each in two.outputs(work)} == first
+    assert two.tally().devices_lost == 1
+    found = alone.outputs(work)
+    with pytest.raises(DevicesLost, match="look-up"):
+        next(found)
+
+
+def test_the_machine_is_measured_on_a_device_in_service(keyset: Path) -> None:
+    keys = opened(derived(keyset))
+    dead = faulty(keys.units[0], Fault(raises=frozenset({Subject.RANDOM})))
+    assert WaveCompute(replace(keys, units=(dead, *keys.units))).lookup_s() > 0
 
 
 def test_bytes_do_not_depend_on_what_is_computed_beside(

@@ -10,7 +10,6 @@ import pytest
 from streams.devnet import client
 from streams.domain.errors import KeyMaterialError, KeyMissing, OperationError
 from streams.domain.operations import FheType
-from streams.fhe import engines
 from streams.fhe.devices.cpu_squashing import paired
 from streams.fhe.devices.words import Words
 from streams.fhe.formats.ciphertext_list import read_number
@@ -36,20 +35,14 @@ VALUES = {
     FheType.UINT256: 2**256 - 2**130 - 1,
 }
 WIDE = FheType.UINT256
-DIGESTS = {
-    "squash": "164dea2de9cbeaba2c1c3d65b06b1193be0486992a3cbb2f60d7f68fff66f6fe",
-    "pack": "412e3fc47778e0fe4d332a2db848454ba1de7b65797bba4e18ade2194b6e6cbc",
-}
 # of the squashed list of the known answers' a2
 BYTE_DIGEST = "6db517c76f525406882719a94d8806f67efb5e7f0e0c0df2f4edbc7c55273917"
 UNIT_LOG2 = 123  # of a value in a squashed ciphertext
 
 
 @pytest.fixture(scope="module")
-def squash(files: KeyFiles) -> WaveSquash:
-    suite = engines.open_squash("wave", files, threads=2)
-    assert isinstance(suite, WaveSquash)
-    return suite
+def squash(wave_squash: WaveSquash) -> WaveSquash:
+    return wave_squash
 
 
 @pytest.fixture(scope="module")
@@ -121,12 +114,6 @@ def test_the_noise_is_that_of_the_model(
     found = [deviation(packed_phase(packed, packed_key, place), digit) for place, digit in enumerate(digits)]
     expected += packing_variance(SQUASHING, len(digits))
     assert 0.6 < np.mean(np.square(found)) / expected < 1.5
-
-
-def test_the_files_are_those_of_the_seed(folders: tuple[Path, Path]) -> None:
-    for name, digest in DIGESTS.items():
-        with (folders[0] / name).open("rb") as file:
-            assert hashlib.file_digest(file, "sha256").hexdigest() == digest, name
 
 
 def test_damaged_and_missing_files_are_told(folders: tuple[Path, Path], tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from streams.fhe.radix.steps import LOADED
 from streams.fhe.storage_noise import stored_variance
 from streams.fhe.suite import ClearValue
 from streams.fhe.wave import key_files
-from streams.fhe.wave.key_files import WaveKeys
+from streams.fhe.wave.keys import WaveKeys
 
 pytestmark = pytest.mark.fhe
 

@@ -10,6 +10,7 @@ from streams.fhe import noise, storage_noise
 from streams.fhe.devices.packing import SCALE
 from streams.fhe.parameters import COMPRESSION, PINNED, RE_RANDOMISATION, Gadget
 from streams.fhe.radix.steps import BUDGET, LOADED, QUIET
+from streams.fhe.security import least_tuniform_log2
 
 BLOCKS = 32  # of a Uint64
 FULL = COMPRESSION.polynomial_size
@@ -53,7 +54,7 @@ def test_a_packing_that_adds_too_much_is_refused(changed: dict[str, int]) -> Non
 
 
 def test_a_packing_key_below_the_security_curve_is_refused() -> None:
-    assert noise.secure_noise_log2(COMPRESSION.dimension) == COMPRESSION.noise_log2
+    assert least_tuniform_log2(COMPRESSION.dimension) == COMPRESSION.noise_log2
     with pytest.raises(ConfigurationError, match="132 bits"):
         storage_noise.check_storage(PINNED, replace(COMPRESSION, noise_log2=42))
 

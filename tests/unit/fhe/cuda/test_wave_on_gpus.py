@@ -61,8 +61,11 @@ def test_keys_are_attached_and_every_gpu_gives_the_cpus_answer(folder: Path) -> 
 
 
 def test_a_gpu_with_other_bits_does_not_serve(folder: Path) -> None:
-    with pytest.raises(ConfigurationError, match="GPU 1, emulated, computes other bits than the CPU"):
-        opened_on_gpus(folder, Fleet.of([EmulatedGpu(), EmulatedGpu(fault=BROKEN)]))
+    keys = opened_on_gpus(folder, Fleet.of([EmulatedGpu(fault=BROKEN), EmulatedGpu()]))
+    assert [(unit.name, unit.spare) for unit in keys.units] == [("GPU 1, emulated", 1)]
+    assert keys.drivers == 1
+    with pytest.raises(ConfigurationError, match="GPU 0, emulated, computes other bits than the CPU"):
+        opened_on_gpus(folder, Fleet.of([EmulatedGpu(fault=BROKEN)]))
 
 
 def test_a_thread_of_the_processor_is_a_driver(folder: Path) -> None:
@@ -126,9 +129,9 @@ def test_only_workers_that_compute_are_told_a_device() -> None:
     assert "--device" not in child_command(sns_worker.KIND, EngineSettings(name="wave"), 1)
 
 
-@pytest.mark.parametrize("name", ["reference", "concrete"])
+@pytest.mark.parametrize("name", ["reference", "abacus"])
 def test_a_device_that_the_engine_does_not_have_is_refused(name: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"cpu and cuda, not {name}"):
+    with pytest.raises(ConfigurationError, match=f"cpu, cuda, concrete, not {name}"):
         known_device(name)
     with pytest.raises(ConfigurationError, match=name):
         jobs_of("tfhe", "wave", 1, device=name)

@@ -18,7 +18,6 @@ from streams.fhe.devices.modulus_switch import modulus_switch
 from streams.fhe.devices.port import Bootstraps
 from streams.fhe.devices.randomness import SeededSource
 from streams.fhe.devices.reference import ReferenceDevice
-from streams.fhe.devices.seeded import seeded_ciphertexts
 from streams.fhe.devices.words import Words
 from streams.fhe.parameters import PINNED, Parameters
 from streams.fhe.radix.addition import add, subtract
@@ -27,7 +26,7 @@ from streams.fhe.radix.comparison import greater_or_equal
 from streams.fhe.radix.device_executor import DeviceExecutor
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.functions import message
-from streams.fhe.radix.random import first_digit, random_digits, seeded
+from streams.fhe.radix.random import digit, random_digits
 from streams.fhe.radix.selection import SELECT_WEIGHT, select
 from streams.fhe.radix.steps import NoiseExceeded, Steps, first, firsts, look_up, run
 from tests.unit.fhe.devices.sets import SMALL, WIDE, decrypted, encrypted, every_value, keys_of
@@ -106,25 +105,22 @@ def test_random_numbers_are_uniform_and_repeat_with_their_seed() -> None:
     executor, count = DeviceExecutor(ReferenceDevice(SERVER)), 400
 
     def drawn(seed: bytes) -> list[int]:
-        rows = seeded_ciphertexts(SeededSource(seed), SMALL, count)
-        seeds = [seeded(row) for row in rows]
-        blocks = run(random_digits(seeds, 4 * count), executor)
+        blocks = run(random_digits(executor.seeded(seed, 2 * count), 2 * count), executor)
         return decrypted(CLIENT, np.stack([executor.ciphertext(block) for block in blocks]))
 
     found = drawn(b"event")
     assert found == drawn(b"event")
     assert found != drawn(b"other")
-    pairs = Counter(zip(found[::2], found[1::2], strict=True))
-    # 400 draws of 16 pairs: 25 each, a standard deviation of 4.8
+    digits_found, pairs = Counter(found), Counter(zip(found[::2], found[1::2], strict=True))
+    # 400 digits: 100 each, a standard deviation of 8.7
+    assert all(abs(digits_found[each] - 100) < 35 for each in range(4))
     assert len(pairs) == 16
-    assert all(abs(times - 25) < 25 for times in pairs.values())
 
 
 def test_seeded_and_encrypted_blocks_share_a_batch() -> None:
     client = Client()
-    seeds = [seeded(row) for row in seeded_ciphertexts(SeededSource(b"event"), SMALL, 1)]
-    block = client.encrypt(3, 2)[0]
-    look_ups = [look_up(block, message), look_up(seeds[0], first_digit), look_up(block, message)]
+    (seed,), (block,) = client.executor.seeded(b"event", 2), client.encrypt(3, 2)
+    look_ups = [look_up(block, message), look_up(seed, digit), look_up(block, message)]
     results = run(firsts(look_ups), client.executor)
     assert [client.decrypt([results[0]]), client.decrypt([results[2]])] == [3, 3]
     assert client.decrypt([results[1]]) in range(4)

@@ -60,7 +60,7 @@ def test_bits_do_not_depend_on_the_batch() -> None:
 
 
 def test_seeded_ciphertexts_are_rotated_without_a_keyswitch() -> None:
-    batch = batch_of(seeded_ciphertexts(SeededSource(b"event"), SHORT, 12))
+    batch = batch_of(seeded_ciphertexts(SHORT, b"event", 24))
     found = [decrypted(CLIENT, rows) for rows in CpuDevice.prepare(SERVER).rotate(batch)]
     assert found == [decrypted(CLIENT, rows) for rows in ReferenceDevice(SERVER).rotate(batch)]
 

@@ -39,8 +39,8 @@ class Runner:
         self.batches.append(len(batch))
         return self._clear.run(batch)
 
-    def seeded(self, seed: bytes, count: int) -> list[Block]:
-        return self._clear.seeded(seed, count)
+    def seeded(self, seed: bytes, bits: int) -> list[Block]:
+        return self._clear.seeded(seed, bits)
 
 
 class Shop:
@@ -71,10 +71,27 @@ class Shop:
             raise NoiseExceeded("noise 99, the budget is 39")
         return [bytes([number]) for number in numbers]
 
-    def item(self, name: str, left: int, right: int, *steps: Step, noise: int = 1, tenant: str = "t") -> Item:
+    def item(
+        self,
+        name: str,
+        left: int,
+        right: int,
+        *steps: Step,
+        noise: int = 1,
+        tenant: str = "t",
+        contract: bytes = b"",
+        priority: int = 0,
+    ) -> Item:
         """An item whose steps are all wanted."""
-        given, outputs = self.put(name, left, right, noise), tuple(each.result for each in steps)
-        return Item(tenant=tenant, steps=steps, handles=(X, Y), given=given, outputs=outputs)
+        return Item(
+            tenant=tenant,
+            contract=contract,
+            priority=priority,
+            steps=steps,
+            handles=(X, Y),
+            given=self.put(name, left, right, noise),
+            outputs=tuple(each.result for each in steps),
+        )
 
     def sum_of(self, left: int, right: int, noise: int = 1) -> Item:
         return self.item(f"{left}+{right}", left, right, step("Add", X, Y, result=SUM), noise=noise)

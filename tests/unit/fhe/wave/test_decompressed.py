@@ -37,6 +37,17 @@ def test_what_is_larger_than_the_cache_displaces_nothing() -> None:
     assert cache.get(b"large") is None
 
 
+def test_what_was_let_go_does_not_come_back_from_a_load_that_began_before() -> None:
+    cache = Decompressed()
+    cache.put(b"a", ROW)
+    before = cache.generation
+    cache.clear()
+    cache.put(b"b", ROW, before)
+    assert (cache.get(b"a"), cache.get(b"b")) == (None, None)
+    cache.put(b"b", ROW, cache.generation)
+    assert cache.get(b"b") is ROW
+
+
 class Packer:
     """Unpacks to rows that show which ciphertext they are of, and keeps what it was asked for."""
 

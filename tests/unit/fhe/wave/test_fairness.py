@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.domain.errors import OperationError
+from streams.domain.schedule import SLOW_LANE
 from streams.fhe.radix.block import Block
 from streams.fhe.radix.executors import CountingExecutor
 from streams.fhe.radix.steps import Steps, firsts, identity, look_up
@@ -20,12 +21,17 @@ def wide(blocks: Sequence[Block]) -> Steps[list[Block]]:
     return (yield from firsts([look_up(block, identity) for block in blocks]))
 
 
-def running(tenant: str, look_ups: int, order: int = 0, priority: int = 0) -> Running:
+def running(tenant: str, look_ups: int, order: int = 0, priority: int = 0, contract: bytes = b"") -> Running:
     """An operation that hands out all its look-ups at once."""
     x = handle("x")
     number = ClearSide().value(U8, 3)
     made = component(
-        "c", step("Not", x, result=handle("y")), inputs={x: number}, tenant=tenant, priority=priority
+        "c",
+        step("Not", x, result=handle("y")),
+        inputs={x: number},
+        tenant=tenant,
+        contract=contract,
+        priority=priority,
     )
     progress = Progress(made, order)
     found = Running(progress, progress.ready[0], wide([number.blocks[0]] * look_ups))
@@ -99,10 +105,45 @@ def test_of_several_refused_shares_the_first_one_is_told() -> None:
         assert str(operation.error) == "from 0"
 
 
-def test_rank_is_priority_then_age() -> None:
-    young, old, urgent = running("a", 4, 2), running("a", 4, 1), running("a", 4, 3, priority=1)
-    shares = Fairness().shares([young, old, urgent], 9)
-    assert [(share.running, len(share.look_ups)) for share in shares] == [(urgent, 4), (old, 4), (young, 1)]
+def test_within_a_lane_the_older_one_goes_first() -> None:
+    young, old = running("a", 4, 2), running("a", 4, 1)
+    shares = Fairness().shares([young, old], 6)
+    assert [(share.running, len(share.look_ups)) for share in shares] == [(old, 4), (young, 2)]
+
+
+def lanes(shares: Sequence[Share]) -> Counter[tuple[bytes, int]]:
+    counts = Counter[tuple[bytes, int]]()
+    for share in shares:
+        counts[share.running.progress.lane] += len(share.look_ups)
+    return counts
+
+
+def test_the_slow_lane_gets_an_eighth_of_a_fast_ones_part_while_both_wait() -> None:
+    fast, slow = (b"", 0), (b"", SLOW_LANE)
+    fairness, totals = Fairness(), Counter[tuple[bytes, int]]()
+    for _ in range(9):
+        batch = fairness.shares([running("a", 40, 0, SLOW_LANE), running("a", 40, 1)], 16)
+        assert lanes(batch)[fast] > lanes(batch)[slow]
+        totals += lanes(batch)
+    assert totals == {fast: 8 * 16, slow: 16}
+
+
+def test_the_fast_lane_goes_first() -> None:
+    fairness = Fairness()
+    first = fairness.shares([running("a", 40, 0, SLOW_LANE), running("a", 40, 1)], 8)
+    assert lanes(first[:1]) in ({(b"", 0): 8}, {(b"", 0): 7})
+
+
+def test_what_the_fast_lane_leaves_the_slow_one_takes() -> None:
+    shares = Fairness().shares([running("a", 40, 0, SLOW_LANE), running("a", 3, 1)], 16)
+    assert lanes(shares) == {(b"", 0): 3, (b"", SLOW_LANE): 13}
+
+
+def test_contracts_of_a_tenant_share_its_part_and_take_nothing_from_others() -> None:
+    given = [running("a", 40, order, contract=bytes([order])) for order in range(3)]
+    shares = Fairness().shares([*given, running("b", 40, 9)], 24)
+    assert per_tenant(shares) == {"a": 12, "b": 12}
+    assert lanes(shares) == {(b"\0", 0): 4, (b"\1", 0): 4, (b"\2", 0): 4, (b"", 0): 12}
 
 
 @given(

@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 
+from streams.domain.schedule import SLOW_LANE
 from streams.domain.work import Step
 from streams.fhe.wave.items import Item, Ticket
 from streams.fhe.wave.jobs import Job, Jobs, Load, LookUps, Store, apart
@@ -122,6 +123,33 @@ def test_what_another_driver_loads_is_waited_for() -> None:
     desk.done(load)
     desk.finish()
     assert (outcome(again), outcome(other)) == (({PRODUCT: 2}, ""), ({SUM: 11}, ""))
+
+
+def test_the_slow_lane_is_loaded_late_and_not_never() -> None:
+    """The device's batch holds one item's inputs."""
+    desk, order = Desk(drivers=1, batch_size=8), list[bytes]()
+    lanes = {"slow": SLOW_LANE, "fast": 0}
+    names = [*(f"slow {index}" for index in range(3)), *(f"fast {index}" for index in range(18))]
+    for name in names:
+        desk.jobs.enter(desk.shop.item(name, 1, 2, ADD, priority=lanes[name[:4]]))
+    while len(order) < len(names):
+        job = desk.done(desk.jobs.take())
+        if isinstance(job, Load):
+            order += [ticket.item.given.context for ticket in job.tickets]
+    assert [place for place, name in enumerate(order) if name.startswith(b"slow")] == [1, 10, 19]
+
+
+def test_when_batches_are_full_the_look_ups_of_the_fast_lane_go_first() -> None:
+    desk = Desk(drivers=1, batch_size=9)
+    slow = desk.jobs.enter(desk.shop.item("slow", 1, 2, *wide("a"), *wide("b"), priority=SLOW_LANE))
+    desk.done(desk.next(Load))
+    fast = desk.jobs.enter(desk.shop.item("fast", 3, 4, *wide("a"), *wide("b")))
+    desk.done(desk.next(Load))
+    order = list[Ticket]()
+    while len(order) < 2:
+        desk.done(desk.jobs.take())
+        order += [each for each in (slow, fast) if not each.left and each not in order]
+    assert order == [fast, slow]
 
 
 # What fails.

@@ -10,7 +10,7 @@ from streams.fhe.devices.port import Bootstraps
 from streams.fhe.devices.randomness import SeededSource
 from streams.fhe.devices.words import Words
 from streams.fhe.parameters import PINNED
-from streams.fhe.wave.forms import FEWEST_BATCHES
+from streams.fhe.radix.forms import Form
 from streams.fhe.wave.measure import Bench, Transfer, WrongResult
 from tests.unit.fhe.devices.sets import keys_of
 
@@ -36,7 +36,7 @@ def test_a_window_of_transfers() -> None:
 
 def test_the_latency_form_takes_fewer_batches() -> None:
     wide = bench(CpuDevice.prepare(SERVER)).measure(1, ticks().__next__)
-    shallow = bench(CpuDevice.prepare(SERVER)).measure(1, ticks().__next__, FEWEST_BATCHES)
+    shallow = bench(CpuDevice.prepare(SERVER)).measure(1, ticks().__next__, Form.LATENCY)
     assert shallow.look_ups > wide.look_ups == 112
     assert shallow.batches < wide.batches == 49
 

@@ -40,10 +40,9 @@ def test_values_are_let_go_with_their_last_use() -> None:
     assert held == [2, 2, 2, 0]  # x y, x a, a b, and the results are with whoever wanted them
 
 
-def test_rank_is_priority_then_order() -> None:
-    plain = Progress(diamond([C]), 3)
+def test_a_component_goes_in_its_lane() -> None:
     urgent = Progress(component("c", step("Not", X, result=A), inputs=INPUTS, priority=2), 4)
-    assert sorted([plain.rank, urgent.rank]) == [urgent.rank, plain.rank]
+    assert (urgent.lane, urgent.order) == ((b"", 2), 4)
 
 
 def conditional(outputs: list[bytes], *more: bytes) -> Progress:

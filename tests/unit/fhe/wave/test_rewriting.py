@@ -12,12 +12,12 @@ from streams.domain.operations import BY_CODE, FheType
 from streams.domain.work import Step
 from streams.fhe.radix.block import Block, digits
 from streams.fhe.radix.executors import ClearExecutor
+from streams.fhe.radix.forms import Form
 from streams.fhe.radix.steps import LookUp, Outputs
 from streams.fhe.wave import progress
 from streams.fhe.wave.admission import handles
 from streams.fhe.wave.component import Failed, Result, Value
 from streams.fhe.wave.executor import WaveExecutor
-from streams.fhe.wave.forms import FEWEST_BATCHES, FEWEST_LOOK_UPS, FormChoice
 from streams.fhe.wave.rewriting import known_results, rewritten
 from tests.unit.fhe.wave.windows import (
     BOOL,
@@ -85,15 +85,13 @@ OTHERS = {
 class Run:
     """A component on clear numbers, as it stands or rewritten."""
 
-    def __init__(
-        self, steps: Sequence[Step], outputs: Sequence[bytes], *, as_written: bool, forms: FormChoice
-    ):
+    def __init__(self, steps: Sequence[Step], outputs: Sequence[bytes], *, as_written: bool, form: Form):
         side = ClearSide()
         own = {each.result for each in steps}
         inputs = {
             name: side.value(FheType(name[30]), value) for name, value in NUMBERS.items() if name not in own
         }
-        executor = WaveExecutor(KEY, side.runner, 64, forms)
+        executor = WaveExecutor(KEY, side.runner, 64, form)
         with mock.patch.object(progress, "rewritten", unchanged if as_written else rewritten):
             executor.submit(component("c", *steps, inputs=inputs, outputs=outputs))
         found = values(list(executor.drain()))
@@ -107,17 +105,17 @@ def unchanged(steps: Sequence[Step], wanted: Collection[bytes]) -> list[Step]:
 
 
 def both(
-    steps: Sequence[Step], outputs: Sequence[bytes] = (OUT,), forms: FormChoice = FEWEST_LOOK_UPS
+    steps: Sequence[Step], outputs: Sequence[bytes] = (OUT,), form: Form = Form.THROUGHPUT
 ) -> tuple[Run, Run]:
-    written, other = (Run(steps, outputs, as_written=each, forms=forms) for each in (True, False))
+    written, other = (Run(steps, outputs, as_written=each, form=form) for each in (True, False))
     return written, other
 
 
 @pytest.mark.parametrize("what", PATTERNS)
 @pytest.mark.parametrize("chosen", [0, 1])
-@pytest.mark.parametrize("forms", [FEWEST_LOOK_UPS, FEWEST_BATCHES])
+@pytest.mark.parametrize("form", [Form.THROUGHPUT, Form.LATENCY])
 def test_both_forms_give_the_same_number(
-    what: str, chosen: int, forms: FormChoice, monkeypatch: pytest.MonkeyPatch
+    what: str, chosen: int, form: Form, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(NUMBERS, C, chosen)
     steps = PATTERNS[what]
@@ -125,7 +123,7 @@ def test_both_forms_give_the_same_number(
     assert found[-1].result == OUT
     assert SUM not in {each.result for each in found}
     assert names(found)[-1] in ("Add", "Sub")
-    written, other = both(steps, forms=forms)
+    written, other = both(steps, form=form)
     assert other.numbers == written.numbers
     assert other.look_ups <= written.look_ups
 
@@ -292,15 +290,15 @@ def programs(draw: st.DrawFn) -> list[Step]:
 @given(
     steps=programs(),
     wanted=st.sets(st.integers(0, 15), max_size=3),
-    forms=st.sampled_from([FEWEST_LOOK_UPS, FEWEST_BATCHES]),
+    form=st.sampled_from([Form.THROUGHPUT, Form.LATENCY]),
 )
 # The same programs every time: sums of known numbers may have zeros again.
 @settings(max_examples=120, deadline=None, derandomize=True)
 def test_random_programs_give_the_same_numbers_for_no_more_look_ups(
-    steps: list[Step], wanted: set[int], forms: FormChoice
+    steps: list[Step], wanted: set[int], form: Form
 ) -> None:
     results = [each.result for each in steps]
     outputs = list(dict.fromkeys([results[-1], *(results[place % len(results)] for place in sorted(wanted))]))
-    written, other = both(steps, outputs, forms)
+    written, other = both(steps, outputs, form)
     assert other.numbers == written.numbers
     assert other.look_ups <= written.look_ups

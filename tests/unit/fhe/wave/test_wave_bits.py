@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cipherstream_kernel import PackingKey
 
 from streams.fhe.devices.cpu import CpuDevice
-from streams.fhe.devices.words import Words
-from streams.fhe.parameters import PINNED
+from streams.fhe.devices.packing import compressed
+from streams.fhe.devices.randomness import SeededSource
+from streams.fhe.devices.words import Words, flat
+from streams.fhe.parameters import COMPRESSION, PINNED
+from streams.fhe.radix.forms import Form
 from streams.fhe.wave.component import Component, Result, Value
 from streams.fhe.wave.executor import WaveExecutor
-from streams.fhe.wave.forms import FEWEST_BATCHES, FEWEST_LOOK_UPS, FormChoice, by_load
 from tests.unit.fhe.devices.sets import keys_of
 from tests.unit.fhe.wave.windows import (
     BOOL,
@@ -25,7 +28,6 @@ from tests.unit.fhe.wave.windows import (
     step,
     values,
     window,
-    word,
 )
 
 # The pinned set but for a short small key: 51 times fewer steps, the same polynomials.
@@ -34,6 +36,11 @@ SIDE = DeviceSide(CLIENT, CpuDevice.prepare(SERVER))
 NUMBERS = {"x": 200, "y": 77, "z": 3}
 INPUTS = {handle(name): SIDE.value(U8, number) for name, number in NUMBERS.items()}
 X, Y, Z = (handle(name) for name in NUMBERS)
+
+# Any words of the right shape: whether two results pack to the same does not depend on a key's meaning.
+PACK_SIZE, PACK_LEVELS = COMPRESSION.polynomial_size, COMPRESSION.packing.level
+PACK_DIMENSION = 0
+PACK_WORDS = PINNED.big_dimension * PACK_LEVELS * (PACK_DIMENSION + 1) * PACK_SIZE
 
 Place = tuple[str, bytes]
 
@@ -63,8 +70,8 @@ WANTED = {
 }
 
 
-def computed(given: Sequence[Component], batch_size: int, forms: FormChoice) -> Mapping[Place, Value]:
-    executor = window(SIDE, batch_size, forms)
+def computed(given: Sequence[Component], batch_size: int, form: Form) -> Mapping[Place, Value]:
+    executor = window(SIDE, batch_size, form)
     for each in given:
         executor.submit(each)
     return values(list(executor.drain()))
@@ -74,19 +81,17 @@ def bits(found: Mapping[Place, Value]) -> dict[Place, Words]:
     return {place: SIDE.ciphertexts(value) for place, value in found.items()}
 
 
-def alone(forms: FormChoice) -> dict[Place, Words]:
+def alone(form: Form) -> dict[Place, Words]:
     """Each component in a window of its own, a look-up at a time."""
-    return {
-        place: words for each in components() for place, words in bits(computed([each], 1, forms)).items()
-    }
+    return {place: words for each in components() for place, words in bits(computed([each], 1, form)).items()}
 
 
-@pytest.mark.parametrize("forms", [FEWEST_LOOK_UPS, FEWEST_BATCHES])
+@pytest.mark.parametrize("form", [Form.THROUGHPUT, Form.LATENCY])
 @pytest.mark.parametrize("batch_size", [3, 32, 500])
-def test_other_components_do_not_change_bits(forms: FormChoice, batch_size: int) -> None:
-    expected = alone(forms)
+def test_other_components_do_not_change_bits(form: Form, batch_size: int) -> None:
+    expected = alone(form)
     for given in (components(), components()[::-1]):
-        found = bits(computed(given, batch_size, forms))
+        found = bits(computed(given, batch_size, form))
         assert found.keys() == expected.keys()
         assert all(np.array_equal(words, expected[place]) for place, words in found.items())
 
@@ -94,7 +99,7 @@ def test_other_components_do_not_change_bits(forms: FormChoice, batch_size: int)
 @pytest.mark.parametrize("seed", range(3))
 def test_batches_beside_each_other_do_not_change_bits(seed: int) -> None:
     """Two are computed at a time, by threads, and come back in an order that the seed decides."""
-    expected, order = alone(FEWEST_LOOK_UPS), random.Random(seed)
+    expected, order = alone(Form.THROUGHPUT), random.Random(seed)
     executor, found = window(SIDE, 16), list[Result]()
     for each in components():
         executor.submit(each)
@@ -112,18 +117,23 @@ def test_batches_beside_each_other_do_not_change_bits(seed: int) -> None:
 
 
 def test_the_values_are_right_too() -> None:
-    found = computed(components(), 32, FEWEST_LOOK_UPS)
+    found = computed(components(), 32, Form.THROUGHPUT)
     assert {place: SIDE.number(found[place]) for place in WANTED} == WANTED
 
 
-def test_forms_by_load_keep_values_but_not_bits() -> None:
-    """Why a network's operators must not use them."""
-    add = component("one", step("Add", X, word(77), result=handle("a"), is_scalar=True), inputs=INPUTS)
-    (lonely,) = computed([add], 64, by_load).values()
-    crowd = [replace(add, name=f"crowd {i}") for i in range(64)]
-    crowded = computed([*crowd, add], 64, by_load)["one", handle("a")]
-    assert SIDE.number(lonely) == SIDE.number(crowded) == 277 % 256
-    assert not np.array_equal(SIDE.ciphertexts(lonely), SIDE.ciphertexts(crowded))
+def test_the_forms_agree_in_the_number_and_not_in_the_stored_words() -> None:
+    """Why a form must not follow from load: two operators, one busy and one idle, would store other bytes."""
+    add = component("one", step("Add", X, Y, result=handle("a")), inputs=INPUTS)
+    found = [next(iter(computed([add], 64, form).values())) for form in Form]
+    assert [SIDE.number(value) for value in found] == [277 % 256] * 2
+    key = PackingKey.prepare(
+        flat(SeededSource(b"pack").uniform((PACK_WORDS,))), PACK_DIMENSION, PACK_SIZE, PACK_LEVELS
+    )
+    stored = [
+        compressed(SIDE.ciphertexts(value), lambda blocks: np.frombuffer(key.pack(flat(blocks)), np.uint64))
+        for value in found
+    ]
+    assert not np.array_equal(stored[0][0], stored[1][0])
 
 
 def test_a_window_takes_the_size_of_its_device() -> None:

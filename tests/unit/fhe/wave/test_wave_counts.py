@@ -8,10 +8,10 @@ import pytest
 from streams.domain.work import Step
 from streams.fhe.radix.counts import stored
 from streams.fhe.radix.executors import CountingExecutor
+from streams.fhe.radix.forms import Form
 from streams.fhe.wave.component import Component, Value
 from streams.fhe.wave.executor import WaveExecutor
-from streams.fhe.wave.forms import FEWEST_BATCHES, FEWEST_LOOK_UPS, FormChoice, by_load
-from tests.unit.fhe.wave.windows import BOOL, KEY, U8, U64, component, handle, step, values, word
+from tests.unit.fhe.wave.windows import BOOL, KEY, U64, component, handle, step, values, word
 
 BALANCE, RECEIVER, AMOUNT = (handle(name, U64) for name in ("balance", "receiver", "amount"))
 FITS, NOTHING, MOVED = handle("fits", BOOL), handle("nothing", U64), handle("moved", U64)
@@ -40,10 +40,8 @@ def transfers(steps: Sequence[Step], outputs: Sequence[bytes], count: int) -> li
     return [component(f"c{i}", *steps, inputs=inputs(), outputs=outputs) for i in range(count)]
 
 
-def counted(
-    given: Sequence[Component], batch_size: int = 1000, forms: FormChoice = FEWEST_LOOK_UPS
-) -> WaveExecutor:
-    executor = WaveExecutor(KEY, CountingExecutor(), batch_size, forms)
+def counted(given: Sequence[Component], batch_size: int = 1000, form: Form = Form.THROUGHPUT) -> WaveExecutor:
+    executor = WaveExecutor(KEY, CountingExecutor(), batch_size, form)
     for each in given:
         executor.submit(each)
     assert len(values(list(executor.drain()))) == sum(len(each.outputs) for each in given)
@@ -91,30 +89,15 @@ def test_transfers_share_batches() -> None:
     assert many.fill > 16 * one.fill
 
 
-@pytest.mark.parametrize(("forms", "look_ups", "depth"), [(FEWEST_LOOK_UPS, 32, 32), (FEWEST_BATCHES, 85, 5)])
-def test_a_fixed_form_is_that_of_all(forms: FormChoice, look_ups: int, depth: int) -> None:
+@pytest.mark.parametrize(("form", "look_ups", "depth"), [(Form.THROUGHPUT, 32, 32), (Form.LATENCY, 85, 5)])
+def test_a_fixed_form_is_that_of_all(form: Form, look_ups: int, depth: int) -> None:
     given = transfers([step("Add", BALANCE, AMOUNT, result=NEW)], [NEW], 1)
-    found = counted(given, forms=forms).utilisation
+    found = counted(given, form=form).utilisation
     assert (found.look_ups, found.batches) == (look_ups, depth)
 
 
-def test_by_load_a_single_sum_is_shallow_and_many_are_cheap() -> None:
-    given = [step("Add", BALANCE, AMOUNT, result=NEW)]
-    few = counted(transfers(given, [NEW], 1), 128, by_load).utilisation
-    many = counted(transfers(given, [NEW], 100), 128, by_load).utilisation
-    assert (few.look_ups, few.batches, few.latency_forms) == (85, 5, 1)
-    assert (many.look_ups, many.throughput_forms, many.latency_forms) == (100 * 32, 100, 0)
-
-
-def test_by_load_others_that_wait_count_too() -> None:
-    """Products fill the batches when the sum begins."""
-    x, y, product = handle("x"), handle("y"), handle("product")
-    inputs = {each: Value(U8, tuple(stored(8))) for each in (x, y)}
-    executor = WaveExecutor(KEY, CountingExecutor(), 16, by_load)
-    for index in range(8):
-        executor.submit(component(f"p{index}", step("Mul", x, y, result=product), inputs=inputs))
-    executor.advance()
-    latency_forms = executor.utilisation.latency_forms
-    executor.submit(transfers([step("Add", BALANCE, AMOUNT, result=NEW)], [NEW], 1)[0])
-    list(executor.drain())
-    assert executor.utilisation.latency_forms == latency_forms
+def test_a_crowd_changes_no_form() -> None:
+    """What a sum takes is what it takes alone, however many others fill the batches or leave them empty."""
+    given = transfers([step("Add", BALANCE, AMOUNT, result=NEW)], [NEW], 100)
+    for size in (1, 128, 10_000):
+        assert counted(given, size).utilisation.look_ups == 100 * 32

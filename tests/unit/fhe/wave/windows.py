@@ -16,11 +16,11 @@ from streams.fhe.devices.words import Words
 from streams.fhe.radix.block import Block, Wire, digits
 from streams.fhe.radix.device_executor import DeviceExecutor
 from streams.fhe.radix.executors import ClearExecutor
+from streams.fhe.radix.forms import Form
 from streams.fhe.radix.operations import blocks_of
 from streams.fhe.radix.steps import LOADED
 from streams.fhe.wave.component import Component, Computed, Result, Value
 from streams.fhe.wave.executor import WaveExecutor
-from streams.fhe.wave.forms import FEWEST_LOOK_UPS, FormChoice
 from tests.unit.fhe.devices.sets import decrypted, encrypted
 
 KEY = b"key"
@@ -46,6 +46,7 @@ def component(
     inputs: Mapping[bytes, Value],
     outputs: Sequence[bytes] | None = None,
     tenant: str = "t",
+    contract: bytes = b"",
     priority: int = 0,
 ) -> Component:
     """By default the last step's result is wanted."""
@@ -57,6 +58,7 @@ def component(
         steps=steps,
         inputs=inputs,
         outputs=wanted,
+        contract=contract,
         priority=priority,
     )
 
@@ -107,8 +109,8 @@ class DeviceSide:
         return np.stack([self.runner.ciphertext(block) for block in value.blocks])
 
 
-def window(side: Side, batch_size: int = 32, forms: FormChoice = FEWEST_LOOK_UPS) -> WaveExecutor:
-    return WaveExecutor(KEY, side.runner, batch_size, forms)
+def window(side: Side, batch_size: int = 32, form: Form = Form.THROUGHPUT) -> WaveExecutor:
+    return WaveExecutor(KEY, side.runner, batch_size, form)
 
 
 def values(results: Sequence[Result]) -> dict[tuple[str, bytes], Value]:

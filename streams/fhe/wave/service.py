@@ -1,0 +1,249 @@
+"""Devices in service: they take turns, and each stays for as long as it answers rightly.
+
+A question with a known answer rides in every N-th batch of look-ups of each device. What else it has done
+since it was asked last, decompression for instance, it is asked then too, by itself. A device that answers
+wrongly, or raises and then does not answer at all, is out of service for as long as this object lives.
+
+What follows from a right answer: everything that had come back from the device *before it was asked* is
+believed (`is_proven`), the rest of the batch that the question rode in is not yet. So nothing goes out that a
+device computed after it broke down for good. A device that is wrong now and then goes undetected until a
+question meets its fault; what it computes until then can go out. That is what several operators are for.
+"""
+
+import threading
+import zlib
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import structlog
+
+from streams.domain.errors import DeviceDistrusted, DevicesLost, Recoverable
+from streams.fhe.devices.packing import Rounded
+from streams.fhe.devices.port import Bootstraps
+from streams.fhe.devices.words import Words
+from streams.fhe.parameters import Parameters
+from streams.fhe.wave.exam import Answer, Exam, Subject, Unit
+from streams.fhe.wave.watch import Mark
+
+T = TypeVar("T")
+
+# Batches. One of 512 look-ups is a question, and results wait for less than they take.
+KNOWN_ANSWER_EVERY: Final = 16
+# What says nothing about a device: no memory now, on the GPU or here.
+_PASSING: Final = (Recoverable, MemoryError)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False)
+class _Post:
+    """What is known of a unit."""
+
+    unit: Unit
+    is_out: bool = False
+    busy: int = 0  # calls that it is at
+    turns: int = 0  # calls that it was given
+    batches: int = 0  # of look-ups, among them
+    done: Counter[Subject] = field(default_factory=Counter[Subject])  # calls that came back
+    good: Counter[Subject] = field(default_factory=Counter[Subject])  # the first of them, which are believed
+
+    def is_proven(self, subject: Subject) -> bool:
+        return self.good[subject] >= self.done[subject]
+
+
+class Service:
+    """The units of a worker as one device and its storage (`devices/port`), and the watch over them."""
+
+    def __init__(self, units: Sequence[Unit], exam: Exam, every: int = KNOWN_ANSWER_EVERY) -> None:
+        """Every unit answers everything before it serves.
+
+        Args:
+            units: of equal words.
+            exam: what they are asked.
+            every: batches of a unit with one question among them.
+
+        Raises:
+            DevicesLost: none answers rightly.
+        """
+        self._posts = [_Post(unit) for unit in units]
+        self._exam = exam
+        self._every = every
+        self._lock = threading.Lock()
+        self._epoch = 0
+        self._asked = 0
+        # Called before anybody can know of the new epoch; it must not call back.
+        self.on_out: Callable[[], None] = lambda: None
+        for post in self._posts:
+            self._admit(post)
+
+    @property
+    def parameters(self) -> Parameters:
+        """The set of the keys."""
+        return self._posts[0].unit.device.parameters
+
+    @property
+    def batch_size(self) -> int:
+        """What the devices like, but for the place of a question where that is dear."""
+        unit = self._posts[0].unit
+        return max(1, unit.device.batch_size - unit.spare)
+
+    @property
+    def epoch(self) -> int:
+        """Units that were taken out of service."""
+        with self._lock:
+            return self._epoch
+
+    @property
+    def reading(self) -> tuple[int, int]:
+        """Questions so far, and units that were taken out."""
+        with self._lock:
+            return self._asked, self._epoch
+
+    def bootstrap(self, batch: Bootstraps) -> list[Words]:
+        """For each ciphertext its results, shape (boxes of it, k N + 1).
+
+        Raises:
+            DeviceDistrusted: the device answers wrongly; others are there.
+            DevicesLost: none is there.
+        """
+        with self._turn() as post:
+            with self._lock:
+                post.batches += 1
+                number = post.batches
+            if number % self._every == 0:
+                return self._examined(post, batch, number // self._every)
+            return self._called(post, Subject.LOOK_UP, lambda: post.unit.device.bootstrap(batch))
+
+    def rotate(self, batch: Bootstraps) -> list[Words]:
+        """The same for ciphertexts (batch, n + 1) of random numbers, which are under a small key already."""
+        with self._turn() as post:
+            return self._called(post, Subject.RANDOM, lambda: post.unit.device.rotate(batch))
+
+    def compress(self, blocks: Words) -> tuple[Rounded, ...]:
+        """The stored words of a number's blocks (count, k N + 1), below 4 and of any noise in budget."""
+        with self._turn() as post:
+            return self._called(post, Subject.PACK, lambda: post.unit.storage.compress(blocks))
+
+    def decompress(self, glwes: Sequence[Rounded]) -> list[Words]:
+        """Fresh ciphertexts (blocks of it, k N + 1) of each packed ciphertext, all in one batch."""
+        with self._turn() as post:
+            return self._called(post, Subject.UNPACK, lambda: post.unit.storage.decompress(glwes))
+
+    def mark(self) -> Mark:
+        """Now."""
+        with self._lock:
+            return Mark(self._epoch, tuple(post.done[each] for post in self._posts for each in Subject))
+
+    def is_proven(self, mark: Mark) -> bool:
+        """Whether every unit in service that had computed by then was asked since, and answered rightly."""
+        with self._lock:
+            good = [(post, post.good[each]) for post in self._posts for each in Subject]
+            pairs = zip(good, mark.done, strict=True)
+            # Who is out is no part of it: whatever began before it went has another epoch.
+            return mark.epoch == self._epoch and all(post.is_out or at >= done for (post, at), done in pairs)
+
+    def prove(self) -> None:
+        """Ask every unit about what it has done since it was asked last.
+
+        Raises:
+            DeviceDistrusted: one does not answer rightly.
+            DevicesLost: it was the last one.
+        """
+        for post in self._posts:
+            if not post.is_out:
+                self._ask_about_the_rest(post)
+
+    @contextmanager
+    def _turn(self) -> Generator[_Post]:
+        with self._lock:
+            there = [post for post in self._posts if not post.is_out]
+            if not there:
+                raise DevicesLost
+            # Who has least to do: drivers beside each other get a device each.
+            post = min(there, key=lambda post: (post.busy, post.turns))
+            post.busy += 1
+            post.turns += 1
+        try:
+            yield post
+        finally:
+            with self._lock:
+                post.busy -= 1
+
+    def _called(self, post: _Post, subject: Subject, call: Callable[[], T]) -> T:
+        try:
+            found = call()
+        except _PASSING:
+            raise
+        except BaseException:  # a panic of the native kernel is no Exception
+            # Is it the device, or what it was given?
+            self._ask(post, subject)
+            raise
+        with self._lock:
+            # Another thread has found it out meanwhile: what it did for this one is not believed either.
+            if post.is_out:
+                raise self._verdict(post)
+            post.done[subject] += 1
+        return found
+
+    def _examined(self, post: _Post, batch: Bootstraps, number: int) -> list[Words]:
+        # No regular order of places: it could keep step with a fault that has one.
+        place = zlib.crc32(number.to_bytes(8, "big")) % (len(batch.ciphertexts) + 1)
+        asked_at = self._asking(post, Subject.LOOK_UP)
+        riding = self._exam.riding(batch, place)
+        found = self._called(post, Subject.LOOK_UP, lambda: list(post.unit.device.bootstrap(riding)))
+        self._judge(post, Subject.LOOK_UP, [found.pop(place)], asked_at)
+        # The look-up's own key is answered for as far as it matters; the batch itself by the next question.
+        self._ask_about_the_rest(post, but=Subject.LOOK_UP)
+        return found
+
+    def _ask_about_the_rest(self, post: _Post, but: Subject | None = None) -> None:
+        for subject in Subject:
+            if subject is not but and not post.is_proven(subject):
+                self._ask(post, subject)
+
+    def _ask(self, post: _Post, subject: Subject) -> None:
+        asked_at = self._asking(post, subject)
+        try:
+            answer = self._exam.asked(post.unit, subject)
+        except _PASSING:
+            raise
+        except BaseException as error:
+            raise self._taken_out(post, f"{subject}: {type(error).__name__}: {error}") from error
+        self._judge(post, subject, answer, asked_at)
+
+    def _asking(self, post: _Post, subject: Subject) -> int:
+        with self._lock:
+            self._asked += 1
+            return post.done[subject]
+
+    def _judge(self, post: _Post, subject: Subject, answer: Answer, asked_at: int) -> None:
+        if not self._exam.is_right(subject, answer):
+            raise self._taken_out(post, f"a wrong answer: {subject}")
+        with self._lock:
+            post.good[subject] = max(post.good[subject], asked_at)
+
+    def _admit(self, post: _Post) -> None:
+        try:
+            for subject in Subject:
+                self._ask(post, subject)
+        except DeviceDistrusted as error:
+            _log.warning("begins without a device", action="device_refused", reason=str(error))
+
+    def _taken_out(self, post: _Post, reason: str) -> DeviceDistrusted | DevicesLost:
+        with self._lock:
+            is_news, post.is_out = not post.is_out, True
+            if is_news:
+                self.on_out()
+                self._epoch += 1
+            left = sum(not each.is_out for each in self._posts)
+        if is_news:
+            name = post.unit.name
+            _log.error("device out of service", action="device_out", device=name, reason=reason, left=left)
+        return self._verdict(post, reason)
+
+    def _verdict(self, post: _Post, reason: str = "it is out of service") -> DeviceDistrusted | DevicesLost:
+        kind = DevicesLost if all(each.is_out for each in self._posts) else DeviceDistrusted
+        return kind(f"{post.unit.name}: {reason}")
