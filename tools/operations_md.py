@@ -14,8 +14,8 @@ _HEAD: Final = """\
 # Operations
 
 What an fhevm contract can ask for, from the table in `streams/domain/operations.py`, which also drives
-decoding, checks, costs and tests. This page is written by `tools/operations_md.py`. The suites `tfhe-rs` and
-`clear` have all of it; `tfhe-rs` gives the bytes of the existing operators, which
+decoding, checks, costs and tests. This page is written by `tools/operations_md.py`. The suites `tfhe-rs`,
+`wave` and `clear` have all of it; `tfhe-rs` gives the bytes of the existing operators, which
 `cipherstream doctor --known-answers FILE` checks.
 
 """
@@ -28,8 +28,8 @@ _TAIL: Final = """
   operation is in, with the cause.
 * A cast cuts or extends with zeros. Contracts cannot cast to Bool; the engines can, as "more than zero".
 * A product that is divided (`MulDiv`) has twice the width until it was divided.
-* Random numbers follow from the low 16 bytes of the seed; below a bound of 2^n they have n random bits. On
-  `clear` they are other numbers than on `tfhe-rs`.
+* Random numbers follow from the low 16 bytes of the seed and from the key set's secret; below a bound of 2^n
+  they have n random bits. `wave` draws the numbers of `tfhe-rs`, `clear` others.
 * Cost: milliseconds on one core for 64 bits, of a collection for each value, scaled by the width. It drives
   fairness and time limits.
 * The engines also have what no contract asks for: Uint4, Uint512, Uint1024 and Uint2048 wherever the

@@ -17,7 +17,7 @@ from streams.adapters.postgres.migrate import migrate
 from streams.adapters.postgres.store import PostgresStore
 from streams.bench.report import Figure, processor_s, resident
 from streams.devnet import kafka, postgres, stack
-from streams.devnet.processes import session_members
+from streams.devnet.processes import ProcessId, session_members
 from streams.devnet.stack import Stack
 from streams.devnet.state import State, Table
 from streams.devnet.supervisor import Supervisor
@@ -59,7 +59,11 @@ class Deployment:
 
     def memory(self) -> tuple[Figure, ...]:
         """Resident memory of each service, children apart."""
-        return tuple(figure for service in self._services for figure in self._memory(service))
+        return tuple(
+            figure
+            for service in self._services
+            for figure in memory_of(service, self._supervisor.process(service))
+        )
 
     def processor_s(self, service: str) -> float:
         """Processor time of a service so far, without children."""
@@ -82,14 +86,15 @@ class Deployment:
                 self.require_alive()
             await asyncio.sleep(_POLL_S)
 
-    def _memory(self, service: str) -> tuple[Figure, ...]:
-        leader = self._supervisor.process(service)
-        members = () if leader is None else session_members(leader)
-        found: list[Figure] = []
-        for member in members:
-            name = service if leader is not None and member.pid == leader.pid else f"{service}'s child"
-            found += resident(name, member.pid)
-        return tuple(found)
+
+def memory_of(service: str, leader: ProcessId | None) -> tuple[Figure, ...]:
+    """Resident memory of a service's process and of its children; nothing of one that does not run."""
+    members = () if leader is None else session_members(leader)
+    found: list[Figure] = []
+    for member in members:
+        name = service if leader is not None and member.pid == leader.pid else f"{service}'s child"
+        found += resident(name, member.pid)
+    return tuple(found)
 
 
 @contextlib.asynccontextmanager

@@ -72,12 +72,16 @@ def machine() -> Machine:
 
 def resident(name: str, pid: int) -> tuple[Figure, ...]:
     """Memory of a process now and at its most."""
-    lines = Path(_STATUS.format(pid=pid)).read_text().splitlines()
-    sizes = {line.partition(":")[0]: line.split()[1] for line in lines if line.startswith(("VmRSS", "VmHWM"))}
+    sizes = _sizes_mib(pid)
     return (
-        Figure(name=f"{name}: resident memory", value=_mib(sizes["VmRSS"]), unit="MiB"),
-        Figure(name=f"{name}: most resident memory", value=_mib(sizes["VmHWM"]), unit="MiB"),
+        Figure(name=f"{name}: resident memory", value=sizes["VmRSS"], unit="MiB"),
+        Figure(name=f"{name}: most resident memory", value=sizes["VmHWM"], unit="MiB"),
     )
+
+
+def most_resident_mib(pid: int) -> float:
+    """The most memory that a process has had resident."""
+    return _sizes_mib(pid)["VmHWM"]
 
 
 def processor_s(pid: int) -> float:
@@ -93,8 +97,10 @@ def percentile(values: Sequence[float], percent: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
-def _mib(kib: str) -> float:
-    return round(int(kib) / _KIB, 1)
+def _sizes_mib(pid: int) -> dict[str, float]:
+    lines = Path(_STATUS.format(pid=pid)).read_text().splitlines()
+    sizes = (line.split() for line in lines if line.startswith(("VmRSS", "VmHWM")))
+    return {name.rstrip(":"): round(int(kib) / _KIB, 1) for name, kib, _ in sizes}
 
 
 def _cpu(info: str) -> str:

@@ -1,13 +1,13 @@
 """`bench`: what things take here. Several measurements may be named, each with its options behind its name.
 
-`counts` is no measurement: it is what operations cost, from the algorithms themselves.
+`counts` and `waves` are no measurements: they are what operations cost, from the algorithms themselves.
 """
 
 import asyncio
 import dataclasses
 import os
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -17,7 +17,10 @@ from streams.commands import output
 from streams.commands.bootstraps import bootstraps
 from streams.commands.catch_up import catch_up
 from streams.commands.chained_group import ChainedGroup
-from streams.commands.devnet import JsonOption
+from streams.commands.counts import counts
+from streams.commands.determinism import determinism
+from streams.commands.devnet import DEFAULT_STATE, JsonOption, StateOption
+from streams.commands.waves import waves
 from streams.domain.errors import ConfigurationError
 from streams.domain.operations import FheType
 from streams.fhe.blas_threads import ONE_THREAD
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from streams.commands.measured import Session
     from streams.fhe.devices.keys import ServerKey
     from streams.fhe.devices.port import Device
-    from streams.fhe.radix.counts import Row
     from streams.fhe.wave.measure import Measurement
 
 app = typer.Typer(
@@ -37,7 +39,6 @@ app = typer.Typer(
     cls=ChainedGroup,
 )
 
-_LINE = "{:22} {:>4}  {:9}  {:10}  {:>8}  {:>5}  {:>5}"
 _TRANSFERS_LINE: Final = "{:>9} {:>9} {:>12} {:>7} {:>9} {:>8} {:>6} {:>15}"
 TRANSFERS: Final = (1, 8, 32)
 COMPARED: Final = (16,)  # transfers of each engine
@@ -108,11 +109,22 @@ def ingest(
     _measure(context, measure(logs, transfers, time.perf_counter), to_file)
 
 
+@app.command()
+def memory(context: typer.Context, state: StateOption = DEFAULT_STATE, to_file: OutputOption = None) -> None:
+    """Resident memory of every service that runs, of `demo --keep` or of `up`, now and at its most."""
+    from streams.bench.memory import measure
+
+    _keep(context, measure(state), to_file)
+
+
 def _measure(
     context: typer.Context, measuring: "Coroutine[None, None, Report]", to_file: Path | None
 ) -> None:
+    _keep(context, asyncio.run(measuring), to_file)
+
+
+def _keep(context: typer.Context, report: "Report", to_file: Path | None) -> None:
     session = _session(context)
-    report = asyncio.run(measuring)
     session.show(report)
     session.keep(report, to_file)
 
@@ -124,40 +136,6 @@ def _session(context: typer.Context) -> "Session":
 
 
 @app.command()
-def counts(
-    bits: Annotated[int, typer.Option(help="Width of the operands; 0 for all (slow).")] = 64,
-    as_json: JsonOption = False,
-) -> None:
-    """Bootstraps of every operation in both forms, how many follow one another, and the largest noise."""
-    from streams.fhe.radix import counts as radix_counts
-
-    found = list(radix_counts.rows(bits or None))
-    if not found:
-        widths = ", ".join(map(str, radix_counts.widths()))
-        raise ConfigurationError(f"no operation has operands of {bits} bits; there are {widths}")
-    if as_json:
-        output.result(found)
-    else:
-        _show(found)
-
-
-def _show(found: Iterable["Row"]) -> None:
-    typer.echo(_LINE.format("operation", "bits", "operand", "form", "look-ups", "depth", "noise"))
-    for row in found:
-        paid = row.cost
-        cells = (
-            row.operation,
-            row.bits,
-            row.operands,
-            row.form,
-            paid.look_ups,
-            paid.depth,
-            f"{paid.noise:.4g}",
-        )
-        typer.echo(_LINE.format(*cells))
-
-
-@app.command()
 def fhe(
     context: typer.Context,
     transfers: Annotated[list[int] | None, typer.Option(min=1, help="In one window; repeatable.")] = None,
@@ -165,7 +143,10 @@ def fhe(
     form: Annotated[Form, typer.Option(help="In which all operations run.")] = Form.THROUGHPUT,
     compare: Annotated[str, typer.Option(help="Engines, with commas: on stored ciphertexts.")] = "",
     operations: Annotated[str, typer.Option(help="That are compared too; by default all.")] = "all",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    whole: Annotated[
+        bool, typer.Option(help="Compare squashing and memory too; takes 8 GB of memory.")
+    ] = True,
+    device: Annotated[str, typer.Option(help="cpu, cuda or concrete.")] = "cpu",
     gpu: Annotated[int | None, typer.Option(min=0, help="The only GPU; by default all take turns.")] = None,
     as_json: JsonOption = False,
     to_file: OutputOption = None,
@@ -175,21 +156,22 @@ def fhe(
     A transfer is le, select, sub, add on 64 bits. Decompression and compression are not part of it.
 
     With --compare: transfers in the whitepaper's form and single operations, from stored ciphertexts to
-    stored ciphertexts, by each engine in one run.
+    stored ciphertexts, by each engine in one run; then the whole cost of a transfer of which three results
+    are squashed and compressed, and the memory of a worker.
     """
     if compare:
-        _compare(context, compare, (transfers or COMPARED)[0], threads, operations, to_file)
+        report = _compared(compare, (transfers or COMPARED)[0], threads, operations, is_whole=whole)
+        _keep(context, report, to_file)
         return
     from streams.fhe.devices.keys import generate_client, generate_server
     from streams.fhe.devices.randomness import SeededSource
     from streams.fhe.parameters import PINNED
-    from streams.fhe.wave.forms import always
     from streams.fhe.wave.measure import Bench
 
     source = SeededSource(SEED)
     client = generate_client(source, PINNED)
     bench_of = Bench(client, _device(device, generate_server(source, client), threads, gpu), source)
-    found = [bench_of.measure(count, _clock, always(form)) for count in transfers or TRANSFERS]
+    found = [bench_of.measure(count, _clock, form) for count in transfers or TRANSFERS]
     if as_json:
         output.result([{**dataclasses.asdict(each), "per_second": each.per_second} for each in found])
     else:
@@ -197,18 +179,14 @@ def fhe(
     _session(context).keep(_report(found, threads, form, device), to_file)
 
 
-def _compare(
-    context: typer.Context, engines: str, transfers: int, threads: int, operations: str, to_file: Path | None
-) -> None:
+def _compared(engines: str, transfers: int, threads: int, operations: str, *, is_whole: bool) -> "Report":
     # As in a worker's child; what reads it is imported below.
     os.environ.update(ONE_THREAD)
-    from streams.bench.engines import OPERATIONS, measure
+    from streams.bench.components import OPERATIONS
+    from streams.bench.engines import measure
 
     chosen = OPERATIONS if operations == "all" else tuple(filter(None, operations.split(",")))
-    session = _session(context)
-    report = measure(engines.split(","), transfers, threads, chosen)
-    session.show(report)
-    session.keep(report, to_file)
+    return measure(engines.split(","), transfers, threads, chosen, is_whole=is_whole)
 
 
 @app.command()
@@ -224,23 +202,26 @@ def squash(
     widths = {each.bits: each for each in FheType if FheType.UINT8 <= each <= FheType.UINT256}
     if bits not in widths:
         raise ConfigurationError(f"no number has {bits} bits; there are {', '.join(map(str, widths))}")
-    report = measure(widths[bits], repeats)
-    session = _session(context)
-    session.show(report)
-    session.keep(report, to_file)
+    _keep(context, measure(widths[bits], repeats), to_file)
 
 
 def _device(name: str, key: "ServerKey", threads: int, gpu: int | None) -> "Device":
     from streams.fhe.wave.on_device import known_device
 
-    if known_device(name) == "cpu":
-        from streams.fhe.devices.cpu import CpuDevice
+    match known_device(name):
+        case "cpu":
+            from streams.fhe.devices.cpu import CpuDevice
 
-        return CpuDevice.prepare(key, threads)
-    from streams.fhe.devices.cuda.cupy_gpu import fleet
-    from streams.fhe.devices.cuda.device import CudaDevice
+            return CpuDevice.prepare(key, threads)
+        case "concrete":
+            from streams.fhe.devices.concrete import ConcreteDevice
 
-    return CudaDevice.prepare(key, fleet() if gpu is None else fleet().only(gpu))
+            return ConcreteDevice.prepare(key, threads)
+        case "cuda":
+            from streams.fhe.devices.cuda.cupy_gpu import fleet
+            from streams.fhe.devices.cuda.device import CudaDevice
+
+            return CudaDevice.prepare(key, fleet() if gpu is None else fleet().only(gpu))
 
 
 def _report(found: "list[Measurement]", threads: int, form: Form, device: str) -> "Report":
@@ -258,6 +239,9 @@ def _report(found: "list[Measurement]", threads: int, form: Form, device: str) -
 
 app.command("catch-up")(catch_up)
 app.command("bootstraps")(bootstraps)
+app.command("counts")(counts)
+app.command("waves")(waves)
+app.command("determinism")(determinism)
 
 
 def _clock() -> tuple[float, float]:

@@ -9,7 +9,7 @@ import typer
 
 from streams.commands import output
 from streams.commands.devnet import JsonOption
-from streams.domain.errors import Fatal
+from streams.domain.errors import ConfigurationError, Fatal
 
 if TYPE_CHECKING:
     from streams.fhe.devices.cpu import CpuDevice
@@ -73,9 +73,12 @@ def _cpu(keys: "RawKeys", threads: int) -> "CpuDevice":
 
 
 def _device(name: str, keys: "RawKeys", cpu: "CpuDevice", gpu: int | None) -> "Device":
+    from streams.fhe.device_choice import OWN_WORDS
     from streams.fhe.wave.on_device import known_device
 
-    if known_device(name) == "cpu":
+    if known_device(name) in OWN_WORDS:
+        raise ConfigurationError(f"words are compared here, and {name} has its own: use bench fhe")
+    if name == "cpu":
         return cpu
     from streams.fhe.devices.cuda import cupy_gpu
     from streams.fhe.devices.cuda.device import CudaDevice

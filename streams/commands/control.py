@@ -1,4 +1,4 @@
-"""`control pause|resume|feature|priority|standing|halted|accept-loss`: an operator's words to the graph."""
+"""`control`: an operator's words to the graph, about what it dispatches and what holds it up."""
 
 import asyncio
 from enum import StrEnum
@@ -198,6 +198,41 @@ def halted(as_json: JsonOption = False) -> None:
         output.say(f"{row.tenant}  {row.topic}/{row.part}/{row.off}  {row.error}")
     if not found:
         output.say("no tenant is halted")
+
+
+@app.command()
+def skip(
+    tenant: Annotated[str, typer.Argument(help="Name of the halted tenant.")],
+    reason: Annotated[str, typer.Option(help="Why: kept in `dead_letters` and `dlq.v1`, with the record.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Give up the record that halts a tenant, keep it as a dead letter, and resume without it.
+
+    Results and what ranges of the gateway tell can be given up; blocks and keys never.
+    """
+    from streams.adapters.system import SystemEntropy
+    from streams.domain.control import SKIP, TenantControl
+    from streams.settings import load_settings
+
+    found = asyncio.run(_halted(load_settings().postgres))
+    row = next((row for row in found if row.tenant == tenant), None)
+    if row is None:
+        raise ConfigurationError(f"no tenant {tenant} is halted; see `control halted`")
+    output.say(f"{row.topic}/{row.part}/{row.off}  {row.error}")
+    if not yes:
+        typer.confirm("What this record says is never applied. Go on without it?", abort=True)
+    request = SystemEntropy().bytes(16).hex()
+    command = TenantControl(
+        tenant=tenant,
+        action=SKIP,
+        request=request,
+        topic=row.topic,
+        partition=row.part,
+        offset=row.off,
+        reason=reason,
+    )
+    asyncio.run(_say((key_of(command), command)))
+    output.say(f"asked to go on without it (request {request}); `control halted` says what came of it")
 
 
 @app.command(name="accept-loss")

@@ -27,7 +27,7 @@ def demo(
     coprocessors: Annotated[int, typer.Option(min=1, help="How many, on one broker and one gateway.")] = 1,
     fault: Annotated[
         list[str] | None,
-        typer.Option(help="Of several, what happens to the last: lying, slow, down; repeatable."),
+        typer.Option(help="Of several, what happens to the last: lying, misjudging, slow, down; repeatable."),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running.")] = False,
     state: StateOption = DEFAULT_STATE,

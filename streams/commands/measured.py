@@ -11,7 +11,7 @@ import typer
 
 from streams.bench.report import Figure, Machine, Report, Run, machine
 
-_LINE: Final = "{:10} {:44} {:>10} {:14} {}"
+_LINE: Final = "{:12} {:52} {:>10} {:14} {}"
 
 
 @dataclasses.dataclass

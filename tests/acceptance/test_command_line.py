@@ -47,7 +47,7 @@ def test_its_help_lists_what_exists(tmp_path: Path) -> None:
         (("demo", "--transfers", "0"), "--transfers takes 1 to"),
         (("demo", "--kill", "kafka"), "--kill takes graph"),
         (("demo", "--fault", "lying"), "--fault needs --coprocessors 3 or more"),
-        (("demo", "--coprocessors", "3", "--fault", "lazy"), "--fault takes lying, slow, down"),
+        (("demo", "--coprocessors", "3", "--fault", "lazy"), "--fault takes lying, misjudging, slow, down"),
         (("demo", "--coprocessors", "3", "--until", "keys"), "--until and --kill are for one"),
         (("keys", "show"), "keys generate"),
         (("keys", "generate", "--seed", "xyz"), "64 hex digits"),

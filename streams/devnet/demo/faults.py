@@ -7,19 +7,16 @@ from collections.abc import Awaitable, Callable, Iterable
 from enum import StrEnum
 from typing import Final
 
-from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.postgres.progress import Standing
+from streams.devnet.demo.disputes import misjudge
 from streams.devnet.demo.ledger import Mint, Transfer
 from streams.devnet.demo.network import ALL, Member, Network
 from streams.domain.attestation import Format
 from streams.domain.digest import keccak256
 from streams.domain.errors import Fatal
-from streams.domain.facts import host_tenant
-from streams.domain.results import Squashed, encode_result
+from streams.domain.results import Squashed
 from streams.domain.rows import DriftState
 from streams.domain.work import WorkClass, item_id
-from streams.messages.topics import RESULTS
-from streams.settings import KafkaSettings
 
 _LIE: Final = keccak256(b"no such ct128")
 _WORKER: Final = "tfhe-worker"
@@ -30,6 +27,7 @@ class Fault(StrEnum):
     """What is wrong with the last coprocessor."""
 
     LYING = "lying"
+    MISJUDGING = "misjudging"
     SLOW = "slow"
     DOWN = "down"
 
@@ -91,6 +89,7 @@ async def be_down(network: Network) -> str:
 
 ACTIONS: Final[dict[Fault, Callable[[Network], Awaitable[str]]]] = {
     Fault.LYING: lie,
+    Fault.MISJUDGING: misjudge,
     Fault.SLOW: be_slow,
     Fault.DOWN: be_down,  # the last of a run: nobody starts it again
 }
@@ -114,26 +113,22 @@ async def _mint(network: Network) -> tuple[bytes, ...]:
 
 async def _squash_falsely(network: Network, liar: Member, handles: Iterable[bytes]) -> None:
     """What a worker of its own would say that squashed to other bytes."""
-    deployment, servers = network.chains.deployment, liar.operator.servers
-    tenant = host_tenant(deployment.host_chain_id, deployment.acl)
-    log = KafkaLog(KafkaSettings(bootstrap=servers.kafka_bootstrap, prefix=liar.operator.prefix))
-    try:
-        for handle in handles:
-            told = Squashed(
-                item=item_id(WorkClass.SNS, tenant, handle),
-                attempt=0,
-                worker=_SQUASHER,
-                handle=handle,
-                key_id=network.keys.key_id,
-                ct64_digest=keccak256(await liar.progress.ciphertext(handle)),
-                ct128_digest=_LIE,
-                format=Format.COMPRESSED_ON_CPU,
-                signer=b"",
-                attestation=b"",
-            )
-            await log.append(RESULTS, key=tenant.encode(), value=encode_result(told))
-    finally:
-        await log.close()
+    told = [
+        Squashed(
+            item=item_id(WorkClass.SNS, network.tenant, handle),
+            attempt=0,
+            worker=_SQUASHER,
+            handle=handle,
+            key_id=network.keys.key_id,
+            ct64_digest=keccak256(await liar.progress.ciphertext(handle)),
+            ct128_digest=_LIE,
+            format=Format.COMPRESSED_ON_CPU,
+            signer=b"",
+            attestation=b"",
+        )
+        for handle in handles
+    ]
+    await liar.hear(network.tenant, told)
 
 
 def _is_complete(found: Standing) -> bool:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from streams.adapters.ethereum.chain import EthereumChain
 from streams.adapters.ethereum.rpc import RpcClient
+from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.postgres import pool
 from streams.adapters.postgres.progress import Progress, Standing
 from streams.adapters.system import SystemEntropy
@@ -25,9 +26,12 @@ from streams.devnet.operators import Operator
 from streams.devnet.stack import Stack
 from streams.devnet.state import State
 from streams.domain.errors import Fatal, RpcError
+from streams.domain.facts import host_tenant
+from streams.domain.results import Result, encode_result
 from streams.fhe.keyset import EngineName, KeyStore, keys_of
 from streams.fhe.suite import Encryptor
-from streams.settings import PostgresSettings
+from streams.messages.topics import RESULTS
+from streams.settings import KafkaSettings, PostgresSettings
 
 STEP_TIMEOUT_S: Final = 600.0
 ALL: Final = tuple(name for names in SERVICES.values() for name in names)
@@ -51,6 +55,16 @@ class Member(msgspec.Struct, frozen=True):
         self.fleet.launch(services)
         await self.fleet.until_all_healthy(self.operator.prefix + service for service in services)
 
+    async def hear(self, tenant: str, results: Iterable[Result]) -> None:
+        """Give its graph these results, as workers of its own would; raises BrokerError."""
+        servers = self.operator.servers
+        log = KafkaLog(KafkaSettings(bootstrap=servers.kafka_bootstrap, prefix=self.operator.prefix))
+        try:
+            for result in results:
+                await log.append(RESULTS, key=tenant.encode(), value=encode_result(result))
+        finally:
+            await log.close()
+
     async def metric(self, metric: str) -> float:
         """What its graph service says."""
         return await self.fleet.metric(f"{self.operator.prefix}graph", metric)
@@ -64,6 +78,11 @@ class Network(msgspec.Struct, frozen=True):
     traffic: Traffic
     keys: DevnetKeys
     encryptor: Encryptor
+
+    @property
+    def tenant(self) -> str:
+        """Everybody's name for the host chain's contracts."""
+        return host_tenant(self.chains.deployment.host_chain_id, self.chains.deployment.acl)
 
     async def until(self, says: Callable[[Member], Awaitable[bool]], members: Iterable[Member]) -> None:
         """Wait until each of these members says so; raises Fatal when a service dies or time is over."""

@@ -26,6 +26,13 @@ class Chains(msgspec.Struct, frozen=True):
     deployment: Deployment
 
 
+class Request(msgspec.Struct, frozen=True):
+    """An input that the gateway was asked to have verified."""
+
+    number: int
+    block: int
+
+
 class Traffic:
     """Wallets of everybody."""
 
@@ -48,7 +55,7 @@ class Traffic:
 
         Raises: Fatal when the gateway answers otherwise than the kind of transfer asks for.
         """
-        outcome = await self._ask(transfer, encryptor)
+        outcome = await self.answered(await self.ask(transfer, encryptor))
         if transfer.kind is Kind.FOREIGN:
             if outcome.is_verified:
                 raise Fatal(f"transfer {transfer.number}: a proof for another user was accepted")
@@ -57,13 +64,10 @@ class Traffic:
         if not outcome.is_verified:
             raise Fatal(f"transfer {transfer.number}: an honest proof was rejected")
         self.verified += 1
-        proof = chain_client.assemble_input_proof(outcome.handles, outcome.signatures)
-        receiver = self._accounts.users[transfer.receiver].address
-        token = self._chains.deployment.token
-        sender = self._users[transfer.sender]
-        await chain_client.confidential_transfer(sender, token, receiver, outcome.handles[0], proof)
+        await self.use(transfer, outcome)
 
-    async def _ask(self, transfer: Transfer, encryptor: Encryptor) -> ProofOutcome:
+    async def ask(self, transfer: Transfer, encryptor: Encryptor) -> Request:
+        """Encrypt and prove the amount and hand it to the gateway; returns when that is mined."""
         user = self._accounts.users[transfer.sender].address
         # The foreign proof is a good one, but made for the receiver; the sender hands it in.
         prover = self._accounts.users[transfer.receiver].address if transfer.kind is Kind.FOREIGN else user
@@ -78,13 +82,25 @@ class Traffic:
             user=user,
             ciphertext=ciphertext,
         )
+        return Request(number, receipt.block_number)
+
+    async def answered(self, request: Request) -> ProofOutcome:
+        """What enough coprocessors answered; waits for it."""
         return await chain_client.wait_for_proof(
             self._chains.gateway,
-            deployment.input_verification,
-            number,
-            from_block=receipt.block_number,
+            self._chains.deployment.input_verification,
+            request.number,
+            from_block=request.block,
             timeout_s=PROOF_TIMEOUT_S,
         )
+
+    async def use(self, transfer: Transfer, outcome: ProofOutcome) -> None:
+        """Transfer an amount that was verified; returns when the transaction is mined."""
+        proof = chain_client.assemble_input_proof(outcome.handles, outcome.signatures)
+        receiver = self._accounts.users[transfer.receiver].address
+        token = self._chains.deployment.token
+        sender = self._users[transfer.sender]
+        await chain_client.confidential_transfer(sender, token, receiver, outcome.handles[0], proof)
 
     def _auxiliary(self, user: bytes) -> bytes:
         """What a proof is bound to: contract, user, ACL and chain."""

@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import pytest
 from running import Running, Services, make_key, until
+from typer.testing import CliRunner
 from unit.domain.worlds import CHAIN, Logs, block, h
 
 from streams.adapters.system import SystemEntropy
+from streams.bench.report import Run
+from streams.cli import app
 from streams.devnet.client import open_encryptor
 from streams.devnet.demo.ledger import Mint, Transfer
 from streams.devnet.demo.traffic import Traffic
@@ -33,6 +37,24 @@ ELSEWHERE = host_tenant(CHAIN, b"\x01" * 20)  # no listener follows it
 
 def test_all_services_come_up(services: Services) -> None:
     assert services.alive() == services.names  # and the fixture ends them together
+
+
+async def test_the_memory_of_each_is_told_and_that_of_the_workers_children(
+    services: Services, tmp_path: Path
+) -> None:
+    output = tmp_path / "memory.json"
+    words = ["bench", "memory", "--state", str(services.folder), "--output", str(output)]
+    children = {f"{name}'s child" for name in services.names if name.removesuffix("-2").endswith("worker")}
+
+    async def is_told() -> bool:
+        result = await asyncio.to_thread(CliRunner().invoke, app, words, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        assert "transaction-sender: most resident memory" in result.output
+        (report,) = msgspec.json.decode(output.read_bytes(), type=Run).reports
+        told = {figure.name.partition(":")[0] for figure in report.figures if figure.value > 0}
+        return told == {*services.names, *children}
+
+    await until(is_told, "all services and all children are told")
 
 
 async def mint_twice(traffic: Traffic) -> None:

@@ -1,4 +1,4 @@
-"""`bench counts` as an operator runs it."""
+"""`bench fhe` as an operator runs it."""
 
 import json
 
@@ -6,28 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.cli import app
-from streams.domain.errors import ConfigurationError
+from streams.domain.errors import DeviceMissing
+from streams.fhe.devices import keys
+from streams.fhe.devices.concrete import ConcreteDevice
 from streams.fhe.wave.measure import Bench, Measurement
-
-
-def test_counts_prints_a_line_per_operation() -> None:
-    result = CliRunner().invoke(app, ["bench", "counts", "--bits", "8"])
-    assert result.exit_code == 0, result.output
-    lines = [line.split() for line in result.stdout.splitlines()]
-    assert ["Add", "8", "encrypted", "throughput", "4", "4", "3.234"] in lines
-    assert ["Not", "8", "encrypted", "throughput", "0", "0", "0"] in lines
-
-
-def test_counts_for_machines() -> None:
-    result = CliRunner().invoke(app, ["bench", "counts", "--bits", "160", "--json"])
-    rows = {(row["operation"], row["operands"]): row["cost"] for row in json.loads(result.stdout)}
-    assert rows["IfThenElse", "encrypted"]["look_ups"] == 80
-
-
-@pytest.mark.parametrize("bits", ["7", "-8"])
-def test_a_width_that_no_operation_has_names_those_there_are(bits: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"{bits} bits; there are 1, 8, 16, .*256"):
-        CliRunner().invoke(app, ["bench", "counts", "--bits", bits], catch_exceptions=False)
 
 
 def test_fhe_measures_transfers() -> None:
@@ -35,6 +17,19 @@ def test_fhe_measures_transfers() -> None:
     (found,) = json.loads(CliRunner().invoke(app, command).stdout)
     assert found["per_second"] == pytest.approx(1 / found["seconds"])
     assert (found["transfers"], found["look_ups"], found["batches"], found["batch_size"]) == (1, 112, 49, 64)
+
+
+def test_fhe_measures_the_device_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise DeviceMissing("no runtime")
+
+    def nothing(*_: object) -> None:
+        """Makes no keys, which would take seconds."""
+
+    monkeypatch.setattr(keys, "generate_server", nothing)
+    monkeypatch.setattr(ConcreteDevice, "prepare", missing)
+    with pytest.raises(DeviceMissing, match="no runtime"):
+        CliRunner().invoke(app, ["bench", "fhe", "--device", "concrete"], catch_exceptions=False)
 
 
 def test_fhe_prints_a_line_per_window(monkeypatch: pytest.MonkeyPatch) -> None:

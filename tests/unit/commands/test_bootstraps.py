@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from streams.cli import app
 from streams.commands.bootstraps import WrongBits
+from streams.domain.errors import ConfigurationError
 from streams.fhe.devices.cuda import cupy_gpu
 from streams.fhe.devices.cuda.fleet import Fleet
 from tests.unit.fhe.cuda.emulated import BROKEN, EmulatedGpu
@@ -44,3 +45,8 @@ def test_other_bits_end_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cupy_gpu, "fleet", lambda: Fleet.of([EmulatedGpu(fault=BROKEN)]))
     with pytest.raises(WrongBits):
         CliRunner().invoke(app, [*COMMAND, "--device", "cuda"], catch_exceptions=False)
+
+
+def test_a_device_with_words_of_its_own_is_measured_elsewhere() -> None:
+    with pytest.raises(ConfigurationError, match="concrete has its own: use bench fhe"):
+        CliRunner().invoke(app, [*COMMAND, "--device", "concrete"], catch_exceptions=False)

@@ -16,6 +16,7 @@ from streams.cli import app
 from streams.domain.control import TenantControl
 from streams.domain.errors import StoreError
 from streams.messages.topics import CONTROL
+from streams.ports import Record
 
 WARNING = "no tenant 12345.bb is halted"
 
@@ -87,11 +88,18 @@ class Lasting(MemoryLog):
 
 
 @pytest.fixture
-def control(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple[int, str]]:
+def said_to() -> Lasting:
+    """The log of the commands."""
+    return Lasting({CONTROL: 1})
+
+
+@pytest.fixture
+def control(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said_to: Lasting
+) -> Callable[..., tuple[int, str]]:
     """Runs `control` with a log that lasts; gives the exit code and all output."""
-    log = Lasting({CONTROL: 1})
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(kafka_log, "KafkaLog", lambda _: log)
+    monkeypatch.setattr(kafka_log, "KafkaLog", lambda _: said_to)
 
     async def opened(*_: Any) -> Halted:
         return Halted()
@@ -103,6 +111,39 @@ def control(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tu
         return result.exit_code, result.output + str(result.exception or "")
 
     return run
+
+
+def test_a_record_is_given_up_by_its_place_and_with_a_reason(control: Any, said_to: Lasting) -> None:
+    code, said = control("skip", "12345.aa", "--reason", "because", "--yes")
+    assert code == 0
+    assert said.startswith("events.v1/3/7  too high\nasked to go on without it (request ")
+    (record,) = asyncio.run(heard(said_to))
+    word = msgspec.json.decode(record.value or b"", type=TenantControl)
+    assert (word.tenant, word.action, word.reason) == ("12345.aa", "skip", "because")
+    assert (word.topic, word.partition, word.offset) == ("events.v1", 3, 7)
+    assert (record.key, len(word.request)) == (b"tenant/12345.aa", 32)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("12345.bb", "--reason", "because", "--yes"), "no tenant 12345.bb is halted"),
+        (("12345.aa", "--yes"), "--reason"),
+        (("12345.aa", "--reason", "because"), "Go on without it?"),  # nobody answers
+    ],
+)
+def test_nothing_is_given_up_by_mistake(
+    control: Any, said_to: Lasting, words: tuple[str, ...], complaint: str
+) -> None:
+    code, said = control("skip", *words)
+    assert code != 0
+    assert complaint in said
+    assert asyncio.run(heard(said_to)) == []
+
+
+async def heard(log: MemoryLog) -> list[Record]:
+    _, end = await log.bounds(CONTROL, 0)
+    return [record async for record in log.read(CONTROL, 0, 0, end)]
 
 
 def test_pauses_and_switches_are_listed_until_they_are_taken_back(control: Any) -> None:

@@ -29,14 +29,15 @@ def make(**changes: Any) -> several_coprocessors.SeveralPlan:
 
 
 def test_faults_come_in_the_order_in_which_they_can_follow_each_other() -> None:
-    assert make(chosen=("down", "lying", "slow")).faults == (Fault.LYING, Fault.SLOW, Fault.DOWN)
+    assert make(chosen=("down", "misjudging", "lying", "slow")).faults == tuple(Fault)
+    assert list(Fault) == [Fault.LYING, Fault.MISJUDGING, Fault.SLOW, Fault.DOWN]
     assert list(ACTIONS) == list(Fault)
 
 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"chosen": ("lazy",)}, "--fault takes lying, slow, down, not lazy"),
+        ({"chosen": ("lazy",)}, "--fault takes lying, misjudging, slow, down, not lazy"),
         ({"coprocessors": 2, "chosen": ("down",)}, "--fault needs --coprocessors 3"),
         ({"coprocessors": 6}, "--coprocessors takes 1 to 5"),
     ],

@@ -1,0 +1,122 @@
+"""Components that engines are compared on, with what must come out of them: 64 bits, really encrypted."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+from streams.devnet import client
+from streams.domain.operations import BY_NAME, FheType, Result
+from streams.domain.results import Ciphertext
+from streams.domain.work import ComputeWork, Step
+from streams.fhe.keyset import EngineName, KeyFiles, KeyStore
+from streams.fhe.known_answers import SEED
+from streams.fhe.suite import ClearValue
+from streams.fhe.wave.measure import (
+    AMOUNT,
+    BALANCE,
+    LEFT,
+    RECEIVED,
+    RECEIVER,
+    WHITEPAPER,
+    WrongResult,
+    handle,
+    step,
+    work_of,
+)
+
+CRATE: Final[EngineName] = "tfhe-rs"
+OURS: Final[EngineName] = "wave"
+OPERATIONS: Final = ("Add", "Sub", "Ge", "Eq", "BitAnd", "Max", "IfThenElse")
+_MODULUS: Final = 1 << 64
+
+
+@dataclass(frozen=True)
+class Task:
+    """A component with the numbers that it must give."""
+
+    work: ComputeWork
+    expected: Mapping[bytes, int]
+
+
+@dataclass(frozen=True)
+class Components:
+    """Makes them, and opens what came of them."""
+
+    files: KeyFiles
+    client_key: bytes
+    samples: client.TfheSamples
+
+    @classmethod
+    def prepared(cls) -> Self:
+        """On the key set of the known answers, which this machine may have already."""
+        generated = client.generate_seeded(CRATE, SEED)
+        files, client_key = KeyStore().derive(generated.keyset_digest), generated.client_key.read_bytes()
+        return cls(files, client_key, client.TfheSamples(client_key, files))
+
+    def transfers(self, count: int) -> list[Task]:
+        """In the whitepaper's form: ge, add, select, sub, select."""
+        return [self._transfer(index) for index in range(count)]
+
+    def operations(self, name: str, count: int) -> list[Task]:
+        """Of one step each."""
+        return [self._operation(name, index) for index in range(count)]
+
+    def numbers(self, count: int) -> Iterator[tuple[bytes, int]]:
+        """Stored numbers that are there to be squashed."""
+        for index in range(count):
+            number = _MODULUS - 1 - index
+            yield self._stored(FheType.UINT64, number), number
+
+    def check(self, task: Task, outputs: Sequence[Ciphertext]) -> None:
+        """Raises WrongResult when these are other numbers."""
+        numbers = {each.handle: self.samples.decrypt(each.ct64).value for each in outputs}
+        if numbers != task.expected:
+            raise WrongResult(f"{task.work.item} gave {numbers}, expected is {task.expected}")
+
+    def _transfer(self, index: int) -> Task:
+        balance, receiver, amount = 1_000 * index + 500, 77 * index, 900 + 150 * index
+        fits = balance >= amount
+        numbers = {BALANCE: balance, RECEIVER: receiver, AMOUNT: amount}
+        due = {
+            RECEIVED: receiver + amount if fits else receiver,
+            LEFT: balance - amount if fits else balance,
+        }
+        return Task(self._work(f"transfer {index}", numbers, WHITEPAPER, tuple(due)), due)
+
+    def _operation(self, name: str, index: int) -> Task:
+        left, right = 0x0123_4567_89AB_CDEF + index, 0x0FED_CBA9_8765_4321 - index
+        operation = BY_NAME[name]
+        result = handle("result", FheType.BOOL if operation.result is Result.BOOL else FheType.UINT64)
+        chosen = name == "IfThenElse"
+        operands = (CONDITION, BALANCE, AMOUNT) if chosen else (BALANCE, AMOUNT)
+        numbers = ({CONDITION: index % 2} if chosen else {}) | {BALANCE: left, AMOUNT: right}
+        work = self._work(f"{name} {index}", numbers, (step(name, *operands, result=result),), (result,))
+        return Task(work, {result: expected(name, index % 2, left, right)})
+
+    def _work(
+        self, item: str, numbers: Mapping[bytes, int], steps: tuple[Step, ...], outputs: tuple[bytes, ...]
+    ) -> ComputeWork:
+        inputs = tuple(
+            Ciphertext(handle=handle, fhe_type=handle[30], ct64=self._stored(handle[30], number))
+            for handle, number in numbers.items()
+        )
+        return work_of(item, steps, inputs, outputs)
+
+    def _stored(self, fhe_type: int, number: int) -> bytes:
+        return self.samples.encrypt(ClearValue(fhe_type, number))
+
+
+def expected(name: str, condition: int, left: int, right: int) -> int:
+    """What an operation on clear numbers gives."""
+    return {
+        "Add": (left + right) % _MODULUS,
+        "Sub": (left - right) % _MODULUS,
+        "Ge": int(left >= right),
+        "Eq": int(left == right),
+        "BitAnd": left & right,
+        "Max": max(left, right),
+        "IfThenElse": left if condition else right,
+    }[name]
+
+
+CONDITION = handle("condition", FheType.BOOL)
