@@ -3,9 +3,7 @@
 Every graph process tells all tenants, so a query takes the maximum over processes.
 """
 
-import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 import structlog
@@ -52,14 +50,3 @@ async def watch(alarms: Alarms, metrics: Metrics, clock: Clock) -> None:
         except StoreError as error:
             _log.warning("alarms are not known", action="alarms_unknown", error=str(error))
         await clock.sleep(LOOK_S)
-
-
-@contextlib.asynccontextmanager
-async def watching(alarms: Alarms, metrics: Metrics, clock: Clock) -> AsyncGenerator[None]:
-    """Look beside what happens in the context."""
-    task = asyncio.create_task(watch(alarms, metrics, clock))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

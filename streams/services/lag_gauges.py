@@ -4,10 +4,8 @@ Every graph process tells all readers, so a query takes the maximum over process
 age: a reader is as old as this process has seen the end of the log beyond it.
 """
 
-import asyncio
-import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -75,14 +73,3 @@ async def watch(sources: Sources, metrics: Metrics) -> None:
         except (BrokerError, StoreError, ConfigurationError) as error:
             _log.warning("lag is not known", action="lag_unknown", error=str(error))
         await sources.clock.sleep(LOOK_S)
-
-
-@contextlib.asynccontextmanager
-async def watching(sources: Sources, metrics: Metrics) -> AsyncGenerator[None]:
-    """Look beside what happens in the context."""
-    task = asyncio.create_task(watch(sources, metrics))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

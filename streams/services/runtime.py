@@ -7,7 +7,6 @@ ends at once.
 
 import asyncio
 import faulthandler
-import json
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -25,6 +24,8 @@ from streams.adapters.telemetry.metrics import Metrics
 from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain.errors import Fatal
 from streams.ports import Clock, Entropy
+from streams.services import address
+from streams.services.address import Address
 from streams.settings import ServiceSettings, Settings, secrets_of
 
 DRAIN_S: Final = 30.0
@@ -169,9 +170,4 @@ def _leave_address(service: str, port: int) -> None:
     if not state:
         return
     name = os.environ.get(PROCESS_VARIABLE, service)
-    folder = Path(state) / "services"
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".{name}.{os.getpid()}"
-    draft.write_text(json.dumps({"pid": os.getpid(), "http_port": port}))
-    # whole or not at all: the supervisor reads it while it is written
-    draft.rename(folder / f"{name}.json")
+    address.leave(Path(state), name, Address(pid=os.getpid(), http_port=port))

@@ -9,24 +9,20 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-import msgspec
 import structlog
 
 from streams.devnet.demo.kill import Prove, kill_busy
 from streams.devnet.state import State
 from streams.devnet.supervisor import Supervisor
 from streams.domain.errors import Fatal
+from streams.services import address
+from streams.services.address import Address
 
 READY_TIMEOUT_S: Final = 90.0
 _ANSWER_S: Final = 5.0
 _OK: Final = 200
 
 _log = structlog.get_logger(__name__)
-
-
-class _Address(msgspec.Struct, frozen=True):
-    pid: int
-    http_port: int
 
 
 class Fleet:
@@ -81,10 +77,10 @@ class Fleet:
 
     async def metric(self, name: str, metric: str) -> float:
         """What a process says of a metric, over all labels; 0 while it has not told where it answers."""
-        address = self._address(name)
-        if address is None:
+        found = self._address(name)
+        if found is None:
             return 0
-        response = await self._http.get(f"http://127.0.0.1:{address.http_port}/metrics", timeout=_ANSWER_S)
+        response = await self._http.get(f"http://127.0.0.1:{found.http_port}/metrics", timeout=_ANSWER_S)
         return sample(response.text, metric)
 
     async def stop(self) -> None:
@@ -115,19 +111,17 @@ class Fleet:
         self._supervisor.spawn(name, argv, environment)
 
     async def _is_healthy(self, name: str) -> bool:
-        address = self._address(name)
-        if address is None:
+        found = self._address(name)
+        if found is None:
             return False
-        response = await self._http.get(f"http://127.0.0.1:{address.http_port}/healthz", timeout=_ANSWER_S)
+        response = await self._http.get(f"http://127.0.0.1:{found.http_port}/healthz", timeout=_ANSWER_S)
         return response.status_code == _OK
 
-    def _address(self, name: str) -> _Address | None:
+    def _address(self, name: str) -> Address | None:
         """Where this process answers; None until it has said so itself."""
         process = self._supervisor.process(name)
         try:
-            found = msgspec.json.decode(
-                (self._state.root / "services" / f"{name}.json").read_bytes(), type=_Address
-            )
+            found = address.read(self._state.root, name)
         except FileNotFoundError:
             return None
         return found if process is not None and found.pid == process.pid else None

@@ -24,6 +24,7 @@ from streams.domain.work import WorkClass
 from streams.messages import topics
 from streams.ports import Blobs, Log, Store
 from streams.services import alarm_gauges, lag_gauges
+from streams.services.beside import beside
 from streams.services.graph.claims import Market
 from streams.services.graph.findings import telling
 from streams.services.graph.gauges import observer
@@ -66,8 +67,9 @@ async def running(runtime: Runtime, feed: Feed) -> AsyncGenerator[Shards]:
         await _until_there(runtime, lambda: migrate.check(store.pool))
         progress = Progress(store.pool)
         sources = Sources(KafkaPositions(settings.kafka), log, progress, runtime.clock)
-        await stack.enter_async_context(lag_gauges.watching(sources, runtime.metrics))
-        await stack.enter_async_context(alarm_gauges.watching(progress, runtime.metrics, runtime.clock))
+        lags = lag_gauges.watch(sources, runtime.metrics)
+        alarms = alarm_gauges.watch(progress, runtime.metrics, runtime.clock)
+        await stack.enter_async_context(beside(lags, alarms))
         yield await stack.enter_async_context(serving(runtime, feed, store, log, blobs))
 
 

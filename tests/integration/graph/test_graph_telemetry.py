@@ -1,13 +1,12 @@
 """A graph process on the real broker and database tells the lag of all readers, and its spans."""
 
-import json
-
 import httpx
 import pytest
 from live_graph import LiveGraph, facts, until
 from unit.telemetry.otlp_receiver import Receiver, receiving
 
 from streams.messages.topics import EVENTS
+from streams.services import address
 
 pytestmark = pytest.mark.stack
 
@@ -19,9 +18,9 @@ def gauges(text: str, reader: str) -> dict[str, float]:
 
 
 async def exposition(graph: LiveGraph) -> str:
-    address = json.loads((graph.config.parent / "services" / "graph.json").read_text())
+    port = address.read(graph.config.parent, "graph").http_port
     async with httpx.AsyncClient(trust_env=False) as http:
-        return (await http.get(f"http://127.0.0.1:{address['http_port']}/metrics", timeout=30)).text
+        return (await http.get(f"http://127.0.0.1:{port}/metrics", timeout=30)).text
 
 
 async def until_told(graph: LiveGraph, receiver: Receiver) -> None:

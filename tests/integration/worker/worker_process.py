@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -26,6 +25,7 @@ from streams.fhe.key_objects import CLEAR_MAGIC
 from streams.fhe.keyset import KeyStore
 from streams.messages import claim_check
 from streams.messages.codec import encode, key_of
+from streams.services import address
 from streams.settings import KafkaSettings, load_settings
 
 CHAIN = 12345
@@ -146,4 +146,4 @@ async def worker(
 
 
 def port_of(state: Path, name: str) -> int:
-    return int(json.loads((state / "services" / f"{name}.json").read_text())["http_port"])
+    return address.read(state, name).http_port

@@ -8,17 +8,17 @@ import pytest
 
 from streams.bench.memory import measure
 from streams.domain.errors import ConfigurationError
+from streams.services.address import Address, leave
 
 NOBODY = 2**22 + 1  # above every number that the kernel gives
 
 
-def address(folder: Path, name: str, pid: int) -> None:
-    (folder / "services").mkdir(exist_ok=True)
-    (folder / "services" / f"{name}.json").write_text(f'{{"pid": {pid}, "http_port": 1}}')
+def ran(folder: Path, name: str, pid: int) -> None:
+    leave(folder, name, Address(pid=pid, http_port=1))
 
 
 def test_where_nothing_runs_it_says_what_to_start(tmp_path: Path) -> None:
-    address(tmp_path, "graph", NOBODY)
+    ran(tmp_path, "graph", NOBODY)
     with pytest.raises(ConfigurationError, match="demo --keep"):
         measure(tmp_path)
 
@@ -26,8 +26,8 @@ def test_where_nothing_runs_it_says_what_to_start(tmp_path: Path) -> None:
 def test_a_process_is_told_and_one_that_ended_is_not(tmp_path: Path) -> None:
     waiting = (sys.executable, "-c", "input()")
     with subprocess.Popen(waiting, stdin=subprocess.PIPE, start_new_session=True) as service:
-        address(tmp_path, "graph", service.pid)
-        address(tmp_path, "sns-worker", NOBODY)
+        ran(tmp_path, "graph", service.pid)
+        ran(tmp_path, "sns-worker", NOBODY)
         found = measure(tmp_path)
         service.kill()
     assert found.setting == {"services": 1}

@@ -6,7 +6,8 @@ from streams.adapters.memory.clock import FakeClock
 from streams.adapters.memory.clock import settle as let_run
 from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.errors import StoreError
-from streams.services.alarm_gauges import LOOK_S, AlarmGauge, Standing, watching
+from streams.services.alarm_gauges import LOOK_S, AlarmGauge, Standing, watch
+from streams.services.beside import beside
 
 HALTED, DIVERGED = ("12345.aa", "halted"), ("12345.bb", "divergence_ct64")
 
@@ -39,7 +40,7 @@ def test_what_is_over_is_zero() -> None:
 
 async def test_they_are_looked_at_again_and_again_also_after_the_database_was_away() -> None:
     metrics, clock, table = Metrics(), FakeClock(), Table()
-    async with watching(table, metrics, clock):
+    async with beside(watch(table, metrics, clock)):
         await let_run()
         assert told(metrics, HALTED) == 1
         table.is_away, table.standing = True, {HALTED: 4}

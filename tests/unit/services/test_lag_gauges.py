@@ -14,8 +14,9 @@ from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.errors import BrokerError
 from streams.messages.topics import EVENTS, RESULTS, WORK
 from streams.ports import Offset
+from streams.services.beside import beside
 from streams.services.lag import Lag, Sources
-from streams.services.lag_gauges import LOOK_S, Ages, LagGauges, watching
+from streams.services.lag_gauges import LOOK_S, Ages, LagGauges, watch
 
 TFHE = "work.tfhe.v1"
 POSITION, RECORDS = "cipherstream_consumer_position", "cipherstream_consumer_lag_records"
@@ -109,7 +110,7 @@ async def test_every_reader_is_told_at_every_look(world: World) -> None:
     await world.publish(EVENTS)
     await world.publish(TFHE)
     await world.applies(1)
-    async with watching(world.sources, world.metrics):
+    async with beside(watch(world.sources, world.metrics)):
         await world.clock.advance(1)
         assert (world.shown(POSITION), world.shown(RECORDS), world.shown(SECONDS)) == (1, 1, 0)
         assert world.shown(RECORDS, WORKER) == 1
@@ -122,7 +123,7 @@ async def test_every_reader_is_told_at_every_look(world: World) -> None:
 
 async def test_a_broker_that_is_away_is_waited_for_and_the_time_of_the_look_says_so(world: World) -> None:
     name = "cipherstream_consumer_lag_timestamp_seconds"
-    async with watching(world.sources, world.metrics):
+    async with beside(watch(world.sources, world.metrics)):
         await world.clock.advance(1)
         looked = world.metrics.value(name)
         world.is_away = True
@@ -134,7 +135,7 @@ async def test_a_broker_that_is_away_is_waited_for_and_the_time_of_the_look_says
 
 
 async def test_nobody_looks_after_the_end(world: World) -> None:
-    async with watching(world.sources, world.metrics):
+    async with beside(watch(world.sources, world.metrics)):
         await world.clock.advance(1)
     await world.publish(EVENTS)
     await world.clock.advance(2 * LOOK_S)

@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from streams.services.address import Address, read
+
 PROGRAM = """
 import asyncio, sys, threading
 from streams.domain.errors import Fatal
@@ -75,9 +77,9 @@ class Probe:
         lines = (json.loads(text) for text in self.process.stderr)
         return next(line for line in lines if line["action"] == action)
 
-    def address(self) -> dict[str, int]:
+    def address(self) -> Address:
         self.until("start")
-        return json.loads((self.state / "services" / "probe.json").read_text())
+        return read(self.state, "probe")
 
     def end(self) -> None:
         self.process.kill()
@@ -100,8 +102,8 @@ def start(tmp_path: Path) -> Iterator[Any]:
 def test_a_signal_ends_it_gracefully(start: Any) -> None:
     probe = start("graceful")
     address = probe.address()
-    assert address["pid"] == probe.process.pid
-    health = httpx.get(f"http://127.0.0.1:{address['http_port']}/healthz").json()
+    assert address.pid == probe.process.pid
+    health = httpx.get(f"http://127.0.0.1:{address.http_port}/healthz").json()
     assert health["dependencies"] == {"kafka": "ok"}
     probe.process.send_signal(signal.SIGTERM)
     probe.until("stopping")
