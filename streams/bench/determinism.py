@@ -20,8 +20,8 @@ from streams.bench.determinism_sample import Sample
 from streams.bench.elsewhere import in_another_process
 from streams.bench.random_keys import RandomKeys
 from streams.domain.work import ComputeWork
-from streams.fhe.devices.cpu_squashing import CpuSquashing, paired
-from streams.fhe.devices.port import Bootstraps, Device
+from streams.fhe.devices.cpu_squashing import paired
+from streams.fhe.devices.port import Bootstraps, Device, Squashing
 from streams.fhe.devices.words import Words
 from streams.fhe.parameters import Parameters
 from streams.fhe.wave.keys import WaveKeys
@@ -88,7 +88,7 @@ class Engine:
     """What computes in one of the ways."""
 
     keys: WaveKeys
-    squashing: CpuSquashing | None = None
+    squashing: Squashing | None = None
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def _stored(suite: WaveCompute, work: ComputeWork) -> dict[bytes, bytes]:
     return {each.handle: each.ct64 for each in suite.outputs(work)}
 
 
-def _squashed(way: Way, squashing: CpuSquashing, blocks: Words) -> Iterator[tuple[str, bytes]]:
+def _squashed(way: Way, squashing: Squashing, blocks: Words) -> Iterator[tuple[str, bytes]]:
     rows = _in_batches(lambda some: list(squashing.squash(np.stack(some))), list(paired(blocks)), way)
     for words in (*rows, *squashing.pack(np.stack(rows))):
         yield "squash", words.tobytes()
@@ -239,4 +239,5 @@ def engine_of(keys: RandomKeys, way: Way) -> Engine:
         return Engine(keys.on_cpu(way.threads, way.path), keys.squashing(way.threads, way.path))
     from streams.fhe.devices.cuda.cupy_gpu import fleet
 
-    return Engine(keys.on_gpus(fleet()))
+    gpus = fleet()
+    return Engine(keys.on_gpus(gpus), keys.squashing_on_gpus(gpus))

@@ -14,6 +14,7 @@ import numpy as np
 from streams.fhe.devices.cpu import CpuDevice
 from streams.fhe.devices.cpu_squashing import CpuSquashing
 from streams.fhe.devices.cpu_storage import CpuStorage
+from streams.fhe.devices.port import Squashing
 from streams.fhe.devices.randomness import SeededSource, Source
 from streams.fhe.devices.re_randomisation import PublicKey, ReRandomiser
 from streams.fhe.devices.words import flat
@@ -40,8 +41,8 @@ class RandomKeys:
     random: kernel.BootstrapKey
     unpack: kernel.BootstrapKey
     pack: kernel.PackingKey
-    squash: kernel.SquashingKey
-    pack_squashed: kernel.WidePackingKey
+    squash: memoryview  # the prepared bytes of a `SquashingKey`
+    pack_squashed: memoryview  # of a `WidePackingKey`
     re_randomise: ReRandomiser
 
     @classmethod
@@ -82,8 +83,10 @@ class RandomKeys:
         return WaveKeys((unit,), unit, self.re_randomise)
 
     def squashing(self, threads: int, path: str | None = None) -> CpuSquashing:
-        """Squashing, which only the CPU does."""
-        return CpuSquashing(self.switch, self.squash, self.pack_squashed, threads, path)
+        """Squashing on the device `cpu`, likewise."""
+        squash = kernel.SquashingKey.attach(self.squash)
+        pack = kernel.WidePackingKey.attach(self.pack_squashed)
+        return CpuSquashing(self.switch, squash, pack, threads, path)
 
     def on_gpus(self, fleet: "Fleet") -> WaveKeys:
         """The device `cuda`."""
@@ -99,6 +102,14 @@ class RandomKeys:
         unit = Unit("cuda", device, CudaStorage(PINNED, fleet, packing_key(pack), unpack))
         return WaveKeys((unit,), unit, self.re_randomise)
 
+    def squashing_on_gpus(self, fleet: "Fleet") -> Squashing:
+        """Squashing on the device `cuda`."""
+        from streams.fhe.devices.cuda.keys import SquashKey, WideKey, switch_key
+        from streams.fhe.devices.cuda.squashing import CudaSquashing
+
+        switch = switch_key(memoryview(self.switch.to_bytes()))
+        return CudaSquashing(fleet, switch, SquashKey(self.squash), WideKey(self.pack_squashed))
+
 
 def _rotation(source: Source, steps: int) -> kernel.BootstrapKey:
     # per step a GGSW ciphertext: two rows of two polynomials
@@ -106,15 +117,15 @@ def _rotation(source: Source, steps: int) -> kernel.BootstrapKey:
     return kernel.BootstrapKey.prepare(flat(words), steps)
 
 
-def _squashing(source: Source, steps: int) -> kernel.SquashingKey:
+def _squashing(source: Source, steps: int) -> memoryview:
     words = source.uniform((steps * _SQUASHING_ROWS * SQUASHING.polynomial_size, _HALVES))
     header = kernel.SquashingKey.header(steps)
-    return kernel.SquashingKey.attach(header + kernel.SquashingKey.transform(flat(words)))
+    return memoryview(header + kernel.SquashingKey.transform(flat(words)))
 
 
-def _wide_packing(source: Source) -> kernel.WidePackingKey:
+def _wide_packing(source: Source) -> memoryview:
     dimension, size = _PACKED
     chunks = SQUASHING.dimension // _PACKED_CHUNK
     words = source.uniform((chunks, _PACKED_CHUNK * (dimension + 1) * size, _HALVES))
     ordered = (kernel.WidePackingKey.transform(flat(chunk), dimension, size) for chunk in words)
-    return kernel.WidePackingKey.attach(kernel.WidePackingKey.header(dimension, size) + b"".join(ordered))
+    return memoryview(kernel.WidePackingKey.header(dimension, size) + b"".join(ordered))

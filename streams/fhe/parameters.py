@@ -154,6 +154,11 @@ class SquashingParameters:
         """k N: bits of the key that squashed ciphertexts are under."""
         return self.glwe_dimension * self.polynomial_size
 
+    @property
+    def packed_mask(self) -> int:
+        """Words of a packed ciphertext in front of its bodies."""
+        return self.packed_dimension * self.packed_size
+
 
 # `NOISE_SQUASHING_PARAM_` and `NOISE_SQUASHING_COMP_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128` of
 # TFHE-rs 1.6.3

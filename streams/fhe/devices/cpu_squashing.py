@@ -14,7 +14,6 @@ from streams.fhe.devices.words import Word, Words, flat
 from streams.fhe.parameters import PINNED, SQUASHING
 
 _HALVES: Final = 2  # a word of 128 bits is a pair of words, the low one first
-_PACKED_MASK: Final = SQUASHING.packed_dimension * SQUASHING.packed_size
 
 
 class CpuSquashing:
@@ -46,7 +45,7 @@ class CpuSquashing:
 
     def _packed(self, squashed: Words) -> Words:
         words = self._pack.pack(flat(squashed), self._threads, self._path)
-        return np.frombuffer(words, np.uint64).reshape(-1, _HALVES)[: _PACKED_MASK + len(squashed)]
+        return np.frombuffer(words, np.uint64).reshape(-1, _HALVES)[: SQUASHING.packed_mask + len(squashed)]
 
 
 def paired(blocks: Words) -> Words:

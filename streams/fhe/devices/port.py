@@ -61,3 +61,15 @@ class BlockStorage(Protocol):
     def decompress(self, glwes: Sequence[Rounded]) -> list[Words]:
         """Fresh ciphertexts (blocks of it, k N + 1) of each packed ciphertext, all in one batch."""
         ...
+
+
+class Squashing(Protocol):
+    """Noise squashing; results do not depend on a batch's size or order."""
+
+    def squash(self, blocks: Words) -> Words:
+        """Blocks (count, k N + 1) below 16, their padding bit empty, to words (count, 4097, 2)."""
+        ...
+
+    def pack(self, squashed: Words) -> tuple[Words, ...]:
+        """Packed ciphertexts of words (count, 4097, 2), each (words, 2) up to its last body."""
+        ...

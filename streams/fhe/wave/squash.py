@@ -5,7 +5,8 @@ from typing import Self
 import numpy as np
 
 from streams.domain.operations import FheType
-from streams.fhe.devices.cpu_squashing import CpuSquashing, paired
+from streams.fhe.devices.cpu_squashing import paired
+from streams.fhe.devices.port import Squashing
 from streams.fhe.devices.words import Words
 from streams.fhe.formats.ciphertext_list import read_number
 from streams.fhe.formats.squashed import Squashed, write_bare, write_list
@@ -19,7 +20,7 @@ from streams.fhe.wave.keys import WaveKeys
 class WaveSquash:
     """Squashes stored ciphertexts of one key set; the same bytes for the same ct64."""
 
-    def __init__(self, keys: WaveKeys, squashing: CpuSquashing) -> None:
+    def __init__(self, keys: WaveKeys, squashing: Squashing) -> None:
         self._executor = DeviceExecutor(keys.device)
         self._storage = keys.storage
         self._squashing = squashing

@@ -25,6 +25,44 @@ class RotationKey:
 
 
 @dataclass(frozen=True, eq=False)
+class SquashKey:
+    """A bootstrap key of 128-bit words, from the SIMD kernel's prepared bytes, which are not copied."""
+
+    prepared: memoryview
+
+    @property
+    def dimension(self) -> int:
+        """n, the steps of a rotation."""
+        return layout.squashing_steps(self.prepared)
+
+    def array(self) -> Array:
+        """In the order of the file, in which the GPU's threads read it too."""
+        return layout.squashing_key(self.prepared)
+
+
+@dataclass(frozen=True, eq=False)
+class WideKey:
+    """A packing key of squashed ciphertexts, from the kernel's prepared bytes, which are not copied."""
+
+    prepared: memoryview
+
+    @property
+    def polynomial_size(self) -> int:
+        """Coefficients of a polynomial: more ciphertexts do not fit into one."""
+        return layout.wide_packing_shape(self.prepared)[1]
+
+    @property
+    def columns(self) -> int:
+        """Words of 128 bits of a packed ciphertext."""
+        dimension, size = layout.wide_packing_shape(self.prepared)
+        return (dimension + 1) * size
+
+    def array(self) -> Array:
+        """In the order of the file, in which the GPU's threads read it too."""
+        return layout.wide_packing_key(self.prepared)
+
+
+@dataclass(frozen=True, eq=False)
 class SwitchKey:
     """A keyswitch key from the big key, from the SIMD kernel's prepared bytes."""
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from streams.domain.errors import KeyMaterialError
 from streams.fhe.devices.cuda.factors import across_factors, within_factors
+from streams.fhe.devices.words import Words
 
 Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
@@ -56,6 +57,27 @@ def keyswitch_words(prepared: memoryview) -> int:
 def rotation_steps(prepared: memoryview) -> int:
     """n of a bootstrap key."""
     return _shape(prepared, b"CSBSK")[0]
+
+
+def squashing_key(prepared: memoryview) -> Doubles:
+    """[n][vector 128][key row 9][column 3][limb 4][re, im][lane 8], as it is: 1.6 GB that are not copied."""
+    return _payload(prepared, b"CSSQK").view(np.float64)
+
+
+def squashing_steps(prepared: memoryview) -> int:
+    """n of a squashing key."""
+    return _shape(prepared, b"CSSQK")[0]
+
+
+def wide_packing_key(prepared: memoryview) -> Words:
+    """[chunk 4][column / 8][input 1024, then their sum][low 8, high 8], as it is."""
+    return _payload(prepared, b"CSWPK").view(np.uint64)
+
+
+def wide_packing_shape(prepared: memoryview) -> tuple[int, int]:
+    """Mask polynomials of a packing key of squashed ciphertexts, and their coefficients."""
+    dimension, size, *_ = _shape(prepared, b"CSWPK")
+    return dimension, size
 
 
 def factor_table() -> NDArray[np.complex128]:

@@ -14,7 +14,15 @@ from streams.fhe.devices.cuda.factors import row_factors
 # Machine code is checked for this: no product and sum become one operation unless the source says so.
 OPTIONS: Final = ("-std=c++17", "-fmad=false")
 MACHINE: Final = "machine.cuh"
-ROTATION: Final = ("shape.cuh", "arithmetic.cuh", "transform.cuh", "blind_rotation.cu")
+ROTATION: Final = ("shape.cuh", "arithmetic.cuh", "transform.cuh", "work.cuh", "blind_rotation.cu")
+SQUASHING: Final = (
+    "shape.cuh",
+    "arithmetic.cuh",
+    "transform.cuh",
+    "work.cuh",
+    "squashing.cu",
+    "wide_packing.cu",
+)
 INTEGERS: Final = ("shape.cuh", "keyswitch.cu", "modulus_switch.cu", "packing.cu")
 
 GROUP_THREADS: Final = 128  # of a ciphertext
@@ -66,6 +74,7 @@ class Variant:
 
 
 INTEGER_PROGRAM: Final = Program("integers", INTEGERS)
+SQUASHING_PROGRAM: Final = Program("squashing", SQUASHING)
 # A block's shared memory decides: 227 KB on sm_90, 163 KB on sm_80, which has no engine for bulk copies.
 WITH_COPY_ENGINE: Final = (Variant(1, 2), Variant(2, 1), Variant(3, 1))
 WITHOUT_COPY_ENGINE: Final = (Variant(1, 0), Variant(2, 0))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from streams.fhe.devices.cuda.gpu import Array, Launch, Memory, Properties
-from streams.fhe.devices.cuda.program import INTEGER_PROGRAM, Program, Variant
+from streams.fhe.devices.cuda.program import INTEGER_PROGRAM, SQUASHING_PROGRAM, Program, Variant
 
 HERE = Path(__file__).parent / "emulation"
 MACHINE = (HERE / "machine.h").read_text()
@@ -27,6 +27,7 @@ GUARD = 64  # bytes on both sides of a buffer
 FILL = 0xC5
 MI = 1 << 20
 ROTATION = Variant(3, 1).program  # of one wave on a GPU of one multiprocessor
+TAILS = {INTEGER_PROGRAM: "integers.h", SQUASHING_PROGRAM: "squashing.h"}
 OUTCOMES = ("", "threads wait for each other", "the launch is too large", "outside of its shared memory")
 
 
@@ -61,7 +62,7 @@ BROKEN = Fault(ROTATION, "256 - (place->column & 1)", "256")  # rounds with a bi
 def library(program: Program, fault: Fault | None = None) -> ctypes.CDLL:
     """The program's kernels as functions."""
     text = program.source(MACHINE)
-    tail = "integers.h" if program == INTEGER_PROGRAM else "rotation.h"
+    tail = TAILS.get(program, "rotation.h")
     with tempfile.TemporaryDirectory() as folder:
         source, made = Path(folder) / "kernels.c", Path(folder) / "kernels.so"
         source.write_text((fault.planted(text) if fault else text) + (HERE / tail).read_text())

@@ -8,6 +8,7 @@ import pytest
 
 from streams.fhe.devices.cuda.program import (
     INTEGER_PROGRAM,
+    SQUASHING_PROGRAM,
     WITH_COPY_ENGINE,
     WITHOUT_COPY_ENGINE,
     Program,
@@ -15,10 +16,12 @@ from streams.fhe.devices.cuda.program import (
     chosen,
     variants,
 )
+from streams.fhe.devices.cuda.squash_operations import BLOCKS
 from tests.unit.fhe.cuda.nvrtc import Compiled, Refused, compiled, figures
 
 PAGE = Path(__file__).parents[4] / "docs/engine.md"
 REGISTERS = 65_536  # of a multiprocessor
+SYSTEM_BYTES = 1024  # of shared memory for each block
 SHARED_BYTES = {"sm_80": 163 << 10, "sm_90": 227 << 10}  # that one block may have
 VARIANTS = [
     *(("sm_90", variant) for variant in WITH_COPY_ENGINE),
@@ -26,6 +29,18 @@ VARIANTS = [
 ]
 # Of a step and thread, by the graph: three passes in, the product, three passes out (`blind_rotation.cu`).
 OPERATIONS = {"add": 320, "sub": 320, "mul": 288, "fma": 352}
+# Of a thread, a loop counted once (`squashing.cu`): rows, one turn across and one within; 36 products.
+SQUASHING_OPERATIONS = {
+    "squash_forward": {"add": 112, "sub": 112, "mul": 88, "fma": 88},
+    "squash_product": {"mul": 8, "fma": 136},
+    "squash_inverse": {"add": 144, "sub": 112, "mul": 88, "fma": 88},  # 32 of them round
+}
+SQUASHING_RESIDENT = {
+    "squash_forward": 3,
+    "squash_product": 1,
+    "squash_inverse": 2,
+}  # blocks of a multiprocessor
+DOUBLES = re.compile(r"^\s*(?:(add|sub|mul|fma)((?:\.rn)?)\.f64)\s", re.M)
 KEYSWITCH_BLOCKS = 4  # to a multiprocessor: they hide the latency of memory
 
 
@@ -52,14 +67,36 @@ def test_the_integer_kernels_spill_nothing(architecture: str) -> None:
 @pytest.mark.parametrize(("architecture", "variant"), VARIANTS, ids=name_of)
 def test_operations_on_doubles_are_those_of_the_graph(architecture: str, variant: Variant) -> None:
     """None contracted, none added, and each with its rounding, which forbids the assembler to contract it."""
-    found = Counter(
-        re.findall(r"^\s*(?:(add|sub|mul|fma)((?:\.rn)?)\.f64)\s", ptx(variant, architecture), re.M)
-    )
+    found = Counter(DOUBLES.findall(ptx(variant, architecture)))
     assert found == {(name, ".rn"): count for name, count in OPERATIONS.items()}
 
 
 def ptx(variant: Variant, architecture: str) -> str:
     return compiled(variant.program, architecture).ptx
+
+
+@pytest.mark.parametrize("architecture", SHARED_BYTES)
+def test_the_kernels_that_squash_fit_and_spill_nothing(architecture: str) -> None:
+    made = compiled(SQUASHING_PROGRAM, architecture).kernels
+    assert made.keys() == BLOCKS.keys()
+    assert all(
+        (each.spilled_bytes, each.frame_bytes, each.shared_bytes) == (0, 0, 0) for each in made.values()
+    )
+    for name, blocks in SQUASHING_RESIDENT.items():
+        threads, shared_bytes = BLOCKS[name]
+        assert made[name].registers * threads * blocks <= REGISTERS
+        assert (shared_bytes + SYSTEM_BYTES) * blocks <= SHARED_BYTES[architecture]
+
+
+@pytest.mark.parametrize("architecture", SHARED_BYTES)
+def test_operations_on_doubles_of_squashing_are_those_of_the_graph(architecture: str) -> None:
+    entries = compiled(SQUASHING_PROGRAM, architecture).ptx.split(".entry ")[1:]
+    found = {entry[: entry.index("(")]: Counter(DOUBLES.findall(entry)) for entry in entries}
+    expected = {
+        name: {(operation, ".rn"): count for operation, count in SQUASHING_OPERATIONS.get(name, {}).items()}
+        for name in BLOCKS
+    }
+    assert found == expected
 
 
 def test_the_page_shows_what_the_compiler_says() -> None:
@@ -86,6 +123,8 @@ def rows() -> list[str]:
         shown += [
             row(architecture, name, "", threads.get(name, 128), 0, made) for name in sorted(made.kernels)
         ]
+        made = compiled(SQUASHING_PROGRAM, architecture)
+        shown += [row(architecture, name, "", *BLOCKS[name], made) for name in sorted(made.kernels)]
     return shown
 
 

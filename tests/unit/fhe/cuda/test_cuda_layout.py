@@ -10,6 +10,7 @@ from streams.domain.errors import KeyMaterialError
 from streams.fhe.devices.cuda import factors, layout, program
 from streams.fhe.devices.words import flat
 from tests.unit.fhe.cuda.raw import BIG, raw_keys, words
+from tests.unit.fhe.cuda.wide import wide_keys
 
 WORDS = 6  # of an output of the small keys here
 
@@ -80,3 +81,14 @@ def test_the_row_factors_in_the_source_are_exact() -> None:
 def test_the_shared_memory_is_what_the_source_counts() -> None:
     assert program.Variant(3, 1).shared_bytes == 65_536 + 3 * 49_152 + 1_280 + 128
     assert program.Variant(1, 0).shared_bytes == 49_152 + 1_280 + 128
+
+
+def test_keys_of_squashing_are_those_of_the_cpu_without_a_copy() -> None:
+    """Together 2 GB: there may be no room for them twice."""
+    keys = wide_keys(2)
+    assert keys.squash.dimension == 2
+    assert keys.squash.array().shape == (2 * 128 * 9 * 3 * 4 * 2 * 8,)
+    assert (keys.pack.polynomial_size, keys.pack.columns) == (64, 192)
+    assert keys.pack.array().shape == (4 * 24 * 1025 * 16,)
+    for key in (keys.squash, keys.pack):
+        assert np.shares_memory(key.array(), np.frombuffer(key.prepared, np.uint8))

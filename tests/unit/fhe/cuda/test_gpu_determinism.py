@@ -25,12 +25,13 @@ def test_a_gpu_gives_the_digests_of_the_cpu() -> None:
     """Of the smallest numbers: the emulation leaves no step of a decompression out. It has one thread."""
     keys, sample = RandomKeys.made(b"keys", STEPS), Sample.made(b"numbers", STEPS, FheType.UINT4)
     fleet = Fleet.of([EmulatedGpu(order="shuffled")])
+    on_gpus = Engine(keys.on_gpus(fleet), keys.squashing_on_gpus(fleet))
     found = [
-        determinism.digests(CPU, Engine(keys.on_cpu(1)), sample),
-        determinism.digests(replace(GPU, order=Order.BESIDE), Engine(keys.on_gpus(fleet)), sample),
+        determinism.digests(CPU, Engine(keys.on_cpu(1), keys.squashing(1)), sample),
+        determinism.digests(replace(GPU, order=Order.BESIDE), on_gpus, sample),
     ]
     comparison = Comparison(found)
-    assert (comparison.equal, comparison.total) == (10, 10)
+    assert (comparison.equal, comparison.total) == (12, 12)
 
 
 def test_the_command_asks_for_the_gpus_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,12 +34,17 @@ INLINE Complex times_conjugate(Complex z, Complex w) {
     return complex_of(fused(w.im, z.im, __dmul_rn(w.re, z.re)), fused_minus(w.im, z.re, __dmul_rn(w.re, z.im)));
 }
 
-// p k + q l: one rounded product, then three fused ones, row 0 (p, k) first.
-INLINE Complex dot(Complex p, Complex k, Complex q, Complex l) {
-    const double re = fused_minus(p.im, k.im, __dmul_rn(p.re, k.re));
-    const double im = fused(p.im, k.re, __dmul_rn(p.re, k.im));
-    return complex_of(fused_minus(q.im, l.im, fused(q.re, l.re, re)), fused(q.im, l.re, fused(q.re, l.im, im)));
+// p k, in the order in which products with a key are made, and a + p k: row 0 of the key first.
+INLINE Complex product(Complex p, Complex k) {
+    return complex_of(fused_minus(p.im, k.im, __dmul_rn(p.re, k.re)), fused(p.im, k.re, __dmul_rn(p.re, k.im)));
 }
+
+INLINE Complex plus_product(Complex a, Complex p, Complex k) {
+    return complex_of(fused_minus(p.im, k.im, fused(p.re, k.re, a.re)), fused(p.im, k.re, fused(p.re, k.im, a.im)));
+}
+
+// p k + q l
+INLINE Complex dot(Complex p, Complex k, Complex q, Complex l) { return plus_product(product(p, k), q, l); }
 
 // i w
 INLINE Complex quarter_turned(Complex w) { return complex_of(-w.im, w.re); }

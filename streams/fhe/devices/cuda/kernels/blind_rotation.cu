@@ -17,14 +17,10 @@ enum {
     DROPPED_BITS = 9, // of an accumulator word below its digit
     TORUS_SHIFT = 32, // an accumulator keeps the upper half of a torus word
 
-    POLYNOMIAL_BYTES = 16 * N / 2, // transformed
-    ROW_BYTES = POLYNOMIAL_BYTES / 16,
     STEP_COMPLEX = 2 * 2 * N / 2,
     STEP_BYTES = 16 * STEP_COMPLEX,
     ACCUMULATOR_BYTES = 2 * 4 * N,
     WORK_BYTES = 2 * POLYNOMIAL_BYTES,
-    FACTORS = 5, // of an eight-point pass
-    ACROSS_FACTORS = 16 * FACTORS,
 
     // Shared memory of a block; `layout.py` counts the same bytes.
     KEY_PLACE = 0,
@@ -35,8 +31,7 @@ enum {
     COUNTER_PLACE = LANDING_PLACE + 64
 };
 
-// What a thread works on. A row of 64 points lies in shared memory so that point (r, l) of its square of eight by eight
-// is at 8 r + (l ^ r): all three passes read and write it without two threads of a warp in one bank.
+// What a thread works on.
 typedef struct {
     int column;            // rows: 0..63
     int* accumulator;      // rows: its polynomial
@@ -45,10 +40,6 @@ typedef struct {
     byte* row;             // across, within: its row of the first polynomial
     const Complex* across; // factors of its row
 } Place;
-
-INLINE int coefficient(int index, int column) { return 64 * (index >> 1) + 1024 * (index & 1) + column; }
-
-INLINE Complex* point(byte* row, int r, int l) { return (Complex*)(row + 128 * r + ((l ^ r) << 4)); }
 
 // accumulator = (0, X^-exponent table), all of it by the threads of its polynomial.
 INLINE void start(const Place* place, int is_body, const int* table, int exponent) {
@@ -110,26 +101,13 @@ INLINE void across(const Place* place, int lane, int is_forward) {
     for (int polynomial = 0; polynomial < 2; polynomial++) {
         byte* const row = place->row + POLYNOMIAL_BYTES * polynomial;
         Complex x[8];
-#pragma unroll
-        for (int r = 0; r < 8; r++) x[r] = *point(row, r, lane);
+        load_element(row, lane, x);
         if (is_forward)
             eight(x, w);
         else
             eight_inverse(x, w);
-#pragma unroll
-        for (int r = 0; r < 8; r++) *point(row, r, lane) = x[r];
+        store_element(row, lane, x);
     }
-}
-
-// The child's eight points, which lie at (lane, e).
-INLINE void load_child(byte* row, const Place* place, int lane, Complex* x) {
-#pragma unroll
-    for (int e = 0; e < 8; e++) x[e] = *(Complex*)(row + 128 * place->lane + ((lane ^ e) << 4));
-}
-
-INLINE void store_child(byte* row, const Place* place, int lane, const Complex* x) {
-#pragma unroll
-    for (int e = 0; e < 8; e++) *(Complex*)(row + 128 * place->lane + ((lane ^ e) << 4)) = x[e];
 }
 
 // (x, y) -> (x k00 + y k10, x k01 + y k11); `key`: [e 8][column 2][row 2][thread 128] from this thread on.
@@ -227,9 +205,9 @@ blind_rotate(const Complex* __restrict__ key, const Complex* __restrict__ factor
         meet_warp();
         {
             Complex x[8], y[8];
-            load_child(place.row, &place, lane, x);
+            load_child(place.row, place.lane, lane, x);
             eight(x, within_factors);
-            load_child(place.row + POLYNOMIAL_BYTES, &place, lane, y);
+            load_child(place.row + POLYNOMIAL_BYTES, place.lane, lane, y);
             eight(y, within_factors);
 #if KEY_STEPS
             landing_wait(landing + held, (step / KEY_STEPS) & 1);
@@ -238,9 +216,9 @@ blind_rotate(const Complex* __restrict__ key, const Complex* __restrict__ factor
             multiply(x, y, key + (u64)step * STEP_COMPLEX + thread);
 #endif
             eight_inverse(x, within_factors);
-            store_child(place.row, &place, lane, x);
+            store_child(place.row, place.lane, lane, x);
             eight_inverse(y, within_factors);
-            store_child(place.row + POLYNOMIAL_BYTES, &place, lane, y);
+            store_child(place.row + POLYNOMIAL_BYTES, place.lane, lane, y);
         }
         meet_warp();
         across(&place, lane, 0);

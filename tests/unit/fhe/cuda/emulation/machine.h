@@ -270,3 +270,10 @@ INLINE double __dsub_rn(double a, double b) { return a - b; }
 INLINE double __dmul_rn(double a, double b) { return a * b; }
 INLINE double __fma_rn(double a, double b, double c) { return fma(a, b, c); }
 INLINE long long __double2ll_rn(double a) { return llrint(a); } /* to nearest, half to even */
+
+INLINE long long __double_as_longlong(double a) {
+    long long bits;
+    memcpy(&bits, &a, sizeof bits);
+    return bits;
+}
+INLINE u64 __umul64hi(u64 a, u64 b) { return (u64)((unsigned __int128)a * b >> 64); }
