@@ -229,7 +229,7 @@ _GRAPH_METRICS: Final = (
         "cipherstream_alarms",
         "gauge",
         _GRAPH,
-        "Rows of the tables `alarms` (by kind) and `divergences` (kind `divergence_…`), over all shards.",
+        "Alarms, and divergences as `divergence_…`, that no operator acknowledged, over all shards.",
         ("tenant", "kind"),
     ),
     Metric("cipherstream_work_overdue", "gauge", _GRAPH, "Dispatched items that are late.", ("work_class",)),
