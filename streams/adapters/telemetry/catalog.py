@@ -279,7 +279,7 @@ _WORKER_METRICS: Final = (
     Metric(
         "cipherstream_work_items_repeated",
         "counter",
-        (*_COMPUTE, *_SENDER),
+        (*_TFHE, *_SNS),
         "Items that came again after they were answered, and were not computed again.",
     ),
     Metric(
