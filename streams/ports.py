@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from streams.domain.control import CiphertextAnnouncement
+from streams.domain.control import Acknowledgement, CiphertextAnnouncement
 from streams.domain.rows import Row, WorkRow
 from streams.domain.state import Changes, Read
 from streams.domain.work import Work as WorkMessage
@@ -236,6 +236,13 @@ class Unsent(msgspec.Struct, frozen=True, kw_only=True):
     rights: int = 0  # of an old network
 
 
+class RaisedAlarm(msgspec.Struct, frozen=True):
+    """What an operator must see of a tenant, under a kind that is known."""
+
+    subject: bytes
+    detail: str
+
+
 class Transaction(Protocol):
     """One transaction of a shard's owner; nothing of it is seen before it ends well."""
 
@@ -321,6 +328,13 @@ class Transaction(Protocol):
         """Remember an operator's command as carried out."""
         ...
 
+    async def acknowledge(self, word: Acknowledgement) -> None:
+        """Remember that an operator knows of these alarms, whether they stand yet or not.
+
+        Of two words about the same the first stays.
+        """
+        ...
+
 
 class Store(Protocol):
     """The materialised state; only owners of shards write it."""
@@ -355,6 +369,13 @@ class Store(Protocol):
 
     async def unsent(self) -> Unsent:
         """What the gateway does not have yet, of all shards; raises StoreError."""
+        ...
+
+    async def alarms(self, tenant: str, kind: str) -> list[RaisedAlarm]:
+        """Alarms that nobody has acknowledged as they are, by subject; raises StoreError.
+
+        A divergence is one of the kind `divergence_…`, and its detail is the other digest in hex.
+        """
         ...
 
     async def close(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import typer
@@ -17,13 +17,16 @@ from streams.messages.codec import key_of
 
 if TYPE_CHECKING:
     from streams.adapters.postgres.store import HaltedTenant
-    from streams.domain.control import Control
+    from streams.domain.control import Acknowledgement, Control
+    from streams.ports import RaisedAlarm
     from streams.services.graph.standing import Word
     from streams.settings import PostgresSettings
 
 app = typer.Typer(
-    help="Pauses, features, priorities, tenants that are halted, logs that were cut.", no_args_is_help=True
+    help="Pauses, features, priorities, tenants that are halted, alarms that are known, logs that were cut.",
+    no_args_is_help=True,
 )
+_ALARMS_MAX: Final = 500  # of one message, some 60 kB
 
 
 class FeatureState(StrEnum):
@@ -233,6 +236,62 @@ def skip(
     )
     asyncio.run(_say((key_of(command), command)))
     output.say(f"asked to go on without it (request {request}); `control halted` says what came of it")
+
+
+@app.command()
+def acknowledge(
+    tenant: Annotated[str, typer.Argument(help="Name of the tenant.")],
+    kind: Annotated[str, typer.Argument(help="Kind of alarm, as `cipherstream_alarms` names it.")],
+    reason: Annotated[str, typer.Option(help="Why: kept in `alarm_acknowledgements`.")],
+    subject: Annotated[
+        str | None, typer.Option(help="Only this one, in hex; without it all that stand.")
+    ] = None,
+) -> None:
+    """Count alarms no more that do not end by themselves; one that says something else is counted again."""
+    from streams.domain.rows import HALTED
+    from streams.settings import load_settings
+
+    if kind == HALTED:
+        raise ConfigurationError("a tenant that is halted stays so: `control resume`, or `control skip`")
+    chosen = None if subject is None else _subject(subject)
+    found = asyncio.run(_alarms(load_settings().postgres, tenant, kind))
+    known = [alarm for alarm in found if chosen in (None, alarm.subject)]
+    if not known:
+        of = "" if subject is None else f" of subject {subject}"
+        raise ConfigurationError(f"no alarm {kind}{of} of {tenant} stands; see the view standing_alarms")
+    for alarm in known:
+        output.say(f"{alarm.subject.hex()}  {alarm.detail}")
+    parts = [known[start : start + _ALARMS_MAX] for start in range(0, len(known), _ALARMS_MAX)]
+    words = [_acknowledgement(tenant, kind, part, reason) for part in parts]
+    asyncio.run(_say(*((key_of(word), word) for word in words)))
+    requests = ", ".join(word.request for word in words)
+    output.say(f"asked to acknowledge {len(known)} {kind} of {tenant} (request {requests})")
+
+
+def _subject(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError as error:
+        raise ConfigurationError(f"--subject is in hex, not {text}") from error
+
+
+def _acknowledgement(tenant: str, kind: str, alarms: "list[RaisedAlarm]", reason: str) -> "Acknowledgement":
+    from streams.adapters.system import SystemEntropy
+    from streams.domain.control import AcknowledgedAlarm, Acknowledgement, detail_digest
+
+    named = (AcknowledgedAlarm(subject=a.subject, detail_digest=detail_digest(a.detail)) for a in alarms)
+    request = SystemEntropy().bytes(16).hex()
+    return Acknowledgement(tenant=tenant, kind=kind, alarms=tuple(named), reason=reason, request=request)
+
+
+async def _alarms(postgres: "PostgresSettings", tenant: str, kind: str) -> "list[RaisedAlarm]":
+    from streams.adapters.postgres.store import PostgresStore
+
+    store = await PostgresStore.open(postgres, 1)
+    try:
+        return await store.alarms(tenant, kind)
+    finally:
+        await store.close()
 
 
 @app.command(name="accept-loss")

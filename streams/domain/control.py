@@ -1,5 +1,6 @@
 """What travels on `keysets.v1`, `ciphertexts.v1` and `control.v1`: announcements, never key material."""
 
+import hashlib
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -63,6 +64,35 @@ class TenantControl(msgspec.Struct, frozen=True, kw_only=True, tag="tenant"):
     reason: str = ""  # of whoever gives it up, kept with it
 
 
+class AcknowledgedAlarm(msgspec.Struct, frozen=True, kw_only=True):
+    """An alarm, named with what it said when the operator looked."""
+
+    subject: bytes
+    detail_digest: bytes  # of detail_digest()
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, tag="acknowledgement"):
+    """An operator knows of alarms of a tenant; key `acknowledgement/<request>`.
+
+    They are named one by one: what is raised later, or says something else by then, is not meant.
+    """
+
+    tenant: str
+    kind: str  # of AlarmKind, or divergence_ and the kind of a divergence
+    alarms: tuple[AcknowledgedAlarm, ...]
+    reason: str
+    request: str  # unique, so that a repeated command is told from a repeated read
+    version: int = 1
+
+
+Command = TenantControl | Acknowledgement  # carried out once, by the owner of the tenant's shard
+
+
+def detail_digest(detail: str) -> bytes:
+    """SHA-256 of an alarm's detail; of a divergence's other digest in hex."""
+    return hashlib.sha256(detail.encode()).digest()
+
+
 class Pause(msgspec.Struct, frozen=True, kw_only=True, tag="pause"):
     """Nothing new of a tenant or a work class is dispatched; key `pause/<scope>/<name>`, a tombstone resumes.
 
@@ -94,7 +124,7 @@ class Priority(msgspec.Struct, frozen=True, kw_only=True, tag="priority"):
     version: int = 1
 
 
-Control = WorkerHeartbeat | TenantControl | Pause | FeatureSwitch | Priority
+Control = WorkerHeartbeat | Command | Pause | FeatureSwitch | Priority
 
 
 class CiphertextAnnouncement(msgspec.Struct, frozen=True, kw_only=True, tag="ciphertext"):

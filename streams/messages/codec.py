@@ -5,6 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from streams.domain.control import (
+    Acknowledgement,
     Announcement,
     CiphertextAnnouncement,
     Control,
@@ -53,6 +54,8 @@ def key_of(message: Announcement | Control | CiphertextAnnouncement) -> bytes:
             return f"worker/{message.worker}".encode()
         case TenantControl():
             return f"tenant/{message.tenant}".encode()
+        case Acknowledgement():
+            return f"acknowledgement/{message.request}".encode()
         case Pause():
             return f"pause/{message.scope}/{message.name}".encode()
         case FeatureSwitch():

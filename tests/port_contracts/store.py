@@ -8,7 +8,12 @@ import msgspec
 import pytest
 
 from streams.domain import items as kinds
-from streams.domain.control import CiphertextAnnouncement
+from streams.domain.control import (
+    AcknowledgedAlarm,
+    Acknowledgement,
+    CiphertextAnnouncement,
+    detail_digest,
+)
 from streams.domain.errors import Fenced
 from streams.domain.lifecycle import ProofState, WorkState
 from streams.domain.requests import replay_item, subject_of
@@ -22,6 +27,7 @@ from streams.domain.rows import (
     ComputationRow,
     ConsensusRow,
     DigestRow,
+    DivergenceRow,
     DriftRow,
     DriftState,
     HandleRow,
@@ -46,7 +52,7 @@ from streams.domain.work import (
     SquashWork,
     VerifyResponse,
 )
-from streams.ports import DeadLetter, Record, Store, Unsent, Weight
+from streams.ports import DeadLetter, RaisedAlarm, Record, Store, Unsent, Weight
 
 T = "12345." + "0a" * 20
 TOPICS = {"events.v1": "id-e", "results.v1": "id-r"}
@@ -67,6 +73,16 @@ def work(name: str, **fields: object) -> WorkRow:
         "state": WorkState.READY,
     }
     return WorkRow(**{**known, **fields})
+
+
+def alarm(subject: bytes, detail: str, *, kind: str = "undecodable", tenant: str = T) -> AlarmRow:
+    return AlarmRow(tenant=tenant, kind=kind, subject=subject, detail=detail)
+
+
+def acknowledgement(*told: tuple[bytes, str], kind: str = "undecodable") -> Acknowledgement:
+    """Of alarms of that subject, which said that."""
+    alarms = (AcknowledgedAlarm(subject=of, detail_digest=detail_digest(detail)) for of, detail in told)
+    return Acknowledgement(tenant=T, kind=kind, alarms=tuple(alarms), reason="known", request="r")
 
 
 def member(item: str, handle: bytes, position: int, dependencies: tuple[bytes, ...]) -> MemberRow:
@@ -603,6 +619,53 @@ class StoreContract:
             await tx.take_request("r1", T)
             await tx.take_request("r1", T)
             assert await tx.knows_request("r1")
+
+    async def test_an_alarm_that_is_acknowledged_as_it_is_stands_no_more(self, store: Store) -> None:
+        told = [
+            alarm(A, "one"),
+            alarm(B, "two"),
+            alarm(A, "other", kind="drift"),
+            alarm(A, "one", tenant="x"),
+        ]
+        await self._write(store, *told)
+        assert await store.alarms(T, "undecodable") == [RaisedAlarm(A, "one"), RaisedAlarm(B, "two")]
+        await self._acknowledge(store, acknowledgement((A, "one"), (C, "of nothing")))
+        assert await store.alarms(T, "undecodable") == [RaisedAlarm(B, "two")]
+        assert await store.alarms(T, "drift") == [RaisedAlarm(A, "other")]
+        assert await store.alarms("x", "undecodable") == [RaisedAlarm(A, "one")]
+        reads = [Read(AlarmRow, AlarmRow.KEY, key_of(each)) for each in told]
+        epoch = (await store.claim(0, "me", TOPICS)).epoch
+        async with store.begin(0, epoch) as tx:
+            assert await tx.load(reads) == [[each] for each in told]  # what decisions see is as it was
+
+    async def test_an_alarm_that_says_something_else_stands_again(self, store: Store) -> None:
+        await self._acknowledge(store, acknowledgement((A, "öne")))  # before it is raised, as in a replay
+        await self._write(store, alarm(A, "öne"))
+        assert await store.alarms(T, "undecodable") == []
+        await self._write(store, alarm(A, "two"))
+        assert await store.alarms(T, "undecodable") == [RaisedAlarm(A, "two")]
+        await self._acknowledge(store, acknowledgement((A, "two"), (A, "öne")))
+        assert await store.alarms(T, "undecodable") == []
+
+    async def test_a_divergence_is_acknowledged_with_what_differs(self, store: Store) -> None:
+        rows = [DivergenceRow(tenant=T, kind="ct64", subject=A, other=other) for other in (B, C)]
+        await self._write(store, *rows)
+        assert await store.alarms(T, "divergence_ct64") == [RaisedAlarm(A, x.hex()) for x in (B, C)]
+        await self._acknowledge(store, acknowledgement((A, B.hex()), kind="divergence_ct64"))
+        assert await store.alarms(T, "divergence_ct64") == [RaisedAlarm(A, C.hex())]
+
+    async def test_an_acknowledgement_that_is_rolled_back_is_none(self, store: Store) -> None:
+        epoch = await self._write(store, alarm(A, "one"))
+        with contextlib.suppress(ZeroDivisionError):
+            async with store.begin(0, epoch) as tx:
+                await tx.acknowledge(acknowledgement((A, "one")))
+                raise ZeroDivisionError
+        assert await store.alarms(T, "undecodable") == [RaisedAlarm(A, "one")]
+
+    async def _acknowledge(self, store: Store, word: Acknowledgement) -> None:
+        epoch = (await store.claim(0, "me", TOPICS)).epoch
+        async with store.begin(0, epoch) as tx:
+            await tx.acknowledge(word)
 
     async def _write(self, store: Store, *rows: Row, shard: int = 0) -> int:
         epoch = (await store.claim(shard, "me", TOPICS)).epoch

@@ -74,7 +74,7 @@ def metric(name: str) -> Metric | None:
 
 
 def test_there_is_a_dashboard_and_alerts() -> None:
-    assert [path.name for path in dashboards()] == ["consumer-lag.json"]
+    assert [path.name for path in dashboards()] == ["alarms.json", "consumer-lag.json"]
     assert len(queries()) > 30
 
 
@@ -148,6 +148,11 @@ def test_alarms_have_no_kinds_beside_the_list() -> None:
     ]
     assert len(raised) > 5
     assert [call for call in raised if re.search(r"""kind=["']""", call)] == []
+
+
+def test_every_metric_of_alarms_is_on_their_dashboard() -> None:
+    shown = {name for place, query in dashboard_queries() if "alarms.json" in place for name in names(query)}
+    assert {name for name in BY_NAME if "alarm" in name} <= shown
 
 
 def test_labels_in_an_alert_s_text_are_those_of_its_query() -> None:

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from streams.domain import items as kinds
+from streams.domain.control import Acknowledgement, detail_digest
 from streams.domain.errors import Fenced
 from streams.domain.lifecycle import IN_FLIGHT, WorkState
 from streams.domain.rows import (
@@ -21,6 +22,7 @@ from streams.domain.rows import (
     CiphertextRow,
     ComputationRow,
     DigestRow,
+    DivergenceRow,
     HandleRow,
     MemberRow,
     ProofRow,
@@ -32,7 +34,19 @@ from streams.domain.schedule import DEFAULT_WEIGHT
 from streams.domain.state import Changes, Read, State
 from streams.domain.work import WorkClass
 from streams.messages import assembly
-from streams.ports import Claim, Clock, DeadLetter, Demand, Offset, Outgoing, Ready, Record, Unsent, Weight
+from streams.ports import (
+    Claim,
+    Clock,
+    DeadLetter,
+    Demand,
+    Offset,
+    Outgoing,
+    RaisedAlarm,
+    Ready,
+    Record,
+    Unsent,
+    Weight,
+)
 
 _WATCHED: Final = frozenset({WorkClass.TFHE, WorkClass.ZKPROOF, WorkClass.SNS})
 
@@ -45,13 +59,15 @@ class Tables(msgspec.Struct):
     held: list[tuple[str, Record]] = msgspec.field(default_factory=list)
     letters: dict[bytes, DeadLetter] = msgspec.field(default_factory=dict)
     requests: set[str] = msgspec.field(default_factory=set)
+    # alarms, by tenant, kind, subject and what they said
+    acknowledged: set[tuple[str, str, bytes, bytes]] = msgspec.field(default_factory=set)
     shards: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)  # of work items
     seen_ms: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)  # when items were made
 
     def copy(self) -> "Tables":
         return Tables(
             dict(self.offsets), dict(self.halted), list(self.held), dict(self.letters), set(self.requests),
-            dict(self.shards), dict(self.seen_ms),
+            set(self.acknowledged), dict(self.shards), dict(self.seen_ms),
         )  # fmt: skip
 
 
@@ -200,6 +216,12 @@ class MemoryTransaction:
         del tenant
         self._tables.requests.add(request)
 
+    async def acknowledge(self, word: Acknowledgement) -> None:
+        """Remember that an operator knows of these alarms, whether they stand yet or not."""
+        self._tables.acknowledged |= {
+            (word.tenant, word.kind, alarm.subject, alarm.detail_digest) for alarm in word.alarms
+        }
+
     def _answer(self, read: Read) -> list[Row]:
         if read.columns == read.table.KEY:
             row = self._state.get(read.table, *read.values)
@@ -342,6 +364,20 @@ class MemoryStore:
             answers=counts[kinds.PROOF_RESPONSE],
             rights=counts[kinds.ALLOW],
         )
+
+    async def alarms(self, tenant: str, kind: str) -> list[RaisedAlarm]:
+        """Alarms that nobody has acknowledged as they are, by subject."""
+        raised = [(row.tenant, row.kind, row.subject, row.detail) for row in self.state.rows(AlarmRow)]
+        raised += [
+            (row.tenant, f"divergence_{row.kind}", row.subject, row.other.hex())
+            for row in self.state.rows(DivergenceRow)
+        ]
+        return [
+            RaisedAlarm(subject, detail)
+            for *of, subject, detail in sorted(raised)
+            if of == [tenant, kind]
+            and (tenant, kind, subject, detail_digest(detail)) not in self.tables.acknowledged
+        ]
 
     async def repair(self, topic: str, partition: int, topic_id: str, next_off: int) -> None:
         """An operator accepts that records are lost: fence the owner and go on at this offset."""

@@ -116,7 +116,7 @@ class Progress:
         return found[0]["id"] if found else None
 
     async def alarms(self) -> dict[tuple[str, str], int]:
-        """Alarms and divergences that stand, by tenant and kind; raises StoreError."""
+        """Alarms and divergences that nobody acknowledged, by tenant and kind; raises StoreError."""
         return {(row["tenant"], row["kind"]): row["count"] for row in await self._fetch("alarms")}
 
     async def in_hand(self, work_class: str, pid: int) -> int:

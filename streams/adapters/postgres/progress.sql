@@ -6,7 +6,7 @@ select
   (select count(*) from handles where ct64_digest <> '') as computed,
   (select count(*) from ciphertext_digest) as squashed,
   (select count(*) from verify_proofs) as proofs,
-  (select count(*) from alarms) as alarms;
+  (select count(*) from standing_alarms) as alarms;
 
 -- name: queues
 -- work by class: what waits, what is in flight, what is over
@@ -65,8 +65,5 @@ where tenant = $1 and kind = $3 and state <> 'cancelled'
   and substring(subject for 32) = decode(lpad(to_hex($2::bigint), 64, '0'), 'hex');
 
 -- name: alarms
--- what an operator must see, by tenant and kind
-select tenant, kind, count(*) as count from alarms group by tenant, kind
-union all
--- answers of which there must be one
-select tenant, 'divergence_' || kind, count(*) from divergences group by tenant, kind;
+-- what an operator must see and has not acknowledged, by tenant and kind
+select tenant, kind, count(*) as count from standing_alarms group by tenant, kind;

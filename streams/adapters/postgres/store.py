@@ -10,11 +10,24 @@ import asyncpg
 import msgspec
 
 from streams.adapters.postgres import messages, pool, queries, rows
+from streams.domain.control import Acknowledgement
 from streams.domain.errors import Fenced
 from streams.domain.rows import HALTED, Row, WorkRow
 from streams.domain.schedule import DEFAULT_WEIGHT
 from streams.domain.state import Changes, Read
-from streams.ports import Claim, DeadLetter, Demand, Headers, Offset, Outgoing, Ready, Record, Unsent, Weight
+from streams.ports import (
+    Claim,
+    DeadLetter,
+    Demand,
+    Headers,
+    Offset,
+    Outgoing,
+    RaisedAlarm,
+    Ready,
+    Record,
+    Unsent,
+    Weight,
+)
 from streams.settings import PostgresSettings
 
 _SQL: Final = queries.load("store.sql")
@@ -134,6 +147,12 @@ class PostgresTransaction:
         """Remember an operator's command as carried out."""
         await self._fetch("take_request", request, tenant)
 
+    async def acknowledge(self, word: Acknowledgement) -> None:
+        """Remember that an operator knows of these alarms, whether they stand yet or not."""
+        subjects = [alarm.subject for alarm in word.alarms]
+        digests = [alarm.detail_digest for alarm in word.alarms]
+        await self._fetch("acknowledge", word.tenant, word.kind, subjects, digests, word.reason, word.request)
+
     async def _fetch(self, query: str, *arguments: Any) -> list[Any]:
         return await self._connection.fetch(_SQL[query], *arguments)
 
@@ -210,6 +229,12 @@ class PostgresStore:
         """What the gateway does not have yet, of all shards; raises StoreError."""
         async with pool.acquired(self._pool) as connection:
             return Unsent(**dict(await connection.fetchrow(_SQL["unsent"])))
+
+    async def alarms(self, tenant: str, kind: str) -> list[RaisedAlarm]:
+        """Alarms that nobody has acknowledged as they are, by subject; raises StoreError."""
+        async with pool.acquired(self._pool) as connection:
+            found = await connection.fetch(_SQL["alarms"], tenant, kind)
+        return [RaisedAlarm(record["subject"], record["detail"]) for record in found]
 
     async def halted(self) -> list[HaltedTenant]:
         """Halted tenants of all shards; raises StoreError."""

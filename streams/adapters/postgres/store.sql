@@ -203,3 +203,14 @@ select 1 from control_requests where request = $1;
 -- name: take_request
 -- Remember an operator's command as carried out.
 insert into control_requests (request, tenant) values ($1, $2) on conflict do nothing;
+
+-- name: acknowledge
+-- Remember which alarms an operator knows of; of two words about the same the first stays.
+insert into alarm_acknowledgements (tenant, kind, subject, detail_digest, reason, request)
+select $1, $2, subject, detail_digest, $5, $6
+from unnest($3::bytea[], $4::bytea[]) as a(subject, detail_digest)
+on conflict do nothing;
+
+-- name: alarms
+-- Alarms of a kind that nobody has acknowledged as they are.
+select subject, detail from standing_alarms where tenant = $1 and kind = $2 order by subject, detail;

@@ -229,7 +229,7 @@ _GRAPH_METRICS: Final = (
         "cipherstream_alarms",
         "gauge",
         _GRAPH,
-        "Rows of the tables `alarms` (by kind) and `divergences` (kind `divergence_…`), over all shards.",
+        "Alarms, and divergences as `divergence_…`, that no operator acknowledged, over all shards.",
         ("tenant", "kind"),
     ),
     Metric("cipherstream_work_overdue", "gauge", _GRAPH, "Dispatched items that are late.", ("work_class",)),
@@ -279,7 +279,7 @@ _WORKER_METRICS: Final = (
     Metric(
         "cipherstream_work_items_repeated",
         "counter",
-        (*_COMPUTE, *_SENDER),
+        (*_TFHE, *_SNS),
         "Items that came again after they were answered, and were not computed again.",
     ),
     Metric(

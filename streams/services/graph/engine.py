@@ -16,7 +16,7 @@ from streams.adapters.object_store.s3 import S3Blobs
 from streams.adapters.postgres import migrate
 from streams.adapters.postgres.progress import Progress
 from streams.adapters.postgres.store import PostgresStore
-from streams.domain.control import TenantControl
+from streams.domain.control import Command
 from streams.domain.decide import Rules
 from streams.domain.drift import Limits
 from streams.domain.errors import BrokerError, StoreError
@@ -88,7 +88,7 @@ async def serving(
     def wake() -> None:
         shards.wake()
 
-    def command(found: TenantControl) -> None:
+    def command(found: Command) -> None:
         shards.command(found)
 
     def changed() -> None:

@@ -11,12 +11,12 @@ from typing import Final
 
 import structlog
 
-from streams.domain.control import TenantControl
+from streams.domain.control import Acknowledgement, Command
 from streams.domain.errors import BrokerError, StoreError
 from streams.messages.topics import EVENTS, RESULTS
 from streams.ports import Offset, Record
 from streams.services.crashpoints import crashpoint
-from streams.services.graph import truncation
+from streams.services.graph import acknowledging, truncation
 from streams.services.graph.batch import Applier
 from streams.services.graph.claims import CLASSES, Claims
 from streams.services.graph.dispatch import Dispatcher
@@ -46,7 +46,7 @@ class Owner:
         self._epoch = 0
         # a sweep is wanted in the next turn
         self._is_due = False
-        self._commands: deque[TenantControl] = deque()
+        self._commands: deque[Command] = deque()
         self._tail: tuple[int, float] | None = None  # where the events stand still, since when
         self.events = Inbox(EVENTS, self._stir)
         self.results = Inbox(RESULTS, self._stir)
@@ -66,7 +66,7 @@ class Owner:
         await self._claimed.wait()
         await self.events.offer(record, ack)
 
-    def command(self, command: TenantControl) -> None:
+    def command(self, command: Command) -> None:
         """Carry out an operator's command in the next turn."""
         self._commands.append(command)
         self._wake.set()
@@ -171,7 +171,7 @@ class Owner:
         # credit and memory and a fact asks for more.
         await self._mend()
         while self._commands:
-            self._dispatcher.add(await self._applier.resume(self._epoch, self._commands[0]))
+            await self._obey(self._commands[0])
             # taken off when it was carried out: an error in between repeats it
             self._commands.popleft()
         await self._apply(self.results)
@@ -180,6 +180,12 @@ class Owner:
             await self._sweep()
         if len(self._dispatcher):
             await self._dispatcher.turn(self._epoch)
+
+    async def _obey(self, command: Command) -> None:
+        if isinstance(command, Acknowledgement):
+            await acknowledging.acknowledge(self._around.store, self._shard, self._epoch, command)
+        else:
+            self._dispatcher.add(await self._applier.resume(self._epoch, command))
 
     async def _apply(self, inbox: Inbox) -> None:
         batch = inbox.peek(_BATCH)

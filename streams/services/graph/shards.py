@@ -6,8 +6,9 @@ from typing import Final
 
 import structlog
 
-from streams.domain.control import TenantControl
+from streams.domain.control import Command
 from streams.domain.errors import Fenced, StoreError
+from streams.messages.codec import key_of
 from streams.messages.topics import EVENTS
 from streams.ports import Record
 from streams.services.graph.inbox import Ack
@@ -32,7 +33,7 @@ class Shards:
         self._fenced_s: dict[int, float] = {}
         self._changed = asyncio.Event()
         self._sweep_now = asyncio.Event()
-        self._waiting: dict[str, TenantControl] = {}  # commands of tenants, for owners to come
+        self._waiting: dict[bytes, Command] = {}  # by key, for owners to come
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -52,11 +53,11 @@ class Shards:
             await self._changed.wait()
         await self._owners[shard][0].offer(record, ack)
 
-    def command(self, command: TenantControl) -> None:
+    def command(self, command: Command) -> None:
         """Hand an operator's command to the owner of the tenant's shard, now or when it is here."""
         # Kept although an owner is here: the shard may move, and its next owner must hear of it (a command
         # that was carried out does nothing).
-        self._waiting[command.tenant] = command
+        self._waiting[key_of(command)] = command
         shard = self._around.log.partition_of(EVENTS, command.tenant.encode())
         if shard in self._owners:
             self._owners[shard][0].command(command)

@@ -6,7 +6,15 @@ from typing import Final
 import msgspec
 import structlog
 
-from streams.domain.control import RESUME, SKIP, Control, TenantControl, WorkerHeartbeat
+from streams.domain.control import (
+    RESUME,
+    SKIP,
+    Acknowledgement,
+    Command,
+    Control,
+    TenantControl,
+    WorkerHeartbeat,
+)
 from streams.domain.errors import BrokerError, LogTruncated
 from streams.domain.schedule import LiveWorker
 from streams.messages.topics import CONTROL
@@ -27,7 +35,7 @@ class WorkerView:
         self,
         clock: Clock,
         on_change: Callable[[], None] = lambda: None,
-        on_command: Callable[[TenantControl], None] = lambda _: None,
+        on_command: Callable[[Command], None] = lambda _: None,
     ) -> None:
         self._clock = clock
         self._on_change = on_change
@@ -69,7 +77,9 @@ class WorkerView:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             _log.warning("undecodable control record", action="control_skipped", key=key, error=str(error))
             return
-        if isinstance(control, TenantControl):
+        if isinstance(control, Acknowledgement):
+            self._on_command(control)
+        elif isinstance(control, TenantControl):
             self._obey(control)
         elif isinstance(control, WorkerHeartbeat):
             self._beat(control, record.timestamp_ms if is_past else self._clock.now_ms())

@@ -57,7 +57,7 @@ def loop_metrics(metrics: Metrics) -> LoopMetrics:
         busy=metrics.busy,
         found=metrics.counter("coprocessor_work_items_found"),
         processed=metrics.counter("coprocessor_work_items_processed"),
-        repeated=metrics.counter("cipherstream_work_items_repeated"),
+        repeated=None,  # a call that is asked for again is meant
         errors=metrics.counter("coprocessor_work_items_errors"),
         latency=metrics.histogram("cipherstream_sender_item_seconds"),
     )

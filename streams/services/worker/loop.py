@@ -166,7 +166,8 @@ class WorkerLoop:
 
     def _note_end(self, is_computed: bool) -> None:
         if not is_computed:
-            self._metrics.repeated.inc()
+            if self._metrics.repeated is not None:
+                self._metrics.repeated.inc()
             _log.info("item was answered before", action="item_repeated")
             return
         crashpoint("worker.executed")

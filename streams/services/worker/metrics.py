@@ -22,6 +22,7 @@ _COUNTERS: Final = {
         "coprocessor_sns_worker_task_execute_failure_counter",
     ),
 }
+_ANSWERED_ONCE: Final = ("tfhe", "sns")  # see _PURE of the loop: the others repeat what is asked again
 
 
 class LoopMetrics(msgspec.Struct, frozen=True):
@@ -30,7 +31,7 @@ class LoopMetrics(msgspec.Struct, frozen=True):
     busy: Gauge
     found: Counter
     processed: Counter
-    repeated: Counter  # answered before, and not computed again
+    repeated: Counter | None  # answered before, and not computed again; None where that never happens
     errors: Counter
     latency: Histogram
 
@@ -77,7 +78,7 @@ def worker_metrics(metrics: Metrics, kind: str, buckets: Sequence[float] | None 
         busy=metrics.busy,
         found=metrics.counter("coprocessor_work_items_found"),
         processed=metrics.counter(processed),
-        repeated=metrics.counter("cipherstream_work_items_repeated"),
+        repeated=metrics.counter("cipherstream_work_items_repeated") if kind in _ANSWERED_ONCE else None,
         errors=metrics.counter(errors),
         latency=latency,
         child_deaths=metrics.counter("coprocessor_worker_errors"),

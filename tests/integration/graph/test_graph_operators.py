@@ -90,6 +90,23 @@ async def test_a_record_that_never_succeeds_is_given_up_and_kept(graph: LiveGrap
     assert not await graph.fetch("select 1 from alarms where kind = 'halted'")
 
 
+async def test_an_alarm_that_is_acknowledged_stands_no_more(graph: LiveGraph) -> None:
+    await graph.start()
+    await graph.broker.append(topics.EVENTS, key=TENANT.encode(), value=b"\xff")
+    await graph.until_applied(1)
+    said = await cipherstream(graph, "control", "acknowledge", TENANT, "undecodable", "--reason", "a test")
+    assert "asked to acknowledge 1 undecodable" in said
+
+    async def is_known() -> bool:
+        return not await graph.fetch("select 1 from standing_alarms")
+
+    await until(is_known, "the word is kept")
+    assert len(await graph.fetch("select 1 from alarms")) == 1
+    (word,) = await graph.fetch("select * from alarm_acknowledgements")
+    assert (word["tenant"], word["kind"], word["reason"]) == (TENANT, "undecodable", "a test")
+    assert word["request"] in said
+
+
 async def test_a_cut_log_ends_the_service_until_the_loss_is_accepted(graph: LiveGraph) -> None:
     shard = graph.shard()
     await graph.publish(*facts())

@@ -56,6 +56,26 @@ async def test_every_row_class_has_its_table(store: PostgresStore, postgres: Pos
             assert (table.TABLE, name, kinds[table.TABLE, name]) == (table.TABLE, name, expected)
 
 
+async def test_alarms_of_former_versions_that_nothing_ends_are_gone(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = PostgresSettings(url=stack.postgres_url, schema=f"t_{secrets.token_hex(6)}")
+    every = migrations.migrations()
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "migrations", lambda: [each for each in every if each.version < 10])
+        await migrate(stack.postgres_url, settings.schema_name)
+    store = await PostgresStore.open(settings)
+    await store.pool.execute(
+        "insert into alarms (shard, tenant, kind, subject, detail) values"
+        " (0, 't', 'gateway_range', '\\xaa', 'of before'), (0, 't', 'gateway_range', '', 'a gap'),"
+        " (0, 't', 'drift', '\\xaa', 'differs')"
+    )
+    await migrate(stack.postgres_url, settings.schema_name)
+    left = await store.pool.fetch("select kind, subject from standing_alarms order by kind")
+    assert [tuple(row) for row in left] == [("drift", b"\xaa"), ("gateway_range", b"")]
+    await store.close()
+
+
 async def test_a_migration_waits_for_the_transactions_of_owners(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

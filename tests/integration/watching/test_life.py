@@ -13,6 +13,7 @@ from streams.adapters.postgres import life, migrate, pool
 from streams.adapters.postgres.progress import Answer, Progress
 from streams.devnet.stack import Stack
 from streams.domain import rows
+from streams.domain.control import detail_digest
 from streams.domain.errors import StoreError
 from streams.settings import PostgresSettings
 
@@ -298,6 +299,23 @@ async def test_alarms_are_counted_by_kind_and_divergences_with_them(database: An
         await insert(database, "alarms", kind="drift", subject=subject, detail="why")
     await insert(database, "divergences", kind="ct64", subject=HANDLE, other=b"other")
     assert await progress.alarms() == {(TENANT, "drift"): 2, (TENANT, "divergence_ct64"): 1}
+    assert (await progress.counts()).alarms == 3
+
+
+async def test_what_an_operator_acknowledged_is_counted_no_more(database: Any) -> None:
+    progress = Progress(database)
+    await insert(database, "alarms", kind="drift", subject=HANDLE, detail="why")
+    await insert(database, "divergences", kind="ct64", subject=HANDLE, other=b"other")
+    for kind, detail in (("drift", "why"), ("divergence_ct64", b"other".hex())):
+        await database.execute(
+            "insert into alarm_acknowledgements (tenant, kind, subject, detail_digest, reason, request)"
+            " values ($1, $2, $3, $4, 'known', 'r')",
+            *(TENANT, kind, HANDLE, detail_digest(detail)),
+        )
+    assert await progress.alarms() == {}
+    assert (await progress.counts()).alarms == 0
+    await database.execute("update alarms set detail = 'why else'")
+    assert await progress.alarms() == {(TENANT, "drift"): 1}
 
 
 async def test_what_a_process_has_in_hand_is_what_it_started_and_did_not_answer(database: Any) -> None:

@@ -13,19 +13,23 @@ from streams.adapters.kafka import log as kafka_log
 from streams.adapters.memory.log import MemoryLog
 from streams.adapters.postgres.store import HaltedTenant, PostgresStore
 from streams.cli import app
-from streams.domain.control import TenantControl
+from streams.domain.control import Acknowledgement, TenantControl, detail_digest
 from streams.domain.errors import StoreError
 from streams.messages.topics import CONTROL
-from streams.ports import Record
+from streams.ports import RaisedAlarm, Record
 
 WARNING = "no tenant 12345.bb is halted"
 
 
 class Halted:
-    """The database, for who asks which tenants are halted."""
+    """The database, for who asks which tenants are halted, or what an operator must see."""
 
     async def halted(self) -> list[HaltedTenant]:
         return [HaltedTenant(tenant="12345.aa", topic="events.v1", part=3, off=7, error="too high")]
+
+    async def alarms(self, tenant: str, kind: str) -> list[RaisedAlarm]:
+        of = {("12345.aa", "undecodable"): 2, ("12345.aa", "drift"): 501}
+        return [RaisedAlarm(bytes([n >> 8, n & 255]), f"no {n}") for n in range(of.get((tenant, kind), 0))]
 
     async def close(self) -> None:
         return
@@ -136,6 +140,59 @@ def test_nothing_is_given_up_by_mistake(
     control: Any, said_to: Lasting, words: tuple[str, ...], complaint: str
 ) -> None:
     code, said = control("skip", *words)
+    assert code != 0
+    assert complaint in said
+    assert asyncio.run(heard(said_to)) == []
+
+
+async def acknowledged(log: MemoryLog) -> list[Acknowledgement]:
+    records = await heard(log)
+    words = [msgspec.json.decode(record.value or b"", type=Acknowledgement) for record in records]
+    assert [record.key for record in records] == [f"acknowledgement/{w.request}".encode() for w in words]
+    assert len({word.request for word in words}) == len(words)
+    return words
+
+
+def test_alarms_are_acknowledged_with_what_they_say(control: Any, said_to: Lasting) -> None:
+    code, said = control("acknowledge", "12345.aa", "undecodable", "--reason", "because")
+    assert code == 0
+    assert said.startswith("0000  no 0\n0001  no 1\nasked to acknowledge 2 undecodable of 12345.aa (request ")
+    (word,) = asyncio.run(acknowledged(said_to))
+    assert (word.tenant, word.kind, word.reason) == ("12345.aa", "undecodable", "because")
+    named = [(alarm.subject, alarm.detail_digest) for alarm in word.alarms]
+    assert named == [(b"\0\0", detail_digest("no 0")), (b"\0\1", detail_digest("no 1"))]
+
+
+@pytest.mark.parametrize("subject", ["0001", "0x0001"])
+def test_one_alarm_is_acknowledged_by_its_subject(control: Any, said_to: Lasting, subject: str) -> None:
+    assert control("acknowledge", "12345.aa", "drift", "--subject", subject, "--reason", "because")[0] == 0
+    (word,) = asyncio.run(acknowledged(said_to))
+    assert [alarm.subject for alarm in word.alarms] == [b"\0\1"]
+
+
+def test_many_alarms_take_several_messages(control: Any, said_to: Lasting) -> None:
+    assert control("acknowledge", "12345.aa", "drift", "--reason", "because")[0] == 0
+    assert [len(word.alarms) for word in asyncio.run(acknowledged(said_to))] == [500, 1]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("12345.aa", "drifted", "--reason", "why"), "no alarm drifted of 12345.aa stands; see the view"),
+        (("12345.bb", "drift", "--reason", "why"), "no alarm drift of 12345.bb stands"),
+        (
+            ("12345.aa", "drift", "--subject", "ff", "--reason", "why"),
+            "no alarm drift of subject ff of 12345.aa stands",
+        ),
+        (("12345.aa", "drift", "--subject", "zz", "--reason", "why"), "--subject is in hex, not zz"),
+        (("12345.aa", "halted", "--reason", "why"), "a tenant that is halted stays so: `control resume`"),
+        (("12345.aa", "drift"), "--reason"),
+    ],
+)
+def test_what_does_not_stand_is_not_acknowledged(
+    control: Any, said_to: Lasting, words: tuple[str, ...], complaint: str
+) -> None:
+    code, said = control("acknowledge", *words)
     assert code != 0
     assert complaint in said
     assert asyncio.run(heard(said_to)) == []

@@ -7,7 +7,14 @@ import pytest
 
 from streams.adapters.memory.clock import FakeClock, settle
 from streams.adapters.memory.log import MemoryLog
-from streams.domain.control import FeatureSwitch, Pause, TenantControl, WorkerHeartbeat
+from streams.domain.control import (
+    Acknowledgement,
+    Command,
+    FeatureSwitch,
+    Pause,
+    TenantControl,
+    WorkerHeartbeat,
+)
 from streams.domain.features import Feature
 from streams.messages import codec
 from streams.ports import Record
@@ -40,7 +47,7 @@ class Heard:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.changes = 0
-        self.commands: list[TenantControl] = []
+        self.commands: list[Command] = []
         self.view = WorkerView(self.clock, self._changed, self.commands.append)
 
     def _changed(self) -> None:
@@ -75,7 +82,7 @@ def test_a_command_that_is_not_known_here_is_not_carried_out(heard: Heard) -> No
     for action in ("resume", "erase"):
         command = TenantControl(tenant="t", action=action, request=action)
         heard.view.take(record("tenant/t", codec.encode(command), 0))
-    assert [command.action for command in heard.commands] == ["resume"]
+    assert [command.request for command in heard.commands] == ["resume"]
 
 
 def test_live_workers_of_a_class_by_name(heard: Heard) -> None:
@@ -116,9 +123,11 @@ def test_only_news_is_told(heard: Heard) -> None:
 
 def test_a_command_is_handed_on_and_rubbish_is_not(heard: Heard) -> None:
     control = TenantControl(tenant="t", action="resume", request="r")
+    known = Acknowledgement(tenant="t", kind="drift", alarms=(), reason="why", request="s")
     heard.view.take(record("tenant/t", msgspec.json.encode(control), 0))
     heard.view.take(record("tenant/t", b"\xff", 0))
-    assert heard.commands == [control]
+    heard.view.take(record("acknowledgement/s", msgspec.json.encode(known), 0))
+    assert heard.commands == [control, known]
 
 
 async def test_the_log_is_followed_from_its_start_and_known_at_its_end(heard: Heard) -> None:

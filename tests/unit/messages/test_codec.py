@@ -3,6 +3,8 @@
 import pytest
 
 from streams.domain.control import (
+    AcknowledgedAlarm,
+    Acknowledgement,
     CiphertextAnnouncement,
     CrsAnnouncement,
     FeatureSwitch,
@@ -20,6 +22,13 @@ BEAT = WorkerHeartbeat(
     worker="w-1", work_class="tfhe", slots=2, engine="clear", key_ids=(), partitions=(1, 2), at_ms=3
 )
 RESUME = TenantControl(tenant="1.aa", action="resume", request="r1")
+KNOWN = Acknowledgement(
+    tenant="1.aa",
+    kind="drift",
+    alarms=(AcknowledgedAlarm(subject=b"\x04" * 32, detail_digest=b"d"),),
+    reason="why",
+    request="r2",
+)
 PAUSE = Pause(scope="class", name="sns")
 SWITCH = FeatureSwitch(feature="locality", enabled=True)
 CIPHERTEXT = CiphertextAnnouncement(
@@ -39,7 +48,7 @@ def test_announcements_read_back() -> None:
 
 
 def test_control_reads_back() -> None:
-    for message in (BEAT, RESUME, PAUSE, SWITCH):
+    for message in (BEAT, RESUME, KNOWN, PAUSE, SWITCH):
         assert codec.decode_control(codec.encode(message)) == message
 
 
@@ -52,6 +61,7 @@ def test_keys() -> None:
     assert codec.key_of(CRS) == b"crs/" + b"02" * 32
     assert codec.key_of(BEAT) == b"worker/w-1"
     assert codec.key_of(RESUME) == b"tenant/1.aa"
+    assert codec.key_of(KNOWN) == b"acknowledgement/r2"  # of each word its own: none replaces another
     assert codec.key_of(PAUSE) == b"pause/class/sns"
     assert codec.key_of(SWITCH) == b"feature/locality"
     assert codec.key_of(CIPHERTEXT) == b"1.aa/" + b"03" * 32

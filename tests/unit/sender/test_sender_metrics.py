@@ -54,3 +54,4 @@ def test_the_sender_has_no_children_to_count() -> None:
     assert "coprocessor_work_items_found 1.0" in text
     assert "child" not in text
     assert "coprocessor_worker_errors" not in text
+    assert "cipherstream_work_items_repeated" not in text  # a call that is asked for again is made again
