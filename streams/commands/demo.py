@@ -8,14 +8,14 @@ import typer
 
 from streams.commands.devnet import DEFAULT_STATE, StateOption
 from streams.devnet.demo.plan import KILLABLE, MAIN_JOB, Stage
-from streams.fhe.keyset import EngineName
+from streams.fhe.keyset import DEVNET_ENGINE, EngineName
 
 _INTERRUPTED: Final = 130  # as a shell says it
 
 
 def demo(
     transfers: Annotated[int, typer.Option(help="Honest transfers.")] = 5,
-    engine: Annotated[EngineName, typer.Option(help="What computes.")] = "tfhe-rs",
+    engine: Annotated[EngineName, typer.Option(help="What computes.")] = DEVNET_ENGINE,
     until: Annotated[
         str | None,
         typer.Option(help=f"Last stage to do: {', '.join(Stage)}.", show_default=MAIN_JOB),

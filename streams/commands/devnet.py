@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from streams.commands import output
-from streams.fhe.keyset import EngineName
+from streams.fhe.keyset import DEVNET_ENGINE, EngineName
 
 app = typer.Typer(help="Kafka, Postgres, an object store and two chains, embedded.", no_args_is_help=True)
 
@@ -19,7 +19,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 @app.command()
 def up(
     state: StateOption = DEFAULT_STATE,
-    engine: Annotated[EngineName, typer.Option(help="What computes.")] = "tfhe-rs",
+    engine: Annotated[EngineName, typer.Option(help="What computes.")] = DEVNET_ENGINE,
     block_time: Annotated[int, typer.Option(min=1, help="Seconds between blocks.")] = 1,
 ) -> None:
     """Start the devnet, or what of it does not run, and write its settings file."""

@@ -14,6 +14,7 @@ from streams.devnet import chain_client, contracts, postgres, stack
 from streams.devnet.stack import Stack
 from streams.devnet.state import State, Table
 from streams.domain.gateway_events import Coprocessor
+from streams.fhe.keyset import DEVNET_ENGINE
 from streams.settings import KafkaSettings
 
 BLOCK_TIME_S: Final = 1
@@ -23,7 +24,7 @@ _POLL_S: Final = 0.25
 _HOST_POLL_MS: Final = 1000
 
 
-async def up(state: State, *, engine: str = "tfhe-rs", block_time_s: int = BLOCK_TIME_S) -> Stack:
+async def up(state: State, *, engine: str = DEVNET_ENGINE, block_time_s: int = BLOCK_TIME_S) -> Stack:
     """Start what does not run, put on it what is not there, and write the settings file.
 
     Raises: Fatal with what could not be started.

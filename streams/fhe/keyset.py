@@ -32,6 +32,8 @@ from streams.fhe.key_parts import Part
 
 Engine = Literal["tfhe-rs", "clear"]  # of a key set
 EngineName = Literal["tfhe-rs", "wave", "clear"]  # what computes; `wave` does on the key sets of `tfhe-rs`
+# Of devnet and demonstration. The settings have `tfhe-rs`: beside existing operators digests must be theirs.
+DEVNET_ENGINE: Final[EngineName] = "wave"
 
 # What a key set was made for; a derived file of another release would open and give other bytes.
 RELEASES: Final[Mapping[str, str]] = {"tfhe-rs": "tfhe 1.6.3", "clear": "clear 1"}

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from streams.domain.errors import ConfigurationError
-from streams.fhe.keyset import EngineName
+from streams.fhe.keyset import DEVNET_ENGINE, EngineName
 
 
 class Stage(StrEnum):
@@ -48,7 +48,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     state_dir: Path
     transfers: int = 5
-    engine: EngineName = "tfhe-rs"
+    engine: EngineName = DEVNET_ENGINE
     until: Stage = MAIN_JOB
     kills: tuple[str, ...] = ()
     keep: bool = False

@@ -28,7 +28,7 @@ from streams.devnet.stack import Stack
 from streams.devnet.state import State
 from streams.devnet.supervisor import Supervisor
 from streams.domain.errors import RpcError
-from streams.fhe.keyset import Engine, KeyStore
+from streams.fhe.keyset import Engine, EngineName, KeyStore
 from streams.services.crashpoints import MARKER_VARIABLE, POINT_VARIABLE, SIGNAL_VARIABLE
 from streams.settings import KafkaSettings, Settings, load_settings
 
@@ -184,14 +184,20 @@ class Bench:
 
     @contextlib.asynccontextmanager
     async def round(
-        self, crashes: Mapping[str, str] | None = None, frozen: frozenset[str] = frozenset()
+        self,
+        crashes: Mapping[str, str] | None = None,
+        frozen: frozenset[str] = frozenset(),
+        engine: EngineName | None = None,
     ) -> AsyncGenerator[Round]:
-        """A fresh deployment on rewound chains; its topics are deleted at the end."""
+        """A fresh deployment on rewound chains; its topics are deleted at the end.
+
+        `engine` is what computes, where it is not the one that the keys are named after.
+        """
         await self.rewind()
         name = f"r{secrets.token_hex(4)}"
         folder = self.state.root / "rounds" / name
         folder.mkdir(parents=True)
-        settings = self._settings(name, folder)
+        settings = self._settings(name, folder, engine or self.engine)
         await asyncio.gather(
             asyncio.to_thread(make_topics, settings.kafka),
             up.make_tables(self.servers.postgres_url, settings.postgres.schema_name),
@@ -204,9 +210,9 @@ class Bench:
         finally:
             await asyncio.to_thread(drop_topics, settings.kafka)
 
-    def _settings(self, name: str, folder: Path) -> Settings:
+    def _settings(self, name: str, folder: Path, engine: EngineName) -> Settings:
         servers, operator = self.servers, chain_client.dev_signer(chain_client.OPERATOR_BASE)
-        tables: dict[str, object] = dict(up.settings_of(self.state, servers, self.deployment, self.engine))
+        tables: dict[str, object] = dict(up.settings_of(self.state, servers, self.deployment, engine))
         changed: dict[str, dict[str, object]] = {
             "kafka": {"prefix": f"{name}.", "session_timeout_s": SESSION_S},
             "postgres": {"schema": name},

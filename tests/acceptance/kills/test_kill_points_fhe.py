@@ -1,4 +1,4 @@
-"""The real engine: a run without kills, and one in which every kind of process dies once."""
+"""Real engines: a run without kills, and one in which every kind of process dies once."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from streams.adapters.system import SystemEntropy
 from streams.devnet import activation
 from streams.devnet import stack as devnet
 from streams.devnet.client import generate_seeded, open_encryptor
-from streams.fhe.keyset import KeyStore
+from streams.fhe.keyset import EngineName, KeyStore
 
 pytestmark = [pytest.mark.stack, pytest.mark.fhe]
 CRASHES = {
@@ -33,6 +33,11 @@ def real_bench(stack: devnet.Stack, tmp_path_factory: pytest.TempPathFactory) ->
         run(devnet.remove(root))
 
 
+@pytest.fixture(scope="module")
+def inputs(real_bench: Bench) -> tuple[bytes, ...]:
+    return run(recorded(real_bench))
+
+
 async def recorded(bench: Bench) -> tuple[bytes, ...]:
     """Proven inputs of the script, made once: their randomness is new every time."""
     store, made = KeyStore(), await asyncio.to_thread(generate_seeded, "tfhe-rs", SEED)
@@ -44,12 +49,14 @@ async def recorded(bench: Bench) -> tuple[bytes, ...]:
 
 
 @pytest.mark.timeout(1800)
-async def test_digests_do_not_depend_on_kills(real_bench: Bench) -> None:
-    inputs = await recorded(real_bench)
-    async with real_bench.round() as played, played.running():
+@pytest.mark.parametrize("engine", ["tfhe-rs", "wave"])
+async def test_digests_do_not_depend_on_kills(
+    engine: EngineName, real_bench: Bench, inputs: tuple[bytes, ...]
+) -> None:
+    async with real_bench.round(engine=engine) as played, played.running():
         baseline = await play(played, SMALL, inputs)
         assert await decrypted_balances(played) == SMALL.balances(users=3)
     assert_whole(baseline)
-    async with real_bench.round(CRASHES) as played, played.running():
+    async with real_bench.round(CRASHES, engine=engine) as played, played.running():
         outcome = await play(played, SMALL, inputs, set(baseline.digests))
     assert_same(outcome, baseline)
