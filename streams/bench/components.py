@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
+import msgspec
+
 from streams.devnet import client
 from streams.domain.operations import BY_NAME, FheType, Result
 from streams.domain.results import Ciphertext
@@ -60,6 +62,15 @@ class Components:
     def operations(self, name: str, count: int) -> list[Task]:
         """Of one step each."""
         return [self._operation(name, index) for index in range(count)]
+
+    def chain(self, name: str, length: int) -> Task:
+        """Of so many steps, each on what the one before gave, of an operation that has no effect again."""
+        task = self._operation(name, 0)
+        results = [handle(f"result {index}") for index in range(length)]
+        lefts = [BALANCE, *results[:-1]]
+        steps = tuple(step(name, left, AMOUNT, result=to) for left, to in zip(lefts, results, strict=True))
+        work = msgspec.structs.replace(task.work, steps=steps, outputs=(results[-1],))
+        return Task(work, {results[-1]: next(iter(task.expected.values()))})
 
     def numbers(self, count: int) -> Iterator[tuple[bytes, int]]:
         """Stored numbers that are there to be squashed."""

@@ -58,4 +58,9 @@ def of(row: Row) -> Counted | None:
     name = row.operation.strip()
     # A rewriting of ours is held against what is written.
     asked = "transfer (whitepaper)" if name == "rewritten" else name
-    return _by_row().get((asked, row.bits, row.operands))
+    return counted(asked, row.bits, row.operands)
+
+
+def counted(operation: str, bits: int, operands: str) -> Counted | None:
+    """The row of these names; nothing where there is none."""
+    return _by_row().get((operation, bits, operands))

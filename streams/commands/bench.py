@@ -205,6 +205,18 @@ def squash(
     _keep(context, measure(widths[bits], repeats), to_file)
 
 
+@app.command("look-ups")
+def look_ups(
+    context: typer.Context,
+    repeats: Annotated[int, typer.Option(min=1, help="The least time of so many counts.")] = 5,
+    to_file: OutputOption = None,
+) -> None:
+    """Milliseconds of a core of one keyswitch and bootstrap, our kernel in batches beside TFHE-rs."""
+    from streams.bench.lookup_keys import measure
+
+    _keep(context, measure(repeats), to_file)
+
+
 def _device(name: str, key: "ServerKey", threads: int, gpu: int | None) -> "Device":
     from streams.fhe.wave.on_device import known_device
 

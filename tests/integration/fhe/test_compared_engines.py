@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from streams.bench import components, engines
+from streams.bench import components, engines, lookup_keys, lookups
 from streams.cli import app
 from streams.domain.errors import ConfigurationError
 from streams.fhe.wave.measure import WrongResult
@@ -44,6 +44,12 @@ def test_the_whole_cost_has_squashing_and_the_memory_of_a_worker_is_bounded() ->
     assert one.is_met
     assert all_keys.is_met
     assert one.value < all_keys.value
+
+
+def test_look_ups_of_both_are_measured_on_the_same_keys() -> None:
+    figures = {each.name: each.value for each in lookup_keys.measure(repeats=1).figures}
+    assert len(figures) == 1 + 2 * len(lookups.BATCHES)
+    assert all(value > 0 for value in figures.values())
 
 
 def test_a_wrong_result_is_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
