@@ -14,6 +14,7 @@ def measure(state: Path) -> Report:
     found = {name: identify(address.read(state, name).pid) for name in address.names(state)}
     running = {name: leader for name, leader in found.items() if leader is not None}
     if not running:
-        raise ConfigurationError(f"no service runs in {state}; `cipherstream demo --keep` leaves all running")
+        known = "--state names the folder of `cipherstream demo --keep`, or of `cipherstream up`"
+        raise ConfigurationError(f"no service runs in {state}; {known}")
     figures = tuple(figure for name, leader in running.items() for figure in memory_of(name, leader))
     return Report(bench="memory", setting={"services": len(running)}, figures=figures)

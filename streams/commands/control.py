@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streams.settings import PostgresSettings
 
 app = typer.Typer(
-    help="Pauses, features, priorities, tenants that are halted, alarms that are known, logs that were cut.",
+    help="Pauses, features, priorities, halted tenants, acknowledged alarms, logs that were cut.",
     no_args_is_help=True,
 )
 _ALARMS_MAX: Final = 500  # of one message, some 60 kB
@@ -244,13 +244,16 @@ def acknowledge(
     kind: Annotated[str, typer.Argument(help="Kind of alarm, as `cipherstream_alarms` names it.")],
     reason: Annotated[str, typer.Option(help="Why: kept in `alarm_acknowledgements`.")],
     subject: Annotated[
-        str | None, typer.Option(help="Only this one, in hex; without it all that stand.")
+        str | None,
+        typer.Option(help="Subject of the only one that is meant, in hex; by default all that stand."),
     ] = None,
 ) -> None:
-    """Count alarms no more that do not end by themselves; one that says something else is counted again."""
-    from streams.domain.rows import HALTED
+    """Count alarms no longer that an operator has seen to; one that says something else is counted again."""
+    from streams.domain.rows import HALTED, AlarmKind
     from streams.settings import load_settings
 
+    if kind in {AlarmKind.GATEWAY_RANGE, AlarmKind.PENDING_PARENT}:
+        raise ConfigurationError(f"{kind} ends by itself, and until then says something new every time")
     if kind == HALTED:
         raise ConfigurationError("a tenant that is halted stays so: `control resume`, or `control skip`")
     chosen = None if subject is None else _subject(subject)

@@ -95,7 +95,7 @@ def _state(need: Need) -> str:
 
 
 def instructions() -> Need:
-    """The instruction set that the engine uses here; only one is known to give the network's bytes."""
+    """The instruction set that `tfhe-rs` uses here; only one is known to give the network's bytes."""
     from streams.fhe import tfhe_rs
 
     used = tfhe_rs.instruction_set()

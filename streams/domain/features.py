@@ -16,6 +16,6 @@ class Feature(StrEnum):
 
 # shown by `cipherstream control feature --help`
 MEANINGS: Final[dict[Feature, str]] = {
-    Feature.LOCALITY: "on: MAX_LOCALITY, off: MAX_PARALLELISM; by default what [engine] schedule says",
+    Feature.LOCALITY: "on: MAX_LOCALITY, off: MAX_PARALLELISM; by default what engine.schedule says",
     Feature.CONTRACT_FAIRNESS: "on, the default: contracts of a tenant take turns; off: only tenants do",
 }

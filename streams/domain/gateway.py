@@ -236,7 +236,7 @@ def _digest_of(committed: CommitRow) -> bytes:
 
 
 def compare_commit(state: State, tenant: str, handle: bytes) -> None:
-    """Alarm when what we committed is not what we have."""
+    """Keep a divergence when what we committed is not what we have."""
     own, committed = state.get(DigestRow, tenant, handle), state.get(CommitRow, tenant, handle)
     if own is None or committed is None:
         return

@@ -1,8 +1,8 @@
 """Ports of the FHE engines: a suite does everything that is done with ciphertexts.
 
 Implementations: `tfhe_rs` (the crate, byte for byte what the network computes), `clear` (clear numbers in the
-same places) and, for computing only, `wave` (batched, on the keys of `tfhe_rs`). All of them block for as
-long as the computation takes: call them from a thread.
+same places) and, but for proofs, `wave` (batched, on the keys of `tfhe_rs`). All of them block for as long as
+the computation takes: call them from a thread.
 """
 
 import operator

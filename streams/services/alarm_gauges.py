@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from streams.adapters.telemetry.metrics import Metrics
-from streams.domain.errors import StoreError
+from streams.domain.errors import ConfigurationError, StoreError
 from streams.ports import Clock
 
 LOOK_S: Final = 15.0
@@ -47,6 +47,6 @@ async def watch(alarms: Alarms, metrics: Metrics, clock: Clock) -> None:
     while True:
         try:
             gauge.show(await alarms.alarms())
-        except StoreError as error:
+        except (StoreError, ConfigurationError) as error:
             _log.warning("alarms are not known", action="alarms_unknown", error=str(error))
         await clock.sleep(LOOK_S)

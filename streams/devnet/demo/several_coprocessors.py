@@ -31,7 +31,7 @@ class SeveralPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     state_dir: Path
     coprocessors: int
-    engine: EngineName = "clear"
+    engine: EngineName
     faults: tuple[Fault, ...] = ()
     keep: bool = False
 

@@ -3,20 +3,32 @@
 import structlog
 
 from streams.domain.control import Acknowledgement
+from streams.domain.rows import HALTED
 from streams.ports import Store
 
 _log = structlog.get_logger(__name__)
 
 
-async def acknowledge(store: Store, shard: int, epoch: int, word: Acknowledgement) -> None:
-    """Remember what an operator knows of; one that was carried out does nothing. Raises Fenced, StoreError.
+async def acknowledge(store: Store, shard: int, epoch: int, command: Acknowledgement) -> None:
+    """Store that an operator knows of these alarms; a command that was carried out before does nothing.
 
-    Whether the alarms stand is not asked: after a replay from nothing the word may be heard before them.
+    Whether the alarms stand is not checked: when the log is replayed into an empty database, the command may
+    come before them.
+
+    Raises: Fenced, StoreError.
     """
+    fields = {"tenant": command.tenant, "kind": command.kind, "request": command.request}
+    # The command lets neither through; others that write the topic must not hide a halt, or end this process
+    # with text that no column holds.
+    if command.kind == HALTED or "\0" in f"{command.tenant}{command.kind}{command.reason}{command.request}":
+        _log.error("not acknowledged", action="acknowledgement_refused", **fields)
+        return
     async with store.begin(shard, epoch) as tx:
-        if await tx.knows_request(word.request):
+        if await tx.knows_request(command.request):
             return
-        await tx.acknowledge(word)
-        await tx.take_request(word.request, word.tenant)
-    told = {"tenant": word.tenant, "kind": word.kind, "count": len(word.alarms), "request": word.request}
-    _log.info("alarms acknowledged", action="alarms_acknowledged", reason=word.reason, **told)
+        await tx.acknowledge(command)
+        await tx.take_request(command.request, command.tenant)
+    count = len(command.alarms)
+    _log.info(
+        "alarms acknowledged", action="alarms_acknowledged", reason=command.reason, count=count, **fields
+    )

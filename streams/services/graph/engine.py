@@ -117,15 +117,15 @@ async def serving(
         changed=changed,
     )
     shards = Shards(around)
-    beside = [asyncio.create_task(workers.follow(log)), asyncio.create_task(shards.sweep_for_ever())]
+    background = [asyncio.create_task(workers.follow(log)), asyncio.create_task(shards.sweep_for_ever())]
     try:
         yield shards
     finally:
         # Before the owners: neither a beat nor a sweep must wake one that is about to end.
-        for task in beside:
+        for task in background:
             task.cancel()
         await shards.close()
-        await asyncio.gather(*beside, return_exceptions=True)
+        await asyncio.gather(*background, return_exceptions=True)
 
 
 def _warn_of_schedule(said: str | None) -> None:

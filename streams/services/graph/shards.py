@@ -57,7 +57,11 @@ class Shards:
         """Hand an operator's command to the owner of the tenant's shard, now or when it is here."""
         # Kept although an owner is here: the shard may move, and its next owner must hear of it (a command
         # that was carried out does nothing).
-        self._waiting[key_of(command)] = command
+        key = key_of(command)
+        # read again, after the broker was away: an owner that is here has it, and keeps it until it is done
+        if self._waiting.get(key) == command:
+            return
+        self._waiting[key] = command
         shard = self._around.log.partition_of(EVENTS, command.tenant.encode())
         if shard in self._owners:
             self._owners[shard][0].command(command)

@@ -186,6 +186,7 @@ def test_many_alarms_take_several_messages(control: Any, said_to: Lasting) -> No
         ),
         (("12345.aa", "drift", "--subject", "zz", "--reason", "why"), "--subject is in hex, not zz"),
         (("12345.aa", "halted", "--reason", "why"), "a tenant that is halted stays so: `control resume`"),
+        (("12345.aa", "gateway_range", "--reason", "why"), "gateway_range ends by itself"),
         (("12345.aa", "drift"), "--reason"),
     ],
 )

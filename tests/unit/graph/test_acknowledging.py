@@ -1,11 +1,12 @@
 """Alarms that an operator knows of: no more counted as long as they say the same; rows are as they were."""
 
 import msgspec
+import pytest
 from graph_world import TENANT, GraphWorld, Process
 from structlog.testing import capture_logs
 
 from streams.domain.control import AcknowledgedAlarm, Acknowledgement, detail_digest
-from streams.domain.rows import AlarmRow
+from streams.domain.rows import HALTED, AlarmRow
 from streams.messages import codec, topics
 
 
@@ -92,3 +93,20 @@ async def test_an_alarm_may_come_after_the_word_about_it_as_in_a_replay(world: G
         other = msgspec.structs.replace(alarm, detail="something else")
         again.store.state.put(other)
         assert await standing(again) == {alarm.subject}
+
+
+@pytest.mark.parametrize(("kind", "reason"), [(HALTED, "known"), ("undecodable", "k\0")])
+async def test_what_the_command_never_says_is_refused_and_ends_nothing(
+    world: GraphWorld, kind: str, reason: str
+) -> None:
+    async with world.process() as process:
+        (alarm,) = await rubbish(world, process, 1)
+        named = AcknowledgedAlarm(subject=alarm.subject, detail_digest=detail_digest(alarm.detail))
+        word = Acknowledgement(tenant=TENANT, kind=kind, alarms=(named,), reason=reason, request="r1")
+        await world.log.append(topics.CONTROL, key=codec.key_of(word), value=codec.encode(word))
+        with capture_logs() as lines:
+            await process.live()
+        assert "acknowledgement_refused" in [line["action"] for line in lines]
+        assert (world.store.tables.requests, world.store.tables.acknowledged) == (set(), set())
+        await acknowledge(world, process, alarm, request="r2")
+        assert await standing(world) == set()

@@ -1,11 +1,12 @@
 """What an operator reads of alarms on /metrics."""
 
+import pytest
 from structlog.testing import capture_logs
 
 from streams.adapters.memory.clock import FakeClock
 from streams.adapters.memory.clock import settle as let_run
 from streams.adapters.telemetry.metrics import Metrics
-from streams.domain.errors import StoreError
+from streams.domain.errors import CipherstreamError, ConfigurationError, StoreError
 from streams.services.alarm_gauges import LOOK_S, AlarmGauge, Standing, watch
 from streams.services.beside import beside
 
@@ -13,15 +14,15 @@ HALTED, DIVERGED = ("12345.aa", "halted"), ("12345.bb", "divergence_ct64")
 
 
 class Table:
-    """Alarms of the database; one that is away answers nothing."""
+    """Alarms of the database; one that is away, or refuses us, answers nothing."""
 
     def __init__(self) -> None:
         self.standing: Standing = {HALTED: 1}
-        self.is_away = False
+        self.error: CipherstreamError | None = None
 
     async def alarms(self) -> Standing:
-        if self.is_away:
-            raise StoreError("away")
+        if self.error is not None:
+            raise self.error
         return self.standing
 
 
@@ -38,16 +39,17 @@ def test_what_is_over_is_zero() -> None:
     assert (told(metrics, HALTED), told(metrics, DIVERGED)) == (2, 0)
 
 
-async def test_they_are_looked_at_again_and_again_also_after_the_database_was_away() -> None:
+@pytest.mark.parametrize("error", [StoreError("away"), ConfigurationError("another password")], ids=repr)
+async def test_they_are_looked_at_again_and_again_also_after_an_error(error: CipherstreamError) -> None:
     metrics, clock, table = Metrics(), FakeClock(), Table()
     async with beside(watch(table, metrics, clock)):
         await let_run()
         assert told(metrics, HALTED) == 1
-        table.is_away, table.standing = True, {HALTED: 4}
+        table.error, table.standing = error, {HALTED: 4}
         with capture_logs() as lines:
             await clock.advance(LOOK_S)
         assert [line["action"] for line in lines] == ["alarms_unknown"]
         assert told(metrics, HALTED) == 1
-        table.is_away = False
+        table.error = None
         await clock.advance(LOOK_S)
         assert told(metrics, HALTED) == 4

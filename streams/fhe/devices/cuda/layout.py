@@ -20,6 +20,8 @@ HEADER_BYTES: Final = 64
 INPUTS: Final = 2048
 LEVELS: Final = 4
 WORD_BYTES: Final = 8
+_SHAPE_WORDS: Final = 5  # of the header, behind the magic; then the length of the payload
+_LENGTH: Final = slice((1 + _SHAPE_WORDS) * WORD_BYTES, (2 + _SHAPE_WORDS) * WORD_BYTES)
 _TILE_WORDS: Final = 6  # of the SIMD kernel's byte matrix: three cache lines of four levels
 _GROUP_WORDS: Final = 8  # output words of a warp
 _K_TILE: Final = 8  # inputs of a product on the tensor cores
@@ -88,9 +90,14 @@ def factor_table() -> NDArray[np.complex128]:
 def _shape(prepared: memoryview, magic: bytes) -> tuple[int, ...]:
     if bytes(prepared[: len(magic)]) != magic:
         raise KeyMaterialError("not a prepared key of the kernel, or one of another kind")
-    return tuple(np.frombuffer(prepared[8 : 8 + 5 * WORD_BYTES], "<u8").tolist())
+    return tuple(np.frombuffer(prepared[WORD_BYTES : _LENGTH.start], "<u8").tolist())
 
 
 def _payload(prepared: memoryview, magic: bytes) -> NDArray[Any]:
     _shape(prepared, magic)
+    (due,) = np.frombuffer(prepared[_LENGTH], "<u8").tolist()
+    found = len(prepared) - HEADER_BYTES
+    # A kernel would read behind the end of what is too short.
+    if found != due:
+        raise KeyMaterialError(f"the prepared key has {found} bytes behind its header, {due} are due")
     return np.frombuffer(prepared[HEADER_BYTES:], np.uint8)

@@ -1,6 +1,7 @@
 """Keys and factors as the GPU's threads read them."""
 
 import math
+from collections.abc import Callable
 
 import cipherstream_kernel as kernel
 import numpy as np
@@ -68,6 +69,17 @@ def test_a_key_of_another_kind_is_refused() -> None:
         layout.rotation_key(keys.switch.prepared)
     with pytest.raises(KeyMaterialError, match="another kind"):
         layout.keyswitch_key(memoryview(b"short"))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda key: key[:-1], lambda key: key + b"\0"], ids=["cut", "with a tail"]
+)
+def test_a_key_of_another_length_is_refused(change: Callable[[bytes], bytes]) -> None:
+    pair = wide_keys(2)
+    for key, read in ((pair.squash, layout.squashing_key), (pair.pack, layout.wide_packing_key)):
+        read(key.prepared)
+        with pytest.raises(KeyMaterialError, match="bytes behind its header"):
+            read(memoryview(change(bytes(key.prepared))))
 
 
 def test_the_row_factors_in_the_source_are_exact() -> None:
