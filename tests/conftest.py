@@ -10,11 +10,15 @@ from typing import TypeVar
 import core_time
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from streams.devnet import stack as devnet
 
 T = TypeVar("T")
 TESTS = Path(__file__).parent
+# The machine may be busy: how long an example takes, or is made, says nothing about it.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
