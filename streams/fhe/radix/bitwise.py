@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from streams.fhe.radix.block import Block
+from streams.fhe.radix.block import DIGIT_MAX, Block
 from streams.fhe.radix.functions import of_pair, with_constant
 from streams.fhe.radix.steps import QUIET, LookUp, Steps, batch, look_up, refreshed
 
@@ -57,7 +57,7 @@ def _planned(function: Digitwise, x: Block, y: Block) -> LookUp | Block:
     return look_up(x, table)
 
 
-def complement(value: Sequence[Block]) -> list[Block]:
-    """All bits turned: free."""
-    # 3 - d for a digit, 1 - b for a Bool; the range turns with it
-    return [-block + block.high for block in value]
+def complement(value: Sequence[Block], top: int = DIGIT_MAX) -> list[Block]:
+    """All bits turned: free. `top` is the largest value of a block, 1 for a Bool."""
+    # Not from the block's own range: a digit that is known, or was masked, ends below the largest one.
+    return [-block + top for block in value]

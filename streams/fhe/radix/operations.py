@@ -9,7 +9,7 @@ from streams.domain.operations import BY_NAME, TYPE_BITS, FheType, Operation, Re
 from streams.fhe.radix import comparison, division, selection, shift
 from streams.fhe.radix.addition import add, negate, subtract
 from streams.fhe.radix.bitwise import Digitwise, bitwise, both, complement, either, one
-from streams.fhe.radix.block import MESSAGE_BITS, Block, constants
+from streams.fhe.radix.block import DIGIT_MAX, MESSAGE_BITS, Block, constants
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.lists import contains, total_of, truth, widened
 from streams.fhe.radix.multiplication import multiply
@@ -124,6 +124,10 @@ def _moved(direction: shift.Direction) -> Algorithm:
     return algorithm
 
 
+def _not(request: Request) -> Steps[list[Block]]:
+    return _nothing_to_do(complement(request.number(0), 1 if request.fhe_type is FheType.BOOL else DIGIT_MAX))
+
+
 def _cast(request: Request) -> Steps[list[Block]]:
     if request.out_type is FheType.BOOL:
         return _single(truth(request.number(0)))
@@ -198,7 +202,7 @@ ALGORITHMS: Final[dict[str, Algorithm]] = {
     # 0 - x borrows from column to column, so it has the two forms of a difference
     "Neg": lambda request: negate(request.number(0), request.form),
     # 3 - digit is an integer combination: no bootstrap
-    "Not": lambda request: _nothing_to_do(complement(request.number(0))),
+    "Not": _not,
     "Cast": _cast,
     "TrivialEncrypt": _trivial,
     "IfThenElse": _select,

@@ -114,6 +114,26 @@ def test_random_windows_on_ciphertexts(source: random.Random, batch_size: int, f
     assert found(side, window(side, batch_size, form), given) == wanted(given)
 
 
+@pytest.mark.parametrize(
+    ("name", "other", "fhe_type", "number"),
+    [
+        ("Lt", handle("x"), BOOL, 1),
+        ("Ge", handle("x"), BOOL, 0),
+        ("BitAnd", word(0b0001_0111), U8, 0b1110_1111),
+    ],
+    ids=["known zero", "known one", "masked"],
+)
+def test_the_complement_is_of_the_whole_digit_whatever_of_it_is_known(
+    name: str, other: bytes, fhe_type: FheType, number: int
+) -> None:
+    """Found at random: a digit that is known, or was masked, ends below three."""
+    side, x, known, result = ClearSide(), handle("x"), handle("known", fhe_type), handle("result", fhe_type)
+    steps = (step(name, x, other, result=known, is_scalar=other != x), step("Not", known, result=result))
+    given = component("c", *steps, inputs={x: side.value(U8, 0b1001_1000)}, outputs=(result,))
+    (value,) = values(settled(side, given)).values()
+    assert side.number(value) == number
+
+
 @pytest.mark.parametrize("name", sorted(BINARY))
 @pytest.mark.parametrize("is_scalar", [False, True])
 def test_binary_operations_of_the_table(name: str, is_scalar: bool) -> None:
