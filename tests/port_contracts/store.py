@@ -362,8 +362,7 @@ class StoreContract:
         await self._write(store, work("a", state=WorkState.CLAIMED, worker="w1"), work("b"))
         claimed = (work("c", state=WorkState.DISPATCHED, worker="w1"), work("d", work_class="sns"))
         epoch = await self._write(store, *claimed, shard=1)
-        async with store.begin(1, epoch) as tx:
-            assert await tx.outstanding("tfhe") == {"w1": 200}
+        assert await store.outstanding() == {"tfhe": {"w1": 200}}
 
     async def test_a_new_owner_takes_over_what_was_claimed(self, store: Store) -> None:
         await self._write(store, work("a", state=WorkState.CLAIMED, epoch=1), work("b"))
@@ -378,7 +377,8 @@ class StoreContract:
         published = work("p", state=WorkState.CLAIMED, work_class="publish", kind=kinds.CIPHERTEXT)
         epoch = await self._write(store, sent, again, published)
         async with store.begin(0, epoch) as tx:
-            await tx.dispatched([sent, work("b", state=WorkState.CLAIMED), published], NOW)
+            items = [sent, work("b", state=WorkState.CLAIMED), published]
+            await tx.dispatched(items, [NOW] * len(items), NOW)
             reads = [Read(WorkRow, WorkRow.KEY, (T, name)) for name in ("a", "b", "p")]
             found = [row for (row,) in await tx.load(reads)]
         states = [row.state for row in found if isinstance(row, WorkRow)]

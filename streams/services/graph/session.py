@@ -35,6 +35,12 @@ def _attempt(decision: Decision, state: State, failures: list[Exception]) -> Non
         failures.append(failure)
 
 
+def nothing(state: State) -> Sequence[Read]:
+    """No rows beside those that decisions ask for."""
+    del state
+    return ()
+
+
 def _about(place: tuple[str, str]) -> list[Read]:
     return [
         Read(WorkRow, WorkRow.KEY, place),
@@ -75,15 +81,21 @@ class Session:
         """Load what decisions will surely ask for."""
         await self._load(reads)
 
-    async def decide_all(self, decisions: Sequence[Decision], ahead: Guess | None = None) -> bool:
+    async def decide_all(
+        self,
+        decisions: Sequence[Decision],
+        ahead: Guess | None = None,
+        besides: Callable[[State], Sequence[Read]] = nothing,
+    ) -> bool:
         """Apply decisions one after the other; False, and nothing is applied, where one of them raises.
 
         Args:
             ahead: what `decide_ahead` made of them, and nothing was decided since.
+            besides: what is needed of the store once they are made; it is loaded with what proves them.
         """
         for _ in range(_ROUNDS):
             guess, ahead = ahead or self._guess(decisions), None
-            if await self._is_right(guess):
+            if await self._is_right(guess, () if guess.failures else besides(self.state)):
                 if guess.failures:
                     self.state.rollback(guess.mark)
                 return not guess.failures
@@ -117,14 +129,17 @@ class Session:
                 _attempt(decision, self.state, failures)
         return Guess(mark, failures, list(guessed))
 
-    async def _is_right(self, guess: Guess) -> bool:
+    async def _is_right(self, guess: Guess, besides: Sequence[Read] = ()) -> bool:
         """Ask the store for what was guessed to be absent; rolls back to the mark where it is not."""
-        answers = await self._tx.load(guess.reads)
-        if not any(answers):
+        answers = await self._tx.load([*guess.reads, *besides])
+        guessed, others = answers[: len(guess.reads)], answers[len(guess.reads) :]
+        for read, rows in zip(besides, others, strict=True):
+            self.state.load(read, rows)
+        if not any(guessed):
             return True
         self.state.rollback(guess.mark)
         self.state.forget(guess.reads)
-        for read, rows in zip(guess.reads, answers, strict=True):
+        for read, rows in zip(guess.reads, guessed, strict=True):
             self.state.load(read, rows)
         return False
 
