@@ -203,6 +203,7 @@ class State:
         for read in guessed:
             known = self._tables[read.table]
             if read.columns == read.table.KEY:
+                known.place(read.values, None)
                 del known.rows[read.values]
             else:
                 known.indexes[read.columns].loaded.discard(read.values)

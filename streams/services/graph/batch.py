@@ -23,6 +23,7 @@ from streams.services.graph.claims import Claims
 from streams.services.graph.express import Express
 from streams.services.graph.findings import Findings, found_in
 from streams.services.graph.plans import Finish, Plan, plan_of
+from streams.services.graph.remembered import Remembered
 from streams.services.graph.session import Session
 from streams.services.graph.spans import RecordSpans
 from streams.services.graph.surroundings import Surroundings
@@ -53,6 +54,7 @@ class Applier:
         self._store = around.store
         self._claims = claims
         self._express = express
+        self._remembered = Remembered()
         self._rules = around.rules
         self._clock = around.clock
         self._tell = around.tell
@@ -74,7 +76,7 @@ class Applier:
         Raises: one of PASSED_ON.
         """
         claimed: list[WorkRow] = []
-        ahead = Ahead(lambda record: plan_of(record, self._rules, self.halted))
+        ahead = Ahead(lambda record: plan_of(record, self._rules, self.halted), self._remembered)
         batches = list(series(records))
         try:
             for batch, after in itertools.zip_longest(batches, batches[1:], fillvalue=()):
@@ -133,7 +135,7 @@ class Applier:
                 await tx.resume(tenant)
         if kept:
             halted = self.halted - {tenant}
-            ahead = Ahead(lambda record: plan_of(record, self._rules, halted))
+            ahead = Ahead(lambda record: plan_of(record, self._rules, halted), self._remembered)
             progress = await self._steps(epoch, kept, _drop_held, ahead)
             if progress.failure is not None:
                 failed = kept[progress.done]
@@ -153,7 +155,7 @@ class Applier:
                 return Progress()
             cause = await skipping.cause_of(tx, tenant, kept[0])
         letter = skipping.letter_of(command, kept[0], cause)
-        ahead = Ahead(lambda record: skipping.plan_without(record, letter, self._rules))
+        ahead = Ahead(lambda record: skipping.plan_without(record, letter, self._rules), self._remembered)
         progress = await self._steps(epoch, kept, skipping.parking_it(letter), ahead)
         place = parking.place_of(kept[0])
         if progress.failure is None:
@@ -211,8 +213,8 @@ class Applier:
         self, epoch: int, records: Sequence[Record], finish: Finish, ahead: Ahead
     ) -> list[WorkRow]:
         since = self._spans.now()
-        await ahead.finished()
         try:
+            await ahead.prepare(records)
             claimed, found = await self._transact(epoch, records, finish, ahead)
         except BaseException:
             self._claims.forget()
@@ -228,7 +230,7 @@ class Applier:
         self, epoch: int, records: Sequence[Record], finish: Finish, ahead: Ahead
     ) -> tuple[list[WorkRow], Findings]:
         async with self._store.begin(self._shard, epoch) as tx:
-            draft = await ahead.take(tx, records)
+            draft = await ahead.take(tx)
             session, decisions = draft.session, decisions_of(draft.plans)
             is_whole = bool(decisions) and await session.decide_all(
                 decisions, draft.guess, self._express.reads
@@ -243,6 +245,7 @@ class Applier:
             if is_whole:
                 await self._express.send(session.state, claimed)
             changes = session.state.changes()
+            self._remembered.keep(changes)
             found = found_in(session.state, changes)
             if is_whole:
                 ahead.start(session)

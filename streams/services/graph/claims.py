@@ -117,7 +117,7 @@ class Claims:
         # begin at the shard's number: owners that start together would all choose the same worker first
         self._turns, self._batches = itertools.count(shard), itertools.count(shard)
         self.halted: set[str] = set()  # tenants whose results are kept, not applied
-        # What is in flight of each class of which nothing waited when the queue was asked last, nor does since.
+        # What is in flight, by class; of those classes of which nothing waits.
         self._idle: dict[str, int] = {}
 
     def forget(self) -> None:
