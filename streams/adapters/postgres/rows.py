@@ -51,7 +51,7 @@ def row_of(table: type[Row], found: Iterable[Any]) -> Row:
 
 async def load(connection: pool.Connection, reads: Sequence[Read]) -> list[list[Row]]:
     """Rows that answer each look-up, by one query for all tables and indexes."""
-    answers = [list[Row]() for _ in reads]
+    answers: list[list[Row]] = [[] for _ in reads]
     groups: dict[Index, list[int]] = defaultdict(list)
     for at, read in enumerate(reads):
         groups[read.table, read.columns].append(at)
