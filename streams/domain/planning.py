@@ -5,7 +5,8 @@ facts alone, never from how far work has come, so that every interleaving makes 
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -132,20 +133,27 @@ def _plan(
         if row.compute_item:
             items.revive(state, block.tenant, row.compute_item)
     open_goals = [handle for handle, row in goals.items() if not row.compute_item]
+    own = [row for row in computed if _means_the_same(state, row)]
+    own.sort(key=attrgetter("log_index"))
+    transactions: dict[bytes, list[ComputationRow]] = {}
+    for row in own:
+        transactions.setdefault(row.transaction_id, []).append(row)
     made: list[Component] = []
-    for source, group in _by_transaction(state, block, open_goals, computed):
-        made += _make_components(state, block.tenant, source, group, event_id)
+    for source, group in _by_transaction(state, block, open_goals, own):
+        transaction, block_hash = source
+        is_here = block_hash == block.hash
+        rows = transactions[transaction] if is_here else _operations(state, block.tenant, source)
+        made += _make_components(state, block.tenant, rows, group, event_id)
     return made
 
 
 def _by_transaction(
-    state: State, block: BlockRow, goals: list[bytes], computed: list[ComputationRow]
+    state: State, block: BlockRow, goals: list[bytes], own: Iterable[ComputationRow]
 ) -> list[tuple[tuple[bytes, bytes], list[bytes]]]:
     """Goals by the (transaction, block) that computes them, this block's first; unknown ones are left out."""
     here: dict[bytes, ComputationRow] = {}
-    for row in sorted(computed, key=lambda row: row.log_index):
-        if _means_the_same(state, row):
-            here.setdefault(row.output_handle, row)
+    for row in own:
+        here.setdefault(row.output_handle, row)
     placed: list[tuple[tuple[bytes, bytes], int, bytes]] = []
     for goal in goals:
         row = here.get(goal) or _elsewhere(state, block.tenant, goal)
@@ -166,12 +174,15 @@ def _elsewhere(state: State, tenant: str, handle: bytes) -> ComputationRow | Non
     return next((row for row in rows if _means_the_same(state, row)), None)
 
 
-def _make_components(
-    state: State, tenant: str, source: tuple[bytes, bytes], goals: Iterable[bytes], event_id: str
-) -> list[Component]:
+def _operations(state: State, tenant: str, source: tuple[bytes, bytes]) -> list[ComputationRow]:
+    """The operations of a transaction in another block."""
     rows = state.find(ComputationRow, ("tenant", "transaction_id", "block_hash"), tenant, *source)
-    own = [row for row in rows if _means_the_same(state, row)]
+    return [row for row in rows if _means_the_same(state, row)]
 
+
+def _make_components(
+    state: State, tenant: str, own: Sequence[ComputationRow], goals: Iterable[bytes], event_id: str
+) -> list[Component]:
     def is_external(handle: bytes) -> bool:
         # The item of what is no goal any more may be cancelled, and its cut depends on lost branches.
         known = handle_row(state, tenant, handle)
