@@ -214,6 +214,19 @@ class StoreContract:
             reads = [Read(type(row), row.KEY, tuple(getattr(row, k) for k in row.KEY)) for row in rows]
             assert await tx.load(reads) == [[row] for row in rows]
 
+    @pytest.mark.parametrize(
+        "verdicts", [(True, None, False, True), (None, None), (True, True), (False, None, False)]
+    )
+    async def test_rows_of_one_write_keep_apart_what_they_have_in_common(
+        self, store: Store, verdicts: tuple[bool | None, ...]
+    ) -> None:
+        """Null is a value: neither taken from a row beside it nor filled with that row's."""
+        rows: list[Row] = [request(at, verified, (A, B)) for at, verified in enumerate(verdicts)]
+        epoch = await self._write(store, *rows)
+        async with store.begin(0, epoch) as tx:
+            reads = [Read(ProofRow, ProofRow.KEY, (T, at)) for at in range(len(rows))]
+            assert await tx.load(reads) == [[row] for row in rows]
+
     async def test_one_load_answers_reads_of_many_tables(self, store: Store) -> None:
         epoch = await self._write(store, member("i", A, 0, ()), member("i", B, 1, ()), member("j", A, 0, ()))
         async with store.begin(0, epoch) as tx:

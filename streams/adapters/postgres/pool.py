@@ -70,6 +70,8 @@ async def open_pool(settings: PostgresSettings, connections: int, *, is_reset: b
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=COMMAND_TIMEOUT_S,
             connection_class=asyncpg.Connection if is_reset else _Plain,
+            # Several statements sent as one are long, and to prepare one costs more than to run it.
+            max_cacheable_statement_size=0,
             server_settings={
                 "search_path": quoted(settings.schema_name),
                 "timezone": "UTC",
