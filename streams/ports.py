@@ -368,7 +368,7 @@ class Store(Protocol):
         ...
 
     async def outstanding(self) -> dict[str, dict[str, int]]:
-        """Estimated cost in ms of what is in flight, by class and worker, of all shards; raises StoreError."""
+        """Estimated cost in ms of what is in flight, by class and worker, in all shards."""
         ...
 
     async def unsent(self) -> Unsent:

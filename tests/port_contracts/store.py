@@ -374,7 +374,7 @@ class StoreContract:
     async def test_outstanding_counts_what_is_in_flight_per_worker_in_all_shards(self, store: Store) -> None:
         await self._write(store, work("a", state=WorkState.CLAIMED, worker="w1"), work("b"))
         claimed = (work("c", state=WorkState.DISPATCHED, worker="w1"), work("d", work_class="sns"))
-        epoch = await self._write(store, *claimed, shard=1)
+        await self._write(store, *claimed, shard=1)
         assert await store.outstanding() == {"tfhe": {"w1": 200}}
 
     async def test_a_new_owner_takes_over_what_was_claimed(self, store: Store) -> None:

@@ -225,7 +225,7 @@ class PostgresStore:
         return [Demand(**dict(record)) for record in found]
 
     async def outstanding(self) -> dict[str, dict[str, int]]:
-        """Estimated cost in ms of what is in flight, by class and worker, of all shards; raises StoreError."""
+        """Estimated cost in ms of what is in flight, by class and worker, in all shards."""
         costs: dict[str, dict[str, int]] = defaultdict(dict)
         async with pool.acquired(self._pool) as connection:
             for record in await connection.fetch(_SQL["outstanding"]):
