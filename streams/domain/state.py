@@ -22,6 +22,7 @@ from streams.domain.rows import TABLES, Row, WorkRow
 R = TypeVar("R", bound=Row)
 Key = tuple[Any, ...]
 
+_MOVING: Final = frozenset({WorkState.READY, WorkState.CLAIMED})
 _ABSENT: Final = object()
 _PRESUMED: Final = object()
 
@@ -274,13 +275,13 @@ class State:
     def settle(self) -> None:
         """What was changed is stored: from here on it is what the store has, and cannot be taken back.
 
-        Items that are ready are forgotten, because the end of the transaction may have claimed them.
+        Items that are ready or claimed are forgotten: the end of the transaction may have moved them on.
         """
         for known in self._tables.values():
             known.changed.clear()
         self._undo.clear()
         items = self._tables[WorkRow].rows
-        for key in [key for key, row in items.items() if row is not None and row.state is WorkState.READY]:
+        for key in [key for key, row in items.items() if row is not None and row.state in _MOVING]:
             del items[key]
 
     def changes(self) -> Changes:

@@ -41,6 +41,11 @@ class Ahead:
         self._plans: tuple[Plan, ...] = ()
         self._drafting: asyncio.Task[Draft] | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing comes after the records of this transaction."""
+        return not self._next
+
     def expect(self, records: Sequence[Record]) -> None:
         """These come after those of the next transaction."""
         self._next, self._plans = tuple(records), ()

@@ -243,7 +243,7 @@ class Applier:
             # and credit is counted by the rows that say so.
             claimed = self._claims.at_once(session.state, epoch)
             if is_whole:
-                await self._express.send(session.state, claimed)
+                await self._express.send(session.state, claimed, is_last=ahead.is_over)
             changes = session.state.changes()
             self._remembered.keep(changes)
             found = found_in(session.state, changes)
@@ -251,6 +251,7 @@ class Applier:
                 ahead.start(session)
             await tx.write(changes)
             await finish(tx, records)
+            claimed = await self._express.settle(tx, claimed)
             claimed += await self._claims.claim(tx, epoch, self._claims.waiting(changes))
         return claimed, found
 
