@@ -23,7 +23,6 @@ from streams.services.graph.claims import Claims
 from streams.services.graph.express import Express
 from streams.services.graph.findings import Findings, found_in
 from streams.services.graph.plans import Finish, Plan, plan_of
-from streams.services.graph.remembered import Remembered
 from streams.services.graph.session import Session
 from streams.services.graph.spans import RecordSpans
 from streams.services.graph.surroundings import Surroundings
@@ -54,7 +53,7 @@ class Applier:
         self._store = around.store
         self._claims = claims
         self._express = express
-        self._remembered = Remembered()
+        self._remembered = around.remembered
         self._rules = around.rules
         self._clock = around.clock
         self._tell = around.tell

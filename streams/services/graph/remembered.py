@@ -16,7 +16,7 @@ _MOST: Final = 16_384  # some 10 MB
 
 
 class Remembered:
-    """The rows that were used last, of one shard."""
+    """The rows that were used last, of all shards of a process."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
