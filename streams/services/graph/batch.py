@@ -177,7 +177,6 @@ class Applier:
         except PASSED_ON:
             raise
         except Exception:
-            await ahead.drop()
             place = parking.place_of(records[0])
             _log.warning("batch failed, one by one", action="batch_failed", exc_info=True, **place)
         progress = Progress()
@@ -218,6 +217,8 @@ class Applier:
         except BaseException:
             self._claims.forget()
             self._express.drop()
+            # Also what was prepared for a transaction that did not begin: the next one is of other records.
+            await ahead.drop()
             raise
         self._express.committed()
         crashpoint("graph.committed")
