@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 
 from streams.domain.lifecycle import WorkState
-from streams.domain.rows import TABLES, Row, WorkRow
+from streams.domain.rows import TABLES, CiphertextRow, Row, WorkRow
 
 R = TypeVar("R", bound=Row)
 Key = tuple[Any, ...]
@@ -275,7 +275,8 @@ class State:
     def settle(self) -> None:
         """What was changed is stored: from here on it is what the store has, and cannot be taken back.
 
-        Items that are ready or claimed are forgotten: the end of the transaction may have moved them on.
+        Items that are ready or claimed are forgotten: the end of the transaction may have moved them on. So are
+        ciphertexts, which are large, and which messages need but no decision.
         """
         for known in self._tables.values():
             known.changed.clear()
@@ -283,6 +284,7 @@ class State:
         items = self._tables[WorkRow].rows
         for key in [key for key, row in items.items() if row is not None and row.state in _MOVING]:
             del items[key]
+        self._tables[CiphertextRow].rows.clear()
 
     def changes(self) -> Changes:
         """Everything that was changed since the set was made."""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.domain.decide import decide_fact, decide_result
-from streams.domain.rows import AllowedRow, BlockRow, Row
+from streams.domain.rows import AllowedRow, BlockRow, CiphertextRow, Row
 from streams.domain.state import Changes, Missing, Read, State, key_of
 from tests.unit.domain.test_law import make_world
 from tests.unit.domain.worlds import RULES, TENANT, block, interleave, settled, walk
@@ -240,3 +240,15 @@ def test_a_key_is_absent_where_the_group_that_it_would_be_in_is_known():
     assert state.get(AllowedRow, TENANT, b"h", b"a", b"b") is None
     with pytest.raises(Missing):
         state.get(AllowedRow, TENANT, b"h", b"a", b"another")
+
+
+def test_what_is_settled_keeps_no_ciphertext() -> None:
+    row = CiphertextRow(
+        tenant=TENANT, handle=b"h", fhe_type=5, key_id=b"k", ciphertext=bytes(9), is_input=False
+    )
+    read = Read(CiphertextRow, CiphertextRow.KEY, (TENANT, b"h"))
+    state = State()
+    state.load(read, [row])
+    assert state.is_loaded(read)
+    state.settle()
+    assert not state.is_loaded(read)
