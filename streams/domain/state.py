@@ -275,8 +275,8 @@ class State:
     def settle(self) -> None:
         """What was changed is stored: from here on it is what the store has, and cannot be taken back.
 
-        Items that are ready or claimed are forgotten: the end of the transaction may have moved them on. So are
-        ciphertexts, which are large, and which messages need but no decision.
+        Items that are ready or claimed are forgotten: the end of the transaction may have moved them on.
+        So are ciphertexts, which are large, and which messages need but no decision.
         """
         for known in self._tables.values():
             known.changed.clear()
