@@ -277,18 +277,18 @@ class Transaction(Protocol):
         """
         ...
 
-    async def outstanding(self, work_class: str) -> dict[str, int]:
-        """Estimated cost in ms of what is in flight per worker, over all shards."""
-        ...
-
     async def reclaim(self) -> list[WorkRow]:
         """Take over what owners before claimed and may not have published."""
         ...
 
-    async def dispatched(self, items: Sequence[WorkRow], deadline_ms: int) -> None:
+    async def dispatched(
+        self, items: Sequence[WorkRow], reported_ms: Sequence[int], deadline_ms: int
+    ) -> None:
         """The broker has these messages: dispatched, those of class `publish` done.
 
-        `deadline_ms` is the earliest for them: what waited for the broker did not wait for a worker.
+        Args:
+            reported_ms: when the broker said so of each item.
+            deadline_ms: the earliest for them: what waited for the broker did not wait for a worker.
         """
         ...
 
@@ -365,6 +365,10 @@ class Store(Protocol):
         weights: Sequence[Weight] = (),
     ) -> list[Demand]:
         """Open work per shard and class, that of paused tenants apart; raises StoreError."""
+        ...
+
+    async def outstanding(self) -> dict[str, dict[str, int]]:
+        """Estimated cost in ms of what is in flight, by class and worker, in all shards."""
         ...
 
     async def unsent(self) -> Unsent:

@@ -15,6 +15,7 @@ from streams.domain.rows import TABLES, Row, WorkRow
 _HEADER: Final = """\
 -- Rows of domain/rows.py: one query per table and look-up. Written by tools/rows_sql.py, not by hand.
 -- Arrays of byte strings travel as text, because unnest would flatten an array of arrays.
+-- A value that all rows have travels once: unnest fills the shorter array with nulls, coalesce those with it.
 -- What is found is a record, so that look-ups in several tables can be one query;
 -- `arrays`, always null, tells the driver of a type that the record may have in it.
 """
@@ -50,10 +51,22 @@ def _arrays(kinds: list[str], first: int) -> str:
     return ", ".join(f"${at}::{kind}[]" for at, kind in enumerate(sent, first))
 
 
+def nullable(table: type[Row]) -> frozenset[str]:
+    """Columns that may be null."""
+    hints = typing.get_type_hints(table)
+    return frozenset(name for name, hint in hints.items() if type(None) in typing.get_args(hint))
+
+
+def _picked(table: type[Row], name: str, kind: str, at: int) -> str:
+    sent = "text" if kind == "bytea[]" else kind
+    value = name if name in nullable(table) else f"coalesce({name}, (${at}::{sent}[])[1])"
+    return f"{value}::bytea[]" if kind == "bytea[]" else value
+
+
 def _insert(table: type[Row]) -> str:
     known = columns(table)
     names = ", ".join(known)
-    picked = ", ".join(f"{name}::bytea[]" if kind == "bytea[]" else name for name, kind in known.items())
+    picked = ", ".join(_picked(table, name, kind, at) for at, (name, kind) in enumerate(known.items(), 2))
     return (
         f"insert into {table.TABLE} as o (shard, {names})\nselect $1, {picked}\n"
         f"from unnest({_arrays(list(known.values()), 2)}) as t({names})"
@@ -119,9 +132,7 @@ def create_tables() -> str:
     """Draft of the tables, for who writes a migration."""
     parts: list[str] = []
     for table in TABLES:
-        null = {
-            name for name, hint in typing.get_type_hints(table).items() if type(None) in typing.get_args(hint)
-        }
+        null = nullable(table)
         body = ",\n  ".join(
             f"{name} {kind}" if name in null else f"{name} {kind} not null"
             for name, kind in columns(table).items()

@@ -213,7 +213,7 @@ def _store_operation(state: State, block: BlockRow, log: Log, event: OperationEv
     # A transaction may ask for the same operation twice; its handle is then the same, and the first one
     # counts.
     if state.get(ComputationRow, row.tenant, row.output_handle, row.transaction_id, row.block_hash) is None:
-        state.put(row)
+        state.add(row)
     _remember_meaning(state, row)
 
 
@@ -235,7 +235,7 @@ def _store_allowed(
         return
     key = (block.tenant, handle, account, block.hash)
     if state.get(AllowedRow, *key) is None:
-        state.put(
+        state.add(
             AllowedRow(
                 tenant=block.tenant,
                 handle=handle,

@@ -28,23 +28,27 @@ from streams.domain.work import WorkClass
 
 
 def reads_of_fact(tenant: str, fact: Fact, events: Events = ()) -> tuple[Read, ...]:
-    """The tenant; where a block belongs, and the handles that its events speak of."""
+    """The tenant; where a block connects, and the handles that its events speak of.
+
+    What the fact is first to tell of is left out: that it does not exist yet is a guess that costs nothing.
+    """
     owner = Read(TenantRow, TenantRow.KEY, (tenant,))
     if isinstance(fact, GatewayRange):
         return (owner, Read(AlarmRow, AlarmRow.KEY, (tenant, AlarmKind.GATEWAY_RANGE, b"")))
     # Other facts ask for what only their contents tell; a wrong guess costs one more round of queries.
     if not isinstance(fact, HostBlock):
         return (owner,)
-    # a block that is known already, and where it connects
-    places = (Read(BlockRow, BlockRow.KEY, (tenant, place)) for place in (fact.hash, fact.parent_hash))
+    parent = Read(BlockRow, BlockRow.KEY, (tenant, fact.parent_hash))
+    made = {event.result for event in events if isinstance(event, OperationEvent)}
     named = dict.fromkeys(handle for event in events for handle in _named(event))
-    return (owner, *places, *(Read(HandleRow, HandleRow.KEY, (tenant, handle)) for handle in named))
+    known = (Read(HandleRow, HandleRow.KEY, (tenant, handle)) for handle in named if handle not in made)
+    return (owner, parent, *known)
 
 
 def _named(event: object) -> tuple[bytes, ...]:
     match event:
         case OperationEvent():
-            return (event.result, *handle_operands(event.code, event.operands, event.is_scalar))
+            return tuple(handle_operands(event.code, event.operands, event.is_scalar))
         case Allowed():
             return (event.handle,)
         case AllowedForDecryption():

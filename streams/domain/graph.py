@@ -11,6 +11,9 @@ from streams.domain.rows import ComputationRow
 
 COMPONENT_OVERHEAD_MS: Final = 5
 
+Taken = dict[bytes, tuple[bytes, ...]]
+"""The handles that each operation takes, by its result, in log order."""
+
 
 class Component(msgspec.Struct, frozen=True, kw_only=True):
     """Operations that must be computed together: `steps` in order, `inputs` from outside."""
@@ -41,9 +44,10 @@ def components(
     another item has it as an output. What no goal needs is left out.
     """
     by_output = _first_by_output(computations)
-    needed = _closure(by_output, goals, is_external)
-    groups = _connect(by_output, needed)
-    return [_component(by_output, group, goals, needed) for group in groups]
+    taken = {handle: _operands(row) for handle, row in by_output.items()}
+    needed = _closure(taken, goals, is_external)
+    groups = _connect(taken, needed)
+    return [_component(by_output, taken, group, goals, needed) for group in groups]
 
 
 def _first_by_output(computations: Sequence[ComputationRow]) -> dict[bytes, ComputationRow]:
@@ -58,23 +62,20 @@ def _operands(row: ComputationRow) -> tuple[bytes, ...]:
     return handle_operands(row.fhe_operation, row.dependencies, row.is_scalar)
 
 
-def _closure(
-    by_output: dict[bytes, ComputationRow], goals: Collection[bytes], is_external: Callable[[bytes], bool]
-) -> set[bytes]:
+def _closure(taken: Taken, goals: Collection[bytes], is_external: Callable[[bytes], bool]) -> set[bytes]:
     needed: set[bytes] = set()
-    pending = [goal for goal in goals if goal in by_output]
+    pending = [goal for goal in goals if goal in taken]
     while pending:
         handle = pending.pop()
         if handle in needed:
             continue
         needed.add(handle)
         # what another item has as an output is loaded from the store, not computed twice
-        inner = (h for h in _operands(by_output[handle]) if h in by_output and not is_external(h))
-        pending.extend(inner)
+        pending += [h for h in taken[handle] if h in taken and h not in needed and not is_external(h)]
     return needed
 
 
-def _connect(by_output: dict[bytes, ComputationRow], needed: set[bytes]) -> list[list[bytes]]:
+def _connect(taken: Taken, needed: set[bytes]) -> list[list[bytes]]:
     """Connected groups by union-find, members and groups in log order."""
     leader = {handle: handle for handle in needed}
 
@@ -85,9 +86,9 @@ def _connect(by_output: dict[bytes, ComputationRow], needed: set[bytes]) -> list
             handle = leader[handle]
         return handle
 
-    ordered = [handle for handle in by_output if handle in needed]
+    ordered = [handle for handle in taken if handle in needed]
     for handle in ordered:
-        for operand in _operands(by_output[handle]):
+        for operand in taken[handle]:
             if operand in needed:
                 leader[find(operand)] = find(handle)
     # Order matters: it becomes the order of steps and the item's identity, which every run must find alike.
@@ -98,30 +99,33 @@ def _connect(by_output: dict[bytes, ComputationRow], needed: set[bytes]) -> list
 
 
 def _component(
-    by_output: dict[bytes, ComputationRow], group: list[bytes], goals: Collection[bytes], needed: set[bytes]
+    by_output: dict[bytes, ComputationRow],
+    taken: Taken,
+    group: list[bytes],
+    goals: Collection[bytes],
+    needed: set[bytes],
 ) -> Component:
-    steps = tuple(by_output[handle] for handle in group)
     # a dictionary for a set in order
-    inputs = {h: None for step in steps for h in _operands(step) if h not in needed}
+    inputs = {h: None for handle in group for h in taken[handle] if h not in needed}
+    steps = tuple(by_output[handle] for handle in group)
     return Component(
         steps=steps,
         outputs=tuple(handle for handle in group if handle in goals),
         inputs=tuple(inputs),
-        defect=_defect(steps),
+        defect=_defect(steps, taken),
     )
 
 
-def _defect(steps: tuple[ComputationRow, ...]) -> str:
-    done: set[bytes] = set()
-    outputs = {step.output_handle for step in steps}
+def _defect(steps: tuple[ComputationRow, ...], taken: Taken) -> str:
+    coming = {step.output_handle for step in steps}
     for step in steps:
         # In log order a result that comes later cannot be an operand; handles could only form a cycle in a
         # forged log.
-        if any(h in outputs and h not in done for h in _operands(step)):
+        if not coming.isdisjoint(taken[step.output_handle]):
             return "OperationError: an operation needs its own or a later result (cycle)"
         try:
             check_operands(step.fhe_operation, step.dependencies, step.is_scalar, step.fhe_type)
         except OperationError as error:
             return f"OperationError: {error}"
-        done.add(step.output_handle)
+        coming.remove(step.output_handle)
     return ""

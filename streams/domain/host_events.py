@@ -18,6 +18,7 @@ Topics = tuple[bytes, ...]
 # Scalar byte of a fused multiplication and division: its divisor is always plaintext, so bit 0 is always set.
 _MUL_DIV_ENCRYPTED: Final = 0x01
 _MUL_DIV_SCALAR: Final = 0x03
+_WORDS: Final = {words.WORD}
 
 
 class OperationEvent(msgspec.Struct, frozen=True):
@@ -165,7 +166,7 @@ def indexed(topics: Topics, count: int) -> Topics:
     """The indexed arguments, of which the event has that many."""
     # Strict on both sides: an event with an argument more or less is another release's, and reading it as
     # ours would give other operands than other operators have.
-    if len(topics) != count + 1 or any(len(topic) != words.WORD for topic in topics):
+    if len(topics) != count + 1 or set(map(len, topics)) != _WORDS:
         raise UndecodableLog(f"{len(topics)} topics, {count + 1} of {words.WORD} bytes are due")
     return topics[1:]
 

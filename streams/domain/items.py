@@ -61,30 +61,36 @@ def verdict(proof_item: str) -> bytes:
     return b"proof:" + proof_item.encode()
 
 
-def create(state: State, row: WorkRow, tokens: Iterable[bytes], defect: str = "") -> None:
-    """Make an item that waits for the tokens which have not come; one with a defect is born failed."""
+def create(
+    state: State, row: WorkRow, tokens: Iterable[bytes], defect: str = "", *, is_new: bool = False
+) -> None:
+    """Make an item that waits for the tokens which have not come; one with a defect is born failed.
+
+    Args:
+        is_new: no fact has made it yet, and nobody need ask the store.
+    """
     tenant, wanted = row.tenant, tuple(tokens)
     waiting = [token for token in wanted if not _has_come(state, tenant, token)]
-    if state.get(WorkRow, tenant, row.id) is None:
-        state.presume(WaitRow, _BY_ITEM, tenant, row.id)  # they are made with their item
+    # its waits are made with their item
+    write = state.add if is_new or state.get(WorkRow, tenant, row.id) is None else state.put
     for token in waiting:
-        state.put(WaitRow(tenant=tenant, item=row.id, token=token))
+        write(WaitRow(tenant=tenant, item=row.id, token=token))
     born = WorkState.BLOCKED if waiting else WorkState.READY
     key_id = _key_id(state, row)
     made = msgspec.structs.replace(row, state=born, missing=len(waiting), key_id=key_id)
-    state.put(made)
+    write(made)
     _apply_early(state, made)
-    cause = defect or _key_defect(state, made, map(handle_of, wanted))
+    cause = defect or _key_defect(state, made, wanted)
     if cause:
         fail(state, tenant, row.id, cause)
-    if any(state.get(FailureRow, tenant, token) is not None for token in waiting):
-        _refresh(state, tenant, row.id)
+    for token in waiting:
+        if state.get(FailureRow, tenant, token) is not None:
+            _refresh(state, tenant, row.id)
+            break
 
 
-def presume_new(state: State, tenant: str, item: str, tokens: Iterable[bytes]) -> None:
-    """No fact has made this item yet, and these tokens come from it alone: nothing of them is stored."""
-    state.presume(WorkRow, WorkRow.KEY, tenant, item)
-    state.presume(MemberRow, _BY_ITEM, tenant, item)
+def presume_no_failure(state: State, tenant: str, tokens: Iterable[bytes]) -> None:
+    """These tokens come from an item alone that no fact has made yet: nobody has said that they do not."""
     for token in tokens:
         state.presume(FailureRow, FailureRow.KEY, tenant, token)
 
@@ -102,7 +108,7 @@ def come(state: State, tenant: str, token: bytes) -> None:
         if item.missing == 0 and item.state is WorkState.BLOCKED:
             item = _moved(item, WorkState.READY)
         state.put(item)
-        defect = _key_defect(state, item, _told_by(state, item, token))
+        defect = _key_defect(state, item, _news(state, item, token))
         if defect:
             fail(state, tenant, item.id, defect)
         # its cause was perhaps this token's: the others' is left
@@ -266,25 +272,26 @@ def _key_id(state: State, row: WorkRow) -> bytes:
     return b"" if source is None else source.key_id
 
 
-def _key_defect(state: State, row: WorkRow, inputs: Iterable[bytes]) -> str:
-    """Why a compute item can never be computed with these inputs: those that are stored are of its key set.
+def _key_defect(state: State, row: WorkRow, tokens: Iterable[bytes]) -> str:
+    """Why a compute item can never be computed with what it waits for: what is stored is of its key set.
 
     The text names the item's key set only, so that it does not depend on which input came first.
     """
     if row.kind != COMPUTE or not row.key_id:
         return ""
-    stored_rows = (state.get(HandleRow, row.tenant, handle) for handle in inputs if handle)
+    handles = filter(None, map(handle_of, tokens))
+    stored_rows = (state.get(HandleRow, row.tenant, handle) for handle in handles)
     if all(known is None or known.key_id in (b"", row.key_id) for known in stored_rows):
         return ""
     doc = "an input is encrypted under another key set than the operation's"
     return f"{KeyMismatch.__name__}: {doc}, {row.key_id.hex()}"
 
 
-def _told_by(state: State, row: WorkRow, token: bytes) -> list[bytes]:
-    """Inputs of an item about which a token says something new; its own first key is news about them all."""
+def _news(state: State, row: WorkRow, token: bytes) -> list[bytes]:
+    """Tokens of an item about which one says something new; its own first key is news about them all."""
     if row.kind != COMPUTE or token != KEY_TOKEN:
-        return [handle_of(token)]
-    return _inputs(state, row.tenant, row.id)
+        return [token]
+    return list(map(stored, _inputs(state, row.tenant, row.id)))
 
 
 def _inputs(state: State, tenant: str, compute_item: str) -> list[bytes]:

@@ -9,10 +9,11 @@ from itertools import compress
 from typing import Final
 
 from streams.domain.operations import BY_CODE, TYPE_BITS, FheType, Kind, Operation
-from streams.domain.rules import check_shapes, computation, encrypted_operands
+from streams.domain.rules import Shape, check_shapes, computation, encrypted_operands
 
 Operands = tuple[bytes, ...]
 _RECENT: Final = 4096  # operations of a batch, each of which is asked several times
+_SHAPES: Final = 1024  # what contracts call is of few shapes, each of them called again and again
 
 
 def handle_type(handle: bytes) -> int:
@@ -32,11 +33,16 @@ def operation_digest(code: int, operands: Operands, is_scalar: bool, fhe_type: i
 
 def handle_operands(code: int, operands: Operands, is_scalar: bool) -> Operands:
     """The operands that are handles, in order; none for an unknown operation."""
+    return tuple(compress(operands, _are_handles(code, len(operands), is_scalar)))
+
+
+@lru_cache(_SHAPES)
+def _are_handles(code: int, count: int, is_scalar: bool) -> tuple[bool, ...]:
     operation = BY_CODE.get(code)
     # An unknown code must not raise here: it fails in the checks, and only its own component.
     if operation is None or operation.kind is Kind.INPUT:
         return ()
-    return tuple(compress(operands, encrypted_operands(operation, len(operands), is_scalar)))
+    return encrypted_operands(operation, count, is_scalar)
 
 
 def check_operands(
@@ -47,25 +53,36 @@ def check_operands(
     Args:
         library: every type that an engine has, not only those of contracts.
     """
+    are_handles = _are_handles(code, len(operands), is_scalar) or (False,) * len(operands)
+    shapes = tuple(
+        [
+            handle_type(operand) if is_handle else operand
+            for operand, is_handle in zip(operands, are_handles, strict=True)
+        ]
+    )
+    return _checked(code, shapes, fhe_type, library)
+
+
+@lru_cache(_SHAPES)
+def _checked(code: int, shapes: tuple[Shape, ...], fhe_type: int, library: bool) -> Operation:
     operation = computation(code)
-    are_handles = encrypted_operands(operation, len(operands), is_scalar)
-    shapes = [
-        handle_type(operand) if is_handle else operand
-        for operand, is_handle in zip(operands, are_handles, strict=True)
-    ]
     check_shapes(operation, shapes, fhe_type, library=library)
     return operation
 
 
 def cost_ms(code: int, operands: Operands, is_scalar: bool, fhe_type: int) -> int:
     """Estimated cost of an operation on one core: the table's value for Uint64, scaled by width and count."""
-    operation = BY_CODE.get(code)
     handles = handle_operands(code, operands, is_scalar)
     # the last one: the first of a selection is its control, a Bool
-    operated = handle_type(handles[-1]) if handles else fhe_type
+    return _priced(code, len(handles), handle_type(handles[-1]) if handles else fhe_type)
+
+
+@lru_cache(_SHAPES)
+def _priced(code: int, handles: int, operated: int) -> int:
+    operation = BY_CODE.get(code)
     if operation is None or operated not in TYPE_BITS:
         return 0
     # Collections cost per value, everything else once; the width is linear, which is right but for
     # products.
-    values = len(handles) if operation.kind in (Kind.SUM, Kind.IS_IN) else 1
+    values = handles if operation.kind in (Kind.SUM, Kind.IS_IN) else 1
     return max(1, operation.tfhe_ms * values * max(8, FheType(operated).bits) // 64)

@@ -5,7 +5,8 @@ facts alone, never from how far work has come, so that every interleaving makes 
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -45,15 +46,20 @@ def join(state: State, block: BlockRow, chain_ops_max: int = 0) -> None:
     """
     allowed = _allowed(state, block)
     event_id = _event_id(state, block)
-    for handle in allowed:
-        row = handle_row(state, block.tenant, handle)
-        state.put(msgspec.structs.replace(row, reasons=row.reasons + 1))
+    rows = [handle_row(state, block.tenant, handle) for handle in allowed]
+    for row in rows:
+        state.put(msgspec.structs.replace(row, reasons=row.reasons + 1, followed=True))
     computed = state.find(ComputationRow, ("tenant", "block_hash"), block.tenant, block.hash)
     made = _plan(state, block, allowed, computed, event_id)
     if chain_ops_max:
         lanes.choose(state, block.tenant, made, chain_ops_max)
-    for handle in allowed:
-        _follow(state, block.tenant, handle, event_id)
+    # Made once per handle and never deleted: a handle that is allowed again finds its old items and their
+    # states.
+    for row in rows:
+        if row.followed:
+            _follow_again(state, row)
+        else:
+            _follow(state, row, event_id)
 
 
 def leave(state: State, block: BlockRow) -> None:
@@ -127,20 +133,27 @@ def _plan(
         if row.compute_item:
             items.revive(state, block.tenant, row.compute_item)
     open_goals = [handle for handle, row in goals.items() if not row.compute_item]
+    own = [row for row in computed if _means_the_same(state, row)]
+    own.sort(key=attrgetter("log_index"))
+    transactions: dict[bytes, list[ComputationRow]] = {}
+    for row in own:
+        transactions.setdefault(row.transaction_id, []).append(row)
     made: list[Component] = []
-    for source, group in _by_transaction(state, block, open_goals, computed):
-        made += _make_components(state, block.tenant, source, group, event_id)
+    for source, group in _by_transaction(state, block, open_goals, own):
+        transaction, block_hash = source
+        is_here = block_hash == block.hash
+        rows = transactions[transaction] if is_here else _operations(state, block.tenant, source)
+        made += _make_components(state, block.tenant, rows, group, event_id)
     return made
 
 
 def _by_transaction(
-    state: State, block: BlockRow, goals: list[bytes], computed: list[ComputationRow]
+    state: State, block: BlockRow, goals: list[bytes], own: Iterable[ComputationRow]
 ) -> list[tuple[tuple[bytes, bytes], list[bytes]]]:
     """Goals by the (transaction, block) that computes them, this block's first; unknown ones are left out."""
     here: dict[bytes, ComputationRow] = {}
-    for row in sorted(computed, key=lambda row: row.log_index):
-        if _means_the_same(state, row):
-            here.setdefault(row.output_handle, row)
+    for row in own:
+        here.setdefault(row.output_handle, row)
     placed: list[tuple[tuple[bytes, bytes], int, bytes]] = []
     for goal in goals:
         row = here.get(goal) or _elsewhere(state, block.tenant, goal)
@@ -161,12 +174,15 @@ def _elsewhere(state: State, tenant: str, handle: bytes) -> ComputationRow | Non
     return next((row for row in rows if _means_the_same(state, row)), None)
 
 
-def _make_components(
-    state: State, tenant: str, source: tuple[bytes, bytes], goals: Iterable[bytes], event_id: str
-) -> list[Component]:
+def _operations(state: State, tenant: str, source: tuple[bytes, bytes]) -> list[ComputationRow]:
+    """The operations of a transaction in another block."""
     rows = state.find(ComputationRow, ("tenant", "transaction_id", "block_hash"), tenant, *source)
-    own = [row for row in rows if _means_the_same(state, row)]
+    return [row for row in rows if _means_the_same(state, row)]
 
+
+def _make_components(
+    state: State, tenant: str, own: Sequence[ComputationRow], goals: Iterable[bytes], event_id: str
+) -> list[Component]:
     def is_external(handle: bytes) -> bool:
         # The item of what is no goal any more may be cancelled, and its cut depends on lost branches.
         known = handle_row(state, tenant, handle)
@@ -187,9 +203,10 @@ def _means_the_same(state: State, row: ComputationRow) -> bool:
 def _make_item(state: State, tenant: str, component: Component, event_id: str) -> None:
     item = item_id(WorkClass.TFHE, tenant, component.root)
     outputs = frozenset(component.outputs)
-    items.presume_new(state, tenant, item, map(items.stored, component.outputs))
+    state.presume(MemberRow, ("tenant", "item"), tenant, item)
+    items.presume_no_failure(state, tenant, map(items.stored, component.outputs))
     for position, step in enumerate(component.steps):
-        state.put(
+        state.add(
             MemberRow(
                 tenant=tenant,
                 item=item,
@@ -218,7 +235,7 @@ def _make_item(state: State, tenant: str, component: Component, event_id: str) -
         event_id=event_id,
     )
     tokens = itertools.chain((items.KEY_TOKEN,), map(items.stored, component.inputs))
-    items.create(state, work, tokens, component.defect)
+    items.create(state, work, tokens, component.defect, is_new=True)
     _want(state, tenant, component.inputs)
     if not component.defect and any(row.is_awaited for row in made_rows):
         cycles.fail_circle(state, tenant, item)
@@ -235,32 +252,29 @@ def _want(state: State, tenant: str, inputs: Iterable[bytes]) -> None:
             items.revive(state, tenant, known.compute_item)
 
 
-def _follow(state: State, tenant: str, handle: bytes, event_id: str) -> None:
-    row = handle_row(state, tenant, handle)
-    # Made once per handle and never deleted: a handle that is allowed again finds its old items and their
-    # states.
-    if row.followed:
-        for work_class, *_ in _FOLLOWERS:
-            items.revive(state, tenant, follower(work_class, tenant, handle))
-        return
-    state.put(msgspec.structs.replace(row, followed=True))
+def _follow(state: State, row: HandleRow, event_id: str) -> None:
     for work_class, kind, token, cost_ms in _FOLLOWERS:
-        item = follower(work_class, tenant, handle)
-        items.presume_new(state, tenant, item, _brought(kind, handle))
+        item = follower(work_class, row.tenant, row.handle)
+        items.presume_no_failure(state, row.tenant, _brought(kind, row.handle))
         work = WorkRow(
-            tenant=tenant,
+            tenant=row.tenant,
             id=item,
             work_class=work_class,
             kind=kind,
-            subject=handle,
-            affinity=handle,
+            subject=row.handle,
+            affinity=row.handle,
             # follows a handle, not a dApp's call: no contract takes turns for it
             contract=b"",
             cost_ms=cost_ms,
             state=WorkState.READY,
             event_id=event_id,
         )
-        items.create(state, work, (token(handle),))
+        items.create(state, work, (token(row.handle),), is_new=True)
+
+
+def _follow_again(state: State, row: HandleRow) -> None:
+    for work_class, *_ in _FOLLOWERS:
+        items.revive(state, row.tenant, follower(work_class, row.tenant, row.handle))
 
 
 def _brought(kind: str, handle: bytes) -> tuple[bytes, ...]:

@@ -17,11 +17,12 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 
 from streams.domain.lifecycle import WorkState
-from streams.domain.rows import TABLES, Row, WorkRow
+from streams.domain.rows import TABLES, CiphertextRow, Row, WorkRow
 
 R = TypeVar("R", bound=Row)
 Key = tuple[Any, ...]
 
+_MOVING: Final = frozenset({WorkState.READY, WorkState.CLAIMED})
 _ABSENT: Final = object()
 _PRESUMED: Final = object()
 
@@ -88,6 +89,12 @@ class _Index:
         self.groups: dict[Key, dict[Key, None]] = defaultdict(dict)
         self.loaded: set[Key] = set()
 
+    def fill(self, rows: dict[Key, Any]) -> None:
+        """Group the rows that there are."""
+        for key, row in rows.items():
+            if row is not None:
+                self.groups[self.of_row(row)][key] = None
+
     def move(self, key: Key, old: Row | None, row: Row | None) -> None:
         """Another row is under the key."""
         if self.of_key is not None and old is not None and row is not None:
@@ -105,7 +112,7 @@ class _Index:
 class _Table:
     """The rows of one table; a key without a row is known to be absent, or deleted."""
 
-    __slots__ = ("changed", "groupings", "indexes", "key_of", "rows")
+    __slots__ = ("changed", "filled", "groupings", "indexes", "key_of", "rows")
 
     def __init__(self, table: type[Row]) -> None:
         self.key_of = _KEYS[table]
@@ -113,14 +120,24 @@ class _Table:
         # Keys of changed rows: whether the store has none; None where nobody has looked for it by its key.
         self.changed: dict[Key, bool | None] = {}
         self.indexes = {columns: _Index(table, columns) for columns in table.INDEXES}
+        # Those that were searched; most decisions write into many indexes and search few.
+        self.filled: list[_Index] = []
         self.groupings = [(i.of_key, i.loaded) for i in self.indexes.values() if i.of_key is not None]
 
     def place(self, key: Key, row: Row | None) -> None:
         """Put a row, or its absence, under its key."""
         old = self.rows.get(key)
         self.rows[key] = row
-        for index in self.indexes.values():
+        for index in self.filled:
             index.move(key, old, row)
+
+    def group(self, index: _Index, values: Key) -> list[Any]:
+        """Rows with these values in an index's columns, ordered by primary key."""
+        if index not in self.filled:
+            index.fill(self.rows)
+            self.filled.append(index)
+        group = index.groups.get(values)
+        return [self.rows[key] for key in sorted(group)] if group else []
 
     def is_covered(self, key: Key, row: Row) -> bool:
         """Whether the stored rows of one of its groups are all here, of which it is none."""
@@ -149,7 +166,7 @@ class State:
         self._complete = complete
         self._tables = _Tables()
         self._undo: list[tuple[Any, Key, Any, bool]] = []
-        self._guessed: dict[Read, None] | None = None
+        self._guessed: list[Read] | None = None
 
     def get(self, table: type[R], *key: Any) -> R | None:
         """The row with this primary key; raises Missing when nobody has looked for it yet."""
@@ -166,11 +183,7 @@ class State:
         if values not in index.loaded and not self._complete:
             self._miss(Read(table, columns, values))
             index.loaded.add(values)
-        group = index.groups.get(values)
-        if not group:
-            return []
-        rows = known.rows
-        return [rows[key] for key in sorted(group)]
+        return known.group(index, values)
 
     def presume(self, table: type[Row], columns: tuple[str, ...], *values: Any) -> None:
         """What is not in the set and would answer this look-up does not exist: rows at hand prove it.
@@ -190,9 +203,9 @@ class State:
             self._undo.append((known, values, _ABSENT, False))
 
     @contextlib.contextmanager
-    def guessing(self) -> Generator[dict[Read, None]]:
+    def guessing(self) -> Generator[list[Read]]:
         """Until the end of the context, what was never looked for is absent; gives what that was said of."""
-        self._guessed = guessed = {}
+        self._guessed = guessed = []
         try:
             yield guessed
         finally:
@@ -203,19 +216,22 @@ class State:
         for read in guessed:
             known = self._tables[read.table]
             if read.columns == read.table.KEY:
+                known.place(read.values, None)
                 del known.rows[read.values]
             else:
                 known.indexes[read.columns].loaded.discard(read.values)
 
     def put(self, row: Row) -> None:
         """Insert or replace."""
-        table = self._tables[type(row)]
-        self._write(table, table.key_of(row), row)
+        self._write(row, row, None)
+
+    def add(self, row: Row) -> None:
+        """Insert what nobody stored: it was asked for, or rows at hand prove it."""
+        self._write(row, row, True)
 
     def delete(self, row: Row) -> None:
         """Remove."""
-        table = self._tables[type(row)]
-        self._write(table, table.key_of(row), None)
+        self._write(row, None, None)
 
     def is_loaded(self, read: Read) -> bool:
         """Whether the working set has the answer already."""
@@ -259,14 +275,16 @@ class State:
     def settle(self) -> None:
         """What was changed is stored: from here on it is what the store has, and cannot be taken back.
 
-        Items that are ready are forgotten, because the end of the transaction may have claimed them.
+        Items that are ready or claimed are forgotten: the end of the transaction may have moved them on.
+        So are ciphertexts, which are large, and which messages need but no decision.
         """
         for known in self._tables.values():
             known.changed.clear()
         self._undo.clear()
         items = self._tables[WorkRow].rows
-        for key in [key for key, row in items.items() if row is not None and row.state is WorkState.READY]:
+        for key in [key for key, row in items.items() if row is not None and row.state in _MOVING]:
             del items[key]
+        self._tables[CiphertextRow].rows.clear()
 
     def changes(self) -> Changes:
         """Everything that was changed since the set was made."""
@@ -319,17 +337,17 @@ class State:
     def _miss(self, read: Read) -> None:
         if self._guessed is None:
             raise Missing(read)
-        self._guessed[read] = None
+        self._guessed.append(read)  # once: from then on it is known to be absent
 
-    def _write(self, table: _Table, key: Key, row: Row | None) -> None:
-        rows = table.rows
+    def _write(self, under: Row, row: Row | None, is_new: bool | None) -> None:
+        """Put a row, or nothing, under the key of one; `is_new` where the set does not know."""
+        table = self._tables[type(under)]
+        key, rows = table.key_of(under), table.rows
         old = rows.get(key, _ABSENT)
-        was_changed = key in table.changed
+        was_changed = old is not _ABSENT and key in table.changed
         self._undo.append((table, key, old, was_changed))
         if not was_changed:
-            table.changed[key] = None if old is _ABSENT else old is None
+            table.changed[key] = is_new if old is _ABSENT else old is None
         rows[key] = row
-        if table.indexes:
-            before = None if old is _ABSENT else old
-            for index in table.indexes.values():
-                index.move(key, before, row)
+        for index in table.filled:
+            index.move(key, None if old is _ABSENT else old, row)

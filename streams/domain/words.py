@@ -28,7 +28,7 @@ def words(data: bytes, count: int) -> tuple[bytes, ...]:
     """All words of data that has exactly that many."""
     if len(data) != count * WORD:
         raise UndecodableLog(f"{len(data)} bytes of data, {count * WORD} are due")
-    return tuple(data[at : at + WORD] for at in range(0, len(data), WORD))
+    return tuple([data[at : at + WORD] for at in range(0, len(data), WORD)])
 
 
 def unsigned(value: bytes, size_bytes: int = WORD) -> int:

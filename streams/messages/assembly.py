@@ -41,6 +41,16 @@ def stored(row: CiphertextRow) -> Ciphertext:
     return Ciphertext(handle=row.handle, fhe_type=row.fhe_type, ct64=row.ciphertext)
 
 
+def inputs_of(members: Iterable[MemberRow]) -> set[bytes]:
+    """Handles of the ciphertexts that a component needs from outside."""
+    inside: set[bytes] = set()
+    used: set[bytes] = set()
+    for member in members:
+        inside.add(member.handle)
+        used.update(handle_operands(member.fhe_operation, member.dependencies, member.is_scalar))
+    return used - inside
+
+
 def compute(item: WorkRow, members: Sequence[MemberRow], found: Iterable[Ciphertext]) -> ComputeWork | None:
     """A component in the order of its steps; None when an input is not stored (any more).
 
@@ -48,9 +58,7 @@ def compute(item: WorkRow, members: Sequence[MemberRow], found: Iterable[Ciphert
     one is stored must not show in the result.
     """
     ordered = sorted(members, key=lambda member: member.position)
-    inside = {member.handle for member in ordered}
-    used = (handle_operands(m.fhe_operation, m.dependencies, m.is_scalar) for m in ordered)
-    needed = {handle for handles in used for handle in handles} - inside
+    needed = inputs_of(ordered)
     inputs = [ciphertext for ciphertext in found if ciphertext.handle in needed]
     if len(inputs) < len(needed):
         return None

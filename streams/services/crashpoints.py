@@ -51,6 +51,7 @@ POINTS: Final[dict[str, str]] = {
     "owner.claimed": "the shard is claimed, what was claimed in it is not sent: the next owner sends it",
     "owner.swept": "a sweep is committed, nothing that it claimed is sent: the next owner sends it",
     "graph.decided": "a batch is decided and not committed: it is applied again",
+    "express.produced": "the broker has messages of a batch that is not committed: decided and sent again",
     "graph.committed": "the tables have the batch, Kafka's offset does not: it comes again and is known",
     "worker.started": "results.v1 says that a worker has the item, nothing is done: it is done again",
     "worker.executed": "the results are in the log, the offset is not gone: all of it is done again",

@@ -14,10 +14,13 @@ from streams.settings import KafkaSettings
 
 
 class KafkaLog:
-    """The broker as a log; to be used from one event loop, connections are made on first use."""
+    """The broker as a log; to be used from one event loop, connections are made on first use.
 
-    def __init__(self, kafka: KafkaSettings) -> None:
-        self._kafka = kafka
+    `linger_ms` is how long an append waits for others to go with it.
+    """
+
+    def __init__(self, kafka: KafkaSettings, linger_ms: float = 0.0) -> None:
+        self._kafka, self._linger_ms = kafka, linger_ms
         self._metadata = KafkaMetadata(kafka)
         self._producer: KafkaProducer | None = None
         self._readers: list[KafkaReader] = []
@@ -88,7 +91,7 @@ class KafkaLog:
     def _appender(self) -> KafkaProducer:
         self._check_open()
         if self._producer is None:
-            self._producer = KafkaProducer(self._kafka)
+            self._producer = KafkaProducer(self._kafka, linger_ms=self._linger_ms)
         return self._producer
 
     def _reader(self, subscription: Subscription) -> KafkaReader:

@@ -30,8 +30,10 @@ Report = tuple[asyncio.Future[Position], Position | BrokerError]
 class KafkaProducer:
     """Appends records; belongs to the event loop that makes it."""
 
-    def __init__(self, kafka: KafkaSettings, delivery_timeout_s: float = DELIVERY_TIMEOUT_S) -> None:
-        self._kafka, self._delivery_timeout_s = kafka, delivery_timeout_s
+    def __init__(
+        self, kafka: KafkaSettings, delivery_timeout_s: float = DELIVERY_TIMEOUT_S, linger_ms: float = 0.0
+    ) -> None:
+        self._kafka, self._delivery_timeout_s, self._linger_ms = kafka, delivery_timeout_s, linger_ms
         self._loop = asyncio.get_running_loop()
         self._reports: deque[Report] = deque()
         self._stopping = threading.Event()
@@ -96,9 +98,9 @@ class KafkaProducer:
                     "acks": "all",
                     "enable.idempotence": True,
                     "partitioner": "murmur2_random",  # librdkafka's own default is another hash
-                    # What comes while a request is on its way goes together; waiting for more would only
-                    # delay what an owner has to say.
-                    "linger.ms": 0,
+                    # What comes while a request is on its way goes together. Only who appends several at once
+                    # gains from waiting: the broker answers a connection's requests one after the other.
+                    "linger.ms": self._linger_ms,
                     "compression.type": "lz4",
                     "delivery.timeout.ms": round(self._delivery_timeout_s * 1_000),
                     "queue.buffering.max.kbytes": 128 * 1024,

@@ -142,14 +142,6 @@ class MemoryTransaction:
         best = (sorted(flow, key=lambda row: row.id)[:limit] for flow in flows.values())
         return Ready(tuple(row for flow in best for row in flow), in_flight)
 
-    async def outstanding(self, work_class: str) -> dict[str, int]:
-        """Estimated cost in ms of what is in flight per worker, over all shards."""
-        costs: dict[str, int] = defaultdict(int)
-        for row in self._state.rows(WorkRow):
-            if row.work_class == work_class and row.state in IN_FLIGHT and row.worker:
-                costs[row.worker] += row.cost_ms
-        return dict(costs)
-
     async def reclaim(self) -> list[WorkRow]:
         """Take over what owners before claimed and may not have published."""
         taken = [
@@ -165,8 +157,11 @@ class MemoryTransaction:
         """The message of each item; None when something that it needs is not stored."""
         return [self._message(item) for item in items]
 
-    async def dispatched(self, items: Sequence[WorkRow], deadline_ms: int) -> None:
+    async def dispatched(
+        self, items: Sequence[WorkRow], reported_ms: Sequence[int], deadline_ms: int
+    ) -> None:
         """The broker has these messages: dispatched, those of class `publish` done."""
+        del reported_ms  # it has no column for times
         for item in items:
             row = self._state.get(WorkRow, item.tenant, item.id)
             if row is not None and row.state is WorkState.CLAIMED and row.attempt == item.attempt:
@@ -349,6 +344,14 @@ class MemoryStore:
         return [
             _demand(*place, rows, now_ms, live, paused, weighed) for place, rows in sorted(groups.items())
         ]
+
+    async def outstanding(self) -> dict[str, dict[str, int]]:
+        """Estimated cost in ms of what is in flight, by class and worker, over all shards."""
+        costs: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for row in self.state.rows(WorkRow):
+            if row.state in IN_FLIGHT and row.worker:
+                costs[row.work_class][row.worker] += row.cost_ms
+        return {work_class: dict(by_worker) for work_class, by_worker in costs.items()}
 
     async def unsent(self) -> Unsent:
         """What the gateway does not have yet, of all shards."""

@@ -13,8 +13,9 @@ Connection = Any  # asyncpg's stubs do not tell a pooled connection from its pro
 Pool = Any
 _driver: Final = cast(Any, asyncpg)
 
-# Connection lost, too long in a transaction, out of resources, shutting down, serialisation, deadlock.
-_TRANSIENT: Final = ("08", "25P03", "25P04", "53", "57")
+# Connection lost, a server that only reads (a standby before it takes over), too long in a transaction, out
+# of resources, shutting down, serialisation, deadlock.
+_TRANSIENT: Final = ("08", "25006", "25P03", "25P04", "53", "57")
 _REPEAT: Final = ("40001", "40P01")
 # Refused password or role, no such database, a right that lacks: repeating cannot help.
 _MISCONFIGURED: Final = ("28", "3D", "42501")
@@ -70,6 +71,8 @@ async def open_pool(settings: PostgresSettings, connections: int, *, is_reset: b
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=COMMAND_TIMEOUT_S,
             connection_class=asyncpg.Connection if is_reset else _Plain,
+            # Several statements sent as one are long, and to prepare one costs more than to run it.
+            max_cacheable_statement_size=0,
             server_settings={
                 "search_path": quoted(settings.schema_name),
                 "timezone": "UTC",

@@ -1,18 +1,19 @@
 -- Rows of domain/rows.py: one query per table and look-up. Written by tools/rows_sql.py, not by hand.
 -- Arrays of byte strings travel as text, because unnest would flatten an array of arrays.
+-- A value that all rows have travels once: unnest fills the shorter array with nulls, coalesce those with it.
 -- What is found is a record, so that look-ups in several tables can be one query;
 -- `arrays`, always null, tells the driver of a type that the record may have in it.
 
 -- name: add_tenants
 -- Insert new rows of tenants.
 insert into tenants as o (shard, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors)
-select $1, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors::bytea[]
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(chain_id, ($3::bigint[])[1]), coalesce(tip_hash, ($4::bytea[])[1]), coalesce(tip_number, ($5::bigint[])[1]), coalesce(blocks_seen, ($6::bigint[])[1]), coalesce(key_id, ($7::bytea[])[1]), coalesce(engine, ($8::text[])[1]), coalesce(crs_id, ($9::bytea[])[1]), coalesce(gateway_number, ($10::bigint[])[1]), coalesce(gateway_hash, ($11::bytea[])[1]), coalesce(gateway_s, ($12::bigint[])[1]), coalesce(coprocessors, ($13::text[])[1])::bytea[]
 from unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bytea[], $8::text[], $9::bytea[], $10::bigint[], $11::bytea[], $12::bigint[], $13::text[]) as t(tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors);
 
 -- name: put_tenants
 -- Insert or replace rows of tenants.
 insert into tenants as o (shard, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors)
-select $1, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors::bytea[]
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(chain_id, ($3::bigint[])[1]), coalesce(tip_hash, ($4::bytea[])[1]), coalesce(tip_number, ($5::bigint[])[1]), coalesce(blocks_seen, ($6::bigint[])[1]), coalesce(key_id, ($7::bytea[])[1]), coalesce(engine, ($8::text[])[1]), coalesce(crs_id, ($9::bytea[])[1]), coalesce(gateway_number, ($10::bigint[])[1]), coalesce(gateway_hash, ($11::bytea[])[1]), coalesce(gateway_s, ($12::bigint[])[1]), coalesce(coprocessors, ($13::text[])[1])::bytea[]
 from unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bytea[], $8::text[], $9::bytea[], $10::bigint[], $11::bytea[], $12::bigint[], $13::text[]) as t(tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors)
 on conflict (tenant) do update set
   chain_id = excluded.chain_id, tip_hash = excluded.tip_hash, tip_number = excluded.tip_number, blocks_seen = excluded.blocks_seen, key_id = excluded.key_id, engine = excluded.engine, crs_id = excluded.crs_id, gateway_number = excluded.gateway_number, gateway_hash = excluded.gateway_hash, gateway_s = excluded.gateway_s, coprocessors = excluded.coprocessors;
@@ -32,13 +33,13 @@ join tenants as o on o.tenant = k.tenant;
 -- name: add_blocks
 -- Insert new rows of blocks.
 insert into blocks as o (shard, tenant, hash, parent_hash, number, timestamp, status, sequence)
-select $1, tenant, hash, parent_hash, number, timestamp, status, sequence
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(hash, ($3::bytea[])[1]), coalesce(parent_hash, ($4::bytea[])[1]), coalesce(number, ($5::bigint[])[1]), coalesce(timestamp, ($6::bigint[])[1]), coalesce(status, ($7::text[])[1]), coalesce(sequence, ($8::bigint[])[1])
 from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[]) as t(tenant, hash, parent_hash, number, timestamp, status, sequence);
 
 -- name: put_blocks
 -- Insert or replace rows of blocks.
 insert into blocks as o (shard, tenant, hash, parent_hash, number, timestamp, status, sequence)
-select $1, tenant, hash, parent_hash, number, timestamp, status, sequence
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(hash, ($3::bytea[])[1]), coalesce(parent_hash, ($4::bytea[])[1]), coalesce(number, ($5::bigint[])[1]), coalesce(timestamp, ($6::bigint[])[1]), coalesce(status, ($7::text[])[1]), coalesce(sequence, ($8::bigint[])[1])
 from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[]) as t(tenant, hash, parent_hash, number, timestamp, status, sequence)
 on conflict (tenant, hash) do update set
   parent_hash = excluded.parent_hash, number = excluded.number, timestamp = excluded.timestamp, status = excluded.status, sequence = excluded.sequence;
@@ -64,13 +65,13 @@ join blocks as o on o.tenant = k.tenant and o.parent_hash = k.parent_hash;
 -- name: add_computations
 -- Insert new rows of computations.
 insert into computations as o (shard, tenant, output_handle, transaction_id, block_hash, log_index, fhe_operation, dependencies, is_scalar, fhe_type, caller)
-select $1, tenant, output_handle, transaction_id, block_hash, log_index, fhe_operation, dependencies::bytea[], is_scalar, fhe_type, caller
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(output_handle, ($3::bytea[])[1]), coalesce(transaction_id, ($4::bytea[])[1]), coalesce(block_hash, ($5::bytea[])[1]), coalesce(log_index, ($6::bigint[])[1]), coalesce(fhe_operation, ($7::bigint[])[1]), coalesce(dependencies, ($8::text[])[1])::bytea[], coalesce(is_scalar, ($9::boolean[])[1]), coalesce(fhe_type, ($10::bigint[])[1]), coalesce(caller, ($11::bytea[])[1])
 from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bigint[], $8::text[], $9::boolean[], $10::bigint[], $11::bytea[]) as t(tenant, output_handle, transaction_id, block_hash, log_index, fhe_operation, dependencies, is_scalar, fhe_type, caller);
 
 -- name: put_computations
 -- Insert or replace rows of computations.
 insert into computations as o (shard, tenant, output_handle, transaction_id, block_hash, log_index, fhe_operation, dependencies, is_scalar, fhe_type, caller)
-select $1, tenant, output_handle, transaction_id, block_hash, log_index, fhe_operation, dependencies::bytea[], is_scalar, fhe_type, caller
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(output_handle, ($3::bytea[])[1]), coalesce(transaction_id, ($4::bytea[])[1]), coalesce(block_hash, ($5::bytea[])[1]), coalesce(log_index, ($6::bigint[])[1]), coalesce(fhe_operation, ($7::bigint[])[1]), coalesce(dependencies, ($8::text[])[1])::bytea[], coalesce(is_scalar, ($9::boolean[])[1]), coalesce(fhe_type, ($10::bigint[])[1]), coalesce(caller, ($11::bytea[])[1])
 from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bigint[], $8::text[], $9::boolean[], $10::bigint[], $11::bytea[]) as t(tenant, output_handle, transaction_id, block_hash, log_index, fhe_operation, dependencies, is_scalar, fhe_type, caller)
 on conflict (tenant, output_handle, transaction_id, block_hash) do update set
   log_index = excluded.log_index, fhe_operation = excluded.fhe_operation, dependencies = excluded.dependencies, is_scalar = excluded.is_scalar, fhe_type = excluded.fhe_type, caller = excluded.caller;
@@ -108,13 +109,13 @@ join computations as o on o.tenant = k.tenant and o.block_hash = k.block_hash;
 -- name: add_allowed_handles
 -- Insert new rows of allowed_handles.
 insert into allowed_handles as o (shard, tenant, handle, account_address, block_hash, event_type, transaction_id)
-select $1, tenant, handle, account_address, block_hash, event_type, transaction_id
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(account_address, ($4::bytea[])[1]), coalesce(block_hash, ($5::bytea[])[1]), coalesce(event_type, ($6::bigint[])[1]), coalesce(transaction_id, ($7::bytea[])[1])
 from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bytea[]) as t(tenant, handle, account_address, block_hash, event_type, transaction_id);
 
 -- name: put_allowed_handles
 -- Insert or replace rows of allowed_handles.
 insert into allowed_handles as o (shard, tenant, handle, account_address, block_hash, event_type, transaction_id)
-select $1, tenant, handle, account_address, block_hash, event_type, transaction_id
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(account_address, ($4::bytea[])[1]), coalesce(block_hash, ($5::bytea[])[1]), coalesce(event_type, ($6::bigint[])[1]), coalesce(transaction_id, ($7::bytea[])[1])
 from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bytea[]) as t(tenant, handle, account_address, block_hash, event_type, transaction_id)
 on conflict (tenant, handle, account_address, block_hash) do update set
   event_type = excluded.event_type, transaction_id = excluded.transaction_id;
@@ -146,13 +147,13 @@ join allowed_handles as o on o.tenant = k.tenant and o.handle = k.handle;
 -- name: add_delegate_user_decrypt
 -- Insert new rows of delegate_user_decrypt.
 insert into delegate_user_decrypt as o (shard, tenant, block_hash, log_index, transaction_id, delegator, delegate, contract_address, delegation_counter, old_expiration_date, new_expiration_date)
-select $1, tenant, block_hash, log_index, transaction_id, delegator, delegate, contract_address, delegation_counter, old_expiration_date, new_expiration_date
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(block_hash, ($3::bytea[])[1]), coalesce(log_index, ($4::bigint[])[1]), coalesce(transaction_id, ($5::bytea[])[1]), coalesce(delegator, ($6::bytea[])[1]), coalesce(delegate, ($7::bytea[])[1]), coalesce(contract_address, ($8::bytea[])[1]), coalesce(delegation_counter, ($9::numeric[])[1]), coalesce(old_expiration_date, ($10::numeric[])[1]), coalesce(new_expiration_date, ($11::numeric[])[1])
 from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::numeric[], $10::numeric[], $11::numeric[]) as t(tenant, block_hash, log_index, transaction_id, delegator, delegate, contract_address, delegation_counter, old_expiration_date, new_expiration_date);
 
 -- name: put_delegate_user_decrypt
 -- Insert or replace rows of delegate_user_decrypt.
 insert into delegate_user_decrypt as o (shard, tenant, block_hash, log_index, transaction_id, delegator, delegate, contract_address, delegation_counter, old_expiration_date, new_expiration_date)
-select $1, tenant, block_hash, log_index, transaction_id, delegator, delegate, contract_address, delegation_counter, old_expiration_date, new_expiration_date
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(block_hash, ($3::bytea[])[1]), coalesce(log_index, ($4::bigint[])[1]), coalesce(transaction_id, ($5::bytea[])[1]), coalesce(delegator, ($6::bytea[])[1]), coalesce(delegate, ($7::bytea[])[1]), coalesce(contract_address, ($8::bytea[])[1]), coalesce(delegation_counter, ($9::numeric[])[1]), coalesce(old_expiration_date, ($10::numeric[])[1]), coalesce(new_expiration_date, ($11::numeric[])[1])
 from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::numeric[], $10::numeric[], $11::numeric[]) as t(tenant, block_hash, log_index, transaction_id, delegator, delegate, contract_address, delegation_counter, old_expiration_date, new_expiration_date)
 on conflict (tenant, block_hash, log_index) do update set
   transaction_id = excluded.transaction_id, delegator = excluded.delegator, delegate = excluded.delegate, contract_address = excluded.contract_address, delegation_counter = excluded.delegation_counter, old_expiration_date = excluded.old_expiration_date, new_expiration_date = excluded.new_expiration_date;
@@ -172,13 +173,13 @@ join delegate_user_decrypt as o on o.tenant = k.tenant and o.block_hash = k.bloc
 -- name: add_bridge_events
 -- Insert new rows of bridge_events.
 insert into bridge_events as o (shard, tenant, block_hash, log_index, transaction_id, kind, dst_chain_id, src_handle, dst_handle, dapp, guid, plaintext)
-select $1, tenant, block_hash, log_index, transaction_id, kind, dst_chain_id, src_handle, dst_handle, dapp, guid, plaintext
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(block_hash, ($3::bytea[])[1]), coalesce(log_index, ($4::bigint[])[1]), coalesce(transaction_id, ($5::bytea[])[1]), coalesce(kind, ($6::text[])[1]), coalesce(dst_chain_id, ($7::numeric[])[1]), coalesce(src_handle, ($8::bytea[])[1]), coalesce(dst_handle, ($9::bytea[])[1]), coalesce(dapp, ($10::bytea[])[1]), coalesce(guid, ($11::bytea[])[1]), coalesce(plaintext, ($12::bytea[])[1])
 from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::text[], $7::numeric[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::bytea[]) as t(tenant, block_hash, log_index, transaction_id, kind, dst_chain_id, src_handle, dst_handle, dapp, guid, plaintext);
 
 -- name: put_bridge_events
 -- Insert or replace rows of bridge_events.
 insert into bridge_events as o (shard, tenant, block_hash, log_index, transaction_id, kind, dst_chain_id, src_handle, dst_handle, dapp, guid, plaintext)
-select $1, tenant, block_hash, log_index, transaction_id, kind, dst_chain_id, src_handle, dst_handle, dapp, guid, plaintext
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(block_hash, ($3::bytea[])[1]), coalesce(log_index, ($4::bigint[])[1]), coalesce(transaction_id, ($5::bytea[])[1]), coalesce(kind, ($6::text[])[1]), coalesce(dst_chain_id, ($7::numeric[])[1]), coalesce(src_handle, ($8::bytea[])[1]), coalesce(dst_handle, ($9::bytea[])[1]), coalesce(dapp, ($10::bytea[])[1]), coalesce(guid, ($11::bytea[])[1]), coalesce(plaintext, ($12::bytea[])[1])
 from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::text[], $7::numeric[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::bytea[]) as t(tenant, block_hash, log_index, transaction_id, kind, dst_chain_id, src_handle, dst_handle, dapp, guid, plaintext)
 on conflict (tenant, block_hash, log_index) do update set
   transaction_id = excluded.transaction_id, kind = excluded.kind, dst_chain_id = excluded.dst_chain_id, src_handle = excluded.src_handle, dst_handle = excluded.dst_handle, dapp = excluded.dapp, guid = excluded.guid, plaintext = excluded.plaintext;
@@ -198,13 +199,13 @@ join bridge_events as o on o.tenant = k.tenant and o.block_hash = k.block_hash a
 -- name: add_handles
 -- Insert new rows of handles.
 insert into handles as o (shard, tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input, is_awaited)
-select $1, tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input, is_awaited
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(fhe_type, ($4::bigint[])[1]), coalesce(operation_digest, ($5::bytea[])[1]), coalesce(reasons, ($6::bigint[])[1]), coalesce(compute_item, ($7::text[])[1]), coalesce(followed, ($8::boolean[])[1]), coalesce(key_id, ($9::bytea[])[1]), coalesce(ct64_digest, ($10::bytea[])[1]), coalesce(ct128_digest, ($11::bytea[])[1]), coalesce(is_input, ($12::boolean[])[1]), coalesce(is_awaited, ($13::boolean[])[1])
 from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bigint[], $7::text[], $8::boolean[], $9::bytea[], $10::bytea[], $11::bytea[], $12::boolean[], $13::boolean[]) as t(tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input, is_awaited);
 
 -- name: put_handles
 -- Insert or replace rows of handles.
 insert into handles as o (shard, tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input, is_awaited)
-select $1, tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input, is_awaited
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(fhe_type, ($4::bigint[])[1]), coalesce(operation_digest, ($5::bytea[])[1]), coalesce(reasons, ($6::bigint[])[1]), coalesce(compute_item, ($7::text[])[1]), coalesce(followed, ($8::boolean[])[1]), coalesce(key_id, ($9::bytea[])[1]), coalesce(ct64_digest, ($10::bytea[])[1]), coalesce(ct128_digest, ($11::bytea[])[1]), coalesce(is_input, ($12::boolean[])[1]), coalesce(is_awaited, ($13::boolean[])[1])
 from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bigint[], $7::text[], $8::boolean[], $9::bytea[], $10::bytea[], $11::bytea[], $12::boolean[], $13::boolean[]) as t(tenant, handle, fhe_type, operation_digest, reasons, compute_item, followed, key_id, ct64_digest, ct128_digest, is_input, is_awaited)
 on conflict (tenant, handle) do update set
   fhe_type = excluded.fhe_type, operation_digest = excluded.operation_digest, reasons = excluded.reasons, compute_item = excluded.compute_item, followed = excluded.followed, key_id = excluded.key_id, ct64_digest = excluded.ct64_digest, ct128_digest = excluded.ct128_digest, is_input = excluded.is_input, is_awaited = excluded.is_awaited;
@@ -224,13 +225,13 @@ join handles as o on o.tenant = k.tenant and o.handle = k.handle;
 -- name: add_ciphertexts
 -- Insert new rows of ciphertexts.
 insert into ciphertexts as o (shard, tenant, handle, fhe_type, key_id, ciphertext, is_input)
-select $1, tenant, handle, fhe_type, key_id, ciphertext, is_input
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(fhe_type, ($4::bigint[])[1]), coalesce(key_id, ($5::bytea[])[1]), coalesce(ciphertext, ($6::bytea[])[1]), coalesce(is_input, ($7::boolean[])[1])
 from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bytea[], $7::boolean[]) as t(tenant, handle, fhe_type, key_id, ciphertext, is_input);
 
 -- name: put_ciphertexts
 -- Insert or replace rows of ciphertexts.
 insert into ciphertexts as o (shard, tenant, handle, fhe_type, key_id, ciphertext, is_input)
-select $1, tenant, handle, fhe_type, key_id, ciphertext, is_input
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(fhe_type, ($4::bigint[])[1]), coalesce(key_id, ($5::bytea[])[1]), coalesce(ciphertext, ($6::bytea[])[1]), coalesce(is_input, ($7::boolean[])[1])
 from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bytea[], $7::boolean[]) as t(tenant, handle, fhe_type, key_id, ciphertext, is_input)
 on conflict (tenant, handle) do update set
   fhe_type = excluded.fhe_type, key_id = excluded.key_id, ciphertext = excluded.ciphertext, is_input = excluded.is_input;
@@ -250,13 +251,13 @@ join ciphertexts as o on o.tenant = k.tenant and o.handle = k.handle;
 -- name: add_ciphertext_digest
 -- Insert new rows of ciphertext_digest.
 insert into ciphertext_digest as o (shard, tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation, txn_is_sent)
-select $1, tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation, txn_is_sent
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(key_id, ($4::bytea[])[1]), coalesce(ciphertext, ($5::bytea[])[1]), coalesce(ciphertext128, ($6::bytea[])[1]), coalesce(ciphertext128_format, ($7::bigint[])[1]), coalesce(signer, ($8::bytea[])[1]), coalesce(attestation, ($9::bytea[])[1]), coalesce(txn_is_sent, ($10::boolean[])[1])
 from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[], $10::boolean[]) as t(tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation, txn_is_sent);
 
 -- name: put_ciphertext_digest
 -- Insert or replace rows of ciphertext_digest.
 insert into ciphertext_digest as o (shard, tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation, txn_is_sent)
-select $1, tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation, txn_is_sent
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(key_id, ($4::bytea[])[1]), coalesce(ciphertext, ($5::bytea[])[1]), coalesce(ciphertext128, ($6::bytea[])[1]), coalesce(ciphertext128_format, ($7::bigint[])[1]), coalesce(signer, ($8::bytea[])[1]), coalesce(attestation, ($9::bytea[])[1]), coalesce(txn_is_sent, ($10::boolean[])[1])
 from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[], $10::boolean[]) as t(tenant, handle, key_id, ciphertext, ciphertext128, ciphertext128_format, signer, attestation, txn_is_sent)
 on conflict (tenant, handle) do update set
   key_id = excluded.key_id, ciphertext = excluded.ciphertext, ciphertext128 = excluded.ciphertext128, ciphertext128_format = excluded.ciphertext128_format, signer = excluded.signer, attestation = excluded.attestation, txn_is_sent = excluded.txn_is_sent;
@@ -276,13 +277,13 @@ join ciphertext_digest as o on o.tenant = k.tenant and o.handle = k.handle;
 -- name: add_gateway_commits
 -- Insert new rows of gateway_commits.
 insert into gateway_commits as o (shard, tenant, handle, key_id, ciphertext, ciphertext128)
-select $1, tenant, handle, key_id, ciphertext, ciphertext128
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(key_id, ($4::bytea[])[1]), coalesce(ciphertext, ($5::bytea[])[1]), coalesce(ciphertext128, ($6::bytea[])[1])
 from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[]) as t(tenant, handle, key_id, ciphertext, ciphertext128);
 
 -- name: put_gateway_commits
 -- Insert or replace rows of gateway_commits.
 insert into gateway_commits as o (shard, tenant, handle, key_id, ciphertext, ciphertext128)
-select $1, tenant, handle, key_id, ciphertext, ciphertext128
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(key_id, ($4::bytea[])[1]), coalesce(ciphertext, ($5::bytea[])[1]), coalesce(ciphertext128, ($6::bytea[])[1])
 from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[]) as t(tenant, handle, key_id, ciphertext, ciphertext128)
 on conflict (tenant, handle) do update set
   key_id = excluded.key_id, ciphertext = excluded.ciphertext, ciphertext128 = excluded.ciphertext128;
@@ -302,13 +303,13 @@ join gateway_commits as o on o.tenant = k.tenant and o.handle = k.handle;
 -- name: add_gateway_materials
 -- Insert new rows of gateway_materials.
 insert into gateway_materials as o (shard, tenant, handle, tx_sender, key_id, ciphertext, ciphertext128, block_number, range_end)
-select $1, tenant, handle, tx_sender, key_id, ciphertext, ciphertext128, block_number, range_end
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(tx_sender, ($4::bytea[])[1]), coalesce(key_id, ($5::bytea[])[1]), coalesce(ciphertext, ($6::bytea[])[1]), coalesce(ciphertext128, ($7::bytea[])[1]), coalesce(block_number, ($8::bigint[])[1]), coalesce(range_end, ($9::bigint[])[1])
 from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bigint[], $9::bigint[]) as t(tenant, handle, tx_sender, key_id, ciphertext, ciphertext128, block_number, range_end);
 
 -- name: put_gateway_materials
 -- Insert or replace rows of gateway_materials.
 insert into gateway_materials as o (shard, tenant, handle, tx_sender, key_id, ciphertext, ciphertext128, block_number, range_end)
-select $1, tenant, handle, tx_sender, key_id, ciphertext, ciphertext128, block_number, range_end
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(tx_sender, ($4::bytea[])[1]), coalesce(key_id, ($5::bytea[])[1]), coalesce(ciphertext, ($6::bytea[])[1]), coalesce(ciphertext128, ($7::bytea[])[1]), coalesce(block_number, ($8::bigint[])[1]), coalesce(range_end, ($9::bigint[])[1])
 from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bigint[], $9::bigint[]) as t(tenant, handle, tx_sender, key_id, ciphertext, ciphertext128, block_number, range_end)
 on conflict (tenant, handle, tx_sender) do update set
   key_id = excluded.key_id, ciphertext = excluded.ciphertext, ciphertext128 = excluded.ciphertext128, block_number = excluded.block_number, range_end = excluded.range_end;
@@ -340,13 +341,13 @@ join gateway_materials as o on o.tenant = k.tenant and o.range_end = k.range_end
 -- name: add_gateway_consensus
 -- Insert new rows of gateway_consensus.
 insert into gateway_consensus as o (shard, tenant, handle, key_id, ciphertext, ciphertext128, block_number, range_end)
-select $1, tenant, handle, key_id, ciphertext, ciphertext128, block_number, range_end
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(key_id, ($4::bytea[])[1]), coalesce(ciphertext, ($5::bytea[])[1]), coalesce(ciphertext128, ($6::bytea[])[1]), coalesce(block_number, ($7::bigint[])[1]), coalesce(range_end, ($8::bigint[])[1])
 from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[], $8::bigint[]) as t(tenant, handle, key_id, ciphertext, ciphertext128, block_number, range_end);
 
 -- name: put_gateway_consensus
 -- Insert or replace rows of gateway_consensus.
 insert into gateway_consensus as o (shard, tenant, handle, key_id, ciphertext, ciphertext128, block_number, range_end)
-select $1, tenant, handle, key_id, ciphertext, ciphertext128, block_number, range_end
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(key_id, ($4::bytea[])[1]), coalesce(ciphertext, ($5::bytea[])[1]), coalesce(ciphertext128, ($6::bytea[])[1]), coalesce(block_number, ($7::bigint[])[1]), coalesce(range_end, ($8::bigint[])[1])
 from unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[], $8::bigint[]) as t(tenant, handle, key_id, ciphertext, ciphertext128, block_number, range_end)
 on conflict (tenant, handle) do update set
   key_id = excluded.key_id, ciphertext = excluded.ciphertext, ciphertext128 = excluded.ciphertext128, block_number = excluded.block_number, range_end = excluded.range_end;
@@ -372,13 +373,13 @@ join gateway_consensus as o on o.tenant = k.tenant and o.range_end = k.range_end
 -- name: add_drift
 -- Insert new rows of drift.
 insert into drift as o (shard, tenant, handle, state, opened_block, agreed_block, completed_block, due, is_waiting, is_late, is_other, differing, missing)
-select $1, tenant, handle, state, opened_block, agreed_block, completed_block, due, is_waiting, is_late, is_other, differing::bytea[], missing::bytea[]
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(state, ($4::text[])[1]), coalesce(opened_block, ($5::bigint[])[1]), coalesce(agreed_block, ($6::bigint[])[1]), coalesce(completed_block, ($7::bigint[])[1]), coalesce(due, ($8::bigint[])[1]), coalesce(is_waiting, ($9::boolean[])[1]), coalesce(is_late, ($10::boolean[])[1]), coalesce(is_other, ($11::boolean[])[1]), coalesce(differing, ($12::text[])[1])::bytea[], coalesce(missing, ($13::text[])[1])::bytea[]
 from unnest($2::text[], $3::bytea[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::boolean[], $10::boolean[], $11::boolean[], $12::text[], $13::text[]) as t(tenant, handle, state, opened_block, agreed_block, completed_block, due, is_waiting, is_late, is_other, differing, missing);
 
 -- name: put_drift
 -- Insert or replace rows of drift.
 insert into drift as o (shard, tenant, handle, state, opened_block, agreed_block, completed_block, due, is_waiting, is_late, is_other, differing, missing)
-select $1, tenant, handle, state, opened_block, agreed_block, completed_block, due, is_waiting, is_late, is_other, differing::bytea[], missing::bytea[]
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(handle, ($3::bytea[])[1]), coalesce(state, ($4::text[])[1]), coalesce(opened_block, ($5::bigint[])[1]), coalesce(agreed_block, ($6::bigint[])[1]), coalesce(completed_block, ($7::bigint[])[1]), coalesce(due, ($8::bigint[])[1]), coalesce(is_waiting, ($9::boolean[])[1]), coalesce(is_late, ($10::boolean[])[1]), coalesce(is_other, ($11::boolean[])[1]), coalesce(differing, ($12::text[])[1])::bytea[], coalesce(missing, ($13::text[])[1])::bytea[]
 from unnest($2::text[], $3::bytea[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::boolean[], $10::boolean[], $11::boolean[], $12::text[], $13::text[]) as t(tenant, handle, state, opened_block, agreed_block, completed_block, due, is_waiting, is_late, is_other, differing, missing)
 on conflict (tenant, handle) do update set
   state = excluded.state, opened_block = excluded.opened_block, agreed_block = excluded.agreed_block, completed_block = excluded.completed_block, due = excluded.due, is_waiting = excluded.is_waiting, is_late = excluded.is_late, is_other = excluded.is_other, differing = excluded.differing, missing = excluded.missing;
@@ -410,13 +411,13 @@ join drift as o on o.tenant = k.tenant and o.is_waiting = k.is_waiting;
 -- name: add_verify_proofs
 -- Insert new rows of verify_proofs.
 insert into verify_proofs as o (shard, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles, last_error, accepted, agreed, answer_end, standing)
-select $1, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles::bytea[], last_error, accepted, agreed::bytea[], answer_end, standing
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(zk_proof_id, ($3::bigint[])[1]), coalesce(range_end, ($4::bigint[])[1]), coalesce(block_number, ($5::bigint[])[1]), coalesce(transaction_id, ($6::bytea[])[1]), coalesce(chain_id, ($7::bigint[])[1]), coalesce(contract_address, ($8::bytea[])[1]), coalesce(user_address, ($9::bytea[])[1]), coalesce(input, ($10::bytea[])[1]), coalesce(extra_data, ($11::bytea[])[1]), coalesce(state, ($12::text[])[1]), coalesce(crs_id, ($13::bytea[])[1]), verified, coalesce(handles, ($15::text[])[1])::bytea[], coalesce(last_error, ($16::text[])[1]), accepted, coalesce(agreed, ($18::text[])[1])::bytea[], coalesce(answer_end, ($19::bigint[])[1]), coalesce(standing, ($20::text[])[1])
 from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[], $13::bytea[], $14::boolean[], $15::text[], $16::text[], $17::boolean[], $18::text[], $19::bigint[], $20::text[]) as t(tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles, last_error, accepted, agreed, answer_end, standing);
 
 -- name: put_verify_proofs
 -- Insert or replace rows of verify_proofs.
 insert into verify_proofs as o (shard, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles, last_error, accepted, agreed, answer_end, standing)
-select $1, tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles::bytea[], last_error, accepted, agreed::bytea[], answer_end, standing
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(zk_proof_id, ($3::bigint[])[1]), coalesce(range_end, ($4::bigint[])[1]), coalesce(block_number, ($5::bigint[])[1]), coalesce(transaction_id, ($6::bytea[])[1]), coalesce(chain_id, ($7::bigint[])[1]), coalesce(contract_address, ($8::bytea[])[1]), coalesce(user_address, ($9::bytea[])[1]), coalesce(input, ($10::bytea[])[1]), coalesce(extra_data, ($11::bytea[])[1]), coalesce(state, ($12::text[])[1]), coalesce(crs_id, ($13::bytea[])[1]), verified, coalesce(handles, ($15::text[])[1])::bytea[], coalesce(last_error, ($16::text[])[1]), accepted, coalesce(agreed, ($18::text[])[1])::bytea[], coalesce(answer_end, ($19::bigint[])[1]), coalesce(standing, ($20::text[])[1])
 from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[], $13::bytea[], $14::boolean[], $15::text[], $16::text[], $17::boolean[], $18::text[], $19::bigint[], $20::text[]) as t(tenant, zk_proof_id, range_end, block_number, transaction_id, chain_id, contract_address, user_address, input, extra_data, state, crs_id, verified, handles, last_error, accepted, agreed, answer_end, standing)
 on conflict (tenant, zk_proof_id) do update set
   range_end = excluded.range_end, block_number = excluded.block_number, transaction_id = excluded.transaction_id, chain_id = excluded.chain_id, contract_address = excluded.contract_address, user_address = excluded.user_address, input = excluded.input, extra_data = excluded.extra_data, state = excluded.state, crs_id = excluded.crs_id, verified = excluded.verified, handles = excluded.handles, last_error = excluded.last_error, accepted = excluded.accepted, agreed = excluded.agreed, answer_end = excluded.answer_end, standing = excluded.standing;
@@ -448,13 +449,13 @@ join verify_proofs as o on o.tenant = k.tenant and o.answer_end = k.answer_end;
 -- name: add_gateway_blocks
 -- Insert new rows of gateway_blocks.
 insert into gateway_blocks as o (shard, tenant, number, hash, previous)
-select $1, tenant, number, hash, previous
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(number, ($3::bigint[])[1]), coalesce(hash, ($4::bytea[])[1]), coalesce(previous, ($5::bigint[])[1])
 from unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[]) as t(tenant, number, hash, previous);
 
 -- name: put_gateway_blocks
 -- Insert or replace rows of gateway_blocks.
 insert into gateway_blocks as o (shard, tenant, number, hash, previous)
-select $1, tenant, number, hash, previous
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(number, ($3::bigint[])[1]), coalesce(hash, ($4::bytea[])[1]), coalesce(previous, ($5::bigint[])[1])
 from unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[]) as t(tenant, number, hash, previous)
 on conflict (tenant, number) do update set
   hash = excluded.hash, previous = excluded.previous;
@@ -474,13 +475,13 @@ join gateway_blocks as o on o.tenant = k.tenant and o.number = k.number;
 -- name: add_work_items
 -- Insert new rows of work_items.
 insert into work_items as o (shard, tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id)
-select $1, tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(id, ($3::text[])[1]), coalesce(work_class, ($4::text[])[1]), coalesce(kind, ($5::text[])[1]), coalesce(subject, ($6::bytea[])[1]), coalesce(affinity, ($7::bytea[])[1]), coalesce(contract, ($8::bytea[])[1]), coalesce(cost_ms, ($9::bigint[])[1]), coalesce(state, ($10::text[])[1]), coalesce(priority, ($11::bigint[])[1]), coalesce(missing, ($12::bigint[])[1]), coalesce(key_id, ($13::bytea[])[1]), coalesce(cause, ($14::text[])[1]), coalesce(attempt, ($15::bigint[])[1]), coalesce(uncomputable_counter, ($16::bigint[])[1]), coalesce(not_before_ms, ($17::bigint[])[1]), coalesce(deadline_ms, ($18::bigint[])[1]), coalesce(epoch, ($19::bigint[])[1]), coalesce(worker, ($20::text[])[1]), coalesce(partition, ($21::bigint[])[1]), coalesce(event_id, ($22::text[])[1])
 from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::bytea[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[], $21::bigint[], $22::text[]) as t(tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id);
 
 -- name: put_work_items
 -- Insert or replace rows of work_items.
 insert into work_items as o (shard, tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id)
-select $1, tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(id, ($3::text[])[1]), coalesce(work_class, ($4::text[])[1]), coalesce(kind, ($5::text[])[1]), coalesce(subject, ($6::bytea[])[1]), coalesce(affinity, ($7::bytea[])[1]), coalesce(contract, ($8::bytea[])[1]), coalesce(cost_ms, ($9::bigint[])[1]), coalesce(state, ($10::text[])[1]), coalesce(priority, ($11::bigint[])[1]), coalesce(missing, ($12::bigint[])[1]), coalesce(key_id, ($13::bytea[])[1]), coalesce(cause, ($14::text[])[1]), coalesce(attempt, ($15::bigint[])[1]), coalesce(uncomputable_counter, ($16::bigint[])[1]), coalesce(not_before_ms, ($17::bigint[])[1]), coalesce(deadline_ms, ($18::bigint[])[1]), coalesce(epoch, ($19::bigint[])[1]), coalesce(worker, ($20::text[])[1]), coalesce(partition, ($21::bigint[])[1]), coalesce(event_id, ($22::text[])[1])
 from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::bytea[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[], $21::bigint[], $22::text[]) as t(tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause, attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id)
 on conflict (tenant, id) do update set
   work_class = excluded.work_class, kind = excluded.kind, subject = excluded.subject, affinity = excluded.affinity, contract = excluded.contract, cost_ms = excluded.cost_ms, state = excluded.state, priority = excluded.priority, missing = excluded.missing, key_id = excluded.key_id, cause = excluded.cause, attempt = excluded.attempt, uncomputable_counter = excluded.uncomputable_counter, not_before_ms = excluded.not_before_ms, deadline_ms = excluded.deadline_ms, epoch = excluded.epoch, worker = excluded.worker, partition = excluded.partition, event_id = excluded.event_id,
@@ -505,13 +506,13 @@ join work_items as o on o.tenant = k.tenant and o.id = k.id;
 -- name: add_work_members
 -- Insert new rows of work_members.
 insert into work_members as o (shard, tenant, item, handle, position, fhe_operation, dependencies, is_scalar, fhe_type, is_output)
-select $1, tenant, item, handle, position, fhe_operation, dependencies::bytea[], is_scalar, fhe_type, is_output
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(item, ($3::text[])[1]), coalesce(handle, ($4::bytea[])[1]), coalesce(position, ($5::bigint[])[1]), coalesce(fhe_operation, ($6::bigint[])[1]), coalesce(dependencies, ($7::text[])[1])::bytea[], coalesce(is_scalar, ($8::boolean[])[1]), coalesce(fhe_type, ($9::bigint[])[1]), coalesce(is_output, ($10::boolean[])[1])
 from unnest($2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[], $8::boolean[], $9::bigint[], $10::boolean[]) as t(tenant, item, handle, position, fhe_operation, dependencies, is_scalar, fhe_type, is_output);
 
 -- name: put_work_members
 -- Insert or replace rows of work_members.
 insert into work_members as o (shard, tenant, item, handle, position, fhe_operation, dependencies, is_scalar, fhe_type, is_output)
-select $1, tenant, item, handle, position, fhe_operation, dependencies::bytea[], is_scalar, fhe_type, is_output
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(item, ($3::text[])[1]), coalesce(handle, ($4::bytea[])[1]), coalesce(position, ($5::bigint[])[1]), coalesce(fhe_operation, ($6::bigint[])[1]), coalesce(dependencies, ($7::text[])[1])::bytea[], coalesce(is_scalar, ($8::boolean[])[1]), coalesce(fhe_type, ($9::bigint[])[1]), coalesce(is_output, ($10::boolean[])[1])
 from unnest($2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[], $8::boolean[], $9::bigint[], $10::boolean[]) as t(tenant, item, handle, position, fhe_operation, dependencies, is_scalar, fhe_type, is_output)
 on conflict (tenant, item, handle) do update set
   position = excluded.position, fhe_operation = excluded.fhe_operation, dependencies = excluded.dependencies, is_scalar = excluded.is_scalar, fhe_type = excluded.fhe_type, is_output = excluded.is_output;
@@ -537,13 +538,13 @@ join work_members as o on o.tenant = k.tenant and o.item = k.item;
 -- name: add_work_waits
 -- Insert new rows of work_waits.
 insert into work_waits as o (shard, tenant, item, token)
-select $1, tenant, item, token
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(item, ($3::text[])[1]), coalesce(token, ($4::bytea[])[1])
 from unnest($2::text[], $3::text[], $4::bytea[]) as t(tenant, item, token);
 
 -- name: put_work_waits
 -- Insert or replace rows of work_waits.
 insert into work_waits as o (shard, tenant, item, token)
-select $1, tenant, item, token
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(item, ($3::text[])[1]), coalesce(token, ($4::bytea[])[1])
 from unnest($2::text[], $3::text[], $4::bytea[]) as t(tenant, item, token)
 on conflict (tenant, item, token) do nothing;
 
@@ -574,13 +575,13 @@ join work_waits as o on o.tenant = k.tenant and o.item = k.item;
 -- name: add_work_failures
 -- Insert new rows of work_failures.
 insert into work_failures as o (shard, tenant, token, cause)
-select $1, tenant, token, cause
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(token, ($3::bytea[])[1]), coalesce(cause, ($4::text[])[1])
 from unnest($2::text[], $3::bytea[], $4::text[]) as t(tenant, token, cause);
 
 -- name: put_work_failures
 -- Insert or replace rows of work_failures.
 insert into work_failures as o (shard, tenant, token, cause)
-select $1, tenant, token, cause
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(token, ($3::bytea[])[1]), coalesce(cause, ($4::text[])[1])
 from unnest($2::text[], $3::bytea[], $4::text[]) as t(tenant, token, cause)
 on conflict (tenant, token) do update set
   cause = excluded.cause;
@@ -600,13 +601,13 @@ join work_failures as o on o.tenant = k.tenant and o.token = k.token;
 -- name: add_early_results
 -- Insert new rows of early_results.
 insert into early_results as o (shard, tenant, item, done, failure, verified, handles, reason)
-select $1, tenant, item, done, failure, verified, handles::bytea[], reason
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(item, ($3::text[])[1]), coalesce(done, ($4::boolean[])[1]), coalesce(failure, ($5::text[])[1]), verified, coalesce(handles, ($7::text[])[1])::bytea[], coalesce(reason, ($8::text[])[1])
 from unnest($2::text[], $3::text[], $4::boolean[], $5::text[], $6::boolean[], $7::text[], $8::text[]) as t(tenant, item, done, failure, verified, handles, reason);
 
 -- name: put_early_results
 -- Insert or replace rows of early_results.
 insert into early_results as o (shard, tenant, item, done, failure, verified, handles, reason)
-select $1, tenant, item, done, failure, verified, handles::bytea[], reason
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(item, ($3::text[])[1]), coalesce(done, ($4::boolean[])[1]), coalesce(failure, ($5::text[])[1]), verified, coalesce(handles, ($7::text[])[1])::bytea[], coalesce(reason, ($8::text[])[1])
 from unnest($2::text[], $3::text[], $4::boolean[], $5::text[], $6::boolean[], $7::text[], $8::text[]) as t(tenant, item, done, failure, verified, handles, reason)
 on conflict (tenant, item) do update set
   done = excluded.done, failure = excluded.failure, verified = excluded.verified, handles = excluded.handles, reason = excluded.reason;
@@ -626,13 +627,13 @@ join early_results as o on o.tenant = k.tenant and o.item = k.item;
 -- name: add_tenant_keys
 -- Insert new rows of tenant_keys.
 insert into tenant_keys as o (shard, tenant, kind, key_id, digest)
-select $1, tenant, kind, key_id, digest
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(kind, ($3::text[])[1]), coalesce(key_id, ($4::bytea[])[1]), coalesce(digest, ($5::bytea[])[1])
 from unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[]) as t(tenant, kind, key_id, digest);
 
 -- name: put_tenant_keys
 -- Insert or replace rows of tenant_keys.
 insert into tenant_keys as o (shard, tenant, kind, key_id, digest)
-select $1, tenant, kind, key_id, digest
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(kind, ($3::text[])[1]), coalesce(key_id, ($4::bytea[])[1]), coalesce(digest, ($5::bytea[])[1])
 from unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[]) as t(tenant, kind, key_id, digest)
 on conflict (tenant, kind, key_id) do update set
   digest = excluded.digest;
@@ -652,13 +653,13 @@ join tenant_keys as o on o.tenant = k.tenant and o.kind = k.kind and o.key_id = 
 -- name: add_divergences
 -- Insert new rows of divergences.
 insert into divergences as o (shard, tenant, kind, subject, other)
-select $1, tenant, kind, subject, other
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(kind, ($3::text[])[1]), coalesce(subject, ($4::bytea[])[1]), coalesce(other, ($5::bytea[])[1])
 from unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[]) as t(tenant, kind, subject, other);
 
 -- name: put_divergences
 -- Insert or replace rows of divergences.
 insert into divergences as o (shard, tenant, kind, subject, other)
-select $1, tenant, kind, subject, other
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(kind, ($3::text[])[1]), coalesce(subject, ($4::bytea[])[1]), coalesce(other, ($5::bytea[])[1])
 from unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[]) as t(tenant, kind, subject, other)
 on conflict (tenant, kind, subject, other) do nothing;
 
@@ -677,13 +678,13 @@ join divergences as o on o.tenant = k.tenant and o.kind = k.kind and o.subject =
 -- name: add_alarms
 -- Insert new rows of alarms.
 insert into alarms as o (shard, tenant, kind, subject, detail)
-select $1, tenant, kind, subject, detail
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(kind, ($3::text[])[1]), coalesce(subject, ($4::bytea[])[1]), coalesce(detail, ($5::text[])[1])
 from unnest($2::text[], $3::text[], $4::bytea[], $5::text[]) as t(tenant, kind, subject, detail);
 
 -- name: put_alarms
 -- Insert or replace rows of alarms.
 insert into alarms as o (shard, tenant, kind, subject, detail)
-select $1, tenant, kind, subject, detail
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(kind, ($3::text[])[1]), coalesce(subject, ($4::bytea[])[1]), coalesce(detail, ($5::text[])[1])
 from unnest($2::text[], $3::text[], $4::bytea[], $5::text[]) as t(tenant, kind, subject, detail)
 on conflict (tenant, kind, subject) do update set
   detail = excluded.detail;
@@ -703,13 +704,13 @@ join alarms as o on o.tenant = k.tenant and o.kind = k.kind and o.subject = k.su
 -- name: add_fact_parts
 -- Insert new rows of fact_parts.
 insert into fact_parts as o (shard, tenant, sha256, part, parts, body)
-select $1, tenant, sha256, part, parts, body
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(sha256, ($3::bytea[])[1]), coalesce(part, ($4::bigint[])[1]), coalesce(parts, ($5::bigint[])[1]), coalesce(body, ($6::bytea[])[1])
 from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bytea[]) as t(tenant, sha256, part, parts, body);
 
 -- name: put_fact_parts
 -- Insert or replace rows of fact_parts.
 insert into fact_parts as o (shard, tenant, sha256, part, parts, body)
-select $1, tenant, sha256, part, parts, body
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(sha256, ($3::bytea[])[1]), coalesce(part, ($4::bigint[])[1]), coalesce(parts, ($5::bigint[])[1]), coalesce(body, ($6::bytea[])[1])
 from unnest($2::text[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bytea[]) as t(tenant, sha256, part, parts, body)
 on conflict (tenant, sha256, part) do update set
   parts = excluded.parts, body = excluded.body;

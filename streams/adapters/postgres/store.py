@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sys
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -87,19 +88,17 @@ class PostgresTransaction:
         items = tuple(_work(record) for record in found if record["id"] is not None)
         return Ready(items, found[0]["in_flight"])
 
-    async def outstanding(self, work_class: str) -> dict[str, int]:
-        """Estimated cost in ms of what is in flight per worker, over all shards."""
-        return {r["worker"]: r["cost_ms"] for r in await self._fetch("outstanding", work_class)}
-
     async def reclaim(self) -> list[WorkRow]:
         """Take over what owners before claimed and may not have published."""
         return [_work(record) for record in await self._fetch("reclaim", self._shard, self._epoch)]
 
-    async def dispatched(self, items: Sequence[WorkRow], deadline_ms: int) -> None:
+    async def dispatched(
+        self, items: Sequence[WorkRow], reported_ms: Sequence[int], deadline_ms: int
+    ) -> None:
         """The broker has these messages: dispatched, those of class `publish` done."""
         keys = [(item.tenant, item.id, item.attempt) for item in items]
         columns = (list(column) for column in zip(*keys, strict=True))
-        await self._fetch("dispatched", *columns, deadline_ms)
+        await self._fetch("dispatched", *columns, list(reported_ms), deadline_ms)
 
     async def late(self, now_ms: int, live: Collection[str]) -> list[WorkRow]:
         """Dispatched items that passed their deadline or lie at a worker that is not alive."""
@@ -224,6 +223,14 @@ class PostgresStore:
         async with pool.acquired(self._pool) as connection:
             found = await connection.fetch(_SQL["demand"], now_ms, sorted(live), sorted(paused), *weighed)
         return [Demand(**dict(record)) for record in found]
+
+    async def outstanding(self) -> dict[str, dict[str, int]]:
+        """Estimated cost in ms of what is in flight, by class and worker, in all shards."""
+        costs: dict[str, dict[str, int]] = defaultdict(dict)
+        async with pool.acquired(self._pool) as connection:
+            for record in await connection.fetch(_SQL["outstanding"]):
+                costs[record["work_class"]][record["worker"]] = record["cost_ms"]
+        return dict(costs)
 
     async def unsent(self) -> Unsent:
         """What the gateway does not have yet, of all shards; raises StoreError."""

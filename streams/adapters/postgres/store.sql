@@ -106,9 +106,9 @@ left join (
 ) as first on true;
 
 -- name: outstanding
--- Estimated cost of what is in flight per worker, over all shards.
-select worker, sum(cost_ms)::bigint as cost_ms from work_items
-where work_class = $1 and state in ('claimed', 'dispatched') and worker <> '' group by worker;
+-- Estimated cost of what is in flight per class and worker, over all shards.
+select work_class, worker, sum(cost_ms)::bigint as cost_ms from work_items
+where state in ('claimed', 'dispatched') and worker <> '' group by work_class, worker;
 
 -- name: reclaim
 -- Take over what owners before claimed and may not have published.
@@ -121,10 +121,10 @@ returning tenant, id, work_class, kind, subject, affinity, contract, cost_ms, st
 -- The broker has the messages; a publication is done with that.
 update work_items as w set
   state = case w.work_class when 'publish' then 'done' else 'dispatched' end,
-  deadline_ms = greatest(w.deadline_ms, $4),
-  dispatched_at = now(),
+  deadline_ms = greatest(w.deadline_ms, $5),
+  dispatched_at = to_timestamp(i.reported_ms / 1000.0),
   finished_at = case w.work_class when 'publish' then now() end
-from unnest($1::text[], $2::text[], $3::bigint[]) as i(tenant, id, attempt)
+from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as i(tenant, id, attempt, reported_ms)
 where w.tenant = i.tenant and w.id = i.id and w.attempt = i.attempt and w.state = 'claimed';
 
 -- name: late

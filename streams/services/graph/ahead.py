@@ -13,6 +13,7 @@ import msgspec
 from streams.domain.state import Read
 from streams.ports import Record, Transaction
 from streams.services.graph.plans import Plan
+from streams.services.graph.remembered import Remembered
 from streams.services.graph.session import Decision, Guess, Session
 
 # Of the records of one transaction: enough that its fixed cost is small, and few enough that what is
@@ -33,29 +34,41 @@ class Draft(msgspec.Struct, frozen=True):
 class Ahead:
     """What is known of the next records."""
 
-    def __init__(self, planned: Planned) -> None:
+    def __init__(self, planned: Planned, remembered: Remembered | None = None) -> None:
         self._planned = planned
+        self._remembered = remembered
         self._next: tuple[Record, ...] = ()
         self._plans: tuple[Plan, ...] = ()
         self._drafting: asyncio.Task[Draft] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing comes after the records of this transaction."""
+        return not self._next
 
     def expect(self, records: Sequence[Record]) -> None:
         """These come after those of the next transaction."""
         self._next, self._plans = tuple(records), ()
 
-    async def finished(self) -> None:
-        """Wait for what is being decided, so that no transaction stands open meanwhile."""
+    async def prepare(self, records: Sequence[Record]) -> None:
+        """Plan these, which come next; wait for what is being decided, so that no transaction stands open.
+
+        What nobody has decided over yet is, if all that it leads to is remembered: that begins now and runs
+        while the transaction is being begun.
+        """
         if self._drafting is not None:
             await asyncio.wait((self._drafting,))
+            return
+        session, plans = Session(remembered=self._remembered), tuple(map(self._planned, records))
+        decisions = decisions_of(plans) if session.recall(_reads(plans)) else []
+        self._drafting = asyncio.create_task(_draft(session, plans, decisions))
 
-    async def take(self, tx: Transaction, records: Sequence[Record]) -> Draft:
-        """What there is for the records of this transaction, and the rows that those after it will need."""
+    async def take(self, tx: Transaction) -> Draft:
+        """What was prepared, for this transaction, and the rows that the records after it will need."""
         drafting, self._drafting = self._drafting, None
-        if drafting is None:
-            draft = Draft(Session(tx), tuple(map(self._planned, records)))
-        else:
-            draft = await drafting
-            draft.session.enter(tx)
+        assert drafting is not None, "nothing was prepared"
+        draft = await drafting
+        draft.session.enter(tx)
         self._plans = tuple(map(self._planned, self._next))
         await draft.session.foresee(_reads(draft.plans, self._plans))
         return draft
@@ -99,4 +112,4 @@ def _reads(*groups: Sequence[Plan]) -> Iterator[Read]:
 
 
 async def _draft(session: Session, plans: Sequence[Plan], decisions: Sequence[Decision]) -> Draft:
-    return Draft(session, plans, await session.decide_ahead(decisions))
+    return Draft(session, plans, await session.decide_ahead(decisions) if decisions else None)

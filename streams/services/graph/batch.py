@@ -14,15 +14,14 @@ import structlog
 
 from streams.domain.control import SKIP, TenantControl
 from streams.domain.errors import BlobError, BrokerError, Fenced, LogTruncated, StoreError, Undecodable
-from streams.domain.lifecycle import TERMINAL, WorkState
 from streams.domain.rows import WorkRow
-from streams.domain.state import Changes
 from streams.ports import Record, Transaction
 from streams.services.crashpoints import crashpoint
 from streams.services.graph import parking, skipping
 from streams.services.graph.ahead import Ahead, decisions_of, series
-from streams.services.graph.claims import CLASSES, Claims
-from streams.services.graph.findings import found_in
+from streams.services.graph.claims import Claims
+from streams.services.graph.express import Express
+from streams.services.graph.findings import Findings, found_in
 from streams.services.graph.plans import Finish, Plan, plan_of
 from streams.services.graph.session import Session
 from streams.services.graph.spans import RecordSpans
@@ -48,11 +47,13 @@ class Progress(msgspec.Struct):
 class Applier:
     """The transactions of one shard that apply records."""
 
-    def __init__(self, shard: int, around: Surroundings, claims: Claims) -> None:
+    def __init__(self, shard: int, around: Surroundings, claims: Claims, express: Express) -> None:
         self._spans = RecordSpans(around.tracing)
         self._shard = shard
         self._store = around.store
         self._claims = claims
+        self._express = express
+        self._remembered = around.remembered
         self._rules = around.rules
         self._clock = around.clock
         self._tell = around.tell
@@ -74,7 +75,7 @@ class Applier:
         Raises: one of PASSED_ON.
         """
         claimed: list[WorkRow] = []
-        ahead = Ahead(lambda record: plan_of(record, self._rules, self.halted))
+        ahead = Ahead(lambda record: plan_of(record, self._rules, self.halted), self._remembered)
         batches = list(series(records))
         try:
             for batch, after in itertools.zip_longest(batches, batches[1:], fillvalue=()):
@@ -133,7 +134,7 @@ class Applier:
                 await tx.resume(tenant)
         if kept:
             halted = self.halted - {tenant}
-            ahead = Ahead(lambda record: plan_of(record, self._rules, halted))
+            ahead = Ahead(lambda record: plan_of(record, self._rules, halted), self._remembered)
             progress = await self._steps(epoch, kept, _drop_held, ahead)
             if progress.failure is not None:
                 failed = kept[progress.done]
@@ -153,7 +154,7 @@ class Applier:
                 return Progress()
             cause = await skipping.cause_of(tx, tenant, kept[0])
         letter = skipping.letter_of(command, kept[0], cause)
-        ahead = Ahead(lambda record: skipping.plan_without(record, letter, self._rules))
+        ahead = Ahead(lambda record: skipping.plan_without(record, letter, self._rules), self._remembered)
         progress = await self._steps(epoch, kept, skipping.parking_it(letter), ahead)
         place = parking.place_of(kept[0])
         if progress.failure is None:
@@ -176,7 +177,6 @@ class Applier:
         except PASSED_ON:
             raise
         except Exception:
-            await ahead.drop()
             place = parking.place_of(records[0])
             _log.warning("batch failed, one by one", action="batch_failed", exc_info=True, **place)
         progress = Progress()
@@ -211,28 +211,49 @@ class Applier:
         self, epoch: int, records: Sequence[Record], finish: Finish, ahead: Ahead
     ) -> list[WorkRow]:
         since = self._spans.now()
-        await ahead.finished()
-        async with self._store.begin(self._shard, epoch) as tx:
-            draft = await ahead.take(tx, records)
-            session, decisions = draft.session, decisions_of(draft.plans)
-            is_at_once = bool(decisions) and await session.decide_all(decisions, draft.guess)
-            if not is_at_once:
-                for plan in draft.plans:
-                    await self._carry_out(tx, session, plan)
-            crashpoint("graph.decided")
-            changes = session.state.changes()
-            found = found_in(session.state, changes)
-            if is_at_once:
-                ahead.start(session)
-            await tx.write(changes)
-            await finish(tx, records)
-            # In the same transaction: what became ready is on its way without waiting for the next sweep,
-            # and credit is counted by the rows that say so.
-            claimed = await self._claims.claim(tx, epoch, _touched(changes))
+        try:
+            await ahead.prepare(records)
+            claimed, found = await self._transact(epoch, records, finish, ahead)
+        except BaseException:
+            self._claims.forget()
+            self._express.drop()
+            # Also what was prepared for a transaction that did not begin: the next one is of other records.
+            await ahead.drop()
+            raise
+        self._express.committed()
         crashpoint("graph.committed")
         self._tell(found)
         self._spans.applied(records, since)
         return claimed
+
+    async def _transact(
+        self, epoch: int, records: Sequence[Record], finish: Finish, ahead: Ahead
+    ) -> tuple[list[WorkRow], Findings]:
+        async with self._store.begin(self._shard, epoch) as tx:
+            draft = await ahead.take(tx)
+            session, decisions = draft.session, decisions_of(draft.plans)
+            is_whole = bool(decisions) and await session.decide_all(
+                decisions, draft.guess, self._express.reads
+            )
+            if not is_whole:
+                for plan in draft.plans:
+                    await self._carry_out(tx, session, plan)
+            crashpoint("graph.decided")
+            # In the same transaction: what became ready is on its way without waiting for the next sweep,
+            # and credit is counted by the rows that say so.
+            claimed = self._claims.at_once(session.state, epoch)
+            if is_whole:
+                await self._express.send(session.state, claimed, is_last=ahead.is_over)
+            changes = session.state.changes()
+            self._remembered.keep(changes)
+            found = found_in(session.state, changes)
+            if is_whole:
+                ahead.start(session)
+            await tx.write(changes)
+            await finish(tx, records)
+            claimed = await self._express.settle(tx, claimed)
+            claimed += await self._claims.claim(tx, epoch, self._claims.waiting(changes))
+        return claimed, found
 
     async def _carry_out(self, tx: Transaction, session: Session, plan: Plan) -> None:
         if plan.defect is not None:
@@ -262,10 +283,3 @@ class Applier:
 
 async def _drop_held(tx: Transaction, records: Sequence[Record]) -> None:
     await tx.drop_held(records)
-
-
-def _touched(changes: Changes) -> list[str]:
-    """Classes in which something became ready or gave its credit back."""
-    rows = changes.rows(WorkRow)
-    classes = {row.work_class for row in rows if row.state is WorkState.READY or row.state in TERMINAL}
-    return [work_class for work_class in CLASSES if work_class in classes]

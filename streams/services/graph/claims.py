@@ -1,4 +1,8 @@
-"""Credit, fairness and placement: which ready items of a shard are claimed now, and for whom."""
+"""Credit, fairness and placement: which ready items of a shard are claimed now, and for whom.
+
+Where nothing waits and there is credit for all of it, what becomes ready is claimed with the rows that say
+so, and the store is asked nothing (`at_once`). Where something waits, the queue decides (`claim`).
+"""
 
 import itertools
 from collections import defaultdict
@@ -8,7 +12,7 @@ from typing import Final
 import msgspec
 
 from streams.domain.features import Feature
-from streams.domain.lifecycle import WorkState, work_transition
+from streams.domain.lifecycle import IN_FLIGHT, TERMINAL, WorkState, work_transition
 from streams.domain.partition import partition_of
 from streams.domain.rows import WorkRow
 from streams.domain.schedule import (
@@ -23,7 +27,7 @@ from streams.domain.schedule import (
     share,
     weight,
 )
-from streams.domain.state import Changes
+from streams.domain.state import Changes, State
 from streams.domain.work import WorkClass
 from streams.ports import Clock, Demand, Transaction
 from streams.services.graph.workers import WorkerView
@@ -33,6 +37,8 @@ CLASSES: Final = tuple(WorkClass)
 # The sender keeps its own order and waits for a chain; announcements are appended by the dispatcher itself.
 _FIXED: Final[Mapping[str, int]] = {WorkClass.SENDER: 64, WorkClass.PUBLISH: 256}
 _PER_CONTRACT_MAX: Final = 64  # candidates that are read of one contract
+# Its items go in the order of the queue: nonces are taken in that of their messages.
+_ORDERED: Final = WorkClass.SENDER
 
 
 class Market:
@@ -44,13 +50,27 @@ class Market:
         self.schedule = schedule
         self.signer = signer  # signing address, whose order work.sender keeps
         self._costs: dict[str, dict[int, int]] = {}
+        self._outstanding: dict[str, dict[str, int]] = {}
 
-    def update(self, demands: Iterable[Demand]) -> None:
-        """Take the answer of a sweep."""
+    def update(self, demands: Iterable[Demand], outstanding: Mapping[str, Mapping[str, int]]) -> None:
+        """Take the answers of a sweep."""
         costs: dict[str, dict[int, int]] = defaultdict(dict)
         for demand in demands:
             costs[demand.work_class][demand.shard] = demand.weighed_cost_ms
         self._costs = dict(costs)
+        self._outstanding = {work_class: dict(costs) for work_class, costs in outstanding.items()}
+
+    def outstanding(self, work_class: str) -> dict[str, int]:
+        """Estimated cost in ms of what each worker has in flight: of all shards at the last sweep, of this
+        process's since.
+        """
+        return self._outstanding.setdefault(work_class, {})
+
+    def charge(self, row: WorkRow, sign: int = 1) -> None:
+        """An item went to its worker, or with -1 is no longer there."""
+        if row.worker:
+            costs = self.outstanding(row.work_class)
+            costs[row.worker] = max(costs.get(row.worker, 0) + sign * row.cost_ms, 0)
 
     @property
     def is_local(self) -> bool:
@@ -97,6 +117,46 @@ class Claims:
         # begin at the shard's number: owners that start together would all choose the same worker first
         self._turns, self._batches = itertools.count(shard), itertools.count(shard)
         self.halted: set[str] = set()  # tenants whose results are kept, not applied
+        # What is in flight, by class; of those classes of which nothing waits.
+        self._idle: dict[str, int] = {}
+
+    def forget(self) -> None:
+        """What is known of the queue may be wrong: it is asked before anything is claimed."""
+        self._idle.clear()
+
+    def is_idle(self, work_class: str) -> bool:
+        """Whether nothing of a class waits, as far as this owner knows."""
+        return work_class in self._idle
+
+    def at_once(self, state: State, epoch: int) -> list[WorkRow]:
+        """Claim, in the state, what these decisions made ready, of each class all or nothing."""
+        now_ms = self._clock.now_ms()
+        ready: dict[str, list[WorkRow]] = defaultdict(list)
+        for old, row in state.replaced(WorkRow):
+            if old is not None and old.state in IN_FLIGHT and (row is None or row.state not in IN_FLIGHT):
+                self._end(old)
+            if row is not None and row.state is WorkState.READY and row.not_before_ms <= now_ms:
+                ready[row.work_class].append(row)
+        claimed: list[WorkRow] = []
+        for work_class, rows in ready.items():
+            claimed += self._at_once(work_class, rows, epoch, now_ms)
+        for row in claimed:
+            state.put(row)
+        return claimed
+
+    def waiting(self, changes: Changes) -> list[str]:
+        """Classes whose queue has to be asked: something is ready, or gave its credit to what waits."""
+        rows = changes.rows(WorkRow)
+        ready = {row.work_class for row in rows if row.state is WorkState.READY}
+        ended = {row.work_class for row in rows if row.state in TERMINAL}
+        return [name for name in CLASSES if name in ready or (name in ended and name not in self._idle)]
+
+    def sent(self, rows: Iterable[WorkRow]) -> list[str]:
+        """Publications are done with the report; gives the classes whose queue has to be asked for that."""
+        published = [row for row in rows if row.work_class == WorkClass.PUBLISH]
+        for row in published:
+            self._end(row)
+        return [WorkClass.PUBLISH] if published and not self.is_idle(WorkClass.PUBLISH) else []
 
     async def claim(self, tx: Transaction, epoch: int, classes: Iterable[str]) -> list[WorkRow]:
         """Claim what credit allows of these classes, in this transaction."""
@@ -109,48 +169,75 @@ class Claims:
 
     async def _claim_class(self, tx: Transaction, epoch: int, work_class: str) -> list[WorkRow]:
         now_ms = self._clock.now_ms()
+        self._idle.pop(work_class, None)
         most = self._market.most(work_class)
         if most <= 0:
             return []  # nobody is there to do it
-        paused = self._market.workers.standing.tenants
-        if work_class not in _FIXED:
-            # No result would end their items, so workers would compute them again and again.
-            paused |= self.halted
-        ready = await tx.ready(work_class, now_ms, min(most, _PER_CONTRACT_MAX), paused, most=most)
+        limit = min(most, _PER_CONTRACT_MAX)
+        ready = await tx.ready(work_class, now_ms, limit, self._paused(work_class), most=most)
 
         def priority(tenant: str) -> int:
             return self._market.workers.standing.priority(work_class, tenant)
 
-        own_cost_ms = sum(row.cost_ms * weight(priority(row.tenant)) for row in ready.items)
-        credit = max(self._market.credit(work_class, self._shard, own_cost_ms) - ready.in_flight, 0)
+        credit = max(self._credit(work_class, ready.items) - ready.in_flight, 0)
         by_contract = self._market.is_fair_to_contracts
         fair = self._fair[work_class]
         picked = fair.pick(ready.items, credit, by_contract=by_contract, priority=priority)
-        if not picked:
-            return []
-        placed = await self._place(tx, work_class, picked)
-        return [_claimed(row, place, epoch, now_ms) for row, place in placed]
+        claimed = self._place(work_class, picked, epoch, now_ms)
+        # Fewer than could have come of one contract alone, so these were all; and all of them go.
+        if len(claimed) == len(ready.items) < min(limit, most - ready.in_flight):
+            self._idle[work_class] = ready.in_flight + len(claimed)
+        return claimed
 
-    async def _place(
-        self, tx: Transaction, work_class: str, picked: list[WorkRow]
-    ) -> list[tuple[WorkRow, Place]]:
-        if work_class in _FIXED:
-            return [(row, self._fixed(row)) for row in picked]
+    def _at_once(self, work_class: str, rows: list[WorkRow], epoch: int, now_ms: int) -> list[WorkRow]:
+        in_flight = self._idle.get(work_class)
+        if in_flight is None or work_class == _ORDERED or self._market.most(work_class) <= 0:
+            return []
+        if not self._paused(work_class).isdisjoint(row.tenant for row in rows):
+            return []
+        if in_flight + len(rows) > self._credit(work_class, rows):
+            return []
+        claimed = self._place(work_class, rows, epoch, now_ms)
+        if len(claimed) < len(rows):
+            for row in claimed:
+                self._market.charge(row, -1)
+            return []
+        self._idle[work_class] = in_flight + len(claimed)
+        return claimed
+
+    def _end(self, row: WorkRow) -> None:
+        """It gives its credit back; where something waits, the queue counts what is in flight."""
+        self._market.charge(row, -1)
+        if row.work_class in self._idle:
+            self._idle[row.work_class] -= 1
+
+    def _paused(self, work_class: str) -> frozenset[str]:
+        paused = self._market.workers.standing.tenants
+        # Of tenants that are halted no result would end their items: workers would compute them again and
+        # again.
+        return paused if work_class in _FIXED else paused | self.halted
+
+    def _credit(self, work_class: str, rows: Iterable[WorkRow]) -> int:
+        """How many items may be in flight, of which these are ready."""
+        priority = self._market.workers.standing.priority
+        cost_ms = sum(row.cost_ms * weight(priority(work_class, row.tenant)) for row in rows)
+        return self._market.credit(work_class, self._shard, cost_ms)
+
+    def _place(self, work_class: str, picked: list[WorkRow], epoch: int, now_ms: int) -> list[WorkRow]:
+        """Claim them for a place each; who finds none is left out."""
+        claimed: list[WorkRow] = []
         workers = self._market.workers.live(work_class)
-        outstanding = await tx.outstanding(work_class)
-        placed: list[tuple[WorkRow, Place]] = []
         batch = next(self._batches)
         for row in picked:
-            place = self._among(workers, outstanding, row, batch)
+            place = self._fixed(row) if work_class in _FIXED else self._among(workers, row, batch)
             if place is not None:
-                placed.append((row, place))
+                claimed.append(_claimed(row, place, epoch, now_ms))
                 # counted at once: the next item of this batch goes to somebody else
-                outstanding[place.worker] = outstanding.get(place.worker, 0) + row.cost_ms
-        return placed
+                self._market.charge(claimed[-1])
+        return claimed
 
-    def _among(
-        self, workers: list[LiveWorker], outstanding: Mapping[str, int], row: WorkRow, batch: int
-    ) -> Place | None:
+    def _among(self, workers: list[LiveWorker], row: WorkRow, batch: int) -> Place | None:
+        outstanding = self._market.outstanding(row.work_class)
         if self._market.is_local:
             return place_local(row, workers, outstanding, self._market.counts[row.work_class])
         return place_parallel(row, workers, outstanding, next(self._turns), batch)

@@ -6,24 +6,21 @@ point leaves it claimed, and the next owner publishes it again.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
-from streams.adapters.kafka.delivery import when_stored
 from streams.domain.errors import BlobError, BrokerError, Irrecoverable
 from streams.domain.rows import WorkRow
 from streams.domain.schedule import PIPE_WAIT_MS_MIN
-from streams.domain.work import WorkClass
-from streams.ports import Position
 from streams.services.crashpoints import crashpoint
 from streams.services.graph.batch import PASSED_ON
 from streams.services.graph.claims import Claims
-from streams.services.graph.outgoing import Publication, is_large, publication
+from streams.services.graph.express import Express, Report, append
+from streams.services.graph.outgoing import Publication, first_batch, is_large, publication
 from streams.services.graph.spans import ItemSpans
 from streams.services.graph.surroundings import Surroundings
 from streams.services.graph.sweep import give_up, put_off, refuse
-from streams.settings import GraphSettings
 
 _log = structlog.get_logger(__name__)
 
@@ -31,12 +28,13 @@ _log = structlog.get_logger(__name__)
 class Dispatcher:
     """Claimed items of one shard, on their way out."""
 
-    def __init__(self, shard: int, around: Surroundings, claims: Claims) -> None:
+    def __init__(self, shard: int, around: Surroundings, claims: Claims, express: Express) -> None:
         self._shard = shard
         self._store = around.store
         self._to = around.log
         self._clock = around.clock
         self._claims = claims
+        self._express = express
         self._seal = around.seal
         self._health = around.health
         self._graph = around.graph
@@ -54,40 +52,43 @@ class Dispatcher:
     def reset(self) -> None:
         """Forget everything: a new claim of the shard finds it again."""
         self._pending.clear()
+        self._claims.forget()
+        self._express.drop()
 
     async def turn(self, epoch: int) -> None:
         """Publish the oldest claimed items; raises BrokerError when some have to wait."""
         since = self._spans.now()
         items = first_batch(self._pending, self._graph)
         crashpoint("dispatcher.claimed")
-        ready = await self._messages(epoch, items)
+        ready = await self._messages(epoch, [item for item in items if not self._express.has(item)])
         # all at once: one round trip to the broker for the whole batch
-        outcomes = await self._append([message for _, message in ready])
+        appends = [*self._express.take(items), *((item, self._append(record)) for item, record in ready)]
+        reports = await asyncio.gather(*(appending for _, appending in appends))
         crashpoint("dispatcher.reported")
         # Everything of this batch goes, also what had no message and was given up; what was not sent comes
         # back below.
         for _ in items:
             self._pending.popleft()
-        sent, failure = self._sort(ready, outcomes)
-        self._spans.dispatched(sent, since)
+        sent, failure = self._sort([item for item, _ in appends], reports)
+        self._spans.dispatched([item for item, _ in sent], since)
         if sent:
             await self._settle(epoch, sent)
         if failure is not None:
             raise failure
 
     def _sort(
-        self, ready: list[tuple[WorkRow, Publication]], outcomes: list[Position | BrokerError]
-    ) -> tuple[list[WorkRow], BrokerError | None]:
-        """What was sent; what was not stays first in line."""
-        sent: list[WorkRow] = []
+        self, items: Sequence[WorkRow], reports: Sequence[Report]
+    ) -> tuple[list[tuple[WorkRow, int]], BrokerError | None]:
+        """What was sent, and when the broker had it; what was not stays first in line."""
+        sent: list[tuple[WorkRow, int]] = []
         unsent: list[WorkRow] = []
         failure: BrokerError | None = None
-        for (item, _), outcome in zip(ready, outcomes, strict=True):
-            if isinstance(outcome, BrokerError):
-                failure = outcome
+        for item, report in zip(items, reports, strict=True):
+            if isinstance(report.outcome, BrokerError):
+                failure = report.outcome
                 unsent.append(item)
             else:
-                sent.append(item)
+                sent.append((item, report.at_ms))
         # in front and in their order: work.sender depends on it
         self._pending.extendleft(reversed(unsent))
         return sent, failure
@@ -145,63 +146,31 @@ class Dispatcher:
     async def _put_off(self, epoch: int, items: list[WorkRow]) -> None:
         """Their bodies have no place now: they give their credit to what needs none."""
         _log.warning("object store is away", action="sealing_put_off", items=len(items))
+        self._claims.forget()
         async with self._store.begin(self._shard, epoch) as tx:
             await put_off(tx, items, self._clock.now_ms())
 
     async def _give_up(self, epoch: int, item: WorkRow) -> None:
         """There is no message, because something is not stored: try again later, unless nothing wants it."""
         _log.error("nothing to send", action="message_missing", tenant=item.tenant, item=item.id)
+        self._claims.forget()
         async with self._store.begin(self._shard, epoch) as tx:
             await give_up(tx, [item], "MessageMissing", self._clock.now_ms())
 
     async def _refuse(self, epoch: int, item: WorkRow, error: Irrecoverable) -> None:
         _log.error("message refused", action="message_refused", item=item.id, error=str(error))
+        self._claims.forget()
         async with self._store.begin(self._shard, epoch) as tx:
             await refuse(tx, item, error)
 
-    async def _append(self, publications: list[Publication]) -> list[Position | BrokerError]:
-        # Futures first, awaited together afterwards: an append that fails must not hide the others'
-        # outcome.
-        with when_stored(lambda: crashpoint("dispatcher.produced")):
-            appends = [
-                asyncio.ensure_future(
-                    self._to.append(
-                        p.topic, key=p.key, value=p.value, headers=p.headers, partition=p.partition
-                    )
-                )
-                for p in publications
-            ]
-        return await asyncio.gather(*(_outcome(append) for append in appends))
+    def _append(self, record: Publication) -> asyncio.Task[Report]:
+        return asyncio.create_task(append(self._to, self._clock, record, "dispatcher.produced"))
 
-    async def _settle(self, epoch: int, sent: list[WorkRow]) -> None:
-        is_freed = any(item.work_class == WorkClass.PUBLISH for item in sent)
+    async def _settle(self, epoch: int, sent: list[tuple[WorkRow, int]]) -> None:
+        items, reported_ms = [item for item, _ in sent], [at_ms for _, at_ms in sent]
         async with self._store.begin(self._shard, epoch) as tx:
             # The least deadline counts from here: what waited for the broker did not wait for a worker.
-            await tx.dispatched(sent, self._clock.now_ms() + PIPE_WAIT_MS_MIN)
-            claimed = await self._claims.claim(tx, epoch, (WorkClass.PUBLISH,) if is_freed else ())
+            await tx.dispatched(items, reported_ms, self._clock.now_ms() + PIPE_WAIT_MS_MIN)
+            claimed = await self._claims.claim(tx, epoch, self._claims.sent(items))
         crashpoint("dispatcher.settled")
         self.add(claimed)
-
-
-def first_batch(pending: Iterable[WorkRow], settings: GraphSettings) -> list[WorkRow]:
-    """The first items, as many as one turn may publish: their messages are in memory together.
-
-    A component is the head of a chain of dependent operations, what it waits for being stored, and brings all
-    its inputs along: those have a bound of their own.
-    """
-    items: list[WorkRow] = []
-    chains: set[tuple[str, bytes]] = set()
-    for item in pending:
-        if item.work_class == WorkClass.TFHE:
-            chains.add((item.tenant, item.affinity))
-        if len(items) == settings.work_items_batch_size or len(chains) > settings.dependence_chains_per_batch:
-            break
-        items.append(item)
-    return items
-
-
-async def _outcome(append: asyncio.Future[Position]) -> Position | BrokerError:
-    try:
-        return await append
-    except BrokerError as error:
-        return error

@@ -1,6 +1,6 @@
 """Records of work topics, `ciphertexts.v1` and `dlq.v1` as the dispatcher publishes them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -10,6 +10,7 @@ from streams.domain.rows import WorkRow
 from streams.domain.work import WorkClass, encode_work
 from streams.messages import claim_check, dead_letter, headers, subjects, topics, trace
 from streams.ports import Blobs, DeadLetter, Headers, Outgoing
+from streams.settings import GraphSettings
 
 SERVICE: Final = "graph"
 
@@ -92,6 +93,23 @@ def _letter(letter: DeadLetter) -> Publication:
         value=record.value,
         headers=dead_letter.dead_letter(record, failure),
     )
+
+
+def first_batch(pending: Iterable[WorkRow], settings: GraphSettings) -> list[WorkRow]:
+    """The first items, as many as one turn may publish: their messages are in memory together.
+
+    A component is the head of a chain of dependent operations, what it waits for being stored, and brings all
+    its inputs along: those have a bound of their own.
+    """
+    items: list[WorkRow] = []
+    chains: set[tuple[str, bytes]] = set()
+    for item in pending:
+        if item.work_class == WorkClass.TFHE:
+            chains.add((item.tenant, item.affinity))
+        if len(items) == settings.work_items_batch_size or len(chains) > settings.dependence_chains_per_batch:
+            break
+        items.append(item)
+    return items
 
 
 def root_of(item: WorkRow) -> trace.TraceContext:

@@ -20,6 +20,7 @@ from streams.services.graph import acknowledging, truncation
 from streams.services.graph.batch import Applier
 from streams.services.graph.claims import CLASSES, Claims
 from streams.services.graph.dispatch import Dispatcher
+from streams.services.graph.express import Express
 from streams.services.graph.inbox import Ack, Inbox
 from streams.services.graph.results import ResultsReader
 from streams.services.graph.surroundings import Surroundings
@@ -52,8 +53,9 @@ class Owner:
         self.results = Inbox(RESULTS, self._stir)
         self._reader = ResultsReader(around.log, shard, self.results)
         self._claims = Claims(shard, around.market, around.clock)
-        self._applier = Applier(shard, around, self._claims)
-        self._dispatcher = Dispatcher(shard, around, self._claims)
+        express = Express(around, self._claims)
+        self._applier = Applier(shard, around, self._claims, express)
+        self._dispatcher = Dispatcher(shard, around, self._claims, express)
 
     @property
     def busy(self) -> int:

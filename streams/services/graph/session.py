@@ -4,6 +4,9 @@ A decision runs against a state that takes a row it does not hold for absent and
 Most facts are about what nobody has seen yet: then the answers are that there is nothing, the guess was
 right, and what was decided stands. Otherwise it is rolled back and decided again over what was found. So a
 few rounds of queries serve a whole batch.
+
+Rows that are remembered are guesses too: the decision takes them as they were, and the store is asked whether
+they still are.
 """
 
 import asyncio
@@ -14,9 +17,10 @@ from typing import Final
 import msgspec
 
 from streams.domain.items import products
-from streams.domain.rows import DigestRow, FailureRow, HandleRow, MemberRow, WaitRow, WorkRow
+from streams.domain.rows import DigestRow, FailureRow, HandleRow, MemberRow, Row, WaitRow, WorkRow
 from streams.domain.state import Read, State
 from streams.ports import Transaction
+from streams.services.graph.remembered import Remembered
 
 # Rows lead to rows: a block to its tip, the tip to handles, handles to items, items to what waits for them.
 _ROUNDS: Final = 6
@@ -33,6 +37,12 @@ def _attempt(decision: Decision, state: State, failures: list[Exception]) -> Non
         decision(state)
     except Exception as failure:
         failures.append(failure)
+
+
+def nothing(state: State) -> Sequence[Read]:
+    """No rows beside those that decisions ask for."""
+    del state
+    return ()
 
 
 def _about(place: tuple[str, str]) -> list[Read]:
@@ -54,13 +64,29 @@ class Guess(msgspec.Struct, frozen=True):
 class Session:
     """The working set of a transaction, and of those that follow it at once."""
 
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: Transaction | None = None, remembered: Remembered | None = None) -> None:
         self._tx = tx
+        self._remembered = Remembered(0) if remembered is None else remembered
+        self._recalled: dict[Read, Row] = {}  # what the store has not been asked for yet
         self.state = State()
 
     def enter(self, tx: Transaction) -> None:
         """Ask this transaction from here on: the one before is committed, and nobody else wrote since."""
         self._tx = tx
+
+    def recall(self, reads: Iterable[Read]) -> bool:
+        """Take what is remembered for the answer of look-ups; whether that answers all of them."""
+        is_whole = True
+        for read in reads:
+            if self.state.is_loaded(read):
+                continue
+            row = self._remembered.get(read)
+            if row is None:
+                is_whole = False
+            else:
+                self.state.load(read, [row])
+                self._recalled[read] = row
+        return is_whole
 
     async def decide_ahead(self, decisions: Iterable[Decision]) -> Guess:
         """Decide before there is a transaction to hold the guesses against; others run in between."""
@@ -72,18 +98,26 @@ class Session:
         return Guess(mark, failures, list(guessed))
 
     async def foresee(self, reads: Iterable[Read]) -> None:
-        """Load what decisions will surely ask for."""
-        await self._load(reads)
+        """Load what decisions will surely ask for and nobody remembers."""
+        wanted = list(reads)
+        if not self.recall(wanted):
+            await self._load(wanted)
 
-    async def decide_all(self, decisions: Sequence[Decision], ahead: Guess | None = None) -> bool:
+    async def decide_all(
+        self,
+        decisions: Sequence[Decision],
+        ahead: Guess | None = None,
+        besides: Callable[[State], Sequence[Read]] = nothing,
+    ) -> bool:
         """Apply decisions one after the other; False, and nothing is applied, where one of them raises.
 
         Args:
             ahead: what `decide_ahead` made of them, and nothing was decided since.
+            besides: what is needed of the store once they are made; it is loaded with what proves them.
         """
         for _ in range(_ROUNDS):
             guess, ahead = ahead or self._guess(decisions), None
-            if await self._is_right(guess):
+            if await self._is_right(guess, () if guess.failures else besides(self.state)):
                 if guess.failures:
                     self.state.rollback(guess.mark)
                 return not guess.failures
@@ -117,22 +151,38 @@ class Session:
                 _attempt(decision, self.state, failures)
         return Guess(mark, failures, list(guessed))
 
-    async def _is_right(self, guess: Guess) -> bool:
-        """Ask the store for what was guessed to be absent; rolls back to the mark where it is not."""
-        answers = await self._tx.load(guess.reads)
-        if not any(answers):
+    async def _is_right(self, guess: Guess, besides: Sequence[Read] = ()) -> bool:
+        """Ask the store for what was guessed; rolls back to the mark where it says something else."""
+        recalled, self._recalled = self._recalled, {}
+        reads = [*guess.reads, *recalled, *besides]
+        answers = dict(zip(reads, await self._asked.load(reads), strict=True))
+        for read in besides:
+            self.state.load(read, answers[read])
+        wrong = [read for read in guess.reads if answers[read]]
+        stale = [read for read, row in recalled.items() if answers[read] != [row]]
+        if not wrong and not stale:
             return True
         self.state.rollback(guess.mark)
         self.state.forget(guess.reads)
-        for read, rows in zip(guess.reads, answers, strict=True):
-            self.state.load(read, rows)
+        self.state.forget(stale)
+        for read in (*guess.reads, *stale):
+            self._take(read, answers[read])
         return False
+
+    def _take(self, read: Read, rows: Sequence[Row]) -> None:
+        self._remembered.learn(read, rows)
+        self.state.load(read, rows)
+
+    @property
+    def _asked(self) -> Transaction:
+        assert self._tx is not None, "decided ahead, and entered into no transaction"
+        return self._tx
 
     async def _load_downstream(self, reads: list[Read]) -> None:
         """Load what a word needs that travels from item to item, in two rounds however long the chain is."""
         waits = [read.values for read in reads if read.table is WaitRow and read.columns == _BY_TOKEN]
         for tenant in {tenant for tenant, _ in waits}:
-            items = await self._tx.downstream(tenant, [token for of, token in waits if of == tenant])
+            items = await self._asked.downstream(tenant, [token for of, token in waits if of == tenant])
             places = [(tenant, item) for item in items]
             await self._load([read for place in places for read in _about(place)])
             await self._load([read for place in places for read in self._around(*place)])
@@ -150,5 +200,5 @@ class Session:
 
     async def _load(self, reads: Iterable[Read]) -> None:
         wanted = [read for read in dict.fromkeys(reads) if not self.state.is_loaded(read)]
-        for read, rows in zip(wanted, await self._tx.load(wanted), strict=True):
-            self.state.load(read, rows)
+        for read, rows in zip(wanted, await self._asked.load(wanted), strict=True):
+            self._take(read, rows)

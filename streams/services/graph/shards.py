@@ -112,12 +112,13 @@ class Shards:
         try:
             now_ms, standing = around.clock.now_ms(), workers.standing
             demands = await around.store.demand(now_ms, live, standing.tenants, standing.weights())
+            outstanding = await around.store.outstanding()
             unsent = await around.store.unsent()
         except StoreError as error:
             around.health("database", False, str(error))
             return
         around.health("database", True, "")
-        around.market.update(demands)
+        around.market.update(demands, outstanding)
         around.observe(demands, unsent)
         moving = [demand for demand in demands if demand.work_class not in standing.classes]
         due = {demand.shard for demand in moving if demand.ready}

@@ -1,7 +1,7 @@
 """What the owners of one process share."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from streams.adapters.telemetry.tracing import OFF, Tracing
@@ -10,6 +10,7 @@ from streams.ports import Clock, Demand, Log, Store, Unsent
 from streams.services.graph.claims import Market
 from streams.services.graph.findings import Findings, Tell
 from streams.services.graph.outgoing import Seal, inline
+from streams.services.graph.remembered import Remembered
 from streams.settings import GraphSettings
 
 
@@ -57,4 +58,5 @@ class Surroundings:
     observe: Callable[[Sequence[Demand], Unsent], None] = _no_demand  # what a sweep saw, for metrics
     tell: Tell = _no_findings  # what a transaction changed, for metrics and log
     tracing: Tracing = OFF
+    remembered: Remembered = field(default_factory=Remembered)
     changed: Callable[[], None] = _nothing  # called when `busy` of an owner may be another

@@ -176,9 +176,9 @@ class LiveGraph:
 
         await until(is_applied, f"event {offset} of {tenant} applied")
 
-    async def until_done(self) -> None:
+    async def until_done(self, *more: Fact) -> None:
         """Wait until the tenant has all its items and each is done: credits are zero then."""
-        items = len(expected().rows(WorkRow))
+        items = len(expected(*more).rows(WorkRow))
 
         async def is_done() -> bool:
             found = await self.fetch(
@@ -188,9 +188,9 @@ class LiveGraph:
 
         await until(is_done, f"{items} items done")
 
-    async def check_whole(self) -> None:
+    async def check_whole(self, *more: Fact) -> None:
         """The tables are those of an undisturbed run, nothing is in flight, offsets are at the ends."""
-        assert worlds.settled(await self.state(TENANT)) == worlds.settled(expected())
+        assert worlds.settled(await self.state(TENANT)) == worlds.settled(expected(*more))
         for row in await self.fetch("select topic, part, next_off from consumer_offset"):
             assert (await self.broker.bounds(row["topic"], row["part"]))[1] == row["next_off"]
 
@@ -256,8 +256,8 @@ def facts() -> list[Fact]:
     ]
 
 
-def expected() -> State:
-    """The tables that these facts and honest workers make."""
-    state = worlds.run(facts())
+def expected(*more: Fact) -> State:
+    """The tables that these facts, what follows them, and honest workers make."""
+    state = worlds.run([*facts(), *more])
     worlds.settle(state)
     return state

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from live_graph import TENANT, Child, LiveGraph, facts, until
-from unit.domain.worlds import block
+from unit.domain.worlds import Logs, block, h
 
 from streams.domain.facts import Fact
 from streams.messages import topics
@@ -45,6 +45,34 @@ async def test_a_kill_between_two_steps_changes_nothing(
     graphs = [await new_graph() for _ in POINTS]
     both = zip(graphs, POINTS, strict=True)
     await asyncio.gather(*(killed_and_restarted(graph, point) for graph, point in both))
+
+
+@pytest.mark.parametrize("crash", [signal.SIGKILL, signal.SIGSTOP])
+async def test_what_was_sent_and_not_committed_is_sent_again_and_done_once(
+    graph: LiveGraph, crash: signal.Signals
+) -> None:
+    victim = await graph.start(crash_at="express.produced", crash=crash)
+    await graph.publish(*facts())
+    await graph.until_done()  # from here on nothing waits, so what comes next goes out at once
+    more = block("3", 3, "2", Logs().add(h("c"), 9, h("e")).allow(h("e")))
+    items = len(graph.seen)
+    await graph.publish(more)
+
+    async def is_out() -> bool:
+        return victim.crashed.exists() and len(graph.seen) > items
+
+    await until(is_out, "a message is out, and the transaction that makes its item is open")
+    if crash is signal.SIGSTOP:
+        # waits until the database ends that transaction
+        await graph.store.claim(graph.shard(), "test-0", {})
+        assert await graph.applied() == len(facts())
+        victim.process.send_signal(signal.SIGCONT)
+    else:
+        assert await victim.ended() == -signal.SIGKILL
+        assert await graph.applied() == len(facts())
+        await graph.start()
+    await graph.until_done(more)
+    await graph.check_whole(more)
 
 
 async def test_a_second_process_joins_and_takes_over(graph: LiveGraph) -> None:

@@ -33,7 +33,7 @@ CASES = {
     "demand": Case(STORE["demand"], (NOW_MS, ALIVE, ["t4"], [], [], 16), "idx_pending_tasks"),
     "weighed": Case(STORE["demand"], (NOW_MS, ALIVE, [], ["publish/t1"], [64], 16), "idx_pending_tasks"),
     "in_flight": Case(STORE["ready"], (3, "publish", NOW_MS, 64, [], MOST), "work_items_in_flight"),
-    "outstanding": Case(STORE["outstanding"], ("publish",), "work_items_in_flight"),
+    "outstanding": Case(STORE["outstanding"], (), "work_items_in_flight"),
     "late": Case(STORE["late"], (3, NOW_MS, ALIVE), "work_items_in_flight"),
     "reclaim": Case(STORE["reclaim"], (3, 9), "work_items_in_flight"),
     "unsent": Case(STORE["unsent"], (), "idx_ciphertext_digest_unsent"),

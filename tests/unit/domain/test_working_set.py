@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.domain.decide import decide_fact, decide_result
-from streams.domain.rows import AllowedRow, BlockRow, Row
+from streams.domain.rows import AllowedRow, BlockRow, CiphertextRow, Row
 from streams.domain.state import Changes, Missing, Read, State, key_of
 from tests.unit.domain.test_law import make_world
 from tests.unit.domain.worlds import RULES, TENANT, block, interleave, settled, walk
@@ -37,6 +37,10 @@ class _Slice(State):
         else:
             assert self._whole.find(table, columns, *values) == []
         super().presume(table, columns, *values)
+
+    def add(self, row: Row) -> None:
+        assert self._whole.get(type(row), *key_of(row)) is None
+        super().add(row)
 
 
 def _decide_over_slice(whole: State, decide: Callable[[State], None]):
@@ -150,6 +154,40 @@ def test_a_row_that_the_store_had_is_not_new_though_it_was_put_first():
     assert (state.changes().written, state.changes().created) == ({BlockRow: [row]}, {})
 
 
+def test_a_row_that_is_added_is_new_though_nobody_asked_for_it():
+    row, state = _block_row(), State()
+    mark = state.mark()
+    state.add(row)
+    assert (state.changes().written, state.changes().created) == ({}, {BlockRow: [row]})
+    state.rollback(mark)
+    assert state.changes() == Changes({}, {})
+    with pytest.raises(Missing):
+        state.get(BlockRow, TENANT, row.hash)
+
+
+def test_a_row_that_is_added_in_place_of_a_stored_one_is_not_new():
+    row, state = _block_row(), State()
+    state.load(Read(BlockRow, BlockRow.KEY, (TENANT, row.hash)), [row])
+    state.delete(row)
+    state.add(row)
+    assert (state.changes().written, state.changes().created) == ({BlockRow: [row]}, {})
+
+
+@pytest.mark.parametrize("is_searched", [False, True])
+def test_a_group_has_the_rows_of_before_and_after_its_first_search(is_searched: bool):
+    row, state = _block_row(), State(complete=True)
+    other = msgspec.structs.replace(row, hash=b"other")
+    state.put(row)
+    if is_searched:
+        state.find(BlockRow, ("tenant", "parent_hash"), TENANT, row.parent_hash)
+    mark = state.mark()
+    state.put(other)
+    state.delete(row)
+    assert state.find(BlockRow, ("tenant", "parent_hash"), TENANT, row.parent_hash) == [other]
+    state.rollback(mark)
+    assert state.find(BlockRow, ("tenant", "parent_hash"), TENANT, row.parent_hash) == [row]
+
+
 def test_a_new_row_that_is_rolled_back_is_nobody_s_change():
     row, state = _block_row(), State()
     state.load(Read(BlockRow, BlockRow.KEY, (TENANT, row.hash)), [])
@@ -202,3 +240,15 @@ def test_a_key_is_absent_where_the_group_that_it_would_be_in_is_known():
     assert state.get(AllowedRow, TENANT, b"h", b"a", b"b") is None
     with pytest.raises(Missing):
         state.get(AllowedRow, TENANT, b"h", b"a", b"another")
+
+
+def test_what_is_settled_keeps_no_ciphertext() -> None:
+    row = CiphertextRow(
+        tenant=TENANT, handle=b"h", fhe_type=5, key_id=b"k", ciphertext=bytes(9), is_input=False
+    )
+    read = Read(CiphertextRow, CiphertextRow.KEY, (TENANT, b"h"))
+    state = State()
+    state.load(read, [row])
+    assert state.is_loaded(read)
+    state.settle()
+    assert not state.is_loaded(read)

@@ -44,6 +44,21 @@ async def test_a_kill_after_any_step_changes_nothing(world: GraphWorld, kill_at:
     await done(world)
 
 
+async def test_a_kill_with_messages_out_and_their_rows_not_committed_changes_nothing(
+    world: GraphWorld, kill_at: KillAt
+) -> None:
+    async with world.process() as process:
+        await world.publish(*facts()[:4])
+        await process.live()
+        killed = kill_at("express.produced")
+        await world.publish(*facts()[4:])
+        await process.live()
+        assert_killed(process, killed)
+    async with world.process() as process:
+        await process.live()
+    await done(world)
+
+
 async def test_three_owners_die_over_one_claimed_item_and_the_fourth_sends_it(
     world: GraphWorld, kill_at: KillAt
 ) -> None:

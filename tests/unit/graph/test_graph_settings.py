@@ -10,7 +10,7 @@ from unit.domain.worlds import CRS, KEY, Logs, block, h
 
 from streams.domain.lifecycle import WorkState
 from streams.domain.schedule import SLOW_LANE
-from streams.services.graph.dispatch import first_batch
+from streams.services.graph.outgoing import first_batch
 from streams.settings import GraphSettings, Settings
 
 MARKED = "host_listener_slow_lane_marked_chains_total"

@@ -176,5 +176,5 @@ def _whole(of: list[Decision]) -> Changes:
 
 def _like(found: Changes, like: Changes) -> Changes:
     """The same rows as those that are new in others, in their order, which follows from that of loading."""
-    created = {table: sorted(found.written[table], key=like.created[table].index) for table in like.created}
+    created = {table: sorted(found.rows(table), key=like.created[table].index) for table in like.created}
     return Changes({}, found.deleted, created)
