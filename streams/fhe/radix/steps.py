@@ -93,11 +93,13 @@ def look_up(block: Block, *functions: Function) -> LookUp:
 
 def batch(look_ups: Sequence[LookUp]) -> Steps[list[Outputs]]:
     """Results of look-ups that may run side by side; known ones cost nothing."""
-    known = [_evaluated(each) for each in look_ups]
-    waiting = [each for each, result in zip(look_ups, known, strict=True) if result is None]
+    known = [(each, _evaluated(each)) for each in look_ups]
+    # Equal ones are asked once: their results are the same words, so that whoever adds them has to see one
+    # wire and not two.
+    waiting = list(dict.fromkeys(each for each, result in known if result is None))
     # nothing to ask for is no batch: an executor would count an empty one as depth
-    results = iter((yield waiting) if waiting else ())
-    return [next(results) if result is None else result for result in known]
+    results = dict(zip(waiting, (yield waiting) if waiting else (), strict=True))
+    return [results[each] if result is None else result for each, result in known]
 
 
 def _evaluated(each: LookUp) -> Outputs | None:

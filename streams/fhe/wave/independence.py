@@ -4,7 +4,8 @@ Radix algorithms judge noise as if all blocks were independent, and so they are 
 them. Inside a component they need not be: x + x doubles an error where x + y adds two, a selection's result
 contains one of its branches, and all blocks of a choice between known numbers contain its condition. Such an
 operation is tried without ciphertexts first; only where it would exceed the noise budget, the shared blocks
-are bootstrapped once more.
+are bootstrapped once more, and those that are equal one after the other: a bootstrap of the same block is the
+same words, noise and all.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,9 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from streams.fhe.radix.block import Block, Wire
-from streams.fhe.radix.counts import measured
+from streams.fhe.radix.executors import RepeatingExecutor
 from streams.fhe.radix.operations import Operand, Request, plan
-from streams.fhe.radix.steps import NoiseExceeded, Steps, firsts, identity, look_up
+from streams.fhe.radix.steps import LOADED, NoiseExceeded, Steps, firsts, identity, look_up, run
 
 Place: TypeAlias = tuple[int, int]  # operand, block
 
@@ -31,32 +32,50 @@ def planned(request: Request) -> Steps[list[Block]]:
 def _shared(operands: Sequence[Operand]) -> dict[Place, Block]:
     """Blocks with a ciphertext that an earlier block has too."""
     seen, found = set[Wire](), dict[Place, Block]()
-    for index, operand in enumerate(operands):
-        blocks = () if isinstance(operand, int) else operand
-        for digit, block in enumerate(blocks):
-            # Of the same operand too: a choice between known numbers is multiples of its condition.
-            if any(wire in seen for wire, _ in block.terms):
-                found[index, digit] = block
-            seen.update(wire for wire, _ in block.terms)
+    for place, block in _placed(operands):
+        # Of the same operand too: a choice between known numbers is multiples of its condition.
+        if any(wire in seen for wire, _ in block.terms):
+            found[place] = block
+        seen.update(wire for wire, _ in block.terms)
     return found
+
+
+def _placed(operands: Sequence[Operand]) -> list[tuple[Place, Block]]:
+    numbers = [(index, each) for index, each in enumerate(operands) if not isinstance(each, int)]
+    return [((index, digit), block) for index, blocks in numbers for digit, block in enumerate(blocks)]
 
 
 def _fits(request: Request) -> bool:
     # Counted on ranges and noises only: nothing is computed to find out.
     try:
-        measured(plan(request))
+        run(plan(request), RepeatingExecutor())
     except NoiseExceeded:
         return False
     return True
 
 
 def _separated(request: Request, shared: dict[Place, Block]) -> Steps[list[Block]]:
-    # A bootstrap's noise is its own: the same value with a wire that no other operand has.
-    # In one batch for all shared blocks: separation costs one batch of depth, whatever is shared.
-    found = yield from firsts([look_up(block, identity) for block in shared.values()])
-    fresh = dict(zip(shared, found, strict=True))
+    # An algorithm bootstraps a loud block itself, to the words that the next equal one would get here.
+    loud = {block for block in shared.values() if block.noise > LOADED}
+    first = {place: block for place, block in _placed(request.operands) if block in loud}
+    fresh = yield from _apart({**first, **shared})
     operands = tuple(_with(fresh, index, each) for index, each in enumerate(request.operands))
     return (yield from plan(replace(request, operands=operands)))
+
+
+def _apart(shared: dict[Place, Block]) -> Steps[dict[Place, Block]]:
+    """The same values, each with a wire and a noise that no other one has."""
+    # A bootstrap's noise follows from what goes in, so that one of another block is its own. In one batch for
+    # all blocks that differ; what is at several places takes a batch for each, of what the last one gave.
+    left: dict[Place, Block] = shared
+    fresh = dict[Place, Block]()
+    while left:
+        places = {block: place for place, block in reversed(left.items())}  # the first one of each
+        found = yield from firsts([look_up(block, identity) for block in places])
+        results = dict(zip(places, found, strict=True))
+        fresh.update({place: results[block] for block, place in places.items()})
+        left = {place: results[block] for place, block in left.items() if place not in fresh}
+    return fresh
 
 
 def _with(fresh: dict[Place, Block], index: int, operand: Operand) -> Operand:

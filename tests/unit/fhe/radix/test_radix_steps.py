@@ -3,7 +3,7 @@
 import pytest
 
 from streams.fhe.radix.block import Block, RangeClaimWrong, Wire
-from streams.fhe.radix.executors import ClearExecutor, CountingExecutor
+from streams.fhe.radix.executors import ClearExecutor, CountingExecutor, RepeatingExecutor
 from streams.fhe.radix.functions import carry, message, step
 from streams.fhe.radix.steps import (
     BUDGET,
@@ -65,6 +65,21 @@ def test_constants_and_ciphertexts_keep_their_order() -> None:
     executor = CountingExecutor()
     outputs = run(firsts([look_up(Block.constant(1), step(5)), look_up(noisy(1), step(5))]), executor)
     assert (outputs[0].is_constant, outputs[1].is_constant, executor.look_ups) == (True, False, 1)
+
+
+def test_equal_look_ups_are_asked_once_and_give_one_wire() -> None:
+    executor, block = CountingExecutor(), noisy(1)
+    same, again = (look_up(block + block, identity) for _ in range(2))
+    first_of, other, second = run(firsts([same, look_up(block, step(5)), again]), executor)
+    assert (executor.look_ups, (first_of + second).noise, (first_of + other).noise) == (2, 4, 2)
+
+
+def test_results_of_equal_look_ups_have_one_noise_whenever_they_were_asked() -> None:
+    executor, block = RepeatingExecutor(), noisy(1)
+    one, two, other = (run(first(look_up(each, identity)), executor) for each in (block, block, block + 1))
+    run(first(look_up((one * 4 - two * 3 + other * 3).within(0, 15), carry)), executor)
+    with pytest.raises(NoiseExceeded, match="noise 49"):
+        run(first(look_up((one * 4 + two * 3).within(0, 15), carry)), executor)
 
 
 def test_only_noisy_blocks_are_refreshed() -> None:
