@@ -137,7 +137,7 @@ class _Drawn:
 
     def _plain(self) -> bytes:
         # beyond the type too: the engines cut it
-        return word(_number(self.source, self.cell.fhe_type) + self.source.choice((0, 0, 1 << 200)))
+        return word(_number(self.source, self.cell.fhe_type) | self.source.choice((0, 0, 1 << 200)))
 
     def _divisor(self) -> bytes:
         return word(max(1, _number(self.source, self.cell.fhe_type)))

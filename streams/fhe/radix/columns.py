@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streams.fhe.radix.addition import TWO_TABLES, look_ahead, split
-from streams.fhe.radix.block import BASE, DIGIT_MAX, Block, Wire, digits, total
+from streams.fhe.radix.block import BASE, DIGIT_MAX, Block, digits, total
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.functions import at_least, carry, message
 from streams.fhe.radix.steps import (
@@ -211,7 +211,7 @@ class _Group:
         self.blocks: list[Block] = []
         self.high = 0
         self.noise = 0.0
-        self._factors = dict[Wire, int]()
+        self._factors = dict[bytes, int]()  # by the wire's name, whose hash is not computed again
 
     def takes(self, block: Block, high_max: int, noise_max: float) -> bool:
         """Whether the sum with this block can still be looked up."""
@@ -227,14 +227,14 @@ class _Group:
         self.high += block.high
         self.noise += self._added(block)
         for wire, factor in block.terms:
-            self._factors[wire] = self._factors.get(wire, 0) + factor
+            self._factors[wire.name] = self._factors.get(wire.name, 0) + factor
 
     def _added(self, block: Block) -> float:
         noise = block.noise
         for wire, factor in block.terms:
             # (f + g)^2 = f^2 + g^2 + 2 f g of a wire that is in f times already: x + x has noise 4, not 2
-            if wire in self._factors:
-                noise += 2 * self._factors[wire] * factor * wire.noise
+            if wire.name in self._factors:
+                noise += 2 * self._factors[wire.name] * factor * wire.noise
         return noise
 
 

@@ -1,6 +1,5 @@
 """Executors without ciphertexts: one counts, one computes on clear numbers exactly as a device would."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from streams.fhe.devices.randomness import SeededSource
 from streams.fhe.radix.block import MESSAGE_BITS, Block, RangeClaimWrong, Wire, digits
 from streams.fhe.radix.random import blocks_needed, seeded
-from streams.fhe.radix.steps import BUDGET, LOADED, LookUp, NoiseExceeded, Outputs, checked
+from streams.fhe.radix.steps import BUDGET, LOADED, LookUp, Outputs, checked
 from streams.fhe.radix.table import TURN, Table
 
 Values = NDArray[np.int64]
@@ -43,48 +42,6 @@ class CountingExecutor:
 
     def _outputs(self, look_up: LookUp, table: Table) -> Outputs:
         return look_up.outputs([None] * len(table.shifts))
-
-
-class RepeatingExecutor(CountingExecutor):
-    """Counts noise as it is where look-ups repeat each other: a device gives them the same words again.
-
-    Blocks judge wires as independent. Two results of equal look-ups are two wires with one noise, which adds
-    up by its coefficients and not by their squares.
-    """
-
-    def __init__(self, budget: int = BUDGET) -> None:
-        super().__init__(budget)
-        self._answers = dict[object, Outputs]()  # by what a device computes them from
-        self._origins = dict[Wire, Wire]()  # of a repeated result: the first one
-
-    def run(self, batch: Sequence[LookUp]) -> list[Outputs]:
-        """The results as blocks without data; raises NoiseExceeded or PaddingExceeded."""
-        for each in batch:
-            noise = sum(factor * factor * wire.noise for wire, factor in self._terms(each.block))
-            if noise > self.budget:
-                raise NoiseExceeded(f"noise {noise}, the budget is {self.budget}")
-        return super().run(batch)
-
-    def _outputs(self, look_up: LookUp, table: Table) -> Outputs:
-        outputs = super()._outputs(look_up, table)
-        block = look_up.block
-        asked = frozenset(self._terms(block)), block.halves, table.entries, table.shifts
-        first = self._answers.setdefault(asked, outputs)
-        if first is not outputs:
-            self._origins.update(zip(map(_wire, outputs), map(_wire, first), strict=True))
-        return outputs
-
-    def _terms(self, block: Block) -> list[tuple[Wire, int]]:
-        """The block's wires and their coefficients, those of the same words as one."""
-        factors = Counter[Wire]()
-        for wire, factor in block.terms:
-            factors[self._origins.get(wire, wire)] += factor
-        return [(wire, factor) for wire, factor in factors.items() if factor]
-
-
-def _wire(output: Block) -> Wire:
-    ((wire, _),) = output.terms
-    return wire
 
 
 class ClearExecutor(CountingExecutor):

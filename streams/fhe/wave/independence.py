@@ -13,9 +13,19 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from streams.fhe.radix.block import Block, Wire
-from streams.fhe.radix.executors import RepeatingExecutor
+from streams.fhe.radix.executors import CountingExecutor
 from streams.fhe.radix.operations import Operand, Request, plan
-from streams.fhe.radix.steps import LOADED, NoiseExceeded, Steps, firsts, identity, look_up, run
+from streams.fhe.radix.steps import (
+    BUDGET,
+    LOADED,
+    NoiseExceeded,
+    Outputs,
+    Steps,
+    firsts,
+    identity,
+    look_up,
+    run,
+)
 
 Place: TypeAlias = tuple[int, int]  # operand, block
 
@@ -25,7 +35,7 @@ def planned(request: Request) -> Steps[list[Block]]:
     # Most operations share nothing and are not tried: a trial costs as much Python as the operation itself.
     shared = _shared(request.operands)
     if not shared or _fits(request):
-        return plan(request)
+        return _guarded(plan(request), request)
     return _separated(request, shared)
 
 
@@ -48,33 +58,51 @@ def _placed(operands: Sequence[Operand]) -> list[tuple[Place, Block]]:
 def _fits(request: Request) -> bool:
     # Counted on ranges and noises only: nothing is computed to find out.
     try:
-        run(plan(request), RepeatingExecutor())
+        run(plan(request), CountingExecutor())
     except NoiseExceeded:
         return False
     return True
+
+
+def _guarded(algorithm: Steps[list[Block]], request: Request) -> Steps[list[Block]]:
+    """The algorithm; one with all blocks bootstrapped once more, where it would ask for what is refused."""
+    # What it looks up itself may be what an operand is made of, and the words are the same: no comparison of
+    # operands shows that.
+    outputs: Sequence[Outputs] | None = None
+    while True:
+        try:
+            # A fresh generator is sent None, as Python asks for.
+            look_ups = algorithm.send(outputs)  # pyright: ignore[reportArgumentType]
+        except StopIteration as stop:
+            return stop.value
+        if any(each.block.noise > BUDGET for each in look_ups):
+            return (yield from _separated(request, dict(_placed(request.operands))))
+        outputs = yield look_ups
 
 
 def _separated(request: Request, shared: dict[Place, Block]) -> Steps[list[Block]]:
     # An algorithm bootstraps a loud block itself, to the words that the next equal one would get here.
     loud = {block for block in shared.values() if block.noise > LOADED}
     first = {place: block for place, block in _placed(request.operands) if block in loud}
-    fresh = yield from _apart({**first, **shared})
+    taken = {wire for _, block in _placed(request.operands) for wire, _ in block.terms}
+    fresh = yield from _apart({**first, **shared}, taken)
     operands = tuple(_with(fresh, index, each) for index, each in enumerate(request.operands))
     return (yield from plan(replace(request, operands=operands)))
 
 
-def _apart(shared: dict[Place, Block]) -> Steps[dict[Place, Block]]:
+def _apart(shared: dict[Place, Block], taken: set[Wire]) -> Steps[dict[Place, Block]]:
     """The same values, each with a wire and a noise that no other one has."""
-    # A bootstrap's noise follows from what goes in, so that one of another block is its own. In one batch for
-    # all blocks that differ; what is at several places takes a batch for each, of what the last one gave.
-    left: dict[Place, Block] = shared
-    fresh = dict[Place, Block]()
+    # A bootstrap's noise follows from what goes in, so that one of another block is its own. What gives
+    # words that are there, of a copy of the block or of an operand, is bootstrapped again in another batch.
+    left, fresh = shared, dict[Place, Block]()
     while left:
-        places = {block: place for place, block in reversed(left.items())}  # the first one of each
-        found = yield from firsts([look_up(block, identity) for block in places])
-        results = dict(zip(places, found, strict=True))
-        fresh.update({place: results[block] for block, place in places.items()})
-        left = {place: results[block] for place, block in left.items() if place not in fresh}
+        found = yield from firsts([look_up(block, identity) for block in left.values()])
+        again = dict[Place, Block]()
+        for place, block in zip(left, found, strict=True):
+            wires = {wire for wire, _ in block.terms}
+            (again if wires & taken else fresh)[place] = block
+            taken |= wires
+        left = again
     return fresh
 
 

@@ -11,7 +11,7 @@ from streams.domain.errors import OperationError
 from streams.domain.operations import BY_NAME, FheType, Kind, Scalar
 from streams.fhe.radix.block import Block, constants
 from streams.fhe.radix.counts import clear_number, cost, measured, stored
-from streams.fhe.radix.executors import ClearExecutor, CountingExecutor, RepeatingExecutor
+from streams.fhe.radix.executors import ClearExecutor, CountingExecutor
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.lists import widened
 from streams.fhe.radix.multiplication import multiply
@@ -190,7 +190,7 @@ def masked(blocks: Sequence[Block], number: int, known: int) -> list[Block]:
 @pytest.mark.parametrize("known", [(0xFFFF, 0), (0xFF00, 0), (0, 0x0FF0), (0xF00F, 0x3C3C), (0xFFFF, 0xFFFF)])
 def test_products_of_numbers_with_known_digits(known: tuple[int, int], form: Form) -> None:
     numbers = (0xB7E6, 0x6BFD)
-    for executor in (ClearExecutor(), RepeatingExecutor()):
+    for executor in (ClearExecutor(), CountingExecutor()):
         is_clear = isinstance(executor, ClearExecutor)
         given = [executor.encrypt([number], 16) if is_clear else stored(16) for number in numbers]
         operands = [masked(*each) for each in zip(given, numbers, known, strict=True)]
@@ -255,7 +255,7 @@ def test_a_product_whose_high_digits_are_the_same_carry_is_divided(
     factor: int, divisor: int, form: Form
 ) -> None:
     """Equal digits add up in the columns of the next product."""
-    run(plan(requested("MulDiv", (stored(16), factor, divisor), FheType.UINT16, form)), RepeatingExecutor())
+    run(plan(requested("MulDiv", (stored(16), factor, divisor), FheType.UINT16, form)), CountingExecutor())
 
 
 @pytest.mark.parametrize(("bound", "blocks"), [(1, 0), (8, 2), (16, 2), (1 << 200, 4)])
