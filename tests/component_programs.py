@@ -17,6 +17,7 @@ from streams.fhe.matrix import Cell
 
 RANDOM = frozenset({Kind.RAND, Kind.RAND_BOUNDED})
 LIST_MAX = 4  # values of a list
+RECENT = 3  # results that are more often used than older ones: chains are where ranges and noise gather
 WORD_BYTES, SEED_BYTES = 32, 16
 KEY_ID = b"key"
 
@@ -51,11 +52,11 @@ def word(value: int) -> bytes:
     return value.to_bytes(WORD_BYTES, "big")
 
 
-def cells(types: Collection[FheType], *, is_seeded: bool = True) -> list[Cell]:
-    """What contracts can ask for on these types; random numbers among them or not."""
+def cells(types: Collection[FheType], *, is_seeded: bool = True, library: bool = False) -> list[Cell]:
+    """What contracts can ask for on these types, or all that engines have; random numbers among it or not."""
     return [
         cell
-        for cell in matrix.cells()
+        for cell in matrix.cells(library=library)
         if {cell.fhe_type, cell.out_type} <= set(types) and (is_seeded or cell.operation.kind not in RANDOM)
     ]
 
@@ -87,9 +88,11 @@ def program(source: random.Random, name: str, chosen: Sequence[Cell], tenant: st
 
 
 def _number(source: random.Random, fhe_type: FheType) -> int:
-    """Any number of the type; small ones and the largest one often."""
-    top = (1 << fhe_type.bits) - 1
-    return source.choice((0, 1, 3, top, source.randint(0, top), source.randint(0, top))) & top
+    """Any number of the type; small ones, the largest ones, single bits and the width often."""
+    bits, top = fhe_type.bits, (1 << fhe_type.bits) - 1
+    bit = 1 << source.randint(0, bits - 1)
+    edge = source.choice((0, 1, 3, top, top - 1, bit, bit - 1, top ^ bit, top // 3, bits, bits + 1))
+    return source.choice((edge, source.randint(0, top))) & top
 
 
 @dataclass(frozen=True)
@@ -126,14 +129,15 @@ class _Drawn:
                 return tuple(self._value() for _ in range(self.source.randint(1, LIST_MAX)))
 
     def _of(self, fhe_type: FheType) -> bytes:
-        return self.source.choice([each for each in self.known if each[30] == fhe_type])
+        fitting = [each for each in self.known if each[30] == fhe_type]
+        return self.source.choice(self.source.choice((fitting, fitting[-RECENT:])))
 
     def _value(self) -> bytes:
         return self._of(self.cell.fhe_type)
 
     def _plain(self) -> bytes:
         # beyond the type too: the engines cut it
-        return word(_number(self.source, self.cell.fhe_type) + self.source.choice((0, 0, 1 << 200)))
+        return word(_number(self.source, self.cell.fhe_type) | self.source.choice((0, 0, 1 << 200)))
 
     def _divisor(self) -> bytes:
         return word(max(1, _number(self.source, self.cell.fhe_type)))

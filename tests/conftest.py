@@ -18,6 +18,8 @@ T = TypeVar("T")
 TESTS = Path(__file__).parent
 # The machine may be busy: how long an example takes, or is made, says nothing about it.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# `--hypothesis-profile long`: what is cheap and random runs for as long as somebody has time.
+settings.register_profile("long", settings.get_profile("unhurried"), max_examples=20_000)
 settings.load_profile("unhurried")
 
 

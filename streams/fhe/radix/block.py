@@ -7,6 +7,8 @@ bootstrap.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import count
 from typing import Any, Final, Self
 
 from streams.domain.errors import OperationError
@@ -14,23 +16,44 @@ from streams.domain.errors import OperationError
 MESSAGE_BITS: Final = 2
 BASE: Final = 1 << MESSAGE_BITS  # a number is the sum of block_i * BASE^i
 DIGIT_MAX: Final = BASE - 1
+NAME_BYTES: Final = 16  # of a wire: two of 2^64 wires have the same one by chance
 
 
 class RangeClaimWrong(OperationError):
     """A block's value lies outside the range that its algorithm claims."""
 
 
-# eq=False: equality is identity and `hash` follows it. Two wires of the same range are different
-# ciphertexts with independent noises, and `total` must never add them as one.
-@dataclass(frozen=True, slots=True, eq=False)
+_strangers = count()
+
+
+def name_of(one: bytes, other: bytes) -> bytes:
+    """The name of what is made from these, of which one has a fixed length."""
+    return blake2b(one + other, digest_size=NAME_BYTES).digest()
+
+
+def _stranger() -> bytes:
+    return next(_strangers).to_bytes(NAME_BYTES, "big")
+
+
+# Equality is that of names. Two wires of the same range are different ciphertexts with independent noises,
+# and `total` must never add them as one; those of equal look-ups are the same words, and it has to.
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Wire:
-    """One LWE ciphertext under the big key; two wires are equal only if they are the same object."""
+    """One LWE ciphertext under the big key; two wires are equal only if their words are."""
 
     low: int  # least value, in halves of the scale Delta
     high: int  # largest value, in halves
     # variance in units of a bootstrap's result (`noise.bootstrap_variance`); a loaded block has more
     noise: float = 1
     data: Any = field(default=None, repr=False)  # what the executor keeps for it
+    # Of a look-up's result: what it was computed from. Everything else is unlike all that there is.
+    name: bytes = field(default_factory=_stranger, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Wire) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +81,13 @@ class Block:
     def is_constant(self) -> bool:
         """Whether the value is known without a key."""
         return not self.terms
+
+    @property
+    def name(self) -> bytes:
+        """Equal for blocks of the same words, in whatever order their wires were added."""
+        # Names are of one length, each with its factor behind it: they can be read in one way only.
+        terms = sorted([b"%b%d" % (wire.name, factor) for wire, factor in self.terms])
+        return name_of(b"%16d" % self.halves, b",".join(terms))
 
     @property
     def noise(self) -> float:

@@ -211,6 +211,7 @@ class _Group:
         self.blocks: list[Block] = []
         self.high = 0
         self.noise = 0.0
+        self._factors = dict[bytes, int]()  # by the wire's name, whose hash is not computed again
 
     def takes(self, block: Block, high_max: int, noise_max: float) -> bool:
         """Whether the sum with this block can still be looked up."""
@@ -218,13 +219,23 @@ class _Group:
         # here.
         if not self.blocks:
             return True
-        return self.high + block.high <= high_max and self.noise + block.noise <= noise_max
+        return self.high + block.high <= high_max and self.noise + self._added(block) <= noise_max
 
     def add(self, block: Block) -> None:
-        """Puts a block in; ranges and noises add up."""
+        """Puts a block in; ranges add up, and noises of different wires."""
         self.blocks.append(block)
         self.high += block.high
-        self.noise += block.noise
+        self.noise += self._added(block)
+        for wire, factor in block.terms:
+            self._factors[wire.name] = self._factors.get(wire.name, 0) + factor
+
+    def _added(self, block: Block) -> float:
+        noise = block.noise
+        for wire, factor in block.terms:
+            # (f + g)^2 = f^2 + g^2 + 2 f g of a wire that is in f times already: x + x has noise 4, not 2
+            if wire.name in self._factors:
+                noise += 2 * self._factors[wire.name] * factor * wire.noise
+        return noise
 
 
 def _groups(column: Iterable[Block], high_max: int, noise_max: float) -> list[_Group]:

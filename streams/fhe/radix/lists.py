@@ -18,8 +18,8 @@ def total_of(
     values: Sequence[Sequence[Block]], blocks: int, form: Form = Form.THROUGHPUT
 ) -> Steps[list[Block]]:
     """The sum of numbers modulo 4^blocks; of none it is 0. Columns are packed as in a product."""
-    quiet = yield from together([refreshed(value, OPERAND_NOISE_MAX) for value in values])
-    columns = [[value[i] for value in quiet] for i in range(blocks)]  # a column per digit, a block per number
+    quiet = yield from refreshed([block for value in values for block in value], OPERAND_NOISE_MAX)
+    columns = [quiet[i::blocks] for i in range(blocks)]  # a column per digit, a block per number
     return (yield from resolve(columns, form))
 
 
@@ -28,8 +28,10 @@ def contains(candidates: Sequence[Sequence[Block]], value: Sequence[Block], weig
     # A list that is empty has a known answer, which costs nothing.
     if not candidates:
         return Block.constant(0)
+    # What is there twice is compared once: equal look-ups would give equal flags, whose noises add up.
+    distinct = dict.fromkeys(tuple(candidate) for candidate in candidates)
     # All comparisons share their batches: a list is no deeper than one of its elements.
-    flags = yield from together([equal(candidate, value) for candidate in candidates])
+    flags = yield from together([equal(candidate, value) for candidate in distinct])
     # a flag is already the answer, up to its weight
     if len(flags) == 1:
         return (yield from first(look_up(flags[0], scaled(weight))))

@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Sequence
 
-from streams.fhe.radix.block import BASE, Block
+from streams.fhe.radix.block import BASE, MESSAGE_BITS, Block
 from streams.fhe.radix.columns import Columns, resolve
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.functions import of_pair
@@ -25,21 +25,32 @@ def multiply(
     """
     width = len(left) if columns is None else columns
     # A plaintext operand comes as constant blocks; about 270 look-ups in place of 1,168 for 64 bits.
-    if all(block.is_constant for block in right):
-        known = sum(block.low << (2 * i) for i, block in enumerate(right))
-        return (yield from multiply_clear(left, known, width, form=form))
+    for value, factor in ((left, right), (right, left)):
+        if all(block.is_constant for block in factor):
+            return (yield from multiply_clear(value, _known(factor), width, form=form))
     operands = yield from refreshed([*left, *right], OPERAND_NOISE_MAX)
     x, y = operands[: len(left)], operands[len(left) :]
     # Pairs above the width would only carry out of it.
     places = [(i, j) for i in range(len(x)) for j in range(len(y)) if i + j < width]
+    # A known digit, as a cast or a mask leaves it, is multiplied for free. Looked up, equal ones would give
+    # equal words, which no sum of columns knows of.
+    places = [(i, j) for i, j in places if not (x[i].is_constant or y[j].is_constant)]
     # one function object for all pairs, hence one table in the batch
     product = of_pair(operator.mul, BASE)
     products = yield from firsts([look_up(x[i] * BASE + y[j], product) for i, j in places])
-    sums: Columns = [[] for _ in range(width)]
+    # x y = known(x) y + (x - known(x)) known(y) + the pairs
+    hidden = [Block.constant(0) if block.is_constant else block for block in x]
+    free = clear_products(y, _known(x), width), clear_products(hidden, _known(y), width)
+    sums: Columns = [[*first, *second] for first, second in zip(*free, strict=True)]
     # digit i of x times digit j of y counts 4^(i + j)
     for (i, j), block in zip(places, products, strict=True):
         sums[i + j].append(block)
     return (yield from resolve(sums, form))
+
+
+def _known(number: Sequence[Block]) -> int:
+    """The number that the known digits make, the others taken as 0."""
+    return sum(block.low << (MESSAGE_BITS * i) for i, block in enumerate(number) if block.is_constant)
 
 
 def multiply_clear(

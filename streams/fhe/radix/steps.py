@@ -6,12 +6,13 @@ never reach an executor: looking up a known value gives a known value.
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Final, Protocol, TypeAlias, TypeVar
 
 from streams.domain.errors import OperationError
 from streams.fhe.noise import norm2_budget
 from streams.fhe.parameters import COMPRESSION, PINNED, RE_RANDOMISATION
-from streams.fhe.radix.block import Block, Wire
+from streams.fhe.radix.block import Block, Wire, name_of
 from streams.fhe.radix.table import Function, Table, tabulate
 from streams.fhe.storage_noise import loaded_noise
 
@@ -33,7 +34,7 @@ class NoiseExceeded(OperationError):
     """A look-up's input carries more noise than the failure probability allows."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LookUp:
     """One bootstrap: functions of one block, as many results."""
 
@@ -42,22 +43,42 @@ class LookUp:
 
     def outputs(self, datas: Sequence[object]) -> Outputs:
         """The results as blocks, around what an executor keeps for each of them."""
-        table = self.table
-        return tuple(self._output(i, table.halves[i], data) for i, data in enumerate(datas))
+        parts = zip(self._ends, self.table.halves, self.names, datas, strict=True)
+        # The wire holds f - c, the block adds c again: its noise is 1 whatever went in.
+        return self.around(
+            [
+                Wire(2 * low - halves, 2 * high - halves, 1, data, name)
+                for (low, high), halves, name, data in parts
+            ]
+        )
+
+    def around(self, wires: Sequence[Wire]) -> Outputs:
+        """The results as blocks, of wires that this look-up gives, or an equal one has given."""
+        parts = zip(wires, self.table.halves, self._ends, strict=True)
+        return tuple(Block(((wire, 1),), halves, low, high) for wire, halves, (low, high) in parts)
+
+    @cached_property
+    def names(self) -> tuple[bytes, ...]:
+        """Of the results' wires: what a device computes their words from; raises PaddingExceeded."""
+        block = self.block.name
+        return tuple(name_of(block, name) for name in self.table.names)
 
     @property
     def table(self) -> Table:
         """The table to rotate; raises PaddingExceeded."""
         return tabulate(self.functions, self.block.low, self.block.high)
 
-    def _output(self, index: int, halves: int, data: object) -> Block:
-        # The exact ends of what can come out, not a bound: narrow ranges are what makes the next look-up
-        # possible.
-        values = [self.functions[index](v) for v in range(self.block.low, self.block.high + 1)]
-        low, high = min(values), max(values)
-        # The wire holds f - c, the block adds c again: its noise is 1 whatever went in.
-        wire = Wire(2 * low - halves, 2 * high - halves, 1, data)
-        return Block(((wire, 1),), halves, low, high)
+    @property
+    def _ends(self) -> Sequence[tuple[int, int]]:
+        return _ends(self.functions, self.block.low, self.block.high)
+
+
+@lru_cache(maxsize=4096)
+def _ends(functions: tuple[Function, ...], low: int, high: int) -> Sequence[tuple[int, int]]:
+    """The least and the largest value of each function on a range."""
+    # Exact and not a bound: narrow ranges are what makes the next look-up possible.
+    values = [[function(v) for v in range(low, high + 1)] for function in functions]
+    return [(min(each), max(each)) for each in values]
 
 
 # A generator and no list: what is asked next depends on ranges and noises of what has come back.
@@ -93,11 +114,13 @@ def look_up(block: Block, *functions: Function) -> LookUp:
 
 def batch(look_ups: Sequence[LookUp]) -> Steps[list[Outputs]]:
     """Results of look-ups that may run side by side; known ones cost nothing."""
-    known = [_evaluated(each) for each in look_ups]
-    waiting = [each for each, result in zip(look_ups, known, strict=True) if result is None]
+    known = [(each, _evaluated(each)) for each in look_ups]
+    # Equal ones are asked once: their results are the same words, so that whoever adds them has to see one
+    # wire and not two.
+    waiting = list(dict.fromkeys(each for each, result in known if result is None))
     # nothing to ask for is no batch: an executor would count an empty one as depth
-    results = iter((yield waiting) if waiting else ())
-    return [next(results) if result is None else result for result in known]
+    results = dict(zip(waiting, (yield waiting) if waiting else (), strict=True))
+    return [results[each] if result is None else result for each, result in known]
 
 
 def _evaluated(each: LookUp) -> Outputs | None:

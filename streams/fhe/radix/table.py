@@ -35,6 +35,7 @@ class Table:
     entries: tuple[int, ...]  # 16 values of the boxes, in halves of the scale
     shifts: tuple[int, ...]  # box at which each result is read
     halves: tuple[int, ...]  # constant to be added to each result, in halves
+    names: tuple[bytes, ...] = ()  # of what is read for each result, in words
 
     def read(self, value: int, output: int) -> int:
         """The result in halves that a device gives for this input, before the constant."""
@@ -62,7 +63,8 @@ def tabulate(functions: tuple[Function, ...], low: int, high: int) -> Table:
         for value in range(low, high + 1):
             # 2 f - 2c in halves of Delta
             _place(entries, (value + shift) % TURN, 2 * function(value) - constant)
-    return Table(tuple(entries.get(box, 0) for box in range(SPACE)), shifts, halves)
+    boxes = tuple(entries.get(box, 0) for box in range(SPACE))
+    return Table(boxes, shifts, halves, tuple(b"%d" % shift + b",%d" * SPACE % boxes for shift in shifts))
 
 
 def _constant(function: Function, low: int, high: int) -> int:

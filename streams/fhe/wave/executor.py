@@ -9,9 +9,10 @@ away at a time: `run` touches nothing of the window, everything else is for one 
 Same bits whatever else is in the window. A look-up's results are a function of its ciphertext, its table and
 the keys: devices compute each ciphertext of a batch by itself, in a fixed order of operations, and promise
 that size and order of the batch do not show (`devices/port`). Its ciphertext is an integer combination,
-modulo 2^64, of results that its own operation has asked for. Which look-ups an operation asks for follows
-from its operands' ranges and noise, its form and its place in its component; the executor decides only when
-they run. The form is that of the window from its beginning on: nothing of what is inside has a part in it.
+modulo 2^64, of results that its own operation has asked for, or another one of its component that asked
+alike. Which look-ups an operation asks for follows from its operands' ranges and noise, its form and its
+place in its component; the executor decides only when they run, and whether equal ones run once. The form is
+that of the window from its beginning on: nothing of what is inside has a part in it.
 
 A failing operation is taken out of its batch, and the others run as if it had not been there. What fails in a
 component is told when nothing of it runs any more, in the order of its steps: which errors are told, and in
@@ -178,8 +179,7 @@ class WaveExecutor:
         # others theirs.
         for outcome in outcomes:
             self._hand_out(outcome)
-        for outcome in outcomes:
-            self._go_on(outcome.shares)
+        self._go_on()
         self.start()
 
     def put_back(self, shares: Sequence[Share]) -> None:
@@ -187,7 +187,7 @@ class WaveExecutor:
         self._away -= _count(shares)
         for share in shares:
             share.running.put_back(share)
-        self._go_on(shares)
+        self._go_on()
 
     def results(self) -> list[Result]:
         """The wanted handles that were settled since the last call."""
@@ -253,11 +253,9 @@ class WaveExecutor:
         for share in outcome.shares:
             share.running.answer(share, [next(outputs) for _ in share.look_ups])
 
-    def _go_on(self, shares: Sequence[Share]) -> None:
-        for running in [share.running for share in shares if share.running.is_due]:
-            # What was withdrawn is away for nobody.
-            if running not in self._running:
-                continue
+    def _go_on(self) -> None:
+        # Not only those that had a share in the batch: others have heard what came of it.
+        for running in [each for each in self._running if each.is_due]:
             if running.error is not None:
                 self._drop(running, running.error)
             else:

@@ -8,6 +8,7 @@ from streams.domain.schedule import Lane
 from streams.domain.work import Step
 from streams.fhe.radix.selection import SELECT_WEIGHT
 from streams.fhe.wave.admission import handles, needed
+from streams.fhe.wave.asked import Asked
 from streams.fhe.wave.component import Component, Computed, DependencyFailed, Failed, Value
 from streams.fhe.wave.rewriting import known_results, rewritten
 
@@ -19,6 +20,7 @@ class Progress:
         """`order` is the component's number in the window: within a lane, the older one goes first."""
         self.name, self.tenant, self.order = component.name, component.tenant, order
         self.lane: Lane = (component.contract, component.priority)
+        self.asked = Asked()
         steps = rewritten(needed(component), component.outputs)
         self._places = {step.result: place for place, step in enumerate(steps)}
         self._wanted = set(component.outputs)

@@ -1,6 +1,7 @@
 """Every operation at every width against Python's integers; a run also proves ranges and noise."""
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -8,8 +9,12 @@ from hypothesis import strategies as st
 
 from streams.domain.errors import OperationError
 from streams.domain.operations import BY_NAME, FheType, Kind, Scalar
+from streams.fhe.radix.block import Block, constants
+from streams.fhe.radix.counts import clear_number, cost, measured, stored
 from streams.fhe.radix.executors import ClearExecutor, CountingExecutor
 from streams.fhe.radix.forms import Form
+from streams.fhe.radix.lists import widened
+from streams.fhe.radix.multiplication import multiply
 from streams.fhe.radix.operations import ALGORITHMS, Operand, Request, plan, requested
 from streams.fhe.radix.random import seeded
 from streams.fhe.radix.steps import LOADED, run
@@ -175,6 +180,35 @@ def test_an_operand_with_itself(name: str) -> None:
     assert computed(request, executor, 3) == [int(name in ("Eq", "Ge", "Le"))] * 3
 
 
+def masked(blocks: Sequence[Block], number: int, known: int) -> list[Block]:
+    """Its digits known where this mask is set, as a cast, a trivial number or a clear operand leaves them."""
+    digits = zip(blocks, constants(number, len(blocks)), constants(known, len(blocks)), strict=True)
+    return [digit if is_known.low else block for block, digit, is_known in digits]
+
+
+@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("known", [(0xFFFF, 0), (0xFF00, 0), (0, 0x0FF0), (0xF00F, 0x3C3C), (0xFFFF, 0xFFFF)])
+def test_products_of_numbers_with_known_digits(known: tuple[int, int], form: Form) -> None:
+    numbers = (0xB7E6, 0x6BFD)
+    executor = ClearExecutor()
+    given = [executor.encrypt([number], 16) for number in numbers]
+    operands = [masked(*each) for each in zip(given, numbers, known, strict=True)]
+    result = run(plan(requested("Mul", operands, FheType.UINT16, form)), executor)
+    assert executor.decrypt(result, 1) == [0xB7E6 * 0x6BFD & 0xFFFF]
+
+
+def test_a_known_factor_costs_the_same_on_either_side() -> None:
+    number, known = stored(64), constants(clear_number(64), 32)
+    costs = {measured(multiply(*sides)).look_ups for sides in ((number, known), (known, number))}
+    assert costs == {cost("Mul", FheType.UINT64, clear=True).look_ups}
+
+
+def test_digits_that_a_cast_added_cost_no_product() -> None:
+    narrow, wide = stored(16), stored(64)
+    cast = measured(multiply(widened(narrow, 32), wide)).look_ups
+    assert cast < cost("Mul", FheType.UINT64).look_ups // 2
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 17, 60])
 @pytest.mark.parametrize("form", list(Form))
 def test_sums_wrap(count: int, form: Form) -> None:
@@ -212,6 +246,15 @@ def test_multiply_divide_by_a_clear_factor() -> None:
     left = executor.encrypt([0, 1, 200, 255], 8)
     request = requested("MulDiv", (left, 250, 7), FheType.UINT8, Form.THROUGHPUT)
     assert computed(request, executor, 4) == [x * 250 // 7 & 255 for x in (0, 1, 200, 255)]
+
+
+@pytest.mark.parametrize(("factor", "divisor"), [(77, 3), (15, 6), (151, 64634), (227, 45738)])
+@pytest.mark.parametrize("form", list(Form))
+def test_a_product_whose_high_digits_are_the_same_carry_is_divided(
+    factor: int, divisor: int, form: Form
+) -> None:
+    """Equal digits add up in the columns of the next product."""
+    run(plan(requested("MulDiv", (stored(16), factor, divisor), FheType.UINT16, form)), CountingExecutor())
 
 
 @pytest.mark.parametrize(("bound", "blocks"), [(1, 0), (8, 2), (16, 2), (1 << 200, 4)])

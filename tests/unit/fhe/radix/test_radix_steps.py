@@ -67,6 +67,32 @@ def test_constants_and_ciphertexts_keep_their_order() -> None:
     assert (outputs[0].is_constant, outputs[1].is_constant, executor.look_ups) == (True, False, 1)
 
 
+def test_equal_look_ups_are_asked_once_and_give_one_wire() -> None:
+    executor, block = CountingExecutor(), noisy(1)
+    same, again = (look_up(block + block, identity) for _ in range(2))
+    first_of, other, second = run(firsts([same, look_up(block, step(5)), again]), executor)
+    assert (executor.look_ups, (first_of + second).noise, (first_of + other).noise) == (2, 4, 2)
+
+
+def test_equal_look_ups_give_equal_wires_whenever_they_are_asked_and_however_they_are_written() -> None:
+    left, right = noisy(1), noisy(1)
+    sums = (left + right, right + left, (right * 2 - right + left).within(0, 6))
+    one, two, three = (run(first(look_up(each, identity)), CountingExecutor()) for each in sums)
+    assert one.terms == two.terms == three.terms
+    for other in (left + right + 1, left - right + 3, left * 2 + right, noisy(1) + right):
+        assert run(first(look_up(other.within(0, 15), identity)), CountingExecutor()).terms != one.terms
+    assert run(first(look_up(sums[0], carry)), CountingExecutor()).terms != one.terms
+    assert (one - two).is_constant
+
+
+def test_results_of_equal_look_ups_have_one_noise() -> None:
+    executor, block = CountingExecutor(), noisy(1)
+    one, two, other = (run(first(look_up(each, identity)), executor) for each in (block, block, block + 1))
+    run(first(look_up((one * 4 - two * 3 + other * 3).within(0, 15), carry)), executor)
+    with pytest.raises(NoiseExceeded, match="noise 49"):
+        run(first(look_up((one * 4 + two * 3).within(0, 15), carry)), executor)
+
+
 def test_only_noisy_blocks_are_refreshed() -> None:
     executor = CountingExecutor()
     quiet, loud = noisy(2), noisy(3)

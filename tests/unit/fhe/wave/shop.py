@@ -11,7 +11,7 @@ from streams.fhe.wave.component import Value
 from streams.fhe.wave.executor import WaveExecutor
 from streams.fhe.wave.items import Item
 from streams.fhe.wave.storage import Given, StoredNumber
-from tests.unit.fhe.wave.windows import BOOL, U8, ClearSide, handle, step
+from tests.unit.fhe.wave.windows import BOOL, U8, ClearSide, handle, step, word
 
 X, Y, SUM, PRODUCT, LARGER = (
     handle("x"),
@@ -22,6 +22,7 @@ X, Y, SUM, PRODUCT, LARGER = (
 )
 BATCH_SIZE = 64
 TOO_LOUD = 40
+MASKS = (0b0101_0101, 0b1010_1010)
 UNSTORABLE = 13  # a number that is refused whenever it is to be stored
 
 
@@ -101,6 +102,15 @@ def executor(runner: Runner, batch_size: int = BATCH_SIZE) -> WaveExecutor:
     return WaveExecutor(b"", runner, batch_size)
 
 
-def wide(name: str) -> tuple[Step, ...]:
-    """Steps that are ready together: 16 look-ups for 8 bits."""
-    return tuple(step("BitXor", X, Y, result=handle(f"{name} {index}")) for index in range(4))
+def wide(name: str, operation: str = "BitXor") -> tuple[Step, ...]:
+    """Steps that are ready together: 16 look-ups for 8 bits, no two of them equal."""
+    return tuple(
+        step(operation, each, word(mask), result=handle(f"{name} {mask} {each.hex()}"), is_scalar=True)
+        for each in (X, Y)
+        for mask in MASKS
+    )
+
+
+def masked(left: int, right: int) -> set[int]:
+    """What `wide` gives."""
+    return {number ^ mask for number in (left, right) for mask in MASKS}

@@ -34,7 +34,7 @@ def running(tenant: str, look_ups: int, order: int = 0, priority: int = 0, contr
         priority=priority,
     )
     progress = Progress(made, order)
-    found = Running(progress, progress.ready[0], wide([number.blocks[0]] * look_ups))
+    found = Running(progress, progress.ready[0], wide([number.blocks[0] + i for i in range(look_ups)]))
     assert found.resume() is None
     return found
 

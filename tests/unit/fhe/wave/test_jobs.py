@@ -24,7 +24,7 @@ from tests.unit.fhe.wave.shop import (
     executor,
     wide,
 )
-from tests.unit.fhe.wave.windows import handle, step
+from tests.unit.fhe.wave.windows import handle, step, word
 
 ADD, MUL = step("Add", X, Y, result=SUM), step("Mul", X, Y, result=PRODUCT)
 
@@ -141,9 +141,9 @@ def test_the_slow_lane_is_loaded_late_and_not_never() -> None:
 
 def test_when_batches_are_full_the_look_ups_of_the_fast_lane_go_first() -> None:
     desk = Desk(drivers=1, batch_size=9)
-    slow = desk.jobs.enter(desk.shop.item("slow", 1, 2, *wide("a"), *wide("b"), priority=SLOW_LANE))
+    slow = desk.jobs.enter(desk.shop.item("slow", 1, 2, *wide("a"), *wide("b", "BitAnd"), priority=SLOW_LANE))
     desk.done(desk.next(Load))
-    fast = desk.jobs.enter(desk.shop.item("fast", 3, 4, *wide("a"), *wide("b")))
+    fast = desk.jobs.enter(desk.shop.item("fast", 3, 4, *wide("a"), *wide("b", "BitAnd")))
     desk.done(desk.next(Load))
     order = list[Ticket]()
     while len(order) < 2:
@@ -188,8 +188,8 @@ def test_the_error_is_that_of_the_first_output_whoever_was_quicker() -> None:
     """Both operations fail, in either order, and so does what needs them."""
     bad, worse, last = handle("bad"), handle("worse"), handle("last")
     steps = (
-        step("BitXor", X, Y, result=bad),
-        step("BitAnd", X, Y, result=worse),
+        step("BitXor", X, word(1), result=bad, is_scalar=True),
+        step("BitXor", Y, word(1), result=worse, is_scalar=True),
         step("Add", bad, worse, result=last),
     )
     told = set[str]()

@@ -53,11 +53,18 @@ def components() -> list[Component]:
         step("IfThenElse", fits, Y, Z, result=moved),
         step("Sub", X, moved, result=left),
     ]
+    again = [
+        step("Add", X, Y, result=handle("one")),
+        step("Add", Y, X, result=handle("two")),
+        step("Sum", X, Y, result=handle("three")),
+        step("Sum", handle("one"), handle("two"), handle("three"), result=total),
+    ]
     drawn = step("Rand", bytes(16), bytes([U8]), result=handle("r"), is_scalar=True)
     return [
         component("sums", *sums, inputs=INPUTS),
         component("transfer", *transfer, inputs=INPUTS, outputs=[moved, left], tenant="other"),
         component("product", step("Mul", X, Y, result=handle("p")), inputs=INPUTS, priority=3),
+        component("again", *again, inputs=INPUTS, outputs=[each.result for each in again]),
         component("drawn", drawn, inputs={}),
     ]
 
@@ -66,6 +73,8 @@ WANTED = {
     ("sums", handle("b")): 18,
     ("transfer", handle("moved")): 77,
     ("transfer", handle("left")): 123,
+    **{("again", handle(name)): (200 + 77) % 256 for name in ("one", "two", "three")},
+    ("again", handle("total")): 3 * (200 + 77) % 256,
     ("product", handle("p")): 200 * 77 % 256,
 }
 
@@ -114,6 +123,23 @@ def test_batches_beside_each_other_do_not_change_bits(seed: int) -> None:
     words = bits(values(found))
     assert words.keys() == expected.keys()
     assert all(np.array_equal(each, expected[place]) for place, each in words.items())
+
+
+@pytest.mark.parametrize("form", [Form.THROUGHPUT, Form.LATENCY])
+def test_wires_are_equal_where_their_words_are_and_nowhere_else(form: Form) -> None:
+    """Whether they were computed once, in one window, or several times, in windows of their own."""
+    found = [computed([each], size, form) for each in components()[:4] for size in (2, 500)]
+    wires = {
+        wire for values in found for value in values.values() for b in value.blocks for wire, _ in b.terms
+    }
+    words = {
+        wire.data.tobytes()
+        for values in found
+        for value in values.values()
+        for b in value.blocks
+        for wire, _ in b.terms
+    }
+    assert len(wires) == len(words)
 
 
 def test_the_values_are_right_too() -> None:

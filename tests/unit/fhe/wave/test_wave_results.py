@@ -23,7 +23,6 @@ from tests.unit.fhe.radix.semantics import BINARY
 from tests.unit.fhe.wave.windows import (
     BOOL,
     U8,
-    U64,
     ClearSide,
     DeviceSide,
     Side,
@@ -41,13 +40,19 @@ FORMS = list(Form)
 # Wide products take thousands of look-ups, most of them the same at any width.
 HEAVY = frozenset({"Mul", "Div", "Rem", "MulDiv"})
 HEAVY_BITS_MAX = 16
+BITS_MAX = 256
 NARROW = programs.cells({BOOL, U8}, is_seeded=False)
 TOKEN = frozenset({"Add", "Sub", "BitAnd", "Eq", "Ge", "Le", "IfThenElse", "TrivialEncrypt"})
 CELLS = [
     cell
-    for cell in programs.cells({BOOL, U8, FheType.UINT16, U64}, is_seeded=False)
+    for cell in programs.cells(
+        [each for each in FheType if each.bits <= BITS_MAX], is_seeded=False, library=True
+    )
     if cell.name not in HEAVY or cell.fhe_type.bits <= HEAVY_BITS_MAX
 ]
+NARROW_CELLS = [cell for cell in CELLS if max(cell.fhe_type.bits, cell.out_type.bits) <= HEAVY_BITS_MAX]
+# Those of a longer run, in which hypothesis's own number of examples is raised.
+EXAMPLES = 50 * settings().max_examples // settings.get_profile("default").max_examples
 
 
 def drawn(source: random.Random, cells: Sequence[Cell], steps_max: int) -> list[Program]:
@@ -97,9 +102,12 @@ def test_programs_are_drawn_from_the_whole_table() -> None:
     batch_size=st.integers(1, 150),
     form=st.sampled_from(FORMS),
 )
-@settings(max_examples=60, deadline=None)
-def test_random_windows_on_clear_numbers(source: random.Random, batch_size: int, form: Form) -> None:
-    given, side = drawn(source, CELLS, 6), ClearSide()
+@settings(max_examples=EXAMPLES)
+@pytest.mark.parametrize(("cells", "steps_max"), [(CELLS, 6), (NARROW_CELLS, 12)], ids=["wide", "narrow"])
+def test_random_windows_on_clear_numbers(
+    cells: list[Cell], steps_max: int, source: random.Random, batch_size: int, form: Form
+) -> None:
+    given, side = drawn(source, cells, steps_max), ClearSide()
     assert found(side, window(side, batch_size, form), given) == wanted(given)
 
 
