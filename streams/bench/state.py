@@ -56,16 +56,22 @@ def _batches(rows: int) -> list[Rows]:
     batches: list[Rows] = []
     state, first, count = State(complete=True), 0, 0
     while count < rows:
-        before = state.changes().written
+        before = state.changes()
         for block in traffic.blocks(_BLOCKS, _TRANSFERS, first):
             decide_fact(state, traffic.TENANT, block, Rules())
-        batch = {
-            table: found[len(before.get(table, ())) :] for table, found in state.changes().written.items()
-        }
+        after = state.changes()
+        batch = _since(before.created, after.created)
+        for table, found in _since(before.written, after.written).items():
+            batch.setdefault(table, []).extend(found)
         batches.append(batch)
         first += _BLOCKS
         count += sum(map(len, batch.values()))
     return batches
+
+
+def _since(before: Rows, after: Rows) -> Rows:
+    """Rows that came behind those that were there."""
+    return {table: found[len(before.get(table, ())) :] for table, found in after.items()}
 
 
 async def _write(
