@@ -71,7 +71,8 @@ def _batches(rows: int) -> list[Rows]:
 
 def _since(before: Rows, after: Rows) -> Rows:
     """Rows that came behind those that were there."""
-    return {table: found[len(before.get(table, ())) :] for table, found in after.items()}
+    new = {table: found[len(before.get(table, ())) :] for table, found in after.items()}
+    return {table: found for table, found in new.items() if found}
 
 
 async def _write(
