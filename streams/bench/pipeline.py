@@ -6,8 +6,9 @@ of its millisecond. Both clocks are the machine's.
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,7 @@ from streams.fhe.key_objects import CLEAR_MAGIC
 from streams.fhe.keyset import KeyStore
 from streams.messages.codec import encode, key_of
 from streams.messages.topics import EVENTS, RESULTS
+from streams.ports import Headers, Position
 
 BLOCKS_PER_MINUTE: Final = 200
 OPERATIONS_PER_BLOCK: Final = 50
@@ -49,13 +51,13 @@ async def measure(seconds: float, clock: Callable[[], float]) -> Report:
     transfers = -(-OPERATIONS_PER_BLOCK // len(traffic.operations()))
     blocks = max(1, round(seconds * BLOCKS_PER_MINUTE / 60))
     total = (blocks + _WARM_BLOCKS) * transfers
-    async with deployed() as deployment, opened(deployment) as (store, log):
+    async with deployed() as deployment, opened(deployment) as (store, log), _listener(deployment) as clocked:
         await _prepare(deployment, store, log, total)
         warm = list(traffic.blocks(_WARM_BLOCKS, transfers))
-        await facts.publish(log, *warm)
+        await facts.publish(clocked, *warm)
         await deployment.until(store, _WORKER_IS_SEEN, _WARM_BLOCKS * transfers)
         measured = list(traffic.blocks(blocks, transfers, _WARM_BLOCKS))
-        produced = await _publish(log, measured, clock)
+        produced = await _publish(clocked, measured, clock)
         await deployment.until(store, _WORKER_IS_SEEN, total)
         waits = await _waits(store, produced)
         memory = deployment.memory()
@@ -113,14 +115,41 @@ def _inputs(serial: int) -> Computed:
     )
 
 
-async def _publish(log: KafkaLog, blocks: list[HostBlock], clock: Callable[[], float]) -> dict[str, float]:
+class _Clocked(KafkaLog):
+    """Notes when it was given the last record, in ms of the wall clock."""
+
+    at_ms = 0.0
+
+    async def append(
+        self,
+        topic: str,
+        *,
+        key: bytes,
+        value: bytes | None,
+        headers: Headers = (),
+        partition: int | None = None,
+    ) -> Position:
+        self.at_ms = time.time() * 1000
+        return await super().append(topic, key=key, value=value, headers=headers, partition=partition)
+
+
+@contextlib.asynccontextmanager
+async def _listener(deployment: Deployment) -> AsyncGenerator[_Clocked]:
+    log = _Clocked(deployment.kafka)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+async def _publish(log: _Clocked, blocks: list[HostBlock], clock: Callable[[], float]) -> dict[str, float]:
     """When each block was handed to the producer, in ms of the wall clock."""
     produced: dict[str, float] = {}
     first_s = clock()
     for number, block in enumerate(blocks):
         await asyncio.sleep(max(0.0, first_s + number * 60 / BLOCKS_PER_MINUTE - clock()))
-        produced[facts.event_id(block)] = time.time() * 1000
         await facts.publish(log, block)
+        produced[facts.event_id(block)] = log.at_ms
     return produced
 
 

@@ -149,7 +149,7 @@ def _choose(state: State, tenant: str, connected: Iterable[BlockRow], plan: Plan
         state.put(msgspec.structs.replace(joined, status=BlockStatus.CANONICAL))
         planning.join(state, joined, plan.chain_ops_max)
         if plan.repeats_rights:
-            rights.join(state, joined)
+            state.later(lambda state, block=joined: rights.join(state, block))
     # planning may have written the tenant's row: read it again, not the copy from above
     owner = state.get(TenantRow, tenant) or owner
     state.put(msgspec.structs.replace(owner, tip_hash=best.hash, tip_number=best.number))

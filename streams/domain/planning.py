@@ -53,13 +53,8 @@ def join(state: State, block: BlockRow, chain_ops_max: int = 0) -> None:
     made = _plan(state, block, allowed, computed, event_id)
     if chain_ops_max:
         lanes.choose(state, block.tenant, made, chain_ops_max)
-    # Made once per handle and never deleted: a handle that is allowed again finds its old items and their
-    # states.
-    for row in rows:
-        if row.followed:
-            _follow_again(state, row)
-        else:
-            _follow(state, row, event_id)
+    # Components do not wait for what follows them.
+    state.later(lambda state: _follow_all(state, rows, event_id))
 
 
 def leave(state: State, block: BlockRow) -> None:
@@ -250,6 +245,16 @@ def _want(state: State, tenant: str, inputs: Iterable[bytes]) -> None:
                 state.put(msgspec.structs.replace(known, is_awaited=True))
         elif not known.reasons:
             items.revive(state, tenant, known.compute_item)
+
+
+def _follow_all(state: State, rows: Iterable[HandleRow], event_id: str) -> None:
+    # Made once per handle and never deleted: a handle that is allowed again finds its old items and their
+    # states.
+    for row in rows:
+        if row.followed:
+            _follow_again(state, row)
+        else:
+            _follow(state, row, event_id)
 
 
 def _follow(state: State, row: HandleRow, event_id: str) -> None:

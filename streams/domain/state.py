@@ -9,6 +9,7 @@ What the rows at hand prove to be absent is not asked for: `presume` says so.
 """
 
 import contextlib
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable
 from operator import attrgetter, itemgetter
@@ -21,6 +22,7 @@ from streams.domain.rows import TABLES, CiphertextRow, Row, WorkRow
 
 R = TypeVar("R", bound=Row)
 Key = tuple[Any, ...]
+Step = Callable[["State"], None]
 
 _MOVING: Final = frozenset({WorkState.READY, WorkState.CLAIMED})
 _ABSENT: Final = object()
@@ -167,6 +169,7 @@ class State:
         self._tables = _Tables()
         self._undo: list[tuple[Any, Key, Any, bool]] = []
         self._guessed: list[Read] | None = None
+        self._put_off: list[Step] | None = None
 
     def get(self, table: type[R], *key: Any) -> R | None:
         """The row with this primary key; raises Missing when nobody has looked for it yet."""
@@ -210,6 +213,22 @@ class State:
             yield guessed
         finally:
             self._guessed = None
+
+    @contextlib.contextmanager
+    def putting_off(self) -> Generator[list[Step]]:
+        """Until the end of the context, what decisions leave for `later` is not done; gives those steps."""
+        self._put_off = steps = []
+        try:
+            yield steps
+        finally:
+            self._put_off = None
+
+    def later(self, step: Step) -> None:
+        """Do it now or, where the caller puts off, after what is urgent; it raises nothing but Missing."""
+        if self._put_off is None:
+            step(self)
+        else:
+            self._put_off.append(step)
 
     def forget(self, guessed: Iterable[Read]) -> None:
         """These guesses were wrong; what was decided over them has been rolled back before."""
@@ -310,13 +329,13 @@ class State:
                 made.deleted[table] = deleted
         return made
 
-    def replaced(self, table: type[R]) -> list[tuple[R | None, R | None]]:
-        """Rows of a table that were changed: as they were before, and as they are."""
+    def replaced(self, table: type[R], since: int = 0) -> list[tuple[R | None, R | None]]:
+        """Rows of a table that were changed since a mark: as they were before, and as they are."""
         known = self._tables[table]
         if not known.changed:  # most transactions change none: their other changes are not looked through
             return []
         before: dict[Key, R | None] = {}
-        for changed, key, old, _ in self._undo:
+        for changed, key, old, _ in itertools.islice(self._undo, since, None):
             if changed is known and key in known.changed:
                 before.setdefault(key, None if old is _ABSENT else old)
         return [(old, known.rows[key]) for key, old in before.items()]

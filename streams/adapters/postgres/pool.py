@@ -1,5 +1,6 @@
 """Connections to Postgres; its errors become those of the tree, so that no other module knows the driver."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Generator
 from typing import Any, Final, cast
@@ -57,11 +58,15 @@ def translated() -> Generator[None]:
         raise StoreError(f"database: {str(error) or type(error).__name__}") from error
 
 
-async def open_pool(settings: PostgresSettings, connections: int, *, is_reset: bool = True) -> Pool:
+async def open_pool(
+    settings: PostgresSettings, connections: int, *, is_reset: bool = True, by_index: bool = False
+) -> Pool:
     """A pool whose connections see only the deployment's schema; it connects on first use.
 
     Args:
         is_reset: whether a connection that is given back loses locks and settings; False for who has none.
+        by_index: whether every statement finds its rows by an index, however small the tables are: one that
+            was planned when they were small is kept while they grow.
     """
     with translated():
         return await _driver.create_pool(
@@ -74,6 +79,7 @@ async def open_pool(settings: PostgresSettings, connections: int, *, is_reset: b
             # Several statements sent as one are long, and to prepare one costs more than to run it.
             max_cacheable_statement_size=0,
             server_settings={
+                **({"enable_seqscan": "off"} if by_index else {}),
                 "search_path": quoted(settings.schema_name),
                 "timezone": "UTC",
                 "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_S * 1000:.0f}",
@@ -91,8 +97,13 @@ async def connect(url: str) -> Connection:
 async def acquired(pool: Pool) -> AsyncGenerator[Connection]:
     """A connection of the pool, given back at the end; raises StoreError."""
     with translated():
-        async with pool.acquire(timeout=COMMAND_TIMEOUT_S) as connection:
+        # The driver's own timeout makes a task, and whatever is ready to run goes before the first statement.
+        async with asyncio.timeout(COMMAND_TIMEOUT_S):
+            connection = await pool.acquire()
+        try:
             yield connection
+        finally:
+            await pool.release(connection, timeout=COMMAND_TIMEOUT_S)
 
 
 @contextlib.asynccontextmanager

@@ -168,7 +168,7 @@ class PostgresStore:
     @classmethod
     async def open(cls, settings: PostgresSettings, connections: int = CONNECTIONS) -> "PostgresStore":
         """Connect on first use; raises ConfigurationError, StoreError."""
-        return cls(await pool.open_pool(settings, connections, is_reset=False))
+        return cls(await pool.open_pool(settings, connections, is_reset=False, by_index=True))
 
     @property
     def pool(self) -> pool.Pool:

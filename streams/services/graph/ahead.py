@@ -61,7 +61,7 @@ class Ahead:
             return
         session, plans = Session(remembered=self._remembered), tuple(map(self._planned, records))
         decisions = decisions_of(plans) if session.recall(_reads(plans)) else []
-        self._drafting = asyncio.create_task(_draft(session, plans, decisions))
+        self._drafting = asyncio.create_task(_draft(session, plans, decisions, puts_off=self.is_over))
 
     async def take(self, tx: Transaction) -> Draft:
         """What was prepared, for this transaction, and the rows that the records after it will need."""
@@ -111,5 +111,8 @@ def _reads(*groups: Sequence[Plan]) -> Iterator[Read]:
     return (read for plans in groups for plan in plans for read in plan.reads)
 
 
-async def _draft(session: Session, plans: Sequence[Plan], decisions: Sequence[Decision]) -> Draft:
-    return Draft(session, plans, await session.decide_ahead(decisions) if decisions else None)
+async def _draft(
+    session: Session, plans: Sequence[Plan], decisions: Sequence[Decision], *, puts_off: bool = False
+) -> Draft:
+    guess = await session.decide_ahead(decisions, puts_off=puts_off) if decisions else None
+    return Draft(session, plans, guess)

@@ -233,7 +233,7 @@ class Applier:
             draft = await ahead.take(tx)
             session, decisions = draft.session, decisions_of(draft.plans)
             is_whole = bool(decisions) and await session.decide_all(
-                decisions, draft.guess, self._express.reads
+                decisions, draft.guess, self._express.reads, puts_off=ahead.is_over
             )
             if not is_whole:
                 for plan in draft.plans:
@@ -244,6 +244,9 @@ class Applier:
             claimed = self._claims.at_once(session.state, epoch)
             if is_whole:
                 await self._express.send(session.state, claimed, is_last=ahead.is_over)
+                mark = session.state.mark()
+                await session.decide_rest()
+                claimed += self._claims.at_once(session.state, epoch, mark)
             changes = session.state.changes()
             self._remembered.keep(changes)
             found = found_in(session.state, changes)

@@ -128,11 +128,11 @@ class Claims:
         """Whether nothing of a class waits, as far as this owner knows."""
         return work_class in self._idle
 
-    def at_once(self, state: State, epoch: int) -> list[WorkRow]:
-        """Claim, in the state, what these decisions made ready, of each class all or nothing."""
+    def at_once(self, state: State, epoch: int, since: int = 0) -> list[WorkRow]:
+        """Claim, in the state, what decisions since a mark made ready, of each class all or nothing."""
         now_ms = self._clock.now_ms()
         ready: dict[str, list[WorkRow]] = defaultdict(list)
-        for old, row in state.replaced(WorkRow):
+        for old, row in state.replaced(WorkRow, since):
             if old is not None and old.state in IN_FLIGHT and (row is None or row.state not in IN_FLIGHT):
                 self._end(old)
             if row is not None and row.state is WorkState.READY and row.not_before_ms <= now_ms:

@@ -38,12 +38,12 @@ from streams.services.runtime import Runtime
 from streams.settings import DEFAULT_SCHEDULE, GatewaySettings, unknown_schedule
 
 _RETRY_S: Final = 1.0
-_LINGER_MS: Final = 0.5  # the messages of a block in one request: half the time of four requests
+_LINGER_MS: Final = 0.3  # the messages of a block in one request: half the time of four requests
 # A batch makes some 100,000 objects, hardly any in cycles; by default a third of its time went into looking.
 _COLLECTOR: Final = (100_000, 20, 20)
 # The producer's thread has a few lines of Python to run for each report; by default it waits 5 ms for them
 # while rows are being encoded.
-_SWITCH_S: Final = 0.0005
+_SWITCH_S: Final = 0.0001
 
 _log = structlog.get_logger(__name__)
 

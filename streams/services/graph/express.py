@@ -93,7 +93,8 @@ class Express:
         """Hand over to the producer what can go of these items.
 
         Args:
-            is_last: nothing else is to be decided, so the rows give way to the messages for a moment.
+            is_last: no other records wait, so what is left to be decided and written of these gives way to
+                the messages for a moment.
         """
         if not self._is_trusted:
             return

@@ -12,13 +12,14 @@ they still are.
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Final
 
 import msgspec
 
 from streams.domain.items import products
 from streams.domain.rows import DigestRow, FailureRow, HandleRow, MemberRow, Row, WaitRow, WorkRow
-from streams.domain.state import Read, State
+from streams.domain.state import Read, State, Step
 from streams.ports import Transaction
 from streams.services.graph.remembered import Remembered
 
@@ -29,7 +30,7 @@ _DEEP: Final = 8
 _BY_TOKEN: Final = ("tenant", "token")
 _BY_ITEM: Final = ("tenant", "item")
 
-Decision = Callable[[State], None]
+Decision = Step
 
 
 def _attempt(decision: Decision, state: State, failures: list[Exception]) -> None:
@@ -57,8 +58,9 @@ class Guess(msgspec.Struct, frozen=True):
     """Decisions over rows that were taken for absent: where they began, what they raised, those rows."""
 
     mark: int
-    failures: list[Exception]
-    reads: list[Read]
+    failures: list[Exception] = msgspec.field(default_factory=list)
+    reads: list[Read] = msgspec.field(default_factory=list)
+    rest: list[Step] = msgspec.field(default_factory=list)  # what the last of them put off
 
 
 class Session:
@@ -68,6 +70,7 @@ class Session:
         self._tx = tx
         self._remembered = Remembered(0) if remembered is None else remembered
         self._recalled: dict[Read, Row] = {}  # what the store has not been asked for yet
+        self._rest: list[Step] = []
         self.state = State()
 
     def enter(self, tx: Transaction) -> None:
@@ -88,14 +91,17 @@ class Session:
                 self._recalled[read] = row
         return is_whole
 
-    async def decide_ahead(self, decisions: Iterable[Decision]) -> Guess:
-        """Decide before there is a transaction to hold the guesses against; others run in between."""
-        mark, failures = self.state.mark(), list[Exception]()
-        with self.state.guessing() as guessed:
-            for decision in decisions:
-                _attempt(decision, self.state, failures)
-                await asyncio.sleep(0)
-        return Guess(mark, failures, list(guessed))
+    async def decide_ahead(self, decisions: Iterable[Decision], *, puts_off: bool = False) -> Guess:
+        """Decide before there is a transaction to hold the guesses against; others run in between.
+
+        Args:
+            puts_off: what the last decision leaves for later is left to `decide_rest`.
+        """
+        guess = Guess(self.state.mark())
+        for decision in decisions:
+            self._go_on(guess, decision, puts_off=puts_off)
+            await asyncio.sleep(0)
+        return guess
 
     async def foresee(self, reads: Iterable[Read]) -> None:
         """Load what decisions will surely ask for and nobody remembers."""
@@ -108,20 +114,30 @@ class Session:
         decisions: Sequence[Decision],
         ahead: Guess | None = None,
         besides: Callable[[State], Sequence[Read]] = nothing,
+        *,
+        puts_off: bool = False,
     ) -> bool:
         """Apply decisions one after the other; False, and nothing is applied, where one of them raises.
 
         Args:
             ahead: what `decide_ahead` made of them, and nothing was decided since.
             besides: what is needed of the store once they are made; it is loaded with what proves them.
+            puts_off: what the last decision leaves for later is left to `decide_rest`.
         """
         for _ in range(_ROUNDS):
-            guess, ahead = ahead or self._guess(decisions), None
+            guess, ahead = ahead or self._guess(decisions, puts_off=puts_off), None
             if await self._is_right(guess, () if guess.failures else besides(self.state)):
                 if guess.failures:
                     self.state.rollback(guess.mark)
+                self._rest = [] if guess.failures else guess.rest
                 return not guess.failures
         return False
+
+    async def decide_rest(self) -> None:
+        """Decide what was put off; raises what that raises."""
+        rest, self._rest = self._rest, []
+        if rest:
+            await self.decide_each(rest)
 
     async def decide_each(self, decisions: Sequence[Decision]) -> None:
         """Apply decisions one after the other, up to the first that raises; raises what it raises."""
@@ -143,13 +159,21 @@ class Session:
                 raise failure
             return
 
-    def _guess(self, decisions: Sequence[Decision]) -> Guess:
+    def _guess(self, decisions: Sequence[Decision], *, puts_off: bool = False) -> Guess:
         """Decide; what is raised proves nothing if a guess is wrong."""
-        mark, failures = self.state.mark(), list[Exception]()
-        with self.state.guessing() as guessed:
-            for decision in decisions:
-                _attempt(decision, self.state, failures)
-        return Guess(mark, failures, list(guessed))
+        guess = Guess(self.state.mark())
+        for decision in decisions:
+            self._go_on(guess, decision, puts_off=puts_off)
+        return guess
+
+    def _go_on(self, guess: Guess, decision: Decision, *, puts_off: bool) -> None:
+        """Take one more decision, after what the one before put off."""
+        state, before = self.state, list(guess.rest)
+        with state.guessing() as guessed, state.putting_off() if puts_off else nullcontext([]) as rest:
+            for step in (*before, decision):
+                _attempt(step, state, guess.failures)
+        guess.reads.extend(guessed)
+        guess.rest[:] = rest
 
     async def _is_right(self, guess: Guess, besides: Sequence[Read] = ()) -> bool:
         """Ask the store for what was guessed; rolls back to the mark where it says something else."""

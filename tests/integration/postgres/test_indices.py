@@ -9,7 +9,9 @@ import million_rows
 import pytest
 
 from streams.adapters.postgres import pool, queries
-from streams.domain.rows import TABLES
+from streams.adapters.postgres.store import PostgresStore
+from streams.domain.rows import TABLES, HandleRow
+from streams.domain.state import Changes
 from streams.settings import PostgresSettings
 
 pytestmark = pytest.mark.stack
@@ -72,6 +74,19 @@ async def test_every_query_of_the_queue_has_its_index(postgres: PostgresSettings
     assert {name for name, found in scanned.items() if found} == set()
     assert [name for name in NOT_SORTED if "Sort" in {node["Node Type"] for node in nodes(plans[name])}] == []
     assert (len(ready), len(uses), *unsent) == (64, 20, 2000, 0, 0)
+
+
+async def test_an_owner_reads_no_table_whole_while_it_is_small(store: PostgresStore) -> None:
+    rows = [HandleRow(tenant="t", handle=million_rows.handle(at), fhe_type=5) for at in range(300)]
+    claim = await store.claim(0, "me", {})
+    async with store.begin(0, claim.epoch) as tx:
+        await tx.write(Changes({HandleRow: rows}, {}))
+    asked = (["t"] * 90, [row.handle for row in rows[:90]])
+    case = Case(queries.load("rows.sql")["load_handles_by_tenant_handle"], asked, "handles_pkey")
+    async with store.pool.acquire() as connection:
+        await connection.execute("analyze handles")
+        chosen = await plan(connection, case)
+    assert (indices(chosen), tables(chosen)) == ({case.index}, set())
 
 
 async def test_every_look_up_of_a_decision_has_an_index_that_begins_with_its_columns(

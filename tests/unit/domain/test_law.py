@@ -1,6 +1,7 @@
 """The law of interleavings: the order between facts and results of a tenant never shows in the tables."""
 
 import hashlib
+import itertools
 import random
 
 import msgspec
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from streams.domain.digest import keccak256
 from streams.domain.facts import Fact, FactPart, GatewayLog, HostBlock, encode_fact
+from streams.domain.rows import TABLES
 from tests.unit.domain import worlds
 from tests.unit.domain.worlds import (
     CRS,
@@ -195,6 +197,25 @@ def test_law_any_interleaving_of_facts_and_results_gives_the_same_tables(world: 
     assert settled(interleave(facts, results, random.Random(order))) == settled(
         interleave(facts, results, random.Random(order + 1))
     )
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 10**9), st.integers(0, 10**9), st.booleans())
+def test_what_a_fact_puts_off_may_come_after_all_that_is_urgent(world: int, live: int, repeats_rights: bool):
+    facts = make_world(world)
+    results = iter(walk(facts, random.Random(live)))
+    rules = msgspec.structs.replace(worlds.RULES, repeats_rights=repeats_rights, chain_ops_max=2)
+    at_once, in_parts = worlds.State(complete=True), worlds.State(complete=True)
+    for fact in facts:
+        worlds.decide_fact(at_once, worlds.TENANT, fact, rules)
+        with in_parts.putting_off() as rest:
+            worlds.decide_fact(in_parts, worlds.TENANT, fact, rules)
+        for step in rest:
+            step(in_parts)
+        for result in itertools.islice(results, 2):
+            worlds.decide_result(at_once, worlds.TENANT, result, 0)
+            worlds.decide_result(in_parts, worlds.TENANT, result, 0)
+        assert all(in_parts.rows(table) == at_once.rows(table) for table in TABLES)
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,10 +8,14 @@ from test_standing import facts, say, states
 from unit.domain import worlds
 from unit.domain.worlds import Logs, block, h
 
+from streams.adapters.memory.log import MemoryLog
 from streams.adapters.memory.store import MemoryTransaction
+from streams.domain import planning
 from streams.domain.control import Pause
 from streams.domain.errors import StoreError
 from streams.domain.lifecycle import WorkState
+from streams.domain.rows import EarlyRow
+from streams.domain.state import Read
 from streams.domain.work import ComputeWork
 from streams.services.graph.batch import FAILURES_MAX
 from streams.settings import GraphSettings, Settings
@@ -242,3 +246,50 @@ async def test_a_turn_s_bound_is_a_bound_here_too(world: GraphWorld) -> None:
         await process.settle()
         assert states(world) == {WorkState.DONE: 1, WorkState.DISPATCHED: 3}
         assert len(sent(world)) == 3
+
+
+async def test_what_follows_a_component_is_decided_after_it_went_out(
+    world: GraphWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    load, append = MemoryTransaction.load, MemoryLog.append
+
+    async def asked(tx: MemoryTransaction, reads: list[Read]) -> object:
+        told.extend("asked" for read in reads if read.table is EarlyRow)
+        return await load(tx, reads)
+
+    async def appended(log: MemoryLog, topic: str, **record: object) -> object:
+        told.append(topic)
+        return await append(log, topic, **record)
+
+    async with world.process() as process:
+        await warm(world, process)
+        monkeypatch.setattr(MemoryTransaction, "load", asked)
+        monkeypatch.setattr(MemoryLog, "append", appended)
+        await world.publish(second("x"))
+        await process.settle()
+    assert told[told.index("asked") :] == ["asked", TFHE, "asked", "asked", "asked"]
+    assert {row.work_class for row in world.items()} == {"tfhe", "sns", "sender", "publish"}
+
+
+async def test_a_defect_in_what_follows_undoes_what_went_before_it(
+    world: GraphWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow, left = planning._follow, iter(range(2))
+
+    def fail(*told: object) -> None:
+        if next(left, None) is not None:
+            raise RuntimeError("defect")
+        follow(*told)
+
+    async with world.process() as process:
+        await warm(world, process)
+        monkeypatch.setattr(planning, "_follow", fail)
+        await world.publish(second("x"))
+        for _ in range(5):
+            await process.settle()
+            await world.clock.advance(1)
+        await process.settle()
+        first, *again = sent(world)
+        assert again in ([], [first])  # in vain, where the producer had it before the defect showed
+        assert states(world) == {WorkState.DONE: 1, WorkState.DISPATCHED: 1}

@@ -7,7 +7,7 @@ from unit.domain.worlds import CRS, KEY, TENANT, Logs, block, h
 from streams.adapters.memory.store import MemoryStore, MemoryTransaction
 from streams.domain.decide import decide_fact
 from streams.domain.errors import Undecodable
-from streams.domain.rows import BlockRow, Row, TenantRow
+from streams.domain.rows import BlockRow, Row, TenantRow, WorkRow
 from streams.domain.state import Changes, Read, State
 from streams.services.graph.session import Decision, Session
 
@@ -119,6 +119,56 @@ async def test_a_guess_that_goes_astray_does_no_harm(tx: Counting) -> None:
     session = Session(tx)
     await session.decide_each([decision])
     assert session.state.changes().written == {TenantRow: [TenantRow(tenant="t", chain_id=5)]}
+
+
+async def test_what_the_last_decision_puts_off_is_decided_when_it_is_asked_for(tx: Counting) -> None:
+    session, whole = Session(tx), _whole(decisions())
+    assert await session.decide_all(decisions(), puts_off=True)
+    urgent, mark = session.state.changes().created[WorkRow], session.state.mark()
+    assert {row.work_class for row in urgent} == {"tfhe"}
+    await session.decide_rest()
+    rest = {new.work_class for _, new in session.state.replaced(WorkRow, mark) if new is not None}
+    assert rest == {"sns", "sender", "publish"}
+    assert session.state.changes() == _like(whole, session.state.changes())
+    assert tx.rounds == 2
+    await session.decide_rest()
+    assert tx.rounds == 2  # there is nothing any more
+
+
+async def test_what_other_decisions_put_off_comes_before_the_next(tx: Counting) -> None:
+    told: list[str] = []
+    session = Session(tx)
+
+    def decision(name: str) -> Decision:
+        def decide(state: State) -> None:
+            told.append(name)
+            state.later(lambda _: told.append(f"{name}, rest"))
+
+        return decide
+
+    guess = await session.decide_ahead([decision("a"), decision("b")], puts_off=True)
+    assert await session.decide_all([], guess)
+    assert told == ["a", "a, rest", "b"]
+    await session.decide_rest()
+    await session.decide_each([decision("c")])
+    assert told == ["a", "a, rest", "b", "b, rest", "c", "c, rest"]
+
+
+async def test_what_is_put_off_may_have_to_be_decided_again(tx: Counting) -> None:
+    before = State()
+    before.put(TenantRow(tenant="t", chain_id=4))
+    await tx.write(before.changes())
+
+    def rest(state: State) -> None:
+        row = state.get(TenantRow, "t")
+        state.put(TenantRow(tenant="t", chain_id=1 if row is None else row.chain_id + 1))
+
+    session = Session(tx)
+    assert await session.decide_all([lambda state: state.later(rest)], puts_off=True)
+    session.state.put(TenantRow(tenant="claimed meanwhile"))
+    await session.decide_rest()
+    changed = {row.tenant: row.chain_id for row in session.state.changes().rows(TenantRow)}
+    assert changed == {"t": 5, "claimed meanwhile": 0}
 
 
 async def test_what_was_replaced_is_told_with_what_was_there_before(tx: Counting) -> None:
