@@ -18,6 +18,8 @@ _HEADER: Final = """\
 -- A value that all rows have travels once: unnest fills the shorter array with nulls, coalesce those with it.
 -- What is found is a record, so that look-ups in several tables can be one query;
 -- `arrays`, always null, tells the driver of a type that the record may have in it.
+-- Keys are looked up one by one (`offset 0` keeps the planner from joining otherwise): a plan is kept while
+-- its tables grow, and one made when they were small would read them whole until they are analysed again.
 """
 # When a work item took a step: columns of the store that no decision reads.
 _STEP_TIMES: Final = """,
@@ -90,14 +92,21 @@ def _put(table: type[Row]) -> str:
     )
 
 
+def _one_by_one(table: type[Row], by: tuple[str, ...], found: str) -> str:
+    """What there is under the key `k`."""
+    match = " and ".join(f"o.{name} = k.{name}" for name in by)
+    return " ".join(("(select", found, "from", table.TABLE, "as o where", match, "offset 0)"))
+
+
 def _delete(table: type[Row]) -> str:
     known = columns(table)
-    keys = ", ".join(table.KEY)
-    match = " and ".join(f"o.{name} = k.{name}" for name in table.KEY)
+    keys = f"unnest({_arrays([known[name] for name in table.KEY], 1)}) as k({', '.join(table.KEY)})"
     return (
-        f"-- name: delete_{table.TABLE}\n-- Remove rows of {table.TABLE} by primary key.\n"
-        f"delete from {table.TABLE} as o\n"
-        f"using unnest({_arrays([known[name] for name in table.KEY], 1)}) as k({keys})\nwhere {match};\n"
+        f"-- name: delete_{table.TABLE}\n-- Remove rows of {table.TABLE} by primary key.\n"  # noqa: S608 - the names are ours
+        f"delete from {table.TABLE} as o where o.ctid = any(array(\n"
+        f"  select f.ctid from {keys}\n"
+        f"  cross join lateral {_one_by_one(table, table.KEY, 'o.ctid')} as f\n"
+        f"));\n"
     )
 
 
@@ -109,13 +118,12 @@ def query_name(table: type[Row], by: tuple[str, ...]) -> str:
 def _load(table: type[Row], by: tuple[str, ...]) -> str:
     known = columns(table)
     names = ", ".join(f"o.{name}" for name in known)
-    match = " and ".join(f"o.{name} = k.{name}" for name in by)
     return (
         f"-- name: {query_name(table, by)}\n"
         f"-- Rows of {table.TABLE}; `at` says which of the asked values they answer.\n"
         f"select k.at, row({names}) as found, null::bytea[] as arrays\n"
         f"from unnest({_arrays([known[name] for name in by], 1)}) with ordinality as k({', '.join(by)}, at)\n"
-        f"join {table.TABLE} as o on {match};\n"
+        f"cross join lateral {_one_by_one(table, by, '*')} as o;\n"
     )
 
 

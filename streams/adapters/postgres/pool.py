@@ -30,6 +30,11 @@ IDLE_TRANSACTION_S = 20.0
 TRANSACTION_S = 45.0
 
 
+# A plan is kept while its tables grow, and one made when they were small would read them whole. Before
+# Postgres 18 a scan that cannot be avoided would then be dear enough to be compiled.
+_BY_INDEX: Final = {"enable_seqscan": "off", "jit": "off"}
+
+
 class _Plain(asyncpg.Connection):
     """A connection that is given back as it is."""
 
@@ -65,8 +70,7 @@ async def open_pool(
 
     Args:
         is_reset: whether a connection that is given back loses locks and settings; False for who has none.
-        by_index: whether every statement finds its rows by an index, however small the tables are: one that
-            was planned when they were small is kept while they grow.
+        by_index: whether statements find their rows by an index, however small the tables are.
     """
     with translated():
         return await _driver.create_pool(
@@ -79,7 +83,7 @@ async def open_pool(
             # Several statements sent as one are long, and to prepare one costs more than to run it.
             max_cacheable_statement_size=0,
             server_settings={
-                **({"enable_seqscan": "off"} if by_index else {}),
+                **(_BY_INDEX if by_index else {}),
                 "search_path": quoted(settings.schema_name),
                 "timezone": "UTC",
                 "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_S * 1000:.0f}",

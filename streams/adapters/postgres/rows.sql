@@ -3,6 +3,8 @@
 -- A value that all rows have travels once: unnest fills the shorter array with nulls, coalesce those with it.
 -- What is found is a record, so that look-ups in several tables can be one query;
 -- `arrays`, always null, tells the driver of a type that the record may have in it.
+-- Keys are looked up one by one (`offset 0` keeps the planner from joining otherwise): a plan is kept while
+-- its tables grow, and one made when they were small would read them whole until they are analysed again.
 
 -- name: add_tenants
 -- Insert new rows of tenants.
@@ -20,15 +22,16 @@ on conflict (tenant) do update set
 
 -- name: delete_tenants
 -- Remove rows of tenants by primary key.
-delete from tenants as o
-using unnest($1::text[]) as k(tenant)
-where o.tenant = k.tenant;
+delete from tenants as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[]) as k(tenant)
+  cross join lateral (select o.ctid from tenants as o where o.tenant = k.tenant offset 0) as f
+));
 
 -- name: load_tenants_by_tenant
 -- Rows of tenants; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.chain_id, o.tip_hash, o.tip_number, o.blocks_seen, o.key_id, o.engine, o.crs_id, o.gateway_number, o.gateway_hash, o.gateway_s, o.coprocessors) as found, null::bytea[] as arrays
 from unnest($1::text[]) with ordinality as k(tenant, at)
-join tenants as o on o.tenant = k.tenant;
+cross join lateral (select * from tenants as o where o.tenant = k.tenant offset 0) as o;
 
 -- name: add_blocks
 -- Insert new rows of blocks.
@@ -46,21 +49,22 @@ on conflict (tenant, hash) do update set
 
 -- name: delete_blocks
 -- Remove rows of blocks by primary key.
-delete from blocks as o
-using unnest($1::text[], $2::bytea[]) as k(tenant, hash)
-where o.tenant = k.tenant and o.hash = k.hash;
+delete from blocks as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bytea[]) as k(tenant, hash)
+  cross join lateral (select o.ctid from blocks as o where o.tenant = k.tenant and o.hash = k.hash offset 0) as f
+));
 
 -- name: load_blocks_by_tenant_hash
 -- Rows of blocks; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.hash, o.parent_hash, o.number, o.timestamp, o.status, o.sequence) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, hash, at)
-join blocks as o on o.tenant = k.tenant and o.hash = k.hash;
+cross join lateral (select * from blocks as o where o.tenant = k.tenant and o.hash = k.hash offset 0) as o;
 
 -- name: load_blocks_by_tenant_parent_hash
 -- Rows of blocks; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.hash, o.parent_hash, o.number, o.timestamp, o.status, o.sequence) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, parent_hash, at)
-join blocks as o on o.tenant = k.tenant and o.parent_hash = k.parent_hash;
+cross join lateral (select * from blocks as o where o.tenant = k.tenant and o.parent_hash = k.parent_hash offset 0) as o;
 
 -- name: add_computations
 -- Insert new rows of computations.
@@ -78,33 +82,34 @@ on conflict (tenant, output_handle, transaction_id, block_hash) do update set
 
 -- name: delete_computations
 -- Remove rows of computations by primary key.
-delete from computations as o
-using unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) as k(tenant, output_handle, transaction_id, block_hash)
-where o.tenant = k.tenant and o.output_handle = k.output_handle and o.transaction_id = k.transaction_id and o.block_hash = k.block_hash;
+delete from computations as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) as k(tenant, output_handle, transaction_id, block_hash)
+  cross join lateral (select o.ctid from computations as o where o.tenant = k.tenant and o.output_handle = k.output_handle and o.transaction_id = k.transaction_id and o.block_hash = k.block_hash offset 0) as f
+));
 
 -- name: load_computations_by_tenant_output_handle_transaction_id_block_hash
 -- Rows of computations; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) with ordinality as k(tenant, output_handle, transaction_id, block_hash, at)
-join computations as o on o.tenant = k.tenant and o.output_handle = k.output_handle and o.transaction_id = k.transaction_id and o.block_hash = k.block_hash;
+cross join lateral (select * from computations as o where o.tenant = k.tenant and o.output_handle = k.output_handle and o.transaction_id = k.transaction_id and o.block_hash = k.block_hash offset 0) as o;
 
 -- name: load_computations_by_tenant_output_handle
 -- Rows of computations; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, output_handle, at)
-join computations as o on o.tenant = k.tenant and o.output_handle = k.output_handle;
+cross join lateral (select * from computations as o where o.tenant = k.tenant and o.output_handle = k.output_handle offset 0) as o;
 
 -- name: load_computations_by_tenant_transaction_id_block_hash
 -- Rows of computations; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[], $3::bytea[]) with ordinality as k(tenant, transaction_id, block_hash, at)
-join computations as o on o.tenant = k.tenant and o.transaction_id = k.transaction_id and o.block_hash = k.block_hash;
+cross join lateral (select * from computations as o where o.tenant = k.tenant and o.transaction_id = k.transaction_id and o.block_hash = k.block_hash offset 0) as o;
 
 -- name: load_computations_by_tenant_block_hash
 -- Rows of computations; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.output_handle, o.transaction_id, o.block_hash, o.log_index, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.caller) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, block_hash, at)
-join computations as o on o.tenant = k.tenant and o.block_hash = k.block_hash;
+cross join lateral (select * from computations as o where o.tenant = k.tenant and o.block_hash = k.block_hash offset 0) as o;
 
 -- name: add_allowed_handles
 -- Insert new rows of allowed_handles.
@@ -122,27 +127,28 @@ on conflict (tenant, handle, account_address, block_hash) do update set
 
 -- name: delete_allowed_handles
 -- Remove rows of allowed_handles by primary key.
-delete from allowed_handles as o
-using unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) as k(tenant, handle, account_address, block_hash)
-where o.tenant = k.tenant and o.handle = k.handle and o.account_address = k.account_address and o.block_hash = k.block_hash;
+delete from allowed_handles as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) as k(tenant, handle, account_address, block_hash)
+  cross join lateral (select o.ctid from allowed_handles as o where o.tenant = k.tenant and o.handle = k.handle and o.account_address = k.account_address and o.block_hash = k.block_hash offset 0) as f
+));
 
 -- name: load_allowed_handles_by_tenant_handle_account_address_block_hash
 -- Rows of allowed_handles; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.account_address, o.block_hash, o.event_type, o.transaction_id) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) with ordinality as k(tenant, handle, account_address, block_hash, at)
-join allowed_handles as o on o.tenant = k.tenant and o.handle = k.handle and o.account_address = k.account_address and o.block_hash = k.block_hash;
+cross join lateral (select * from allowed_handles as o where o.tenant = k.tenant and o.handle = k.handle and o.account_address = k.account_address and o.block_hash = k.block_hash offset 0) as o;
 
 -- name: load_allowed_handles_by_tenant_block_hash
 -- Rows of allowed_handles; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.account_address, o.block_hash, o.event_type, o.transaction_id) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, block_hash, at)
-join allowed_handles as o on o.tenant = k.tenant and o.block_hash = k.block_hash;
+cross join lateral (select * from allowed_handles as o where o.tenant = k.tenant and o.block_hash = k.block_hash offset 0) as o;
 
 -- name: load_allowed_handles_by_tenant_handle
 -- Rows of allowed_handles; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.account_address, o.block_hash, o.event_type, o.transaction_id) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
-join allowed_handles as o on o.tenant = k.tenant and o.handle = k.handle;
+cross join lateral (select * from allowed_handles as o where o.tenant = k.tenant and o.handle = k.handle offset 0) as o;
 
 -- name: add_delegate_user_decrypt
 -- Insert new rows of delegate_user_decrypt.
@@ -160,15 +166,16 @@ on conflict (tenant, block_hash, log_index) do update set
 
 -- name: delete_delegate_user_decrypt
 -- Remove rows of delegate_user_decrypt by primary key.
-delete from delegate_user_decrypt as o
-using unnest($1::text[], $2::bytea[], $3::bigint[]) as k(tenant, block_hash, log_index)
-where o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.log_index;
+delete from delegate_user_decrypt as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bytea[], $3::bigint[]) as k(tenant, block_hash, log_index)
+  cross join lateral (select o.ctid from delegate_user_decrypt as o where o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.log_index offset 0) as f
+));
 
 -- name: load_delegate_user_decrypt_by_tenant_block_hash_log_index
 -- Rows of delegate_user_decrypt; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.block_hash, o.log_index, o.transaction_id, o.delegator, o.delegate, o.contract_address, o.delegation_counter, o.old_expiration_date, o.new_expiration_date) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[], $3::bigint[]) with ordinality as k(tenant, block_hash, log_index, at)
-join delegate_user_decrypt as o on o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.log_index;
+cross join lateral (select * from delegate_user_decrypt as o where o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.log_index offset 0) as o;
 
 -- name: add_bridge_events
 -- Insert new rows of bridge_events.
@@ -186,15 +193,16 @@ on conflict (tenant, block_hash, log_index) do update set
 
 -- name: delete_bridge_events
 -- Remove rows of bridge_events by primary key.
-delete from bridge_events as o
-using unnest($1::text[], $2::bytea[], $3::bigint[]) as k(tenant, block_hash, log_index)
-where o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.log_index;
+delete from bridge_events as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bytea[], $3::bigint[]) as k(tenant, block_hash, log_index)
+  cross join lateral (select o.ctid from bridge_events as o where o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.log_index offset 0) as f
+));
 
 -- name: load_bridge_events_by_tenant_block_hash_log_index
 -- Rows of bridge_events; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.block_hash, o.log_index, o.transaction_id, o.kind, o.dst_chain_id, o.src_handle, o.dst_handle, o.dapp, o.guid, o.plaintext) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[], $3::bigint[]) with ordinality as k(tenant, block_hash, log_index, at)
-join bridge_events as o on o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.log_index;
+cross join lateral (select * from bridge_events as o where o.tenant = k.tenant and o.block_hash = k.block_hash and o.log_index = k.log_index offset 0) as o;
 
 -- name: add_handles
 -- Insert new rows of handles.
@@ -212,15 +220,16 @@ on conflict (tenant, handle) do update set
 
 -- name: delete_handles
 -- Remove rows of handles by primary key.
-delete from handles as o
-using unnest($1::text[], $2::bytea[]) as k(tenant, handle)
-where o.tenant = k.tenant and o.handle = k.handle;
+delete from handles as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bytea[]) as k(tenant, handle)
+  cross join lateral (select o.ctid from handles as o where o.tenant = k.tenant and o.handle = k.handle offset 0) as f
+));
 
 -- name: load_handles_by_tenant_handle
 -- Rows of handles; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.fhe_type, o.operation_digest, o.reasons, o.compute_item, o.followed, o.key_id, o.ct64_digest, o.ct128_digest, o.is_input, o.is_awaited) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
-join handles as o on o.tenant = k.tenant and o.handle = k.handle;
+cross join lateral (select * from handles as o where o.tenant = k.tenant and o.handle = k.handle offset 0) as o;
 
 -- name: add_ciphertexts
 -- Insert new rows of ciphertexts.
@@ -238,15 +247,16 @@ on conflict (tenant, handle) do update set
 
 -- name: delete_ciphertexts
 -- Remove rows of ciphertexts by primary key.
-delete from ciphertexts as o
-using unnest($1::text[], $2::bytea[]) as k(tenant, handle)
-where o.tenant = k.tenant and o.handle = k.handle;
+delete from ciphertexts as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bytea[]) as k(tenant, handle)
+  cross join lateral (select o.ctid from ciphertexts as o where o.tenant = k.tenant and o.handle = k.handle offset 0) as f
+));
 
 -- name: load_ciphertexts_by_tenant_handle
 -- Rows of ciphertexts; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.fhe_type, o.key_id, o.ciphertext, o.is_input) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
-join ciphertexts as o on o.tenant = k.tenant and o.handle = k.handle;
+cross join lateral (select * from ciphertexts as o where o.tenant = k.tenant and o.handle = k.handle offset 0) as o;
 
 -- name: add_ciphertext_digest
 -- Insert new rows of ciphertext_digest.
@@ -264,15 +274,16 @@ on conflict (tenant, handle) do update set
 
 -- name: delete_ciphertext_digest
 -- Remove rows of ciphertext_digest by primary key.
-delete from ciphertext_digest as o
-using unnest($1::text[], $2::bytea[]) as k(tenant, handle)
-where o.tenant = k.tenant and o.handle = k.handle;
+delete from ciphertext_digest as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bytea[]) as k(tenant, handle)
+  cross join lateral (select o.ctid from ciphertext_digest as o where o.tenant = k.tenant and o.handle = k.handle offset 0) as f
+));
 
 -- name: load_ciphertext_digest_by_tenant_handle
 -- Rows of ciphertext_digest; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128, o.ciphertext128_format, o.signer, o.attestation, o.txn_is_sent) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
-join ciphertext_digest as o on o.tenant = k.tenant and o.handle = k.handle;
+cross join lateral (select * from ciphertext_digest as o where o.tenant = k.tenant and o.handle = k.handle offset 0) as o;
 
 -- name: add_gateway_commits
 -- Insert new rows of gateway_commits.
@@ -290,15 +301,16 @@ on conflict (tenant, handle) do update set
 
 -- name: delete_gateway_commits
 -- Remove rows of gateway_commits by primary key.
-delete from gateway_commits as o
-using unnest($1::text[], $2::bytea[]) as k(tenant, handle)
-where o.tenant = k.tenant and o.handle = k.handle;
+delete from gateway_commits as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bytea[]) as k(tenant, handle)
+  cross join lateral (select o.ctid from gateway_commits as o where o.tenant = k.tenant and o.handle = k.handle offset 0) as f
+));
 
 -- name: load_gateway_commits_by_tenant_handle
 -- Rows of gateway_commits; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
-join gateway_commits as o on o.tenant = k.tenant and o.handle = k.handle;
+cross join lateral (select * from gateway_commits as o where o.tenant = k.tenant and o.handle = k.handle offset 0) as o;
 
 -- name: add_gateway_materials
 -- Insert new rows of gateway_materials.
@@ -316,27 +328,28 @@ on conflict (tenant, handle, tx_sender) do update set
 
 -- name: delete_gateway_materials
 -- Remove rows of gateway_materials by primary key.
-delete from gateway_materials as o
-using unnest($1::text[], $2::bytea[], $3::bytea[]) as k(tenant, handle, tx_sender)
-where o.tenant = k.tenant and o.handle = k.handle and o.tx_sender = k.tx_sender;
+delete from gateway_materials as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bytea[], $3::bytea[]) as k(tenant, handle, tx_sender)
+  cross join lateral (select o.ctid from gateway_materials as o where o.tenant = k.tenant and o.handle = k.handle and o.tx_sender = k.tx_sender offset 0) as f
+));
 
 -- name: load_gateway_materials_by_tenant_handle_tx_sender
 -- Rows of gateway_materials; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.tx_sender, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[], $3::bytea[]) with ordinality as k(tenant, handle, tx_sender, at)
-join gateway_materials as o on o.tenant = k.tenant and o.handle = k.handle and o.tx_sender = k.tx_sender;
+cross join lateral (select * from gateway_materials as o where o.tenant = k.tenant and o.handle = k.handle and o.tx_sender = k.tx_sender offset 0) as o;
 
 -- name: load_gateway_materials_by_tenant_handle
 -- Rows of gateway_materials; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.tx_sender, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
-join gateway_materials as o on o.tenant = k.tenant and o.handle = k.handle;
+cross join lateral (select * from gateway_materials as o where o.tenant = k.tenant and o.handle = k.handle offset 0) as o;
 
 -- name: load_gateway_materials_by_tenant_range_end
 -- Rows of gateway_materials; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.tx_sender, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, range_end, at)
-join gateway_materials as o on o.tenant = k.tenant and o.range_end = k.range_end;
+cross join lateral (select * from gateway_materials as o where o.tenant = k.tenant and o.range_end = k.range_end offset 0) as o;
 
 -- name: add_gateway_consensus
 -- Insert new rows of gateway_consensus.
@@ -354,21 +367,22 @@ on conflict (tenant, handle) do update set
 
 -- name: delete_gateway_consensus
 -- Remove rows of gateway_consensus by primary key.
-delete from gateway_consensus as o
-using unnest($1::text[], $2::bytea[]) as k(tenant, handle)
-where o.tenant = k.tenant and o.handle = k.handle;
+delete from gateway_consensus as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bytea[]) as k(tenant, handle)
+  cross join lateral (select o.ctid from gateway_consensus as o where o.tenant = k.tenant and o.handle = k.handle offset 0) as f
+));
 
 -- name: load_gateway_consensus_by_tenant_handle
 -- Rows of gateway_consensus; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
-join gateway_consensus as o on o.tenant = k.tenant and o.handle = k.handle;
+cross join lateral (select * from gateway_consensus as o where o.tenant = k.tenant and o.handle = k.handle offset 0) as o;
 
 -- name: load_gateway_consensus_by_tenant_range_end
 -- Rows of gateway_consensus; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.key_id, o.ciphertext, o.ciphertext128, o.block_number, o.range_end) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, range_end, at)
-join gateway_consensus as o on o.tenant = k.tenant and o.range_end = k.range_end;
+cross join lateral (select * from gateway_consensus as o where o.tenant = k.tenant and o.range_end = k.range_end offset 0) as o;
 
 -- name: add_drift
 -- Insert new rows of drift.
@@ -386,27 +400,28 @@ on conflict (tenant, handle) do update set
 
 -- name: delete_drift
 -- Remove rows of drift by primary key.
-delete from drift as o
-using unnest($1::text[], $2::bytea[]) as k(tenant, handle)
-where o.tenant = k.tenant and o.handle = k.handle;
+delete from drift as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bytea[]) as k(tenant, handle)
+  cross join lateral (select o.ctid from drift as o where o.tenant = k.tenant and o.handle = k.handle offset 0) as f
+));
 
 -- name: load_drift_by_tenant_handle
 -- Rows of drift; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.state, o.opened_block, o.agreed_block, o.completed_block, o.due, o.is_waiting, o.is_late, o.is_other, o.differing, o.missing) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, handle, at)
-join drift as o on o.tenant = k.tenant and o.handle = k.handle;
+cross join lateral (select * from drift as o where o.tenant = k.tenant and o.handle = k.handle offset 0) as o;
 
 -- name: load_drift_by_tenant_due
 -- Rows of drift; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.state, o.opened_block, o.agreed_block, o.completed_block, o.due, o.is_waiting, o.is_late, o.is_other, o.differing, o.missing) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, due, at)
-join drift as o on o.tenant = k.tenant and o.due = k.due;
+cross join lateral (select * from drift as o where o.tenant = k.tenant and o.due = k.due offset 0) as o;
 
 -- name: load_drift_by_tenant_is_waiting
 -- Rows of drift; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.handle, o.state, o.opened_block, o.agreed_block, o.completed_block, o.due, o.is_waiting, o.is_late, o.is_other, o.differing, o.missing) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::boolean[]) with ordinality as k(tenant, is_waiting, at)
-join drift as o on o.tenant = k.tenant and o.is_waiting = k.is_waiting;
+cross join lateral (select * from drift as o where o.tenant = k.tenant and o.is_waiting = k.is_waiting offset 0) as o;
 
 -- name: add_verify_proofs
 -- Insert new rows of verify_proofs.
@@ -424,27 +439,28 @@ on conflict (tenant, zk_proof_id) do update set
 
 -- name: delete_verify_proofs
 -- Remove rows of verify_proofs by primary key.
-delete from verify_proofs as o
-using unnest($1::text[], $2::bigint[]) as k(tenant, zk_proof_id)
-where o.tenant = k.tenant and o.zk_proof_id = k.zk_proof_id;
+delete from verify_proofs as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bigint[]) as k(tenant, zk_proof_id)
+  cross join lateral (select o.ctid from verify_proofs as o where o.tenant = k.tenant and o.zk_proof_id = k.zk_proof_id offset 0) as f
+));
 
 -- name: load_verify_proofs_by_tenant_zk_proof_id
 -- Rows of verify_proofs; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error, o.accepted, o.agreed, o.answer_end, o.standing) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, zk_proof_id, at)
-join verify_proofs as o on o.tenant = k.tenant and o.zk_proof_id = k.zk_proof_id;
+cross join lateral (select * from verify_proofs as o where o.tenant = k.tenant and o.zk_proof_id = k.zk_proof_id offset 0) as o;
 
 -- name: load_verify_proofs_by_tenant_range_end
 -- Rows of verify_proofs; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error, o.accepted, o.agreed, o.answer_end, o.standing) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, range_end, at)
-join verify_proofs as o on o.tenant = k.tenant and o.range_end = k.range_end;
+cross join lateral (select * from verify_proofs as o where o.tenant = k.tenant and o.range_end = k.range_end offset 0) as o;
 
 -- name: load_verify_proofs_by_tenant_answer_end
 -- Rows of verify_proofs; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.zk_proof_id, o.range_end, o.block_number, o.transaction_id, o.chain_id, o.contract_address, o.user_address, o.input, o.extra_data, o.state, o.crs_id, o.verified, o.handles, o.last_error, o.accepted, o.agreed, o.answer_end, o.standing) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, answer_end, at)
-join verify_proofs as o on o.tenant = k.tenant and o.answer_end = k.answer_end;
+cross join lateral (select * from verify_proofs as o where o.tenant = k.tenant and o.answer_end = k.answer_end offset 0) as o;
 
 -- name: add_gateway_blocks
 -- Insert new rows of gateway_blocks.
@@ -462,15 +478,16 @@ on conflict (tenant, number) do update set
 
 -- name: delete_gateway_blocks
 -- Remove rows of gateway_blocks by primary key.
-delete from gateway_blocks as o
-using unnest($1::text[], $2::bigint[]) as k(tenant, number)
-where o.tenant = k.tenant and o.number = k.number;
+delete from gateway_blocks as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bigint[]) as k(tenant, number)
+  cross join lateral (select o.ctid from gateway_blocks as o where o.tenant = k.tenant and o.number = k.number offset 0) as f
+));
 
 -- name: load_gateway_blocks_by_tenant_number
 -- Rows of gateway_blocks; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.number, o.hash, o.previous) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bigint[]) with ordinality as k(tenant, number, at)
-join gateway_blocks as o on o.tenant = k.tenant and o.number = k.number;
+cross join lateral (select * from gateway_blocks as o where o.tenant = k.tenant and o.number = k.number offset 0) as o;
 
 -- name: add_work_items
 -- Insert new rows of work_items.
@@ -493,15 +510,16 @@ on conflict (tenant, id) do update set
 
 -- name: delete_work_items
 -- Remove rows of work_items by primary key.
-delete from work_items as o
-using unnest($1::text[], $2::text[]) as k(tenant, id)
-where o.tenant = k.tenant and o.id = k.id;
+delete from work_items as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::text[]) as k(tenant, id)
+  cross join lateral (select o.ctid from work_items as o where o.tenant = k.tenant and o.id = k.id offset 0) as f
+));
 
 -- name: load_work_items_by_tenant_id
 -- Rows of work_items; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.id, o.work_class, o.kind, o.subject, o.affinity, o.contract, o.cost_ms, o.state, o.priority, o.missing, o.key_id, o.cause, o.attempt, o.uncomputable_counter, o.not_before_ms, o.deadline_ms, o.epoch, o.worker, o.partition, o.event_id) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[]) with ordinality as k(tenant, id, at)
-join work_items as o on o.tenant = k.tenant and o.id = k.id;
+cross join lateral (select * from work_items as o where o.tenant = k.tenant and o.id = k.id offset 0) as o;
 
 -- name: add_work_members
 -- Insert new rows of work_members.
@@ -519,21 +537,22 @@ on conflict (tenant, item, handle) do update set
 
 -- name: delete_work_members
 -- Remove rows of work_members by primary key.
-delete from work_members as o
-using unnest($1::text[], $2::text[], $3::bytea[]) as k(tenant, item, handle)
-where o.tenant = k.tenant and o.item = k.item and o.handle = k.handle;
+delete from work_members as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::text[], $3::bytea[]) as k(tenant, item, handle)
+  cross join lateral (select o.ctid from work_members as o where o.tenant = k.tenant and o.item = k.item and o.handle = k.handle offset 0) as f
+));
 
 -- name: load_work_members_by_tenant_item_handle
 -- Rows of work_members; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.item, o.handle, o.position, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.is_output) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality as k(tenant, item, handle, at)
-join work_members as o on o.tenant = k.tenant and o.item = k.item and o.handle = k.handle;
+cross join lateral (select * from work_members as o where o.tenant = k.tenant and o.item = k.item and o.handle = k.handle offset 0) as o;
 
 -- name: load_work_members_by_tenant_item
 -- Rows of work_members; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.item, o.handle, o.position, o.fhe_operation, o.dependencies, o.is_scalar, o.fhe_type, o.is_output) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[]) with ordinality as k(tenant, item, at)
-join work_members as o on o.tenant = k.tenant and o.item = k.item;
+cross join lateral (select * from work_members as o where o.tenant = k.tenant and o.item = k.item offset 0) as o;
 
 -- name: add_work_waits
 -- Insert new rows of work_waits.
@@ -550,27 +569,28 @@ on conflict (tenant, item, token) do nothing;
 
 -- name: delete_work_waits
 -- Remove rows of work_waits by primary key.
-delete from work_waits as o
-using unnest($1::text[], $2::text[], $3::bytea[]) as k(tenant, item, token)
-where o.tenant = k.tenant and o.item = k.item and o.token = k.token;
+delete from work_waits as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::text[], $3::bytea[]) as k(tenant, item, token)
+  cross join lateral (select o.ctid from work_waits as o where o.tenant = k.tenant and o.item = k.item and o.token = k.token offset 0) as f
+));
 
 -- name: load_work_waits_by_tenant_item_token
 -- Rows of work_waits; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.item, o.token) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality as k(tenant, item, token, at)
-join work_waits as o on o.tenant = k.tenant and o.item = k.item and o.token = k.token;
+cross join lateral (select * from work_waits as o where o.tenant = k.tenant and o.item = k.item and o.token = k.token offset 0) as o;
 
 -- name: load_work_waits_by_tenant_token
 -- Rows of work_waits; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.item, o.token) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, token, at)
-join work_waits as o on o.tenant = k.tenant and o.token = k.token;
+cross join lateral (select * from work_waits as o where o.tenant = k.tenant and o.token = k.token offset 0) as o;
 
 -- name: load_work_waits_by_tenant_item
 -- Rows of work_waits; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.item, o.token) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[]) with ordinality as k(tenant, item, at)
-join work_waits as o on o.tenant = k.tenant and o.item = k.item;
+cross join lateral (select * from work_waits as o where o.tenant = k.tenant and o.item = k.item offset 0) as o;
 
 -- name: add_work_failures
 -- Insert new rows of work_failures.
@@ -588,15 +608,16 @@ on conflict (tenant, token) do update set
 
 -- name: delete_work_failures
 -- Remove rows of work_failures by primary key.
-delete from work_failures as o
-using unnest($1::text[], $2::bytea[]) as k(tenant, token)
-where o.tenant = k.tenant and o.token = k.token;
+delete from work_failures as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bytea[]) as k(tenant, token)
+  cross join lateral (select o.ctid from work_failures as o where o.tenant = k.tenant and o.token = k.token offset 0) as f
+));
 
 -- name: load_work_failures_by_tenant_token
 -- Rows of work_failures; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.token, o.cause) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, token, at)
-join work_failures as o on o.tenant = k.tenant and o.token = k.token;
+cross join lateral (select * from work_failures as o where o.tenant = k.tenant and o.token = k.token offset 0) as o;
 
 -- name: add_early_results
 -- Insert new rows of early_results.
@@ -614,15 +635,16 @@ on conflict (tenant, item) do update set
 
 -- name: delete_early_results
 -- Remove rows of early_results by primary key.
-delete from early_results as o
-using unnest($1::text[], $2::text[]) as k(tenant, item)
-where o.tenant = k.tenant and o.item = k.item;
+delete from early_results as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::text[]) as k(tenant, item)
+  cross join lateral (select o.ctid from early_results as o where o.tenant = k.tenant and o.item = k.item offset 0) as f
+));
 
 -- name: load_early_results_by_tenant_item
 -- Rows of early_results; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.item, o.done, o.failure, o.verified, o.handles, o.reason) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[]) with ordinality as k(tenant, item, at)
-join early_results as o on o.tenant = k.tenant and o.item = k.item;
+cross join lateral (select * from early_results as o where o.tenant = k.tenant and o.item = k.item offset 0) as o;
 
 -- name: add_tenant_keys
 -- Insert new rows of tenant_keys.
@@ -640,15 +662,16 @@ on conflict (tenant, kind, key_id) do update set
 
 -- name: delete_tenant_keys
 -- Remove rows of tenant_keys by primary key.
-delete from tenant_keys as o
-using unnest($1::text[], $2::text[], $3::bytea[]) as k(tenant, kind, key_id)
-where o.tenant = k.tenant and o.kind = k.kind and o.key_id = k.key_id;
+delete from tenant_keys as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::text[], $3::bytea[]) as k(tenant, kind, key_id)
+  cross join lateral (select o.ctid from tenant_keys as o where o.tenant = k.tenant and o.kind = k.kind and o.key_id = k.key_id offset 0) as f
+));
 
 -- name: load_tenant_keys_by_tenant_kind_key_id
 -- Rows of tenant_keys; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.kind, o.key_id, o.digest) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality as k(tenant, kind, key_id, at)
-join tenant_keys as o on o.tenant = k.tenant and o.kind = k.kind and o.key_id = k.key_id;
+cross join lateral (select * from tenant_keys as o where o.tenant = k.tenant and o.kind = k.kind and o.key_id = k.key_id offset 0) as o;
 
 -- name: add_divergences
 -- Insert new rows of divergences.
@@ -665,15 +688,16 @@ on conflict (tenant, kind, subject, other) do nothing;
 
 -- name: delete_divergences
 -- Remove rows of divergences by primary key.
-delete from divergences as o
-using unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[]) as k(tenant, kind, subject, other)
-where o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject and o.other = k.other;
+delete from divergences as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[]) as k(tenant, kind, subject, other)
+  cross join lateral (select o.ctid from divergences as o where o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject and o.other = k.other offset 0) as f
+));
 
 -- name: load_divergences_by_tenant_kind_subject_other
 -- Rows of divergences; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.kind, o.subject, o.other) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[]) with ordinality as k(tenant, kind, subject, other, at)
-join divergences as o on o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject and o.other = k.other;
+cross join lateral (select * from divergences as o where o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject and o.other = k.other offset 0) as o;
 
 -- name: add_alarms
 -- Insert new rows of alarms.
@@ -691,15 +715,16 @@ on conflict (tenant, kind, subject) do update set
 
 -- name: delete_alarms
 -- Remove rows of alarms by primary key.
-delete from alarms as o
-using unnest($1::text[], $2::text[], $3::bytea[]) as k(tenant, kind, subject)
-where o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject;
+delete from alarms as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::text[], $3::bytea[]) as k(tenant, kind, subject)
+  cross join lateral (select o.ctid from alarms as o where o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject offset 0) as f
+));
 
 -- name: load_alarms_by_tenant_kind_subject
 -- Rows of alarms; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.kind, o.subject, o.detail) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality as k(tenant, kind, subject, at)
-join alarms as o on o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject;
+cross join lateral (select * from alarms as o where o.tenant = k.tenant and o.kind = k.kind and o.subject = k.subject offset 0) as o;
 
 -- name: add_fact_parts
 -- Insert new rows of fact_parts.
@@ -717,18 +742,19 @@ on conflict (tenant, sha256, part) do update set
 
 -- name: delete_fact_parts
 -- Remove rows of fact_parts by primary key.
-delete from fact_parts as o
-using unnest($1::text[], $2::bytea[], $3::bigint[]) as k(tenant, sha256, part)
-where o.tenant = k.tenant and o.sha256 = k.sha256 and o.part = k.part;
+delete from fact_parts as o where o.ctid = any(array(
+  select f.ctid from unnest($1::text[], $2::bytea[], $3::bigint[]) as k(tenant, sha256, part)
+  cross join lateral (select o.ctid from fact_parts as o where o.tenant = k.tenant and o.sha256 = k.sha256 and o.part = k.part offset 0) as f
+));
 
 -- name: load_fact_parts_by_tenant_sha256_part
 -- Rows of fact_parts; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.sha256, o.part, o.parts, o.body) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[], $3::bigint[]) with ordinality as k(tenant, sha256, part, at)
-join fact_parts as o on o.tenant = k.tenant and o.sha256 = k.sha256 and o.part = k.part;
+cross join lateral (select * from fact_parts as o where o.tenant = k.tenant and o.sha256 = k.sha256 and o.part = k.part offset 0) as o;
 
 -- name: load_fact_parts_by_tenant_sha256
 -- Rows of fact_parts; `at` says which of the asked values they answer.
 select k.at, row(o.tenant, o.sha256, o.part, o.parts, o.body) as found, null::bytea[] as arrays
 from unnest($1::text[], $2::bytea[]) with ordinality as k(tenant, sha256, at)
-join fact_parts as o on o.tenant = k.tenant and o.sha256 = k.sha256;
+cross join lateral (select * from fact_parts as o where o.tenant = k.tenant and o.sha256 = k.sha256 offset 0) as o;

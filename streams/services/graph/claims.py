@@ -139,7 +139,10 @@ class Claims:
                 ready[row.work_class].append(row)
         claimed: list[WorkRow] = []
         for work_class, rows in ready.items():
-            claimed += self._at_once(work_class, rows, epoch, now_ms)
+            at_once = self._at_once(work_class, rows, epoch, now_ms)
+            claimed += at_once
+            if not at_once:
+                self._idle.pop(work_class, None)  # they wait, and nothing goes before them
         for row in claimed:
             state.put(row)
         return claimed

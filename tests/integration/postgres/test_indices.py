@@ -10,13 +10,15 @@ import pytest
 
 from streams.adapters.postgres import pool, queries
 from streams.adapters.postgres.store import PostgresStore
-from streams.domain.rows import TABLES, HandleRow
-from streams.domain.state import Changes
+from streams.bench import traffic
+from streams.domain.decide import Rules, decide_fact
+from streams.domain.rows import TABLES
+from streams.domain.state import State
 from streams.settings import PostgresSettings
 
 pytestmark = pytest.mark.stack
 
-STORE, LIFE = queries.load("store.sql"), queries.load("life.sql")
+STORE, LIFE, ROWS = queries.load("store.sql"), queries.load("life.sql"), queries.load("rows.sql")
 NOW_MS = 1000
 MOST = 10**9  # in flight
 ALIVE = [f"w{at}" for at in range(7)]
@@ -76,17 +78,29 @@ async def test_every_query_of_the_queue_has_its_index(postgres: PostgresSettings
     assert (len(ready), len(uses), *unsent) == (64, 20, 2000, 0, 0)
 
 
-async def test_an_owner_reads_no_table_whole_while_it_is_small(store: PostgresStore) -> None:
-    rows = [HandleRow(tenant="t", handle=million_rows.handle(at), fhe_type=5) for at in range(300)]
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_an_owner_looks_rows_up_one_by_one_in_tables_that_are_small(
+    store: PostgresStore, mode: str
+) -> None:
+    state = State(complete=True)
+    for fact in traffic.blocks(6, 9):
+        decide_fact(state, traffic.TENANT, fact, Rules())
     claim = await store.claim(0, "me", {})
     async with store.begin(0, claim.epoch) as tx:
-        await tx.write(Changes({HandleRow: rows}, {}))
-    asked = (["t"] * 90, [row.handle for row in rows[:90]])
-    case = Case(queries.load("rows.sql")["load_handles_by_tenant_handle"], asked, "handles_pkey")
+        await tx.write(state.changes())
+    asked = [name for name in ROWS if name.startswith(("load_", "delete_"))]
     async with store.pool.acquire() as connection:
-        await connection.execute("analyze handles")
-        chosen = await plan(connection, case)
-    assert (indices(chosen), tables(chosen)) == ({case.index}, set())
+        await connection.execute(f"analyze; set plan_cache_mode = {mode}")
+        plans = {name: await plan(connection, await _asked(connection, ROWS[name])) for name in asked}
+    assert {name for name, found in plans.items() if whole(found)} == set()
+
+
+async def _asked(connection: Any, sql: str) -> Case:
+    """The statement for ninety keys that nobody has."""
+    parameters = (await connection.prepare(sql)).get_parameters()
+    one = {"text": "none", "bytea": b"none", "int4": 0, "int8": 0, "bool": False}
+    values = [one[each.name.removesuffix("[]")] for each in parameters]
+    return Case(sql, tuple([value] * 90 for value in values), "")
 
 
 async def test_every_look_up_of_a_decision_has_an_index_that_begins_with_its_columns(
@@ -122,6 +136,12 @@ def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def indices(plan: dict[str, Any]) -> set[str]:
     return {node["Index Name"] for node in nodes(plan) if "Index Name" in node}
+
+
+def whole(plan: dict[str, Any]) -> list[str]:
+    """Tables and indices that are read from one end to the other."""
+    read = [node for node in nodes(plan) if "Index Name" in node and "Index Cond" not in node]
+    return [*tables(plan), *(node["Index Name"] for node in read)]
 
 
 def tables(plan: dict[str, Any]) -> set[str]:
