@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -27,6 +27,7 @@ from streams.settings import KafkaSettings, PostgresSettings
 _POLL_S: Final = 0.01
 _LOOK_S: Final = 1.0  # how often a service that is waited for is checked to be alive
 _ONE_PARTITION: Final = frozenset({"events.v1", "results.v1", "control.v1", "keysets.v1"})
+L = TypeVar("L", bound=KafkaLog)
 
 
 class Deployment:
@@ -115,10 +116,10 @@ async def deployed(parts: Iterable[str] = (kafka.NAME, postgres.NAME)) -> AsyncG
 
 
 @contextlib.asynccontextmanager
-async def opened(deployment: Deployment) -> AsyncGenerator[tuple[PostgresStore, KafkaLog]]:
-    """Connections of the measurement itself."""
+async def opened(deployment: Deployment, kind: type[L]) -> AsyncGenerator[tuple[PostgresStore, L]]:
+    """Connections of the measurement itself, with a log of this kind."""
     store = await PostgresStore.open(deployment.postgres)
-    log = KafkaLog(deployment.kafka)
+    log = kind(deployment.kafka)
     try:
         yield store, log
     finally:

@@ -23,7 +23,7 @@ _AHEAD: Final = 64  # records on their way to the broker
 
 async def measure(blocks: int, transfers: int, clock: Callable[[], float]) -> Report:
     """Publish blocks of transfers and wait until the last is applied."""
-    async with deployed() as deployment, opened(deployment) as (store, log):
+    async with deployed() as deployment, opened(deployment, KafkaLog) as (store, log):
         deployment.start("graph", {})
         warm = list(traffic.blocks(_WARM_BLOCKS, transfers))
         await facts.publish(log, facts.activation(bytes(32)), *warm)

@@ -6,11 +6,10 @@ of its millisecond. Both clocks are the machine's.
 """
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.postgres.store import PostgresStore
@@ -27,7 +26,7 @@ from streams.fhe.key_objects import CLEAR_MAGIC
 from streams.fhe.keyset import KeyStore
 from streams.messages.codec import encode, key_of
 from streams.messages.topics import EVENTS, RESULTS
-from streams.ports import Headers, Position
+from streams.ports import Position
 
 BLOCKS_PER_MINUTE: Final = 200
 OPERATIONS_PER_BLOCK: Final = 50
@@ -51,13 +50,13 @@ async def measure(seconds: float, clock: Callable[[], float]) -> Report:
     transfers = -(-OPERATIONS_PER_BLOCK // len(traffic.operations()))
     blocks = max(1, round(seconds * BLOCKS_PER_MINUTE / 60))
     total = (blocks + _WARM_BLOCKS) * transfers
-    async with deployed() as deployment, opened(deployment) as (store, log), _listener(deployment) as clocked:
+    async with deployed() as deployment, opened(deployment, _Clocked) as (store, log):
         await _prepare(deployment, store, log, total)
         warm = list(traffic.blocks(_WARM_BLOCKS, transfers))
-        await facts.publish(clocked, *warm)
+        await facts.publish(log, *warm)
         await deployment.until(store, _WORKER_IS_SEEN, _WARM_BLOCKS * transfers)
         measured = list(traffic.blocks(blocks, transfers, _WARM_BLOCKS))
-        produced = await _publish(clocked, measured, clock)
+        produced = await _publish(log, measured, clock)
         await deployment.until(store, _WORKER_IS_SEEN, total)
         waits = await _waits(store, produced)
         memory = deployment.memory()
@@ -120,26 +119,9 @@ class _Clocked(KafkaLog):
 
     at_ms = 0.0
 
-    async def append(
-        self,
-        topic: str,
-        *,
-        key: bytes,
-        value: bytes | None,
-        headers: Headers = (),
-        partition: int | None = None,
-    ) -> Position:
+    async def append(self, topic: str, **record: Any) -> Position:
         self.at_ms = time.time() * 1000
-        return await super().append(topic, key=key, value=value, headers=headers, partition=partition)
-
-
-@contextlib.asynccontextmanager
-async def _listener(deployment: Deployment) -> AsyncGenerator[_Clocked]:
-    log = _Clocked(deployment.kafka)
-    try:
-        yield log
-    finally:
-        await log.close()
+        return await super().append(topic, **record)
 
 
 async def _publish(log: _Clocked, blocks: list[HostBlock], clock: Callable[[], float]) -> dict[str, float]:

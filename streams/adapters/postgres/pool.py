@@ -28,8 +28,6 @@ IDLE_TRANSACTION_S = 20.0
 # The same for who stops between a statement's preparation and its execution, which is not idle to the server;
 # less than a command may take, so that a claim that waits for the lock gets it. From Postgres 17 on.
 TRANSACTION_S = 45.0
-
-
 # A plan is kept while its tables grow, and one made when they were small would read them whole. Before
 # Postgres 18 a scan that cannot be avoided would then be dear enough to be compiled.
 _BY_INDEX: Final = {"enable_seqscan": "off", "jit": "off"}
