@@ -92,10 +92,10 @@ def _put(table: type[Row]) -> str:
     )
 
 
-def _one_by_one(table: type[Row], by: tuple[str, ...], found: str) -> str:
+def _one_by_one(table: type[Row], by: tuple[str, ...], found: str, most: str = "offset 0") -> str:
     """What there is under the key `k`."""
     match = " and ".join(f"o.{name} = k.{name}" for name in by)
-    return " ".join(("(select", found, "from", table.TABLE, "as o where", match, "offset 0)"))
+    return " ".join(("(select", found, "from", table.TABLE, "as o where", match, f"{most})"))
 
 
 def _delete(table: type[Row]) -> str:
@@ -117,13 +117,14 @@ def query_name(table: type[Row], by: tuple[str, ...]) -> str:
 
 def _load(table: type[Row], by: tuple[str, ...]) -> str:
     known = columns(table)
+    wanted = _one_by_one(table, by, "*", "limit 1" if by in table.SAMPLED else "offset 0")
     names = ", ".join(f"o.{name}" for name in known)
     return (
         f"-- name: {query_name(table, by)}\n"
         f"-- Rows of {table.TABLE}; `at` says which of the asked values they answer.\n"
         f"select k.at, row({names}) as found, null::bytea[] as arrays\n"
         f"from unnest({_arrays([known[name] for name in by], 1)}) with ordinality as k({', '.join(by)}, at)\n"
-        f"cross join lateral {_one_by_one(table, by, '*')} as o;\n"
+        f"cross join lateral {wanted} as o;\n"
     )
 
 

@@ -46,12 +46,15 @@ class Standing(StrEnum):
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row of a table: `TABLE` and `KEY` say where it lives, INDEXES what else finds it.
 
+    By an index in SAMPLED one row at most is loaded: only that there is none is an answer to it.
+
     A row holds no rows, so the collector of cycles need not look at it.
     """
 
     TABLE: ClassVar[str]
     KEY: ClassVar[tuple[str, ...]]
     INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    SAMPLED: ClassVar[frozenset[tuple[str, ...]]] = frozenset()
     UNSETTLED: ClassVar[frozenset[str]] = frozenset()
     WIDE: ClassVar[frozenset[str]] = frozenset()  # numbers of 64 bits and more without a sign
 
@@ -412,6 +415,8 @@ class EarlyRow(Row, frozen=True, kw_only=True):
 
     TABLE: ClassVar[str] = "early_results"
     KEY: ClassVar[tuple[str, ...]] = ("tenant", "item")
+    INDEXES: ClassVar[tuple[tuple[str, ...], ...]] = (("tenant",),)
+    SAMPLED: ClassVar[frozenset[tuple[str, ...]]] = frozenset(INDEXES)  # mostly a tenant has none
 
     tenant: str
     item: str

@@ -67,9 +67,11 @@ def _reader(columns: tuple[str, ...]) -> Callable[[Row], Key]:
 
 def _reader_of_key(table: type[Row], columns: tuple[str, ...]) -> Callable[[Key], Key] | None:
     """Reads these columns of a row's key; None where they are not all in it."""
-    if len(columns) < 2 or not set(columns) <= set(table.KEY):
+    if not set(columns) <= set(table.KEY):
         return None
-    return itemgetter(*(table.KEY.index(name) for name in columns))
+    places = [table.KEY.index(name) for name in columns]
+    # One place as a slice, or it would be no tuple.
+    return itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
 
 
 _KEYS: Final = {table: _reader(table.KEY) for table in TABLES}

@@ -221,7 +221,8 @@ class MemoryTransaction:
         if read.columns == read.table.KEY:
             row = self._state.get(read.table, *read.values)
             return [] if row is None else [row]
-        return list[Row](self._state.find(read.table, read.columns, *read.values))
+        found = list[Row](self._state.find(read.table, read.columns, *read.values))
+        return found[:1] if read.columns in read.table.SAMPLED else found
 
     def _own(self) -> list[WorkRow]:
         shards = self._tables.shards

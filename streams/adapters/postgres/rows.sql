@@ -646,6 +646,12 @@ select k.at, row(o.tenant, o.item, o.done, o.failure, o.verified, o.handles, o.r
 from unnest($1::text[], $2::text[]) with ordinality as k(tenant, item, at)
 cross join lateral (select * from early_results as o where o.tenant = k.tenant and o.item = k.item offset 0) as o;
 
+-- name: load_early_results_by_tenant
+-- Rows of early_results; `at` says which of the asked values they answer.
+select k.at, row(o.tenant, o.item, o.done, o.failure, o.verified, o.handles, o.reason) as found, null::bytea[] as arrays
+from unnest($1::text[]) with ordinality as k(tenant, at)
+cross join lateral (select * from early_results as o where o.tenant = k.tenant limit 1) as o;
+
 -- name: add_tenant_keys
 -- Insert new rows of tenant_keys.
 insert into tenant_keys as o (shard, tenant, kind, key_id, digest)

@@ -60,6 +60,7 @@ class Ahead:
             await asyncio.wait((self._drafting,))
             return
         session, plans = Session(remembered=self._remembered), tuple(map(self._planned, records))
+        session.expect(plan.tenant for plan in plans)
         decisions = decisions_of(plans) if session.recall(_reads(plans)) else []
         self._drafting = asyncio.create_task(_draft(session, plans, decisions, puts_off=self.is_over))
 
@@ -78,6 +79,7 @@ class Ahead:
         decisions = decisions_of(self._plans)
         if decisions:
             session.state.settle()
+            session.expect(plan.tenant for plan in self._plans)
             self._drafting = asyncio.create_task(_draft(session, self._plans, decisions))
 
     async def drop(self) -> None:

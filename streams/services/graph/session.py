@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from streams.domain.items import products
-from streams.domain.rows import DigestRow, FailureRow, HandleRow, MemberRow, Row, WaitRow, WorkRow
+from streams.domain.rows import DigestRow, EarlyRow, FailureRow, HandleRow, MemberRow, Row, WaitRow, WorkRow
 from streams.domain.state import Read, State, Step
 from streams.ports import Transaction
 from streams.services.graph.remembered import Remembered
@@ -29,6 +29,7 @@ _ROUNDS: Final = 6
 _DEEP: Final = 8
 _BY_TOKEN: Final = ("tenant", "token")
 _BY_ITEM: Final = ("tenant", "item")
+_OF_TENANT: Final = ("tenant",)
 
 Decision = Step
 
@@ -61,6 +62,7 @@ class Guess(msgspec.Struct, frozen=True):
     failures: list[Exception] = msgspec.field(default_factory=list)
     reads: list[Read] = msgspec.field(default_factory=list)
     rest: list[Step] = msgspec.field(default_factory=list)  # what the last of them put off
+    watched: list[Read] = msgspec.field(default_factory=list)  # nothing rests on the answer
 
 
 class Session:
@@ -71,6 +73,7 @@ class Session:
         self._remembered = Remembered(0) if remembered is None else remembered
         self._recalled: dict[Read, Row] = {}  # what the store has not been asked for yet
         self._rest: list[Step] = []
+        self._expected: set[str] = set()
         self.state = State()
 
     def enter(self, tx: Transaction) -> None:
@@ -91,13 +94,17 @@ class Session:
                 self._recalled[read] = row
         return is_whole
 
+    def expect(self, tenants: Iterable[str]) -> None:
+        """Decisions of these tenants come: that no result of theirs is early is one guess for all items."""
+        self._expected.update(tenants)
+
     async def decide_ahead(self, decisions: Iterable[Decision], *, puts_off: bool = False) -> Guess:
         """Decide before there is a transaction to hold the guesses against; others run in between.
 
         Args:
             puts_off: what the last decision leaves for later is left to `decide_rest`.
         """
-        guess = Guess(self.state.mark())
+        guess = self._begin()
         for decision in decisions:
             self._go_on(guess, decision, puts_off=puts_off)
             await asyncio.sleep(0)
@@ -161,9 +168,20 @@ class Session:
 
     def _guess(self, decisions: Sequence[Decision], *, puts_off: bool = False) -> Guess:
         """Decide; what is raised proves nothing if a guess is wrong."""
-        guess = Guess(self.state.mark())
+        guess = self._begin()
         for decision in decisions:
             self._go_on(guess, decision, puts_off=puts_off)
+        return guess
+
+    def _begin(self) -> Guess:
+        guess = Guess(self.state.mark())
+        for tenant in sorted(self._expected):
+            read = Read(EarlyRow, _OF_TENANT, (tenant,))
+            if self._remembered.is_populated(read):
+                guess.watched.append(read)
+            elif not self.state.is_loaded(read):
+                self.state.presume(EarlyRow, _OF_TENANT, tenant)
+                guess.reads.append(read)
         return guess
 
     def _go_on(self, guess: Guess, decision: Decision, *, puts_off: bool) -> None:
@@ -178,8 +196,10 @@ class Session:
     async def _is_right(self, guess: Guess, besides: Sequence[Read] = ()) -> bool:
         """Ask the store for what was guessed; rolls back to the mark where it says something else."""
         recalled, self._recalled = self._recalled, {}
-        reads = [*guess.reads, *recalled, *besides]
+        reads = [*guess.reads, *guess.watched, *recalled, *besides]
         answers = dict(zip(reads, await self._asked.load(reads), strict=True))
+        for read in guess.watched:
+            self._remembered.learn(read, answers[read])
         for read in besides:
             self.state.load(read, answers[read])
         wrong = [read for read in guess.reads if answers[read]]
@@ -195,7 +215,9 @@ class Session:
 
     def _take(self, read: Read, rows: Sequence[Row]) -> None:
         self._remembered.learn(read, rows)
-        self.state.load(read, rows)
+        # One of several rows is no answer: they are asked for by their keys.
+        if not rows or read.columns not in read.table.SAMPLED:
+            self.state.load(read, rows)
 
     @property
     def _asked(self) -> Transaction:

@@ -34,6 +34,7 @@ TENANT = worlds.TENANT
 CLASSES = ("tfhe", "zkproof", "sns")
 UNTIL_S = 90.0  # a failing test ends; a passing one never waits that long
 _LOOK_S = 0.05
+_TAIL = 8_000  # characters: the stacks of all threads, when a signal ended it
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
@@ -60,9 +61,15 @@ class Child:
         async with asyncio.timeout(UNTIL_S):
             return await self.process.wait()
 
-    async def stop(self) -> int:
+    async def must_end(self, code: int) -> None:
+        """Wait for its end; another code than this shows what it wrote last."""
+        ended = await self.ended()
+        tail = self.log.read_text(errors="replace")[-_TAIL:]
+        assert ended == code, f"ended with {ended}, and wrote last:\n{tail}"
+
+    async def stop(self) -> None:
         self.process.terminate()
-        return await self.ended()
+        await self.must_end(0)
 
     async def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

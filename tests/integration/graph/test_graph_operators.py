@@ -112,7 +112,7 @@ async def test_a_cut_log_ends_the_service_until_the_loss_is_accepted(graph: Live
     await graph.publish(*facts())
     await _cut(graph.config, shard, 3)
     child = await graph.start()
-    assert await child.ended() == 1
+    await child.must_end(1)
     command = f"cipherstream control accept-loss {topics.EVENTS} {shard}"
     assert command in child.log.read_text()
     output = await cipherstream(graph, "control", "accept-loss", topics.EVENTS, str(shard), "--yes")

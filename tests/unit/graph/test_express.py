@@ -14,8 +14,6 @@ from streams.domain import planning
 from streams.domain.control import Pause
 from streams.domain.errors import StoreError
 from streams.domain.lifecycle import WorkState
-from streams.domain.rows import EarlyRow
-from streams.domain.state import Read
 from streams.domain.work import ComputeWork
 from streams.services.graph.batch import FAILURES_MAX
 from streams.settings import GraphSettings, Settings
@@ -252,11 +250,11 @@ async def test_what_follows_a_component_is_decided_after_it_went_out(
     world: GraphWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    load, append = MemoryTransaction.load, MemoryLog.append
+    follow, append = planning._follow, MemoryLog.append
 
-    async def asked(tx: MemoryTransaction, reads: list[Read]) -> object:
-        told.extend("asked" for read in reads if read.table is EarlyRow)
-        return await load(tx, reads)
+    def followed(*about: object) -> None:
+        told.append("followed")
+        follow(*about)
 
     async def appended(log: MemoryLog, topic: str, **record: object) -> object:
         told.append(topic)
@@ -264,11 +262,11 @@ async def test_what_follows_a_component_is_decided_after_it_went_out(
 
     async with world.process() as process:
         await warm(world, process)
-        monkeypatch.setattr(MemoryTransaction, "load", asked)
+        monkeypatch.setattr(planning, "_follow", followed)
         monkeypatch.setattr(MemoryLog, "append", appended)
         await world.publish(second("x"))
         await process.settle()
-    assert told[told.index("asked") :] == ["asked", TFHE, "asked", "asked", "asked"]
+    assert told[told.index(TFHE) :] == [TFHE, "followed"]
     assert {row.work_class for row in world.items()} == {"tfhe", "sns", "sender", "publish"}
 
 

@@ -7,9 +7,13 @@ from unit.domain.worlds import CRS, KEY, TENANT, Logs, block, h
 from streams.adapters.memory.store import MemoryStore, MemoryTransaction
 from streams.domain.decide import decide_fact
 from streams.domain.errors import Undecodable
-from streams.domain.rows import BlockRow, Row, TenantRow, WorkRow
+from streams.domain.rows import BlockRow, EarlyRow, Row, TenantRow, WorkRow
 from streams.domain.state import Changes, Read, State
+from streams.domain.work import WorkClass, item_id
+from streams.services.graph.remembered import Remembered
 from streams.services.graph.session import Decision, Session
+
+ANY = Read(EarlyRow, ("tenant",), (TENANT,))
 
 
 class Counting(MemoryTransaction):
@@ -195,6 +199,59 @@ async def test_what_was_replaced_is_told_with_what_was_there_before(tx: Counting
         (TenantRow(tenant="t", chain_id=4), TenantRow(tenant="t", chain_id=6)),
     ]
     assert session.state.replaced(BlockRow) == []
+
+
+async def test_early_results_are_one_question_while_there_are_none(tx: Counting) -> None:
+    session = Session(tx)
+    session.expect([TENANT])
+    assert await session.decide_all(decisions(), puts_off=True)
+    await session.decide_rest()
+    assert session.state.changes() == _like(_whole(decisions()), session.state.changes())
+    assert [read for read in tx.asked if read.table is EarlyRow] == [ANY]
+
+
+async def test_early_results_are_looked_for_one_by_one_where_there_are_some(tx: Counting) -> None:
+    complete = State(complete=True)
+    for row in (early("! first"), early(item_id(WorkClass.TFHE, TENANT, h("s3")))):
+        complete.put(row)
+    await tx.write(complete.changes())
+    remembered = Remembered()
+    for batch in (decisions(), _next_block()):
+        session = Session(tx, remembered)
+        session.expect([TENANT])
+        await session.decide_each(batch)
+        await tx.write(session.state.changes())
+        for decision in batch:
+            decision(complete)
+    assert worlds.settled(tx.state) == worlds.settled(complete)
+    assert [row.item for row in tx.state.rows(EarlyRow)] == ["! first"]
+    assert remembered.is_populated(ANY)
+
+
+async def test_that_there_are_early_results_is_remembered_until_there_are_none(tx: Counting) -> None:
+    remembered = Remembered()
+    for row, attempts in ((early("another"), 2), (None, 1), (None, 1)):
+        if row is not None:
+            tx.state.put(row)
+        ran: list[int] = []
+        session = Session(tx, remembered)
+        session.expect([TENANT])
+        await session.decide(_counted(lambda state: state.put(TenantRow(tenant="t")), ran))
+        assert (len(ran), tx.asked[-1]) == (attempts, ANY)
+        for gone in tx.state.rows(EarlyRow):
+            tx.state.delete(gone)
+    assert not remembered.is_populated(ANY)
+
+
+async def test_early_results_of_the_transaction_before_are_not_guessed_away(tx: Counting) -> None:
+    remembered, state = Remembered(), State()
+    state.put(early("another"))
+    remembered.keep(state.changes())
+    assert remembered.is_populated(ANY)
+
+
+def early(item: str) -> EarlyRow:
+    return EarlyRow(tenant=TENANT, item=item, done=True)
 
 
 def _next_block() -> list[Decision]:
