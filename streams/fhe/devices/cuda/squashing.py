@@ -1,4 +1,4 @@
-"""Noise squashing on GPUs: the words of the CPU. No engine chooses it yet; it was never run on a GPU.
+"""Noise squashing on GPUs: the words of the CPU. It was never run on a GPU.
 
 A rotation is three kernels for each step (`squashing.cu`), over as many ciphertexts as the GPU's second level
 cache holds, so that what one kernel hands to the next seldom travels to memory.
