@@ -172,7 +172,7 @@ class EngineSettings(Section):
     window: int = Field(default=0, ge=0, le=1024)  # items of a tfhe-worker with `wave`; 0 = 8 a thread
     known_answer_every: int = Field(
         default=16, ge=1
-    )  # batches of a device of `wave` with one question among them
+    )  # batches of look-ups of a device of `wave` with one question among them
     key_cache_size: int = Field(default=32, ge=1)  # key sets open at a time, at most; memory may allow fewer
     memory_mib: int = Field(default=0, ge=0)  # bound of a worker's child; 0 = that of its class
     gpu_enabled: bool = False

@@ -1,6 +1,6 @@
 """On which device an engine computes, by its settings: what is not there is refused before any key is opened.
 
-Operations only: proofs and squashing are always computed by the processor.
+Operations, and squashing where it is a GPU; proofs are always computed by the processor.
 """
 
 from collections.abc import Mapping

@@ -56,14 +56,29 @@ def open_proof(engine: EngineName, files: KeyFiles, crs: Path, threads: int = 1)
     return tfhe_rs.TfheProof.open(files, crs, threads)
 
 
-def open_squash(engine: EngineName, files: KeyFiles, threads: int = 1) -> SquashSuite:
-    """What an sns-worker opens, and nothing else does; raises KeyMaterialError."""
+def open_squash(
+    engine: EngineName, files: KeyFiles, threads: int = 1, device: DeviceName = "cpu"
+) -> SquashSuite:
+    """What an sns-worker opens, and nothing else does.
+
+    Args:
+        engine: by name.
+        files: of the key set.
+        threads: of one call on the processor.
+        device: only `wave` has a choice: `cuda`, or the processor for any other. It has no setting for known
+            answers: a GPU is asked about every number (`wave/squash_service`).
+
+    Raises:
+        KeyMaterialError: the files are not those of a key set.
+        ConfigurationError: the device is not there, or gives other words than the processor.
+        DeviceExhausted: the keys do not fit on it now.
+    """
     if engine == "clear":
         return clear.ClearSquash.open(files, threads)
     if engine == "wave":
         from streams.fhe.wave.squash import WaveSquash
 
-        return WaveSquash.open(files, threads)
+        return WaveSquash.open(files, threads, device)
     from streams.fhe import tfhe_rs
 
     return tfhe_rs.TfheSquash.open(files, threads)

@@ -127,6 +127,10 @@ class SquashSuite(Timed, Protocol):
         """
         ...
 
+    def tally(self) -> Tally:
+        """What it has counted since it was opened."""
+        ...
+
 
 # The last two are a client's and the KMS's side. They are ports of the devnet; no service may import what
 # implements them (a test draws the line).

@@ -172,3 +172,7 @@ class TfheSquash(_Suite[native.SquashKey]):
         """The ct128; raises OperationError or WorkerCrashed."""
         with _translated():
             return self._key.squash(ct64, fhe_type, compressed)
+
+    def tally(self) -> Tally:
+        """It has nothing to count."""
+        return Tally()

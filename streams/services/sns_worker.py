@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from streams.adapters.ethereum.signer import load_signer
+from streams.fhe.device_choice import OWN_WORDS
 from streams.services.runtime import Runtime
 from streams.services.worker.backlog import Backlog
 from streams.services.worker.buckets import Readiness
@@ -18,7 +19,10 @@ from streams.services.worker.squash import Parts, SquashExecutor
 from streams.services.worker.uploads import Buckets, Uploads
 from streams.settings import SnsSettings
 
-KIND: Final = Kind("sns", memory_bytes_max=4_400_000_000, writes_objects=True)
+# Devices with words of their own squash nothing, and what they decompressed would end in other bytes.
+KIND: Final = Kind(
+    "sns", memory_bytes_max=4_400_000_000, has_devices=True, on_cpu=OWN_WORDS, writes_objects=True
+)
 
 SIGNER_VARIABLE: Final = "CIPHERSTREAM_SIGNER__PRIVATE_KEY"
 

@@ -7,7 +7,7 @@ from streams.services.worker.compute import ComputeExecutor
 from streams.services.worker.loop import Executor
 from streams.services.worker.service import Kind, Tools, run_worker
 
-KIND: Final = Kind("tfhe", memory_bytes_max=1_400_000_000, has_devices=True)
+KIND: Final = Kind("tfhe", memory_bytes_max=1_400_000_000, has_devices=True, has_window=True)
 
 
 async def run(runtime: Runtime) -> None:

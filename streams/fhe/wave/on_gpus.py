@@ -1,5 +1,6 @@
 """The keys of an activated set on GPUs, which have to show that they compute the bits of the CPU."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -67,13 +68,18 @@ def compared(
         for index, device in enumerate(devices)
         if all(map(np.array_equal, device.bootstrap(known), expected))
     }
-    others = ", ".join(name_of(fleet, index) for index in range(len(devices)) if index not in right)
+    leave_out(fleet, right)
+    return right
+
+
+def leave_out(fleet: Fleet, right: Collection[int]) -> None:
+    """Warn of all GPUs but those at the right places; raises ConfigurationError where none is right."""
+    others = ", ".join(name_of(fleet, index) for index in range(len(fleet.seats)) if index not in right)
     reason = f"{others}, computes other bits than the CPU"
     if not right:
         raise ConfigurationError(reason)
     if others:
         _log.warning("begins without a device", action="device_refused", reason=reason)
-    return right
 
 
 def name_of(fleet: Fleet, index: int) -> str:

@@ -33,7 +33,7 @@ T = TypeVar("T")
 # Batches. One of 512 look-ups is a question, and results wait for less than they take.
 KNOWN_ANSWER_EVERY: Final = 16
 # What says nothing about a device: no memory now, on the GPU or here.
-_PASSING: Final = (Recoverable, MemoryError)
+PASSING: Final = (Recoverable, MemoryError)
 
 _log = structlog.get_logger(__name__)
 
@@ -175,7 +175,7 @@ class Service:
     def _called(self, post: _Post, subject: Subject, call: Callable[[], T]) -> T:
         try:
             found = call()
-        except _PASSING:
+        except PASSING:
             raise
         except BaseException:  # a panic of the native kernel is no Exception
             # Is it the device, or what it was given?
@@ -208,7 +208,7 @@ class Service:
         asked_at = self._asking(post, subject)
         try:
             answer = self._exam.asked(post.unit, subject)
-        except _PASSING:
+        except PASSING:
             raise
         except BaseException as error:
             raise self._taken_out(post, f"{subject}: {type(error).__name__}: {error}") from error

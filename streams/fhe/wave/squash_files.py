@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,17 @@ from streams.fhe.wave.derived_folder import derived_folder
 RELEASE: Final = "wave squash 1"  # of these files' layout
 _STEPS: Final = 9  # bootstrap steps that are expanded together, 16 MB
 _INPUTS: Final = 1024  # inputs of a chunk of the packing key (`native/kernel/src/squash/packing.rs`)
+
+
+# Mapped once for all devices: a page counts in a process as often as it is mapped there.
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """The keys in the kernel's order, as they lie in their files."""
+
+    folder: Path
+    switch: memoryview
+    squash: memoryview
+    pack: memoryview
 
 
 def derived(keyset: Path) -> Path:
@@ -52,13 +64,27 @@ def opened(folder: Path, compute: Path, threads: int = 1, path: str | None = Non
         KeyMaterialError: a file is missing or damaged.
         ConfigurationError: with these parameters a key would have less than 132 bits of security.
     """
+    return attached(mapped(folder, compute), threads, path)
+
+
+def mapped(folder: Path, compute: Path) -> Mapped:
+    """The files of both folders, not yet read; arguments and errors as those of `opened`."""
     require(*squashing_keys(SQUASHING))
     try:
-        switch = kernel.KeyswitchKey.attach(mapped_bytes(compute / "switch"))
-        squash = kernel.SquashingKey.attach(mapped_bytes(folder / "squash"))
-        pack = kernel.WidePackingKey.attach(mapped_bytes(folder / "pack"))
+        files = (compute / "switch", folder / "squash", folder / "pack")
+        return Mapped(folder, *map(mapped_bytes, files))
     except (OSError, ValueError) as error:
         raise KeyMaterialError(f"the files in {folder} do not open: {error}") from error
+
+
+def attached(files: Mapped, threads: int = 1, path: str | None = None) -> CpuSquashing:
+    """The CPU with these keys, which are not copied; arguments and errors as those of `opened`."""
+    try:
+        switch = kernel.KeyswitchKey.attach(files.switch)
+        squash = kernel.SquashingKey.attach(files.squash)
+        pack = kernel.WidePackingKey.attach(files.pack)
+    except ValueError as error:
+        raise KeyMaterialError(f"the files in {files.folder} do not open: {error}") from error
     return CpuSquashing(switch, squash, pack, threads, path)
 
 

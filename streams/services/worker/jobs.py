@@ -116,9 +116,17 @@ class SquashJobs(_KeyJobs[SquashSuite]):
     """Squashes stored ciphertexts."""
 
     def __init__(
-        self, engine: EngineName, threads: int, room: Room = BOUNDLESS, *, compressed: bool = True
+        self,
+        engine: EngineName,
+        threads: int,
+        room: Room = BOUNDLESS,
+        device: DeviceName = "cpu",
+        *,
+        compressed: bool = True,
     ) -> None:
-        super().__init__(open_squash, engine, threads, room)
+        opener = partial(open_squash, device=device)
+        super().__init__(opener, engine, threads, room, tally=lambda suite: suite.tally())
+        # On a GPU too: it gives the bytes that the processor gives, or is out of service.
         self._format = Format.COMPRESSED_ON_CPU if compressed else Format.UNCOMPRESSED_ON_CPU
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
@@ -224,7 +232,7 @@ def jobs_of(
         case "zkproof":
             return ProofJobs(name, threads, room)
         case "sns":
-            return SquashJobs(name, threads, room, compressed=compressed)
+            return SquashJobs(name, threads, room, known_device(device), compressed=compressed)
         case _:
             raise ConfigurationError(f"there is no worker of the class {kind}")
 

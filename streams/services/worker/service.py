@@ -47,6 +47,7 @@ from streams.settings import EngineSettings
 WINDOW_PER_THREAD: Final = 8
 _ABANDON_S: Final = 0.1  # for a source whose items were cancelled
 _HTTP_TIMEOUT_S: Final = 30.0
+_CPU: Final = "cpu"
 
 _log = structlog.get_logger(__name__)
 
@@ -61,6 +62,8 @@ class Kind(msgspec.Struct, frozen=True):
     slots_max: int = 0  # where they follow the threads; 0 = no bound
     key_cache_size: int = 0  # key sets open at a time; 0 = as [engine] says
     has_devices: bool = False  # what it computes may run elsewhere than on the processor
+    on_cpu: frozenset[str] = frozenset()  # devices that leave its work to the processor
+    has_window: bool = False  # its items are batched together
     requests_max: int = REQUESTS_MAX  # of the object store at a time
     child_flags: tuple[str, ...] = ()
     needs_crs: bool = False
@@ -122,7 +125,7 @@ def slots_of(kind: Kind, engine: EngineSettings, threads: int) -> int:
     """Items that a worker with so many threads has in hand."""
     if kind.slots:
         return kind.slots
-    if kind.has_devices and engine.name == "wave":
+    if kind.has_window and engine.name == "wave":
         return engine.window or WINDOW_PER_THREAD * threads
     return min(threads, kind.slots_max or threads)
 
@@ -159,7 +162,8 @@ def counting(metrics: WorkerMetrics, health: Health) -> OnCounts:
 def _device(kind: Kind, engine: EngineSettings) -> tuple[str, ...]:
     if not kind.has_devices:
         return ()
-    return "--device", device_of(known_engine(engine.name), engine.device, gpu_enabled=engine.gpu_enabled)
+    device = device_of(known_engine(engine.name), engine.device, gpu_enabled=engine.gpu_enabled)
+    return "--device", _CPU if device in kind.on_cpu else device
 
 
 def check_engine(engine: EngineSettings, kind: Kind) -> None:

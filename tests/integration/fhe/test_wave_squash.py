@@ -20,6 +20,7 @@ from streams.fhe.parameters import PINNED, SQUASHING, WIDE_BITS
 from streams.fhe.suite import ClearValue
 from streams.fhe.wave import key_files, squash_files
 from streams.fhe.wave.squash import WaveSquash
+from streams.fhe.wave.squash_unit import SquashExam, SquashUnit
 
 pytestmark = pytest.mark.fhe
 
@@ -88,10 +89,23 @@ def test_bits_do_not_depend_on_path_or_threads(
     ct64 = bytes.fromhex(known.inputs["a2"].ct64)
     due = squash.squash(ct64, FheType.UINT8)
     assert hashlib.sha256(due).hexdigest() == BYTE_DIGEST
-    compute = key_files.opened(folders[1])
     for path in kernel.instruction_sets()[:2]:  # the portable one takes seconds for a block
-        other = WaveSquash(compute, squash_files.opened(*folders, threads=1, path=path))
+        unit = on_cpu(folders, path)
+        other = WaveSquash(key_files.opened(folders[1]).device, unit)
         assert other.squash(ct64, FheType.UINT8) == due, path
+
+
+def test_the_question_has_one_answer_on_every_path(folders: tuple[Path, Path]) -> None:
+    """With real keys and at its full size, as a GPU is asked it."""
+    first, *others = kernel.instruction_sets()[:2]
+    exam = SquashExam.set_by(on_cpu(folders, first))
+    assert (exam.squashed.shape, len(exam.packed)) == ((16, SQUASHING.dimension + 1, 2), 1)
+    assert all(exam.is_passed(on_cpu(folders, path)) for path in others)
+
+
+def on_cpu(folders: tuple[Path, Path], path: str) -> SquashUnit:
+    storage = key_files.opened(folders[1], path=path).storage
+    return SquashUnit(path, storage, squash_files.opened(*folders, threads=1, path=path))
 
 
 def test_the_noise_is_that_of_the_model(

@@ -92,9 +92,10 @@ def test_what_was_at_hand_is_counted_by_cache() -> None:
         assert line in lines
 
 
-def test_a_device_that_lied_is_counted_and_makes_the_worker_unhealthy_for_good() -> None:
+@pytest.mark.parametrize("kind", ["tfhe", "sns"])
+def test_a_device_that_lied_is_counted_and_makes_the_worker_unhealthy_for_good(kind: str) -> None:
     metrics, health = Metrics(), Health()
-    count = counting(worker_metrics(metrics, "tfhe"), health)
+    count = counting(worker_metrics(metrics, kind), health)
     count(Counts(suites=Tally(known_answers=40)))
     assert health.snapshot().status == "healthy"
     count(Counts(suites=Tally(known_answers=2, devices_lost=1)))

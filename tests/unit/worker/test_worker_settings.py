@@ -98,8 +98,9 @@ def test_every_engine_has_the_processor_and_auto_is_what_it_has_first() -> None:
 async def test_a_worker_ends_at_its_start_without_the_device_that_is_asked_for(
     engine: EngineSettings, complaint: str
 ) -> None:
-    with pytest.raises(DeviceMissing, match=complaint):
-        await tfhe_worker.run(Runtime(name="tfhe-worker", settings=Settings(engine=engine)))
+    for name, worker in (("tfhe-worker", tfhe_worker), ("sns-worker", sns_worker)):
+        with pytest.raises(DeviceMissing, match=complaint):
+            await worker.run(Runtime(name=name, settings=Settings(engine=engine)))
 
 
 def test_a_worker_that_computes_words_of_its_own_says_so() -> None:
@@ -111,6 +112,8 @@ def test_a_worker_that_computes_words_of_its_own_says_so() -> None:
     assert told == [
         ("device", "info", "concrete"),
         ("own_words", "warning", "concrete"),
+        ("device", "info", "cpu"),
+        # An sns-worker has no part in it: it squashes on the processor then.
         ("device", "info", "cpu"),
     ]
 

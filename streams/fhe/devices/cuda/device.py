@@ -9,7 +9,7 @@ import cipherstream_kernel as kernel
 from streams.fhe.devices.cpu import check_shape, check_tables
 from streams.fhe.devices.cuda import operations, program, sizes
 from streams.fhe.devices.cuda.fleet import Fleet, Seat
-from streams.fhe.devices.cuda.keys import RotationKey, SwitchKey, switch_key
+from streams.fhe.devices.cuda.keys import FACTORS, RotationKey, SwitchKey, switch_key
 from streams.fhe.devices.cuda.operations import Reads
 from streams.fhe.devices.keys import ServerKey
 from streams.fhe.devices.port import Bootstraps
@@ -76,7 +76,7 @@ class CudaDevice:
         count, dimension = len(batch.ciphertexts), self._bootstrap.dimension
         reads = self._reads(batch)
         due = sizes.keyswitch_bytes(count, self._key_switch.words) + _rotation_bytes(reads, dimension)
-        with seat.memory.reserved(due):
+        with seat.working(due, self._key_switch, self._bootstrap, FACTORS):
             small = operations.keyswitch(seat, self._key_switch, batch.ciphertexts)
             amounts = operations.switch_modulus(seat, small, dimension, count)
             return batch.by_ciphertext(operations.rotate(seat, self._bootstrap, amounts, reads))
@@ -85,7 +85,7 @@ class CudaDevice:
         count, dimension = len(batch.ciphertexts), self._random.dimension
         reads = self._reads(batch)
         due = sizes.switch_bytes(count, dimension) + _rotation_bytes(reads, dimension)
-        with seat.memory.reserved(due):
+        with seat.working(due, self._random, FACTORS):
             small = seat.gpu.upload(batch.ciphertexts)
             amounts = operations.switch_modulus(seat, small, dimension, count)
             return batch.by_ciphertext(operations.rotate(seat, self._random, amounts, reads))

@@ -2,7 +2,8 @@
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol, Self
@@ -33,20 +34,54 @@ class Seat:
     _resident: "weakref.WeakKeyDictionary[Resident, Buffer]" = field(
         default_factory=lambda: weakref.WeakKeyDictionary[Resident, Buffer]()
     )
+    _turns: "weakref.WeakKeyDictionary[Resident, threading.Lock]" = field(
+        default_factory=lambda: weakref.WeakKeyDictionary[Resident, threading.Lock]()
+    )
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @contextmanager
+    def working(self, nbytes: int, *residents: Resident) -> Generator[None]:
+        """Memory for a batch until the block ends, on a GPU that has what the batch reads.
+
+        Raises:
+            DeviceExhausted: one of them or the batch does not fit, or others hold the memory for long.
+        """
+        # First: a batch that waited for a key's memory with its own in hand would wait for batches that
+        # do the same.
+        for each in residents:
+            self.holding(each)
+        with self.memory.reserved(nbytes):
+            yield
+
     def holding(self, resident: Resident) -> Buffer:
-        """Its copy on this GPU; the first call uploads it, and others wait for that."""
+        """Its copy on this GPU; the first call uploads it, and others wait for that.
+
+        Raises:
+            DeviceExhausted: it does not fit, or others hold the memory for long.
+        """
         with self._lock:
             found = self._resident.get(resident)
-            if found is None:
-                found = self.gpu.upload(resident.array())
-                self.gpu.wait()  # the next one to use it has a stream of its own
-                self._resident[resident] = found
-                self.memory.keep(found.nbytes)
-                weakref.finalize(resident, self.memory.keep, -found.nbytes)
-                log.info("key uploaded", action="gpu-key", nbytes=found.nbytes)
+            turn = self._turns.setdefault(resident, threading.Lock())
+        if found is not None:
             return found
+        # A turn for each: batches under way, whose memory this may wait for, reach what lies here already.
+        with turn:
+            with self._lock:
+                found = self._resident.get(resident)
+            return found if found is not None else self._uploaded(resident)
+
+    def _uploaded(self, resident: Resident) -> Buffer:
+        array = resident.array()
+        with self.memory.reserved(array.nbytes):
+            found = self.gpu.upload(array)
+            self.gpu.wait()  # the next one to use it has a stream of its own
+            # Before the reservation ends: no batch may be promised this memory in between.
+            self.memory.keep(found.nbytes)
+        with self._lock:
+            self._resident[resident] = found
+        weakref.finalize(resident, self.memory.keep, -found.nbytes)
+        log.info("key uploaded", action="gpu-key", nbytes=found.nbytes)
+        return found
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Memory of a GPU for batches, reserved before anything is allocated.
+"""Memory of a GPU for batches and keys, reserved before anything is allocated.
 
-In two stages: a batch is added to what is promised, then the sum of all promises is held against what there
-is; where it does not fit the promise is taken back and asked for again a little later. Threads that reserve
-at the same moment see each other's promises, so that together they never start what does not fit.
+In two stages: what is asked for is added to what is promised, then the sum of all promises is held against
+what there is; where it does not fit the promise is taken back and asked for again a little later. Threads
+that reserve at the same moment see each other's promises, so that together they never start what does not
+fit.
 """
 
 import threading
@@ -22,7 +23,7 @@ log = structlog.get_logger()
 
 
 class Reservations:
-    """What batches were promised on one GPU."""
+    """What was promised on one GPU."""
 
     def __init__(self, gpu: Gpu, pause: Callable[[float], None] = time.sleep) -> None:
         self._gpu = gpu
@@ -33,7 +34,7 @@ class Reservations:
 
     @property
     def promised(self) -> int:
-        """Bytes of all batches under way."""
+        """Bytes of all batches under way, and of keys that are being uploaded."""
         return self._promised
 
     def keep(self, nbytes: int) -> None:
@@ -43,7 +44,7 @@ class Reservations:
 
     @contextmanager
     def reserved(self, nbytes: int) -> Generator[None]:
-        """Memory for a batch until the block ends.
+        """Memory until the block ends.
 
         Raises:
             DeviceExhausted: there is not as much, or others hold it for long.
@@ -64,9 +65,9 @@ class Reservations:
             if nbytes > available:
                 break
             if attempt == 0:
-                log.info("a batch waits for memory", action="gpu-memory", due=nbytes, available=available)
+                log.info("waits for memory", action="gpu-memory", due=nbytes, available=available)
             self._pause(PAUSE_S)
-        raise DeviceExhausted(f"a batch needs {nbytes} bytes of GPU memory, there are {self._available()}")
+        raise DeviceExhausted(f"{nbytes} bytes of GPU memory are due, there are {self._available()}")
 
     def _add(self, nbytes: int) -> int:
         with self._lock:

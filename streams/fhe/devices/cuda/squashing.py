@@ -1,4 +1,4 @@
-"""Noise squashing on GPUs: the words of the CPU. No engine chooses it yet; it was never run on a GPU.
+"""Noise squashing on GPUs: the words of the CPU. It was never run on a GPU.
 
 A rotation is three kernels for each step (`squashing.cu`), over as many ciphertexts as the GPU's second level
 cache holds, so that what one kernel hands to the next seldom travels to memory.
@@ -11,7 +11,7 @@ import numpy as np
 from streams.domain.errors import ConfigurationError
 from streams.fhe.devices.cuda import operations, sizes, squash_operations
 from streams.fhe.devices.cuda.fleet import Fleet, Seat
-from streams.fhe.devices.cuda.keys import SquashKey, SwitchKey, WideKey
+from streams.fhe.devices.cuda.keys import FACTORS, SquashKey, SwitchKey, WideKey
 from streams.fhe.devices.cuda.squash_operations import HALVES
 from streams.fhe.devices.words import Words
 from streams.fhe.parameters import SQUASHING
@@ -57,7 +57,8 @@ class CudaSquashing:
 
     def _squashed(self, seat: Seat, blocks: Words) -> Words:
         count, dimension = len(blocks), self._squash.dimension
-        with seat.memory.reserved(sizes.squashing_bytes(count, self._switch.words)):
+        due = sizes.squashing_bytes(count, self._switch.words)
+        with seat.working(due, self._switch, self._squash, FACTORS):
             small = operations.keyswitch(seat, self._switch, blocks)
             amounts = operations.switch_modulus(seat, small, dimension, count)
             return squash_operations.rotate(seat, self._squash, amounts, count)
@@ -66,5 +67,5 @@ class CudaSquashing:
         count, most = len(squashed), self._pack.polynomial_size
         if count > most:
             raise ValueError(f"{count} ciphertexts, {most} fit into a polynomial")
-        with seat.memory.reserved(sizes.wide_packing_bytes(count, self._pack.columns)):
+        with seat.working(sizes.wide_packing_bytes(count, self._pack.columns), self._pack):
             return squash_operations.pack(seat, self._pack, squashed)[: SQUASHING.packed_mask + count]

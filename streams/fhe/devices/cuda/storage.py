@@ -8,7 +8,7 @@ from streams.fhe.devices import packing
 from streams.fhe.devices.cuda import operations, sizes
 from streams.fhe.devices.cuda.device import PART
 from streams.fhe.devices.cuda.fleet import Fleet, Seat
-from streams.fhe.devices.cuda.keys import RotationKey, SwitchKey
+from streams.fhe.devices.cuda.keys import FACTORS, RotationKey, SwitchKey
 from streams.fhe.devices.cuda.operations import Reads
 from streams.fhe.devices.packing import Rounded
 from streams.fhe.devices.words import Words
@@ -34,7 +34,7 @@ class CudaStorage:
 
     def _packed(self, scaled: Words) -> Words:
         seat = self._fleet.next()
-        with seat.memory.reserved(sizes.packing_bytes(len(scaled), self._pack.words)):
+        with seat.working(sizes.packing_bytes(len(scaled), self._pack.words), self._pack):
             return operations.pack(seat, self._pack, scaled)
 
     def _unpacked(self, amounts: Rounded) -> Words:
@@ -44,5 +44,6 @@ class CudaStorage:
     def _unpacked_on(self, seat: Seat, amounts: Rounded) -> Words:
         count = len(amounts)
         reads = Reads(self._table, [0] * count, [(0,)] * count)  # the constant term of each
-        with seat.memory.reserved(sizes.rotation_bytes(count, self._unpack.dimension, 1, count)):
+        due = sizes.rotation_bytes(count, self._unpack.dimension, 1, count)
+        with seat.working(due, self._unpack, FACTORS):
             return operations.rotate(seat, self._unpack, seat.gpu.upload(amounts), reads)

@@ -107,7 +107,7 @@ class EmulatedGpu:
         self.held = 0
         self.peak = 0
         self._memory_bytes = memory_bytes
-        self._fault = fault
+        self.fault = fault  # may be set while it serves
 
     def memory(self) -> Memory:
         return Memory(self._memory_bytes - self.held, self.held)
@@ -131,7 +131,7 @@ class EmulatedGpu:
 
     def launch(self, launch: Launch) -> None:
         self.launches.append(replace(launch, arguments=()))
-        planted = self._fault if self._fault and self._fault.program == launch.program else None
+        planted = self.fault if self.fault and self.fault.program == launch.program else None
         kernel = getattr(library(launch.program, planted), f"emulate_{launch.kernel}")
         sizes = (*launch.grid, launch.threads, launch.shared_bytes, ORDERS[self.order])
         values: list[Any] = [_value(each) for each in launch.arguments]

@@ -21,7 +21,7 @@ from streams.fhe.devices.words import Words, flat
 from streams.fhe.parameters import COMPRESSION, PINNED
 from streams.fhe.wave.on_device import known_device, opened_on
 from streams.fhe.wave.on_gpus import known_batch, opened_on_gpus
-from streams.services import sns_worker, tfhe_worker
+from streams.services import sns_worker, tfhe_worker, zkproof_worker
 from streams.services.worker.jobs import jobs_of
 from streams.services.worker.service import child_command
 from streams.settings import EngineSettings
@@ -121,20 +121,22 @@ def test_a_window_gives_the_cpus_words() -> None:
 )
 def test_gpus_serve_where_they_are_named_or_enabled(device: str, enabled: bool, chosen: str) -> None:
     engine = EngineSettings.model_validate({"name": "wave", "device": device, "gpu_enabled": enabled})
-    command = child_command(tfhe_worker.KIND, engine, 1)
-    assert command[command.index("--device") + 1] == chosen
+    for kind in (tfhe_worker.KIND, sns_worker.KIND):
+        command = child_command(kind, engine, 1)
+        assert command[command.index("--device") + 1] == chosen
 
 
-def test_only_workers_that_compute_are_told_a_device() -> None:
-    assert "--device" not in child_command(sns_worker.KIND, EngineSettings(name="wave"), 1)
+def test_a_worker_of_proofs_is_told_no_device() -> None:
+    assert "--device" not in child_command(zkproof_worker.KIND, EngineSettings(name="wave"), 1)
 
 
 @pytest.mark.parametrize("name", ["reference", "abacus"])
 def test_a_device_that_the_engine_does_not_have_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"cpu, cuda, concrete, not {name}"):
         known_device(name)
-    with pytest.raises(ConfigurationError, match=name):
-        jobs_of("tfhe", "wave", 1, device=name)
+    for kind in ("tfhe", "sns"):
+        with pytest.raises(ConfigurationError, match=name):
+            jobs_of(kind, "wave", 1, device=name)
 
 
 def test_choosing_a_device_imports_nothing_native() -> None:
