@@ -60,7 +60,7 @@ class Ahead:
             await asyncio.wait((self._drafting,))
             return
         session, plans = Session(remembered=self._remembered), tuple(map(self._planned, records))
-        session.expect(plan.tenant for plan in plans)
+        session.expect(_tenants(plans))
         decisions = decisions_of(plans) if session.recall(_reads(plans)) else []
         self._drafting = asyncio.create_task(_draft(session, plans, decisions, puts_off=self.is_over))
 
@@ -79,7 +79,7 @@ class Ahead:
         decisions = decisions_of(self._plans)
         if decisions:
             session.state.settle()
-            session.expect(plan.tenant for plan in self._plans)
+            session.expect(_tenants(self._plans))
             self._drafting = asyncio.create_task(_draft(session, self._plans, decisions))
 
     async def drop(self) -> None:
@@ -107,6 +107,11 @@ def series(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
             first, size = at + 1, 0
     if first < len(records):
         yield records[first:]
+
+
+def _tenants(plans: Sequence[Plan]) -> Iterator[str]:
+    # Nothing is decided over what is kept or parked.
+    return (plan.tenant for plan in plans if plan.decision is not None)
 
 
 def _reads(*groups: Sequence[Plan]) -> Iterator[Read]:
