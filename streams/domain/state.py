@@ -317,7 +317,7 @@ class State:
             for key, is_new in known.changed.items():
                 row = known.rows[key]
                 if row is None:
-                    if not is_new:
+                    if not (is_new or (is_new is None and known.is_proven_absent(key))):
                         deleted.append(key)
                 elif is_new or (is_new is None and known.is_covered(key, row)):
                     created.append(row)

@@ -2,16 +2,18 @@
 
 import pytest
 from graph_world import TENANT, GraphWorld
-from test_failures import POISON, Poisoned, chain
+from test_failures import POISON, Poisoned, chain, shard_of
 from unit.domain import worlds
 from unit.domain.test_law import make_world
 from unit.domain.worlds import CRS, KEY, Logs, block, h
 
+from streams.adapters.memory.store import MemoryTransaction
 from streams.domain import decide
 from streams.domain.chain import Events
 from streams.domain.facts import Fact
 from streams.domain.lifecycle import WorkState
-from streams.domain.rows import BlockRow, HandleRow
+from streams.domain.rows import BlockRow, EarlyRow, HandleRow
+from streams.domain.state import Read
 from streams.messages import topics
 from streams.ports import Record
 from streams.services.graph import ahead, plans
@@ -51,6 +53,29 @@ async def test_new_facts_are_decided_once(world: GraphWorld, monkeypatch: pytest
     async with world.process() as process:
         await process.settle()
     assert decided == facts
+
+
+@pytest.mark.parametrize("series_bytes", [1, ahead.SERIES_BYTES])
+async def test_where_nobody_has_early_results_each_tenant_is_one_question(
+    world: GraphWorld, monkeypatch: pytest.MonkeyPatch, series_bytes: int
+) -> None:
+    asked: set[Read] = set()
+    load = MemoryTransaction.load
+
+    async def noted(tx: MemoryTransaction, reads: list[Read]) -> object:
+        asked.update(read for read in reads if read.table is EarlyRow)
+        return await load(tx, reads)
+
+    monkeypatch.setattr(ahead, "SERIES_BYTES", series_bytes)
+    monkeypatch.setattr(MemoryTransaction, "load", noted)
+    other = next(name for name in map(str, range(99)) if shard_of(world, name) == world.shard)
+    await world.publish(*chain(4))
+    await world.publish(*chain(4), tenant=other)
+    await world.log.append(topics.EVENTS, key=b"nobody", value=b"no fact", partition=world.shard)
+    async with world.process() as process:
+        await process.settle()
+    assert world.items()
+    assert asked == {Read(EarlyRow, ("tenant",), (tenant,)) for tenant in (TENANT, other)}
 
 
 async def test_what_a_transaction_claims_is_not_taken_for_unclaimed_by_the_next(world: GraphWorld) -> None:

@@ -136,7 +136,7 @@ async def test_a_defect_halts_its_tenant_and_nobody_else(
     world: GraphWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poisoned = Poisoned(monkeypatch)
-    other = next(name for name in map(str, range(99)) if _shard(world, name) == world.shard)
+    other = next(name for name in map(str, range(99)) if shard_of(world, name) == world.shard)
     async with world.process() as process:
         await world.publish(*chain(20))
         await world.publish(*chain(4), tenant=other)
@@ -306,7 +306,7 @@ async def _ends_with(world: GraphWorld, message: str) -> None:
             await process.shards.failure
 
 
-def _shard(world: GraphWorld, tenant: str) -> int:
+def shard_of(world: GraphWorld, tenant: str) -> int:
     return world.log.partition_of(topics.EVENTS, tenant.encode())
 
 

@@ -243,6 +243,24 @@ async def test_that_there_are_early_results_is_remembered_until_there_are_none(t
     assert not remembered.is_populated(ANY)
 
 
+async def test_an_early_result_that_came_and_went_in_one_batch_is_not_written(tx: Counting) -> None:
+    def decision(state: State) -> None:
+        assert state.get(EarlyRow, TENANT, "item") is None
+        state.put(early("item"))
+        state.delete(early("item"))
+
+    session = Session(tx)
+    session.expect([TENANT])
+    await session.decide(decision)
+    assert session.state.changes() == Changes({}, {})
+
+
+async def test_of_a_sampled_index_one_row_is_the_answer(tx: Counting) -> None:
+    for item in ("a", "b"):
+        tx.state.put(early(item))
+    assert await tx.load([ANY]) == [[early("a")]]
+
+
 async def test_early_results_of_the_transaction_before_are_not_guessed_away(tx: Counting) -> None:
     remembered, state = Remembered(), State()
     state.put(early("another"))
