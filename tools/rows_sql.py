@@ -95,7 +95,7 @@ def _put(table: type[Row]) -> str:
 def _one_by_one(table: type[Row], by: tuple[str, ...], found: str, most: str = "offset 0") -> str:
     """What there is under the key `k`."""
     match = " and ".join(f"o.{name} = k.{name}" for name in by)
-    return " ".join(("(select", found, "from", table.TABLE, "as o where", match, f"{most})"))
+    return " ".join(("(select", found, "from", table.TABLE, "as o where", match, most)) + ")"
 
 
 def _delete(table: type[Row]) -> str:

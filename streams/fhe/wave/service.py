@@ -10,42 +10,34 @@ device computed after it broke down for good. A device that is wrong now and the
 question meets its fault; what it computes until then can go out. That is what several operators are for.
 """
 
-import threading
 import zlib
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import structlog
 
-from streams.domain.errors import DeviceDistrusted, DevicesLost, Recoverable
+from streams.domain.errors import DeviceDistrusted
 from streams.fhe.devices.packing import Rounded
 from streams.fhe.devices.port import Bootstraps
 from streams.fhe.devices.words import Words
 from streams.fhe.parameters import Parameters
 from streams.fhe.wave.exam import Answer, Exam, Subject, Unit
+from streams.fhe.wave.roster import PASSING, Post, Roster
 from streams.fhe.wave.watch import Mark
 
 T = TypeVar("T")
 
 # Batches. One of 512 look-ups is a question, and results wait for less than they take.
 KNOWN_ANSWER_EVERY: Final = 16
-# What says nothing about a device: no memory now, on the GPU or here.
-PASSING: Final = (Recoverable, MemoryError)
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(eq=False)
-class _Post:
-    """What is known of a unit."""
-
+@dataclass(eq=False, kw_only=True)
+class _Post(Post):
     unit: Unit
-    is_out: bool = False
-    busy: int = 0  # calls that it is at
-    turns: int = 0  # calls that it was given
     batches: int = 0  # of look-ups, among them
     done: Counter[Subject] = field(default_factory=Counter[Subject])  # calls that came back
     good: Counter[Subject] = field(default_factory=Counter[Subject])  # the first of them, which are believed
@@ -68,14 +60,14 @@ class Service:
         Raises:
             DevicesLost: none answers rightly.
         """
-        self._posts = [_Post(unit) for unit in units]
-        self._exam = exam
-        self._every = every
-        self._lock = threading.Lock()
-        self._epoch = 0
-        self._asked = 0
+        self._posts = [_Post(name=unit.name, unit=unit) for unit in units]
         # Called before anybody can know of the new epoch; it must not call back.
         self.on_out: Callable[[], None] = lambda: None
+        self._roster = Roster(self._posts, lambda: self.on_out())
+        self._exam = exam
+        self._every = every
+        self._lock = self._roster.lock
+        self._asked = 0
         for post in self._posts:
             self._admit(post)
 
@@ -94,13 +86,13 @@ class Service:
     def epoch(self) -> int:
         """Units that were taken out of service."""
         with self._lock:
-            return self._epoch
+            return self._roster.epoch
 
     @property
     def reading(self) -> tuple[int, int]:
         """Questions so far, and units that were taken out."""
         with self._lock:
-            return self._asked, self._epoch
+            return self._asked, self._roster.epoch
 
     def bootstrap(self, batch: Bootstraps) -> list[Words]:
         """For each ciphertext its results, shape (boxes of it, k N + 1).
@@ -109,7 +101,7 @@ class Service:
             DeviceDistrusted: the device answers wrongly; others are there.
             DevicesLost: none is there.
         """
-        with self._turn() as post:
+        with self._roster.turn() as post:
             with self._lock:
                 post.batches += 1
                 number = post.batches
@@ -119,23 +111,24 @@ class Service:
 
     def rotate(self, batch: Bootstraps) -> list[Words]:
         """The same for ciphertexts (batch, n + 1) of random numbers, which are under a small key already."""
-        with self._turn() as post:
+        with self._roster.turn() as post:
             return self._called(post, Subject.RANDOM, lambda: post.unit.device.rotate(batch))
 
     def compress(self, blocks: Words) -> tuple[Rounded, ...]:
         """The stored words of a number's blocks (count, k N + 1), below 4 and of any noise in budget."""
-        with self._turn() as post:
+        with self._roster.turn() as post:
             return self._called(post, Subject.PACK, lambda: post.unit.storage.compress(blocks))
 
     def decompress(self, glwes: Sequence[Rounded]) -> list[Words]:
         """Fresh ciphertexts (blocks of it, k N + 1) of each packed ciphertext, all in one batch."""
-        with self._turn() as post:
+        with self._roster.turn() as post:
             return self._called(post, Subject.UNPACK, lambda: post.unit.storage.decompress(glwes))
 
     def mark(self) -> Mark:
         """Now."""
         with self._lock:
-            return Mark(self._epoch, tuple(post.done[each] for post in self._posts for each in Subject))
+            done = tuple(post.done[each] for post in self._posts for each in Subject)
+            return Mark(self._roster.epoch, done)
 
     def is_proven(self, mark: Mark) -> bool:
         """Whether every unit in service that had computed by then was asked since, and answered rightly."""
@@ -143,7 +136,8 @@ class Service:
             good = [(post, post.good[each]) for post in self._posts for each in Subject]
             pairs = zip(good, mark.done, strict=True)
             # Who is out is no part of it: whatever began before it went has another epoch.
-            return mark.epoch == self._epoch and all(post.is_out or at >= done for (post, at), done in pairs)
+            is_same = mark.epoch == self._roster.epoch
+            return is_same and all(post.is_out or at >= done for (post, at), done in pairs)
 
     def prove(self) -> None:
         """Ask every unit about what it has done since it was asked last.
@@ -155,22 +149,6 @@ class Service:
         for post in self._posts:
             if not post.is_out:
                 self._ask_about_the_rest(post)
-
-    @contextmanager
-    def _turn(self) -> Generator[_Post]:
-        with self._lock:
-            there = [post for post in self._posts if not post.is_out]
-            if not there:
-                raise DevicesLost
-            # Who has least to do: drivers beside each other get a device each.
-            post = min(there, key=lambda post: (post.busy, post.turns))
-            post.busy += 1
-            post.turns += 1
-        try:
-            yield post
-        finally:
-            with self._lock:
-                post.busy -= 1
 
     def _called(self, post: _Post, subject: Subject, call: Callable[[], T]) -> T:
         try:
@@ -184,7 +162,7 @@ class Service:
         with self._lock:
             # Another thread has found it out meanwhile: what it did for this one is not believed either.
             if post.is_out:
-                raise self._verdict(post)
+                raise self._roster.verdict(post)
             post.done[subject] += 1
         return found
 
@@ -211,7 +189,7 @@ class Service:
         except PASSING:
             raise
         except BaseException as error:
-            raise self._taken_out(post, f"{subject}: {type(error).__name__}: {error}") from error
+            raise self._roster.taken_out(post, f"{subject}: {type(error).__name__}: {error}") from error
         self._judge(post, subject, answer, asked_at)
 
     def _asking(self, post: _Post, subject: Subject) -> int:
@@ -221,7 +199,7 @@ class Service:
 
     def _judge(self, post: _Post, subject: Subject, answer: Answer, asked_at: int) -> None:
         if not self._exam.is_right(subject, answer):
-            raise self._taken_out(post, f"a wrong answer: {subject}")
+            raise self._roster.taken_out(post, f"a wrong answer: {subject}")
         with self._lock:
             post.good[subject] = max(post.good[subject], asked_at)
 
@@ -231,19 +209,3 @@ class Service:
                 self._ask(post, subject)
         except DeviceDistrusted as error:
             _log.warning("begins without a device", action="device_refused", reason=str(error))
-
-    def _taken_out(self, post: _Post, reason: str) -> DeviceDistrusted | DevicesLost:
-        with self._lock:
-            is_news, post.is_out = not post.is_out, True
-            if is_news:
-                self.on_out()
-                self._epoch += 1
-            left = sum(not each.is_out for each in self._posts)
-        if is_news:
-            name = post.unit.name
-            _log.error("device out of service", action="device_out", device=name, reason=reason, left=left)
-        return self._verdict(post, reason)
-
-    def _verdict(self, post: _Post, reason: str = "it is out of service") -> DeviceDistrusted | DevicesLost:
-        kind = DevicesLost if all(each.is_out for each in self._posts) else DeviceDistrusted
-        return kind(f"{post.unit.name}: {reason}")

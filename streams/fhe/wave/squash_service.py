@@ -12,29 +12,23 @@ until a question meets its fault, as in `service`.
 """
 
 import threading
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
-from streams.domain.errors import DeviceDistrusted, DevicesLost
+from streams.domain.errors import DeviceDistrusted
 from streams.fhe.devices.packing import Rounded
 from streams.fhe.devices.words import Words
-from streams.fhe.wave.service import PASSING
+from streams.fhe.wave.roster import PASSING, Post, Roster
 from streams.fhe.wave.squash_unit import SquashExam, SquashUnit
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(eq=False)
-class _Post:
-    """What is known of a unit."""
-
+@dataclass(eq=False, kw_only=True)
+class _Post(Post):
     unit: SquashUnit
-    is_out: bool = False
-    busy: int = 0  # calls that it is at
-    turns: int = 0  # calls that it was given
     done: int = 0  # calls that came back
     good: int = 0  # the first of them, which are believed; of whoever has the next one
     asking: threading.Lock = field(default_factory=threading.Lock)
@@ -45,16 +39,17 @@ class SquashService:
 
     def __init__(self, units: Sequence[SquashUnit], exam: SquashExam) -> None:
         """`units` have passed the exam; there is at least one."""
-        self._posts = [_Post(unit) for unit in units]
+        self._posts = [_Post(name=unit.name, unit=unit) for unit in units]
+        self._roster = Roster(self._posts)
         self._exam = exam
-        self._lock = threading.Lock()
+        self._lock = self._roster.lock
         self._asked = 0
 
     @property
     def reading(self) -> tuple[int, int]:
         """Questions so far, and units that were taken out."""
         with self._lock:
-            return self._asked, sum(post.is_out for post in self._posts)
+            return self._asked, self._roster.epoch
 
     def squashed(self, glwes: Sequence[Rounded], *, packed: bool) -> tuple[Words, ...]:
         """A stored number's packed ciphertexts (words, 2), or else its squashed ones (4097, 2).
@@ -71,7 +66,7 @@ class SquashService:
                 _log.warning("an item begins again", action="item_again", reason=str(error))
 
     def _believed(self, glwes: Sequence[Rounded], *, packed: bool) -> tuple[Words, ...]:
-        with self._turn() as post:
+        with self._roster.turn() as post:
             try:
                 found = post.unit.squashed(glwes, packed=packed)
             except PASSING:
@@ -90,26 +85,11 @@ class SquashService:
                     self._ask(post)
         return found
 
-    @contextmanager
-    def _turn(self) -> Generator[_Post]:
-        with self._lock:
-            there = [post for post in self._posts if not post.is_out]
-            if not there:
-                raise DevicesLost
-            post = min(there, key=lambda post: (post.busy, post.turns))
-            post.busy += 1
-            post.turns += 1
-        try:
-            yield post
-        finally:
-            with self._lock:
-                post.busy -= 1
-
     def _ask(self, post: _Post) -> None:
         """By whoever holds `post.asking`; raises DeviceDistrusted, DevicesLost."""
         with self._lock:
             if post.is_out:
-                raise self._verdict(post, "it is out of service")
+                raise self._roster.verdict(post)
             self._asked += 1
             asked_at = post.done
         try:
@@ -117,19 +97,7 @@ class SquashService:
         except PASSING:
             raise
         except BaseException as error:
-            raise self._taken_out(post, f"{type(error).__name__}: {error}") from error
+            raise self._roster.taken_out(post, f"{type(error).__name__}: {error}") from error
         if not is_right:
-            raise self._taken_out(post, "a wrong answer: squashing")
+            raise self._roster.taken_out(post, "a wrong answer: squashing")
         post.good = asked_at
-
-    def _taken_out(self, post: _Post, reason: str) -> DeviceDistrusted | DevicesLost:
-        with self._lock:
-            post.is_out = True
-            left = sum(not each.is_out for each in self._posts)
-            name = post.unit.name
-            _log.error("device out of service", action="device_out", device=name, reason=reason, left=left)
-            return self._verdict(post, reason)
-
-    def _verdict(self, post: _Post, reason: str) -> DeviceDistrusted | DevicesLost:
-        kind = DevicesLost if all(each.is_out for each in self._posts) else DeviceDistrusted
-        return kind(f"{post.unit.name}: {reason}")
