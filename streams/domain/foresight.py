@@ -1,10 +1,13 @@
 """What a decision asks for in any case, as far as its fact or result says so by itself.
 
-Loaded before the first attempt: it holds what exists already, so that the first attempt's guesses, that
-everything else is new, mostly turn out right.
+`reads` hold what exists already: loaded before the first attempt, they make its guesses, that everything else
+is new, mostly right. `guesses` are those guesses as far as they are known beforehand: the store can be asked
+for them while the attempt runs. `inputs` are the stored ciphertexts that messages will bring along.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
 
 from streams.domain import items
 from streams.domain.chain import Events
@@ -17,6 +20,7 @@ from streams.domain.rows import (
     AlarmKind,
     AlarmRow,
     BlockRow,
+    CiphertextRow,
     HandleRow,
     MemberRow,
     TenantRow,
@@ -27,28 +31,45 @@ from streams.domain.state import Read
 from streams.domain.work import WorkClass
 
 
-def reads_of_fact(tenant: str, fact: Fact, events: Events = ()) -> tuple[Read, ...]:
-    """The tenant; where a block connects, and the handles that its events speak of.
+class Foresight(msgspec.Struct, frozen=True):
+    """Look-ups to come."""
 
-    What the fact is first to tell of is left out: that it does not exist yet is a guess that costs nothing.
-    """
+    reads: tuple[Read, ...] = ()
+    guesses: tuple[Read, ...] = ()
+    inputs: tuple[Read, ...] = ()
+
+
+def of_fact(tenant: str, fact: Fact, events: Events = ()) -> Foresight:
+    """The tenant; where a block connects, and the handles that its events speak of."""
     owner = Read(TenantRow, TenantRow.KEY, (tenant,))
     if isinstance(fact, GatewayRange):
-        return (owner, Read(AlarmRow, AlarmRow.KEY, (tenant, AlarmKind.GATEWAY_RANGE, b"")))
+        return Foresight((owner, Read(AlarmRow, AlarmRow.KEY, (tenant, AlarmKind.GATEWAY_RANGE, b""))))
     # Other facts ask for what only their contents tell; a wrong guess costs one more round of queries.
     if not isinstance(fact, HostBlock):
-        return (owner,)
+        return Foresight((owner,))
     parent = Read(BlockRow, BlockRow.KEY, (tenant, fact.parent_hash))
-    made = {event.result for event in events if isinstance(event, OperationEvent)}
-    named = dict.fromkeys(handle for event in events for handle in _named(event))
-    known = (Read(HandleRow, HandleRow.KEY, (tenant, handle)) for handle in named if handle not in made)
-    return (owner, parent, *known)
+    computed = [event for event in events if isinstance(event, OperationEvent)]
+    made = dict.fromkeys(event.result for event in computed)
+    operands = dict.fromkeys(handle for event in computed for handle in _operands(event))
+    named = operands | dict.fromkeys(handle for event in events for handle in _allowed(event))
+    known = [(tenant, handle) for handle in named if handle not in made]
+    return Foresight(
+        reads=(owner, parent, *(Read(HandleRow, HandleRow.KEY, key) for key in known)),
+        guesses=(
+            Read(BlockRow, BlockRow.KEY, (tenant, fact.hash)),
+            Read(BlockRow, ("tenant", "parent_hash"), (tenant, fact.hash)),
+            *(Read(HandleRow, HandleRow.KEY, (tenant, handle)) for handle in made),
+        ),
+        inputs=tuple(Read(CiphertextRow, CiphertextRow.KEY, key) for key in known if key[1] in operands),
+    )
 
 
-def _named(event: object) -> tuple[bytes, ...]:
+def _operands(event: OperationEvent) -> Iterable[bytes]:
+    return handle_operands(event.code, event.operands, event.is_scalar)
+
+
+def _allowed(event: object) -> tuple[bytes, ...]:
     match event:
-        case OperationEvent():
-            return tuple(handle_operands(event.code, event.operands, event.is_scalar))
         case Allowed():
             return (event.handle,)
         case AllowedForDecryption():
@@ -57,14 +78,14 @@ def _named(event: object) -> tuple[bytes, ...]:
             return ()
 
 
-def reads_of_result(tenant: str, result: Result) -> tuple[Read, ...]:
+def of_result(tenant: str, result: Result) -> Foresight:
     """The item with its parts, the handles that it speaks of, and what waits for them."""
     item = (
         Read(WorkRow, WorkRow.KEY, (tenant, result.item)),
         Read(MemberRow, ("tenant", "item"), (tenant, result.item)),
         Read(WaitRow, ("tenant", "item"), (tenant, result.item)),
     )
-    return (*item, *_brought(tenant, result))
+    return Foresight((*item, *_brought(tenant, result)))
 
 
 def _brought(tenant: str, result: Result) -> Iterator[Read]:

@@ -1,11 +1,12 @@
-"""The records after those of a transaction: planned with it, and decided over while it is written.
+"""Records are planned while their transaction begins, and decided over while the store is asked.
 
-There is still one transaction at a time, and each asks the store for what was guessed before it writes. What
-is decided ahead rests on the rows that the transaction before writes; where that fails, it is dropped.
+Those after them are decided over while it is written. There is still one transaction at a time, and each asks
+the store for what was guessed before it writes. What is decided ahead rests on the rows that the transaction
+before writes; where that fails, it is dropped.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -51,27 +52,60 @@ class Ahead:
         self._next, self._plans = tuple(records), ()
 
     async def prepare(self, records: Sequence[Record]) -> None:
-        """Plan these, which come next; wait for what is being decided, so that no transaction stands open.
+        """Wait for what is being decided, so that no transaction stands open meanwhile.
 
-        What nobody has decided over yet is, if all that it leads to is remembered: that begins now and runs
-        while the transaction is being begun.
+        Where nothing is, these records come next: they are planned while the transaction is being begun.
         """
-        if self._drafting is not None:
+        if self._drafting is None:
+            self._drafting = asyncio.create_task(self._plan(records))
+        else:
             await asyncio.wait((self._drafting,))
-            return
+
+    async def take(self, tx: Transaction, *, with_inputs: bool) -> Draft:
+        """What was prepared, for this transaction, and the rows that the records after it will need.
+
+        Args:
+            with_inputs: messages are likely to go out at once, and will need what they bring along.
+        """
+        draft = await self._drafted()
+        session = draft.session
+        session.enter(tx)
+        self._plans = tuple(map(self._planned, self._next))
+        # What the next ones need and what proves the decisions is one question.
+        if draft.guess is None:
+            draft = await self._decide(draft, _reads(self._plans), with_inputs=with_inputs)
+        else:
+            await session.hear([*session.unknown(_reads(self._plans)), *session.doubts(draft.guess)])
+        await session.foresee([*_reads(draft.plans), *_reads(self._plans)])
+        return draft
+
+    async def _plan(self, records: Sequence[Record]) -> Draft:
         session, plans = Session(remembered=self._remembered), tuple(map(self._planned, records))
         session.expect(_tenants(plans))
-        decisions = decisions_of(plans) if session.recall(_reads(plans)) else []
-        self._drafting = asyncio.create_task(_draft(session, plans, decisions, puts_off=self.is_over))
+        return Draft(session, plans)
 
-    async def take(self, tx: Transaction) -> Draft:
-        """What was prepared, for this transaction, and the rows that the records after it will need."""
-        drafting, self._drafting = self._drafting, None
-        assert drafting is not None, "nothing was prepared"
-        draft = await drafting
-        draft.session.enter(tx)
-        self._plans = tuple(map(self._planned, self._next))
-        await draft.session.foresee(_reads(draft.plans, self._plans))
+    async def _decide(self, draft: Draft, besides: Iterable[Read], *, with_inputs: bool) -> Draft:
+        """Ask for all that the plans foresee, and decide meanwhile if what that rests on is remembered."""
+        session, plans = draft.session, draft.plans
+        is_known = session.recall(_reads(plans))
+        inputs = (read for plan in plans for read in plan.foresight.inputs) if with_inputs else ()
+        questions = [
+            *session.unknown([*_reads(plans), *besides]),
+            *session.doubts(),
+            *(read for plan in plans for read in plan.foresight.guesses),
+            *session.stored(inputs),
+        ]
+        self._drafting = asyncio.create_task(
+            _draft(session, plans, decisions_of(plans) if is_known else (), puts_off=self.is_over)
+        )
+        await session.hear(questions)
+        return await self._drafted()
+
+    async def _drafted(self) -> Draft:
+        # It stays to be dropped while it is waited for.
+        assert self._drafting is not None, "nothing was prepared"
+        draft = await self._drafting
+        self._drafting = None
         return draft
 
     def start(self, session: Session) -> None:
@@ -114,8 +148,8 @@ def _tenants(plans: Sequence[Plan]) -> Iterator[str]:
     return (plan.tenant for plan in plans if plan.decision is not None)
 
 
-def _reads(*groups: Sequence[Plan]) -> Iterator[Read]:
-    return (read for plans in groups for plan in plans for read in plan.reads)
+def _reads(plans: Sequence[Plan]) -> Iterator[Read]:
+    return (read for plan in plans for read in plan.foresight.reads)
 
 
 async def _draft(

@@ -230,7 +230,7 @@ class Applier:
         self, epoch: int, records: Sequence[Record], finish: Finish, ahead: Ahead
     ) -> tuple[list[WorkRow], Findings]:
         async with self._store.begin(self._shard, epoch) as tx:
-            draft = await ahead.take(tx)
+            draft = await ahead.take(tx, with_inputs=self._express.is_open)
             session, decisions = draft.session, decisions_of(draft.plans)
             is_whole = bool(decisions) and await session.decide_all(
                 decisions, draft.guess, self._express.reads, puts_off=ahead.is_over

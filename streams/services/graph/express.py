@@ -80,9 +80,14 @@ class Express:
         self._spans = ItemSpans(around.tracing)
         self._since = self._spans.now()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether messages of new components may go out at once."""
+        return self._is_trusted and self._claims.is_idle(WorkClass.TFHE)
+
     def reads(self, state: State) -> list[Read]:
         """What messages of new components need that decisions do not: stored inputs."""
-        if not self._is_trusted or not self._claims.is_idle(WorkClass.TFHE):
+        if not self.is_open:
             return []
         made = (new for old, new in state.replaced(WorkRow) if old is None and new is not None)
         ready = [item for item in made if item.state is WorkState.READY and item.kind == kinds.COMPUTE]

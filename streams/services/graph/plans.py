@@ -8,9 +8,8 @@ from streams.domain.chain import events_of
 from streams.domain.decide import Rules, decide_fact, decide_result
 from streams.domain.errors import Undecodable
 from streams.domain.facts import HostBlock, decode_fact
-from streams.domain.foresight import reads_of_fact, reads_of_result
+from streams.domain.foresight import Foresight, of_fact, of_result
 from streams.domain.results import decode_result
-from streams.domain.state import Read
 from streams.messages.topics import EVENTS
 from streams.ports import Record, Transaction
 from streams.services.graph.parking import tenant_of
@@ -26,7 +25,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     record: Record
     tenant: str
     decision: Decision | None = None
-    reads: tuple[Read, ...] = ()  # what the decision asks for in any case
+    foresight: Foresight = Foresight()
     defect: Undecodable | None = None
 
 
@@ -34,24 +33,24 @@ def plan_of(record: Record, rules: Rules, halted: Collection[str]) -> Plan:
     """The plan for a record."""
     tenant = tenant_of(record)
     try:
-        decision, reads = _decision(record, tenant, rules)
+        decision, foresight = _decision(record, tenant, rules)
     except Undecodable as defect:
         # Also for a halted tenant: bytes that nobody can read will not become readable by waiting.
         return Plan(record=record, tenant=tenant, defect=defect)
     if tenant in halted:
         return Plan(record=record, tenant=tenant)
-    return Plan(record=record, tenant=tenant, decision=decision, reads=reads)
+    return Plan(record=record, tenant=tenant, decision=decision, foresight=foresight)
 
 
-def _decision(record: Record, tenant: str, rules: Rules) -> tuple[Decision, tuple[Read, ...]]:
+def _decision(record: Record, tenant: str, rules: Rules) -> tuple[Decision, Foresight]:
     # `tenant_of` makes text of anything; a key that was changed by it is no tenant's.
     if not tenant or tenant.encode() != record.key:
         raise Undecodable("the key is not the name of a tenant")
     if record.topic == EVENTS:
         fact = decode_fact(record.value or b"")
         events = events_of(fact) if isinstance(fact, HostBlock) else ()
-        reads = reads_of_fact(tenant, fact, events)
-        return lambda state: decide_fact(state, tenant, fact, rules, events), reads
+        foresight = of_fact(tenant, fact, events)
+        return lambda state: decide_fact(state, tenant, fact, rules, events), foresight
     result = decode_result(record.value or b"")
-    reads = reads_of_result(tenant, result)
-    return lambda state: decide_result(state, tenant, result, record.timestamp_ms), reads
+    foresight = of_result(tenant, result)
+    return lambda state: decide_result(state, tenant, result, record.timestamp_ms), foresight

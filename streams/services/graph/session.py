@@ -72,6 +72,7 @@ class Session:
         self._tx = tx
         self._remembered = Remembered(0) if remembered is None else remembered
         self._recalled: dict[Read, Row] = {}  # what the store has not been asked for yet
+        self._heard: dict[Read, list[Row]] = {}  # what it said in this transaction
         self._rest: list[Step] = []
         self._expected: set[str] = set()
         self.state = State()
@@ -79,6 +80,7 @@ class Session:
     def enter(self, tx: Transaction) -> None:
         """Ask this transaction from here on: the one before is committed, and nobody else wrote since."""
         self._tx = tx
+        self._heard = {}
 
     def recall(self, reads: Iterable[Read]) -> bool:
         """Take what is remembered for the answer of look-ups; whether that answers all of them."""
@@ -110,11 +112,34 @@ class Session:
             await asyncio.sleep(0)
         return guess
 
+    def doubts(self, guess: Guess | None = None) -> list[Read]:
+        """What the store has to confirm: of a guess, or of any that will be made over what is known now."""
+        early = (Read(EarlyRow, _OF_TENANT, (tenant,)) for tenant in sorted(self._expected))
+        return [*self._recalled, *(early if guess is None else (*guess.reads, *guess.watched))]
+
+    def unknown(self, reads: Iterable[Read]) -> list[Read]:
+        """Those of the look-ups whose answers are neither known nor guessed."""
+        return [read for read in dict.fromkeys(reads) if not self.state.is_loaded(read)]
+
+    def stored(self, inputs: Iterable[Read]) -> list[Read]:
+        """Those of the ciphertexts that are stored as far as is remembered."""
+        rows = ((read, self._recalled.get(Read(HandleRow, HandleRow.KEY, read.values))) for read in inputs)
+        return [read for read, row in rows if isinstance(row, HandleRow) and row.ct64_digest]
+
+    async def hear(self, reads: Iterable[Read]) -> None:
+        """Ask the store now for what is asked for again in this transaction; nothing is made of it yet.
+
+        It may run beside `decide_ahead`.
+        """
+        wanted = [read for read in dict.fromkeys(reads) if read not in self._heard]
+        self._heard.update(zip(wanted, await self._asked.load(wanted), strict=True))
+
     async def foresee(self, reads: Iterable[Read]) -> None:
-        """Load what decisions will surely ask for and nobody remembers."""
-        wanted = list(reads)
-        if not self.recall(wanted):
-            await self._load(wanted)
+        """Load what decisions will surely ask for, where nothing is known of it yet."""
+        wanted = self.unknown(reads)
+        await self.hear(wanted)
+        for read in wanted:
+            self._take(read, self._heard[read])
 
     async def decide_all(
         self,
@@ -197,7 +222,8 @@ class Session:
         """Ask the store for what was guessed; rolls back to the mark where it says something else."""
         recalled, self._recalled = self._recalled, {}
         reads = [*guess.reads, *guess.watched, *recalled, *besides]
-        answers = dict(zip(reads, await self._asked.load(reads), strict=True))
+        await self.hear(reads)
+        answers = self._heard
         for read in guess.watched:
             self._remembered.learn(read, answers[read])
         for read in besides:
@@ -230,8 +256,8 @@ class Session:
         for tenant in {tenant for tenant, _ in waits}:
             items = await self._asked.downstream(tenant, [token for of, token in waits if of == tenant])
             places = [(tenant, item) for item in items]
-            await self._load([read for place in places for read in _about(place)])
-            await self._load([read for place in places for read in self._around(*place)])
+            await self.foresee([read for place in places for read in _about(place)])
+            await self.foresee([read for place in places for read in self._around(*place)])
 
     def _around(self, tenant: str, item: str) -> Iterator[Read]:
         """What the tokens that an item brings and waits for lead to."""
@@ -243,8 +269,3 @@ class Session:
             yield Read(FailureRow, FailureRow.KEY, (tenant, token))
             kind, _, subject = token.partition(b":")
             yield Read(HandleRow if kind == b"ct64" else DigestRow, HandleRow.KEY, (tenant, subject))
-
-    async def _load(self, reads: Iterable[Read]) -> None:
-        wanted = [read for read in dict.fromkeys(reads) if not self.state.is_loaded(read)]
-        for read, rows in zip(wanted, await self._asked.load(wanted), strict=True):
-            self._take(read, rows)
