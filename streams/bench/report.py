@@ -13,6 +13,9 @@ _CPU_INFO: Final = Path("/proc/cpuinfo")
 _STATUS: Final = "/proc/{pid}/status"
 _STAT: Final = "/proc/{pid}/stat"
 _USER, _SYSTEM = 11, 12  # fields after the command
+_PROCESSORS: Final = Path("/proc/stat")
+# Of its first line: user to steal, what guests of this machine use being in the first two already.
+_TIMES, _STOLEN = 8, 7
 _KIB: Final = 1024
 
 
@@ -39,6 +42,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     bench: str
     setting: dict[str, int | float | str]  # sizes, as asked for
     figures: tuple[Figure, ...]
+
+
+class Ticks(msgspec.Struct, frozen=True):
+    """Time of all processors since the machine started."""
+
+    stolen: int = 0  # ready to run here, and a neighbour ran
+    whole: int = 0
+
+    def stolen_since(self, before: "Ticks") -> Figure:
+        """The share of the processors that neighbours on the same hardware took meanwhile."""
+        whole = self.whole - before.whole
+        share = (self.stolen - before.stolen) / whole if whole else 0.0
+        return Figure(name="processor time taken by neighbours", value=round(100 * share, 1), unit="%")
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +84,19 @@ def machine() -> Machine:
         python=platform.python_version(),
         load=round(os.getloadavg()[0], 1),
     )
+
+
+def ticks() -> Ticks:
+    """Times of this machine's processors; none where the system does not tell them."""
+    if not _PROCESSORS.exists():
+        return Ticks()
+    return ticks_of(_PROCESSORS.read_text())
+
+
+def ticks_of(stat: str) -> Ticks:
+    """The times that a `/proc/stat` tells."""
+    times = [int(value) for value in stat.split("\n", 1)[0].split()[1 : 1 + _TIMES]]
+    return Ticks(times[_STOLEN], sum(times))
 
 
 def resident(name: str, pid: int) -> tuple[Figure, ...]:

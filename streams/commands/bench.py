@@ -125,6 +125,7 @@ def _measure(
 
 def _keep(context: typer.Context, report: "Report", to_file: Path | None) -> None:
     session = _session(context)
+    report = session.finish(report)
     session.show(report)
     session.keep(report, to_file)
 
@@ -176,7 +177,8 @@ def fhe(
         output.result([{**dataclasses.asdict(each), "per_second": each.per_second} for each in found])
     else:
         _show_transfers(found)
-    _session(context).keep(_report(found, threads, form, device), to_file)
+    session = _session(context)
+    session.keep(session.finish(_report(found, threads, form, device)), to_file)
 
 
 def _compared(engines: str, transfers: int, threads: int, operations: str, *, is_whole: bool) -> "Report":

@@ -55,7 +55,7 @@ def catch_up(
         output.waiting("a chain and a broker are started and filled"),
     ):
         found = asyncio.run(_measure(Path(folder), blocks, every))
-    report = _report(found, every)
+    report = session.finish(_report(found, every))
     if as_json:
         output.result(found)
     else:

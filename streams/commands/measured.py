@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import typer
 
-from streams.bench.report import Figure, Machine, Report, Run, machine
+from streams.bench.report import Figure, Machine, Report, Run, Ticks, machine, ticks
 
 _LINE: Final = "{:12} {:52} {:>10} {:14} {}"
 
@@ -22,6 +22,13 @@ class Session:
     reports: list[Report] = dataclasses.field(default_factory=list)
     output: Path | None = None
     has_heading: bool = False
+    since: Ticks = dataclasses.field(default_factory=ticks)  # end of the measurement before
+
+    def finish(self, report: Report) -> Report:
+        """What was measured last, with what the neighbours took of the machine meanwhile."""
+        before, self.since = self.since, ticks()
+        taken = self.since.stolen_since(before)
+        return msgspec.structs.replace(report, figures=(*report.figures, taken))
 
     def show(self, report: Report) -> None:
         """Print figures, the machine and the heading before the first."""

@@ -6,7 +6,18 @@ import socket
 import msgspec
 import pytest
 
-from streams.bench.report import Figure, Report, Run, machine, percentile, processor_s, resident
+from streams.bench.report import (
+    Figure,
+    Report,
+    Run,
+    Ticks,
+    machine,
+    percentile,
+    processor_s,
+    resident,
+    ticks,
+    ticks_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +60,15 @@ def test_a_process_has_memory_and_has_used_the_processor() -> None:
     assert now.name == "me: resident memory"
     assert 0 < now.value <= most.value
     assert processor_s(os.getpid()) > 0
+
+
+def test_what_neighbours_took_is_their_share_of_all_processors() -> None:
+    before = ticks_of("cpu  100 5 20 300 10 1 2 40 9 9\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
+    after = ticks_of("cpu  130 5 20 350 10 1 2 60 9 9\n")
+    assert (before, after) == (Ticks(40, 478), Ticks(60, 578))
+    assert after.stolen_since(before).value == 20.0
+    assert after.stolen_since(after).value == 0.0
+
+
+def test_this_machine_s_processors_have_been_at_work() -> None:
+    assert 0 <= ticks().stolen < ticks().whole

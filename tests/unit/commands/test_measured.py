@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from streams.bench.report import Figure, Machine, Report, Run
+from streams.bench.report import Figure, Machine, Report, Run, Ticks
+from streams.commands import measured
 from streams.commands.measured import Session
 
 MACHINE = Machine(cpu="a cpu", cores=2, memory_gib=23.5, python="3.11", load=0.5)
@@ -49,3 +50,14 @@ def test_nothing_is_written_where_no_file_was_named(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     Session(MACHINE).keep(FIRST, None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_measurement_tells_what_neighbours_took_since_the_one_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times = iter([Ticks(0, 0), Ticks(10, 100), Ticks(10, 200)])
+    monkeypatch.setattr(measured, "ticks", lambda: next(times))
+    session = Session(MACHINE, since=measured.ticks())
+    first, second = session.finish(FIRST), session.finish(SECOND)
+    assert first.figures[:-1] == FIRST.figures
+    assert [report.figures[-1].value for report in (first, second)] == [10.0, 0.0]
