@@ -1,8 +1,9 @@
 """Processor time of what every run computes on really encrypted numbers: at most eight core-minutes.
 
-Runs of the gate took 434 to 486 core-seconds, as fast as the machine was: 243 to 271 for the operations of
-the known answers, 72 to 81 for their part, 75 to 89 for the programs that are decrypted and 44 to 48 for the
-same with `wave`. The end of a run tells what it was. Nothing asserts it: tests do not judge time.
+Runs of the gate took 434 to 492 core-seconds, as fast as the machine was: 243 to 281 for the operations of
+the known answers, 72 to 86 for their part, 75 to 89 for the programs that are decrypted and 44 to 48 for the
+same with `wave`. Since then the part is smaller, and takes some 30 less. The end of a run tells what it
+was. Nothing asserts it: tests do not judge time.
 """
 
 from collections import defaultdict
