@@ -114,8 +114,7 @@ class Session:
 
     def doubts(self, guess: Guess | None = None) -> list[Read]:
         """What the store has to confirm: of a guess, or of any that will be made over what is known now."""
-        early = (Read(EarlyRow, _OF_TENANT, (tenant,)) for tenant in sorted(self._expected))
-        return [*self._recalled, *(early if guess is None else (*guess.reads, *guess.watched))]
+        return [*self._recalled, *(self._early() if guess is None else (*guess.reads, *guess.watched))]
 
     def unknown(self, reads: Iterable[Read]) -> list[Read]:
         """Those of the look-ups whose answers are neither known nor guessed."""
@@ -200,14 +199,17 @@ class Session:
 
     def _begin(self) -> Guess:
         guess = Guess(self.state.mark())
-        for tenant in sorted(self._expected):
-            read = Read(EarlyRow, _OF_TENANT, (tenant,))
+        for read in self._early():
             if self._remembered.is_populated(read):
                 guess.watched.append(read)
             elif not self.state.is_loaded(read):
-                self.state.presume(EarlyRow, _OF_TENANT, tenant)
+                self.state.presume(read.table, read.columns, *read.values)
                 guess.reads.append(read)
         return guess
+
+    def _early(self) -> list[Read]:
+        """Whether the tenants of the decisions have early results."""
+        return [Read(EarlyRow, _OF_TENANT, (tenant,)) for tenant in sorted(self._expected)]
 
     def _go_on(self, guess: Guess, decision: Decision, *, puts_off: bool) -> None:
         """Take one more decision, after what the one before put off."""

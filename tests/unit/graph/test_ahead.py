@@ -2,7 +2,8 @@
 
 import pytest
 from graph_world import TENANT, GraphWorld
-from test_failures import POISON, Poisoned, chain, shard_of
+from test_failures import POISON, Poisoned, chain
+from test_priorities import neighbour
 from unit.domain import worlds
 from unit.domain.test_law import make_world
 from unit.domain.worlds import CRS, KEY, Logs, block, h
@@ -68,7 +69,7 @@ async def test_where_nobody_has_early_results_each_tenant_is_one_question(
 
     monkeypatch.setattr(ahead, "SERIES_BYTES", series_bytes)
     monkeypatch.setattr(MemoryTransaction, "load", noted)
-    other = next(name for name in map(str, range(99)) if shard_of(world, name) == world.shard)
+    other = neighbour(world, is_same_shard=True)
     await world.publish(*chain(4))
     await world.publish(*chain(4), tenant=other)
     await world.log.append(topics.EVENTS, key=b"nobody", value=b"no fact", partition=world.shard)

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 from graph_world import TENANT, GraphWorld
+from test_priorities import neighbour
 from unit.domain import worlds
 from unit.domain.worlds import CRS, KEY, Logs, block, h
 
@@ -136,7 +137,7 @@ async def test_a_defect_halts_its_tenant_and_nobody_else(
     world: GraphWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poisoned = Poisoned(monkeypatch)
-    other = next(name for name in map(str, range(99)) if shard_of(world, name) == world.shard)
+    other = neighbour(world, is_same_shard=True)
     async with world.process() as process:
         await world.publish(*chain(20))
         await world.publish(*chain(4), tenant=other)
@@ -304,10 +305,6 @@ async def _ends_with(world: GraphWorld, message: str) -> None:
         assert process.shards.owned == []
         with pytest.raises(LogTruncated, match=message):
             await process.shards.failure
-
-
-def shard_of(world: GraphWorld, tenant: str) -> int:
-    return world.log.partition_of(topics.EVENTS, tenant.encode())
 
 
 def _blocks(world: GraphWorld, tenant: str) -> list[int]:

@@ -64,6 +64,10 @@ class Diary:
             self.lines.append("has begun")
             yield tx
 
+    def about(self, table: type[Row]) -> list[Sequence[Read]]:
+        """The questions that name a table."""
+        return [reads for reads in self.asked if any(read.table is table for read in reads)]
+
     def decide(self, *arguments: Any) -> None:
         self.lines.append("decides")
         self._decide(*arguments)
@@ -117,9 +121,7 @@ async def test_what_is_not_remembered_is_asked_for_with_what_will_be_guessed(
         await world.publish(second("a"))
         await process.settle()
     assert diary.lines[: len(BESIDE)] == ["begins", "plans", "has begun", "asks", "hears", "decides"]
-    assert [reads for reads in diary.asked if any(read.table is BlockRow for read in reads)] == diary.asked[
-        :1
-    ]
+    assert diary.about(BlockRow) == diary.asked[:1]
 
 
 async def test_a_store_that_fails_while_a_block_is_decided_costs_nothing_but_another_try(
@@ -150,7 +152,7 @@ async def test_ciphertexts_are_not_asked_for_where_messages_have_to_wait(
         await world.publish(second("a", number=3))
         await process.settle()
     assert diary.asked
-    assert not any(read.table is CiphertextRow for reads in diary.asked for read in reads)
+    assert not diary.about(CiphertextRow)
 
 
 async def test_ciphertexts_that_are_not_stored_yet_are_not_asked_for(world: GraphWorld, diary: Diary) -> None:
@@ -163,7 +165,7 @@ async def test_ciphertexts_that_are_not_stored_yet_are_not_asked_for(world: Grap
         await world.publish(block("3", 3, "2", logs))
         await process.settle()
     assert diary.asked
-    assert not any(read.table is CiphertextRow for reads in diary.asked for read in reads)
+    assert not diary.about(CiphertextRow)
 
 
 async def test_of_many_transactions_each_is_one_question(
