@@ -3,6 +3,8 @@
 One graph process and one tfhe-worker of the engine `clear`, blocks at a steady pace. The report's time is
 that at which the graph's producer has it, which the table keeps in whole milliseconds: it counts as the end
 of its millisecond. Both clocks are the machine's.
+
+Beside it stands what the same records take where nothing is decided (`echo`): no graph can be faster.
 """
 
 import asyncio
@@ -13,12 +15,12 @@ from typing import Any, Final
 
 from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.postgres.store import PostgresStore
-from streams.bench import facts, traffic
+from streams.bench import echo, facts, traffic
 from streams.bench.deployment import Deployment, deployed, opened
 from streams.bench.report import Figure, Report, percentile
 from streams.domain.control import KeySetAnnouncement
 from streams.domain.errors import Fatal
-from streams.domain.facts import HostBlock
+from streams.domain.facts import HostBlock, encode_fact
 from streams.domain.operands import handle_type
 from streams.domain.results import Ciphertext, Computed, encode_result
 from streams.fhe import clear
@@ -33,6 +35,7 @@ OPERATIONS_PER_BLOCK: Final = 50
 P50_MS: Final = 10.0
 P99_MS: Final = 100.0
 _WARM_BLOCKS: Final = 10
+_ECHOED: Final = 50  # blocks, at most
 _WORKERS: Final = 32  # slots: credit for several blocks, so that nothing waits for the worker
 _WHOLE_MS: Final = 1.0  # what may have passed of the millisecond that the table names
 _APPLIED: Final = "select 1 from consumer_offset where topic = $1 and next_off >= $2"
@@ -50,6 +53,7 @@ async def measure(seconds: float, clock: Callable[[], float]) -> Report:
     transfers = -(-OPERATIONS_PER_BLOCK // len(traffic.operations()))
     blocks = max(1, round(seconds * BLOCKS_PER_MINUTE / 60))
     total = (blocks + _WARM_BLOCKS) * transfers
+    echoed = await _echoed(min(blocks, _ECHOED), transfers)
     async with deployed() as deployment, opened(deployment, _Clocked) as (store, log):
         await _prepare(deployment, store, log, total)
         warm = list(traffic.blocks(_WARM_BLOCKS, transfers))
@@ -69,9 +73,17 @@ async def measure(seconds: float, clock: Callable[[], float]) -> Report:
             Figure(name="event to dispatch, p50", value=_ms(waits, 50), unit="ms", at_most=P50_MS),
             Figure(name="event to dispatch, p99", value=_ms(waits, 99), unit="ms", at_most=P99_MS),
             Figure(name="event to dispatch, longest", value=round(max(waits), 1), unit="ms"),
+            Figure(name="there and back with nothing decided, p50", value=_ms(echoed, 50), unit="ms"),
             *memory,
         ),
     )
+
+
+async def _echoed(blocks: int, transfers: int) -> list[float]:
+    """The same without services, after a few blocks that warm it up."""
+    values = [encode_fact(block)[0] for block in traffic.blocks(blocks + _WARM_BLOCKS, transfers)]
+    found = await echo.waits(values, transfers, 60 / BLOCKS_PER_MINUTE)
+    return found[_WARM_BLOCKS:]
 
 
 async def _prepare(deployment: Deployment, store: PostgresStore, log: KafkaLog, transfers: int) -> None:

@@ -33,7 +33,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the aim is met; None where there is none."""
         if self.at_least is not None:
             return self.value >= self.at_least
-        return None if self.at_most is None else self.value <= self.at_most
+        # Less than nothing is the difference of two times that neighbours disturbed.
+        return None if self.at_most is None else 0 <= self.value <= self.at_most
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,11 +1,12 @@
 """Processor time of squashing one stored number: our engine beside the crate, in one run, on one thread each.
 
 What a suite does is measured whole: to the bare element, to the compressed list. Decompression, which both
-begin with, is measured alone and taken off.
+begin with, is measured alone and taken off. All of them take turns, so that what neighbours take for a while
+is taken from all, and the least time of each counts.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias
@@ -20,6 +21,7 @@ COMPRESSION_RATIO_AIM: Final = 0.2
 OURS, CRATE = "wave", "tfhe-rs"
 BITS_PER_BLOCK: Final = 4  # of what is squashed: two blocks of two bits in one
 Clock: TypeAlias = Callable[[], float]
+Action: TypeAlias = Callable[[], object]
 Decrypt: TypeAlias = Callable[[bytes, bool], int]  # a ct128, and whether it is a list
 
 
@@ -63,7 +65,11 @@ def compare(
         WrongSquash: a result is another number.
     """
     blocks = -(-stored[1].bits // BITS_PER_BLOCK)
-    times = {name: _times(each, stored, decrypt, repeats, clock, blocks) for name, each in suites.items()}
+    actions = {name: _actions(each, stored, decrypt) for name, each in suites.items()}
+    rounds = [
+        {name: [_spent(act, clock) for act in own] for name, own in actions.items()} for _ in range(repeats)
+    ]
+    times = {name: _times([found[name] for found in rounds], blocks) for name in suites}
     ours, crate = times[OURS], times[CRATE]
     own = [
         figure
@@ -79,32 +85,28 @@ def compare(
     return Report(bench="squash", setting=setting, figures=(*own, squash, compress))
 
 
-def _times(
-    measured: Measured,
-    stored: tuple[bytes, FheType, int],
-    decrypt: Decrypt,
-    repeats: int,
-    clock: Clock,
-    blocks: int,
-) -> Times:
+def _actions(measured: Measured, stored: tuple[bytes, FheType, int], decrypt: Decrypt) -> list[Action]:
+    """Decompression, the bare element and the list; both were right once."""
     ct64, fhe_type, number = stored
-    seconds = dict[bool, float]()
+    actions: list[Action] = [measured.decompress]
     for compressed in (False, True):
         squash = partial(measured.suite.squash, ct64, fhe_type, compressed=compressed)
         if decrypt(squash(), compressed) != number:
             raise WrongSquash(f"{number} is another number once it is squashed")
-        seconds[compressed] = _least(squash, repeats, clock)
-    alone = seconds[False] - _least(measured.decompress, repeats, clock)
-    return Times(1000 * alone / blocks, 1000 * (seconds[True] - seconds[False]) / blocks)
+        actions.append(squash)
+    return actions
 
 
-def _least(action: Callable[[], object], repeats: int, clock: Clock) -> float:
-    found = list[float]()
-    for _ in range(repeats):
-        started = clock()
-        action()
-        found.append(clock() - started)
-    return min(found)
+def _spent(action: Action, clock: Clock) -> float:
+    started = clock()
+    action()
+    return clock() - started
+
+
+def _times(rounds: Sequence[Sequence[float]], blocks: int) -> Times:
+    """Of the seconds that a suite's actions took in each round."""
+    decompress, bare, whole = map(min, zip(*rounds, strict=True))
+    return Times(1000 * (bare - decompress) / blocks, 1000 * (whole - bare) / blocks)
 
 
 def _ratio(name: str, ours: float, crate: float, aim: float) -> Figure:

@@ -54,9 +54,10 @@ OutputOption = Annotated[
 @app.callback()
 def bench(context: typer.Context, to_file: OutputOption = None) -> None:
     """Measurements; several names measure one after the other."""
+    from streams.bench import yardstick
     from streams.commands.measured import Session
 
-    context.obj = Session(output=to_file)
+    context.obj = Session(output=to_file, yardstick=context.with_resource(yardstick.beside()))
 
 
 @app.command()

@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from streams.bench.report import Figure, Machine, Report, Run, Ticks, machine, ticks
+from streams.bench.yardstick import Yardstick
 
 _LINE: Final = "{:12} {:52} {:>10} {:14} {}"
 
@@ -23,12 +24,14 @@ class Session:
     output: Path | None = None
     has_heading: bool = False
     since: Ticks = dataclasses.field(default_factory=ticks)  # end of the measurement before
+    yardstick: Yardstick | None = None
 
     def finish(self, report: Report) -> Report:
-        """What was measured last, with what the neighbours took of the machine meanwhile."""
+        """What was measured last, with what the neighbours took of the machine meanwhile, told and untold."""
         before, self.since = self.since, ticks()
+        slowness = () if self.yardstick is None else self.yardstick.slowness()
         taken = self.since.stolen_since(before)
-        return msgspec.structs.replace(report, figures=(*report.figures, taken))
+        return msgspec.structs.replace(report, figures=(*report.figures, taken, *slowness))
 
     def show(self, report: Report) -> None:
         """Print figures, the machine and the heading before the first."""

@@ -40,7 +40,7 @@ from streams.settings import DEFAULT_SCHEDULE, GatewaySettings, unknown_schedule
 _RETRY_S: Final = 1.0
 # The messages of a block come 0.02 ms apart and go in one or two requests. More than 0.1 is a whole
 # millisecond to the client library.
-_LINGER_MS: Final = 0.05
+LINGER_MS: Final = 0.05
 # A batch makes some 100,000 objects, hardly any in cycles; by default a third of its time went into looking.
 _COLLECTOR: Final = (100_000, 20, 20)
 # The producer's thread has a few lines of Python to run for each report; by default it waits 5 ms for them
@@ -66,7 +66,7 @@ async def running(runtime: Runtime, feed: Feed) -> AsyncGenerator[Shards]:
     async with contextlib.AsyncExitStack() as stack:
         store = await PostgresStore.open(settings.postgres)
         stack.push_async_callback(store.close)
-        log = KafkaLog(settings.kafka, _LINGER_MS)
+        log = KafkaLog(settings.kafka, LINGER_MS)
         stack.push_async_callback(log.close)
         blobs = S3Blobs(settings.object_store, runtime.clock)
         stack.push_async_callback(blobs.close)

@@ -67,3 +67,26 @@ def test_a_result_that_is_another_number_ends_the_measurement() -> None:
     suites = {OURS: measured(time, 1.0, 2.0, 3.0), CRATE: measured(time, 1.0, 2.0, 3.0)}
     with pytest.raises(WrongSquash, match="77"):
         compare(suites, STORED, lambda _, compressed: NUMBER + compressed, 1, clock=lambda: time.now)
+
+
+def test_what_disturbs_one_round_disturbs_both_suites_and_does_not_count() -> None:
+    time = Time()
+    suites = {OURS: measured(time, 1.0, 2.6, 3.4), CRATE: measured(time, 4.0, 36.0, 52.0)}
+    readings = 0
+
+    def disturbed() -> float:
+        nonlocal readings
+        readings += 1
+        # Six measured actions of two readings in a round: the first round takes ten seconds more at each.
+        return time.now + 10 * min(readings, 12)
+
+    report = compare(suites, STORED, decrypt, 2, clock=disturbed)
+    assert [figure.value for figure in report.figures] == [100.0, 50.0, 2000.0, 1000.0, 0.05, 0.05]
+
+
+def test_a_compression_that_took_less_than_nothing_meets_no_aim() -> None:
+    time = Time()
+    suites = {OURS: measured(time, 1.0, 2.6, 3.4), CRATE: measured(time, 4.0, 36.0, 35.0)}
+    report = compare(suites, STORED, decrypt, 1, clock=lambda: time.now)
+    assert report.figures[-1].name == "compress, ratio"
+    assert report.figures[-1].is_met is False

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from streams.bench import yardstick
 from streams.bench.report import Figure, Machine, Report, Run, Ticks
 from streams.commands import measured
 from streams.commands.measured import Session
@@ -61,3 +62,11 @@ def test_each_measurement_tells_what_neighbours_took_since_the_one_before(
     first, second = session.finish(FIRST), session.finish(SECOND)
     assert first.figures[:-1] == FIRST.figures
     assert [report.figures[-1].value for report in (first, second)] == [10.0, 0.0]
+
+
+def test_each_measurement_tells_how_slow_the_machine_was_meanwhile() -> None:
+    with yardstick.beside() as beside:
+        session = Session(MACHINE, yardstick=beside)
+        figures = [session.finish(FIRST).figures[-1] for _ in range(2)]
+    assert {figure.name for figure in figures} == {"the same sum takes, of its least"}
+    assert min(figure.value for figure in figures) >= 1
