@@ -1,14 +1,14 @@
 """The keys of an activated set on GPUs, which have to show that they compute the bits of the CPU."""
 
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import structlog
 
-from streams.domain.errors import ConfigurationError
+from streams.domain.errors import CipherstreamError, ConfigurationError
 from streams.fhe.devices.cuda.device import CudaDevice
 from streams.fhe.devices.cuda.fleet import Fleet
 from streams.fhe.devices.cuda.keys import RotationKey, SwitchKey, packing_key, switch_key
@@ -26,13 +26,16 @@ _log = structlog.get_logger(__name__)
 
 KNOWN: Final = 5  # ciphertexts of the comparison: more than one block of threads, the last one not full
 
+T = TypeVar("T")
+
 
 def opened_on_gpus(folder: Path, fleet: Fleet) -> WaveKeys:
     """Attach the files of `key_files.derived`; each GPU takes a key when it needs it first, and has a driver.
 
     Raises:
         KeyMaterialError: a file is missing or damaged.
-        ConfigurationError: every GPU computes other bits than the CPU; where only some do, they are left out.
+        ConfigurationError: no GPU computes the bits of the CPU; where only some do not, they are left out.
+        DeviceExhausted: the keys do not fit on a GPU now.
     """
     on_cpu = opened(folder)
     rotate, random, unpack = (
@@ -57,29 +60,45 @@ def compared(
     rotate: RotationKey,
     random: RotationKey | None = None,
 ) -> dict[int, CudaDevice]:
-    """A device on each of these GPUs that gives the CPU's answer, by its place; raises ConfigurationError."""
+    """A device on each of these GPUs that gives the CPU's answer, by its place; raises as `trusted`."""
     known = known_batch(parameters)
     expected = cpu.bootstrap(known)
-    devices = [
-        CudaDevice(parameters, fleet.only(index), switch, rotate, random) for index in range(len(fleet.seats))
-    ]
-    right = {
-        index: device
-        for index, device in enumerate(devices)
-        if all(map(np.array_equal, device.bootstrap(known), expected))
-    }
-    leave_out(fleet, right)
-    return right
+
+    def device(index: int) -> CudaDevice:
+        return CudaDevice(parameters, fleet.only(index), switch, rotate, random)
+
+    def is_right(device: CudaDevice) -> bool:
+        return all(map(np.array_equal, device.bootstrap(known), expected))
+
+    return trusted(fleet, device, is_right)
 
 
-def leave_out(fleet: Fleet, right: Collection[int]) -> None:
-    """Warn of all GPUs but those at the right places; raises ConfigurationError where none is right."""
-    others = ", ".join(name_of(fleet, index) for index in range(len(fleet.seats)) if index not in right)
-    reason = f"{others}, computes other bits than the CPU"
+def trusted(fleet: Fleet, make: Callable[[int], T], is_right: Callable[[T], bool]) -> dict[int, T]:
+    """What is made of each GPU by its place, where it is right; the log warns of the others.
+
+    A GPU that does not answer is left out like one that answers wrongly.
+
+    Raises:
+        ConfigurationError: no GPU is left.
+        DeviceExhausted, MemoryError: memory is short now, on a GPU or here.
+    """
+    right, reasons = dict[int, T](), list[str]()
+    for index in range(len(fleet.seats)):
+        try:
+            made = make(index)
+            if is_right(made):
+                right[index] = made
+            else:
+                reasons.append(f"{name_of(fleet, index)}, computes other bits than the CPU")
+        except (CipherstreamError, MemoryError):
+            raise  # says nothing about a GPU
+        except Exception as error:
+            reasons.append(f"{name_of(fleet, index)}: {type(error).__name__}: {error}")
     if not right:
-        raise ConfigurationError(reason)
-    if others:
+        raise ConfigurationError("; ".join(reasons))
+    for reason in reasons:
         _log.warning("begins without a device", action="device_refused", reason=reason)
+    return right
 
 
 def name_of(fleet: Fleet, index: int) -> str:

@@ -8,7 +8,7 @@ from streams.fhe.devices.cuda.squashing import CudaSquashing
 from streams.fhe.devices.cuda.storage import CudaStorage
 from streams.fhe.mapped_bytes import mapped_bytes
 from streams.fhe.parameters import PINNED
-from streams.fhe.wave.on_gpus import leave_out, name_of
+from streams.fhe.wave.on_gpus import name_of, trusted
 from streams.fhe.wave.squash_files import Mapped
 from streams.fhe.wave.squash_service import SquashService
 from streams.fhe.wave.squash_unit import SquashExam, SquashUnit
@@ -25,20 +25,17 @@ def opened_on_gpus(cpu: SquashUnit, compute: Path, files: Mapped, fleet: Fleet) 
 
     Raises:
         KeyMaterialError: a file is missing or damaged.
-        ConfigurationError: every GPU gives other words; where only some do, they are left out.
+        ConfigurationError: no GPU gives the CPU's words; where only some do not, they are left out.
         DeviceExhausted: the keys do not fit on a GPU now.
     """
     exam = SquashExam.set_by(cpu)
     pack, unpack = packing_key(mapped_bytes(compute / "pack")), RotationKey(mapped_bytes(compute / "unpack"))
     keys = switch_key(files.switch), SquashKey(files.squash), WideKey(files.pack)
+
     # A unit for each GPU, so that it is known whose answer was wrong.
-    seats = {index: fleet.only(index) for index in range(len(fleet.seats))}
-    units = {
-        index: SquashUnit(
-            name_of(fleet, index), CudaStorage(PINNED, seat, pack, unpack), CudaSquashing(seat, *keys)
-        )
-        for index, seat in seats.items()
-    }
-    right = {index: unit for index, unit in units.items() if exam.is_passed(unit)}
-    leave_out(fleet, right)
-    return SquashService(tuple(right.values()), exam)
+    def unit(index: int) -> SquashUnit:
+        seat = fleet.only(index)
+        storage, squashing = CudaStorage(PINNED, seat, pack, unpack), CudaSquashing(seat, *keys)
+        return SquashUnit(name_of(fleet, index), storage, squashing)
+
+    return SquashService(tuple(trusted(fleet, unit, exam.is_passed).values()), exam)

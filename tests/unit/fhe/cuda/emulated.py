@@ -149,6 +149,13 @@ class EmulatedGpu:
         self.peak = max(self.peak, self.held)
 
 
+class DeadGpu(EmulatedGpu):
+    """Fails at every kernel, as a driver does of a GPU that broke down."""
+
+    def launch(self, launch: Launch) -> None:
+        raise Faulty(f"an illegal address in {launch.kernel}")
+
+
 def _value(argument: Any) -> Any:
     if isinstance(argument, EmulatedBuffer):
         return ctypes.c_void_p(argument.content.ctypes.data)

@@ -23,7 +23,7 @@ from streams.fhe.wave.squash import WaveSquash
 from streams.fhe.wave.squash_on_gpus import opened_on_gpus
 from streams.fhe.wave.squash_service import SquashService
 from streams.fhe.wave.squash_unit import SquashUnit
-from tests.unit.fhe.cuda.emulated import BROKEN, EmulatedGpu, Fault
+from tests.unit.fhe.cuda.emulated import BROKEN, DeadGpu, EmulatedGpu, Fault
 from tests.unit.fhe.cuda.raw import BIG
 
 STEPS = 2
@@ -128,6 +128,19 @@ def test_a_gpu_with_other_words_does_not_serve(kind: str, folders: Folders) -> N
     assert lying.launches == []
     with pytest.raises(ConfigurationError, match="GPU 0, emulated, computes other bits than the CPU"):
         folders.on(EmulatedGpu(fault=FAULTS[kind]))
+
+
+@pytest.mark.usefixtures("decompressed_by_the_cpu")
+def test_a_gpu_that_does_not_answer_does_not_serve(
+    folders: Folders, due: dict[bool, tuple[np.ndarray, ...]]
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        service = folders.on(DeadGpu(), EmulatedGpu())
+    (line,) = [each for each in logs if each["action"] == "device_refused"]
+    assert line["reason"].startswith("GPU 0, emulated: Faulty: an illegal address in ")
+    assert np.array_equal(service.squashed(NUMBER, packed=True)[0], due[True][0])
+    with pytest.raises(ConfigurationError, match="GPU 0, emulated: Faulty"):
+        folders.on(DeadGpu())
 
 
 @pytest.mark.parametrize("kind", ["squashing", "packing"])

@@ -9,7 +9,7 @@ import cipherstream_kernel as kernel
 import numpy as np
 import pytest
 
-from streams.domain.errors import ConfigurationError, KeyMaterialError
+from streams.domain.errors import ConfigurationError, DeviceExhausted, KeyMaterialError
 from streams.fhe.devices.cpu import CpuDevice
 from streams.fhe.devices.cuda import cupy_gpu
 from streams.fhe.devices.cuda.device import CudaDevice
@@ -25,7 +25,7 @@ from streams.services import sns_worker, tfhe_worker, zkproof_worker
 from streams.services.worker.jobs import jobs_of
 from streams.services.worker.service import child_command
 from streams.settings import EngineSettings
-from tests.unit.fhe.cuda.emulated import BROKEN, EmulatedGpu
+from tests.unit.fhe.cuda.emulated import BROKEN, DeadGpu, EmulatedGpu
 from tests.unit.fhe.cuda.raw import BIG, differing, words
 from tests.unit.fhe.devices.sets import keys_of
 from tests.unit.fhe.wave.windows import U8, DeviceSide, component, handle, settled, step, values
@@ -66,6 +66,19 @@ def test_a_gpu_with_other_bits_does_not_serve(folder: Path) -> None:
     assert keys.drivers == 1
     with pytest.raises(ConfigurationError, match="GPU 0, emulated, computes other bits than the CPU"):
         opened_on_gpus(folder, Fleet.of([EmulatedGpu(fault=BROKEN)]))
+
+
+def test_a_gpu_that_does_not_answer_does_not_serve(folder: Path) -> None:
+    keys = opened_on_gpus(folder, Fleet.of([DeadGpu(), EmulatedGpu(), EmulatedGpu(fault=BROKEN)]))
+    assert [unit.name for unit in keys.units] == ["GPU 1, emulated"]
+    reasons = "GPU 0, emulated: Faulty: an illegal address in .*; GPU 1, emulated, computes other bits"
+    with pytest.raises(ConfigurationError, match=reasons):
+        opened_on_gpus(folder, Fleet.of([DeadGpu(), EmulatedGpu(fault=BROKEN)]))
+
+
+def test_memory_that_is_short_says_nothing_about_a_gpu(folder: Path) -> None:
+    with pytest.raises(DeviceExhausted):
+        opened_on_gpus(folder, Fleet.of([EmulatedGpu(memory_bytes=1), EmulatedGpu()]))
 
 
 def test_a_thread_of_the_processor_is_a_driver(folder: Path) -> None:
