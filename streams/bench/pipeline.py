@@ -4,7 +4,7 @@ One graph process and one tfhe-worker of the engine `clear`, blocks at a steady 
 that at which the graph's producer has it, which the table keeps in whole milliseconds: it counts as the end
 of its millisecond. Both clocks are the machine's.
 
-Beside it stands what the same records take where nothing is decided (`echo`): no graph can be faster.
+Beside it stands what as many records take where nothing is decided (`echo`): about what no graph can save.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ async def _echoed(blocks: int, transfers: int) -> list[float]:
     """The same without services, after a few blocks that warm it up."""
     values = [encode_fact(block)[0] for block in traffic.blocks(blocks + _WARM_BLOCKS, transfers)]
     found = await echo.waits(values, transfers, 60 / BLOCKS_PER_MINUTE)
-    return found[_WARM_BLOCKS:]
+    return found[_WARM_BLOCKS * transfers :]
 
 
 async def _prepare(deployment: Deployment, store: PostgresStore, log: KafkaLog, transfers: int) -> None:

@@ -1,28 +1,25 @@
 """Processor time of squashing one stored number: our engine beside the crate, in one run, on one thread each.
 
-What a suite does is measured whole: to the bare element, to the compressed list. Decompression, which both
-begin with, is measured alone and taken off. All of them take turns, so that what neighbours take for a while
-is taken from all, and the least time of each counts.
+Decompression, which a number that is squashed passes through, is measured alone and taken off; compression
+is measured alone. All of them take turns, so that what neighbours take for a while is taken from all, and the
+least time of each counts.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Final, TypeAlias
+from itertools import pairwise
+from typing import Any, Final, TypeAlias
 
 from streams.bench.report import Figure, Report
 from streams.domain.errors import Fatal
 from streams.domain.operations import FheType
-from streams.fhe.suite import SquashSuite
 
 SQUASH_RATIO_AIM: Final = 0.12
 COMPRESSION_RATIO_AIM: Final = 0.2
 OURS, CRATE = "wave", "tfhe-rs"
 BITS_PER_BLOCK: Final = 4  # of what is squashed: two blocks of two bits in one
 Clock: TypeAlias = Callable[[], float]
-Action: TypeAlias = Callable[[], object]
-Decrypt: TypeAlias = Callable[[bytes, bool], int]  # a ct128, and whether it is a list
 
 
 class WrongSquash(Fatal):
@@ -31,10 +28,11 @@ class WrongSquash(Fatal):
 
 @dataclass(frozen=True)
 class Measured:
-    """A suite, and what decompresses for it."""
+    """What an engine does with a stored number."""
 
-    suite: SquashSuite
     decompress: Callable[[], object]
+    squash: Callable[[], Any]  # decompresses it first
+    compress: Callable[[Any], bytes]  # what was squashed, to a ct128
 
 
 @dataclass(frozen=True)
@@ -46,30 +44,31 @@ class Times:
 
 
 def compare(
-    suites: Mapping[str, Measured],
-    stored: tuple[bytes, FheType, int],
-    decrypt: Decrypt,
+    engines: Mapping[str, Measured],
+    fhe_type: FheType,
+    number: int,
+    decrypt: Callable[[bytes], int],
     repeats: int,
     clock: Clock = time.process_time,
 ) -> Report:
     """The figures of both engines and their ratios.
 
     Args:
-        suites: `OURS` and `CRATE`.
-        stored: a ct64, its type and its number.
-        decrypt: opens what they made.
+        engines: `OURS` and `CRATE`.
+        fhe_type: of the stored number.
+        number: what it decrypts to.
+        decrypt: opens a ct128.
         repeats: of which the least time counts.
         clock: seconds of this process.
 
     Raises:
         WrongSquash: a result is another number.
     """
-    blocks = -(-stored[1].bits // BITS_PER_BLOCK)
-    actions = {name: _actions(each, stored, decrypt) for name, each in suites.items()}
+    blocks = -(-fhe_type.bits // BITS_PER_BLOCK)
     rounds = [
-        {name: [_spent(act, clock) for act in own] for name, own in actions.items()} for _ in range(repeats)
+        {name: _spent(each, number, decrypt, clock) for name, each in engines.items()} for _ in range(repeats)
     ]
-    times = {name: _times([found[name] for found in rounds], blocks) for name in suites}
+    times = {name: _times([found[name] for found in rounds], blocks) for name in engines}
     ours, crate = times[OURS], times[CRATE]
     own = [
         figure
@@ -81,32 +80,30 @@ def compare(
     ]
     squash = _ratio("squash, ratio", ours.squash, crate.squash, SQUASH_RATIO_AIM)
     compress = _ratio("compress, ratio", ours.compress, crate.compress, COMPRESSION_RATIO_AIM)
-    setting: dict[str, int | float | str] = {"bits": stored[1].bits, "blocks": blocks, "repeats": repeats}
+    setting: dict[str, int | float | str] = {"bits": fhe_type.bits, "blocks": blocks, "repeats": repeats}
     return Report(bench="squash", setting=setting, figures=(*own, squash, compress))
 
 
-def _actions(measured: Measured, stored: tuple[bytes, FheType, int], decrypt: Decrypt) -> list[Action]:
-    """Decompression, the bare element and the list; both were right once."""
-    ct64, fhe_type, number = stored
-    actions: list[Action] = [measured.decompress]
-    for compressed in (False, True):
-        squash = partial(measured.suite.squash, ct64, fhe_type, compressed=compressed)
-        if decrypt(squash(), compressed) != number:
-            raise WrongSquash(f"{number} is another number once it is squashed")
-        actions.append(squash)
-    return actions
+def _spent(
+    engine: Measured, number: int, decrypt: Callable[[bytes], int], clock: Clock
+) -> tuple[float, float, float]:
+    """Seconds of decompression, of squashing with decompression, and of compression."""
+    times = [clock()]
+    engine.decompress()
+    times.append(clock())
+    squashed = engine.squash()
+    times.append(clock())
+    ct128 = engine.compress(squashed)
+    times.append(clock())
+    if decrypt(ct128) != number:
+        raise WrongSquash(f"{number} is another number once it is squashed")
+    decompress, squash, compress = (after - before for before, after in pairwise(times))
+    return decompress, squash, compress
 
 
-def _spent(action: Action, clock: Clock) -> float:
-    started = clock()
-    action()
-    return clock() - started
-
-
-def _times(rounds: Sequence[Sequence[float]], blocks: int) -> Times:
-    """Of the seconds that a suite's actions took in each round."""
-    decompress, bare, whole = map(min, zip(*rounds, strict=True))
-    return Times(1000 * (bare - decompress) / blocks, 1000 * (whole - bare) / blocks)
+def _times(rounds: Sequence[tuple[float, float, float]], blocks: int) -> Times:
+    decompress, squash, compress = map(min, zip(*rounds, strict=True))
+    return Times(1000 * (squash - decompress) / blocks, 1000 * compress / blocks)
 
 
 def _ratio(name: str, ours: float, crate: float, aim: float) -> Figure:

@@ -1,4 +1,4 @@
-"""How slow this machine was meanwhile: the processor time of one fixed sum, beside its least.
+"""How slow this machine was meanwhile: the processor time of one fixed sum.
 
 What neighbours on the same hardware take of a core, and a clock that is lowered, is not told to a guest:
 it counts as the time of whoever ran. So a process of its own adds the same numbers every tenth of a second.
@@ -16,8 +16,8 @@ from typing import IO, Final
 
 from streams.bench.report import Figure
 
-_NAME: Final = "the same sum takes, of its least"
-_NUMBERS: Final = 30_000  # half a millisecond: long beside the caches that it finds cold
+_NAMES: Final = ("a fixed sum, mean", "a fixed sum, least")
+_NUMBERS: Final = 30_000  # half a millisecond, so that caches which it finds cold weigh little
 _PAUSE_S: Final = 0.1
 
 
@@ -28,14 +28,17 @@ class Yardstick:
         self._process = process
 
     def slowness(self) -> tuple[Figure, ...]:
-        """The mean since it was last asked; nothing if the process is gone, which costs no measurement."""
+        """Mean and least since it was last asked; nothing if the process is gone: the measurement goes on."""
         asked, answers = self._process.stdin, self._process.stdout
         assert asked is not None
         assert answers is not None
         with contextlib.suppress(BrokenPipeError):
             asked.write(b"\n")
-        told = answers.readline()
-        return (Figure(name=_NAME, value=float(told), unit="times"),) if told else ()
+        told = map(float, answers.readline().split())
+        return tuple(
+            Figure(name=name, value=value, unit="ms of a core")
+            for name, value in zip(_NAMES, told, strict=False)
+        )
 
 
 @contextlib.contextmanager
@@ -43,8 +46,9 @@ def beside() -> Generator[Yardstick]:
     """A process that adds until the end of the context."""
     command = (sys.executable, "-m", __name__)
     pipe = subprocess.PIPE
-    # Unbuffered, or what a process that is gone did not take would be flushed once more at the end.
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, bufsize=0) as process:
+    # Unbuffered, or what a process that is gone did not take would be flushed once more at the end. In a
+    # group of its own: the terminal's interrupt is for the measurement.
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, bufsize=0, process_group=0) as process:
         try:
             yield Yardstick(process)
         finally:
@@ -52,27 +56,26 @@ def beside() -> Generator[Yardstick]:
 
 
 def answer(questions: IO[bytes], answers: IO[str], pause_s: float = _PAUSE_S) -> None:
-    """Add, and answer each line with the mean time since the last one, as a multiple of the least ever.
+    """Add, and answer each line with the mean and the least time since the last one, in ms.
 
     Args:
         questions: unbuffered.
     """
-    times, least = [_time()], float("inf")
+    times = [_time_ms()]
     while True:
         if select.select([questions], [], [], pause_s)[0]:
             if not questions.readline():
                 return
-            least = min(least, *times)
-            answers.write(f"{statistics.fmean(times) / least:.2f}\n")
+            answers.write(f"{statistics.fmean(times):.2f} {min(times):.2f}\n")
             answers.flush()
             times = []
-        times.append(_time())
+        times.append(_time_ms())
 
 
-def _time() -> float:
+def _time_ms() -> float:
     started = time.thread_time()
     sum(range(_NUMBERS))
-    return time.thread_time() - started
+    return 1000 * (time.thread_time() - started)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What a decision asks for in any case, as far as its fact or result says so by itself.
 
-`reads` hold what exists already: loaded before the first attempt, they make its guesses, that everything else
-is new, mostly right. `guesses` are those guesses as far as they are known beforehand: the store can be asked
-for them while the attempt runs. `inputs` are the stored ciphertexts that messages will bring along.
+`reads` are what probably exists: it is remembered or loaded before the first attempt, which takes everything
+else for new, and is mostly right. `guesses` are what the attempt is known to take for new: the store can be
+asked for them while it runs. `inputs` are the stored ciphertexts that messages will bring along.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -50,7 +50,9 @@ class Changes(msgspec.Struct, frozen=True):
 
     written: dict[type[Row], list[Row]]
     deleted: dict[type[Row], list[Key]]
-    created: dict[type[Row], list[Row]] = {}  # rows that the store was asked for and does not have
+    created: dict[
+        type[Row], list[Row]
+    ] = {}  # rows that the store does not have: it was asked, or rows at hand prove it
 
     def rows(self, table: type[R]) -> list[R]:
         """All rows of a table to write, new ones and others."""
@@ -308,7 +310,7 @@ class State:
         self._tables[CiphertextRow].rows.clear()
 
     def changes(self) -> Changes:
-        """Everything that was changed since the set was made."""
+        """Everything that was changed since the set was made or last settled."""
         made = Changes({}, {}, {})
         for table, known in self._tables.items():
             created: list[Row] = []

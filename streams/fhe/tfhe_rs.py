@@ -173,6 +173,16 @@ class TfheSquash(_Suite[native.SquashKey]):
         with _translated():
             return self._key.squash(ct64, fhe_type, compressed)
 
+    def squash_alone(self, ct64: bytes, fhe_type: int) -> native.Squashed:
+        """What `squash` makes before it compresses: what a measurement takes the time of; raises as that."""
+        with _translated():
+            return self._key.squash_alone(ct64, fhe_type)
+
+    def compress(self, squashed: native.Squashed) -> bytes:
+        """The rest of `squash`; raises WorkerCrashed."""
+        with _translated():
+            return self._key.compress(squashed)
+
     def tally(self) -> Tally:
         """It has nothing to count."""
         return Tally()

@@ -24,6 +24,7 @@ fn cipherstream_tfhe(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<compute::ComputeKey>()?;
     module.add_class::<proof::ProofKey>()?;
     module.add_class::<squash::SquashKey>()?;
+    module.add_class::<squash::Squashed>()?;
     module.add_function(wrap_pyfunction!(derive::derive, module)?)?;
     module.add_function(wrap_pyfunction!(derive::derive_server_key, module)?)?;
     module.add_function(wrap_pyfunction!(derive::derive_public_key, module)?)?;

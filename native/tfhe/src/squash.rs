@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use tfhe::prelude::*;
-use tfhe::{CompressedSquashedNoiseCiphertextList, ServerKey};
+use tfhe::{CompressedSquashedNoiseCiphertextList, CompressedSquashedNoiseCiphertextListBuilder, ServerKey};
 
 use crate::bytes::{read_key, to_bytes, CT128_LIMIT};
 use crate::errors::{guarded, Failure, Outcome};
@@ -55,21 +55,57 @@ impl SquashKey {
         fhe_type: u8,
         compressed: bool,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let ct128 = py.detach(|| self.pool.run(|| squashed(&ct64, fhe_type, compressed)))?;
+        let ct128 = py.detach(|| {
+            self.pool.run(|| {
+                if compressed {
+                    squashed(&ct64, fhe_type)?.compressed()
+                } else {
+                    bare(&ct64, fhe_type)
+                }
+            })
+        })?;
+        Ok(PyBytes::new(py, &ct128))
+    }
+
+    /// What `squash` makes of a ct64 before it is compressed. With `compress` it is for measurements, which take
+    /// the time of each alone.
+    fn squash_alone(&self, py: Python<'_>, ct64: PyBackedBytes, fhe_type: u8) -> PyResult<Squashed> {
+        Ok(py.detach(|| self.pool.run(|| squashed(&ct64, fhe_type)))?)
+    }
+
+    /// The compressed list that `squash` makes.
+    fn compress<'py>(&self, py: Python<'py>, squashed: &Squashed) -> PyResult<Bound<'py, PyBytes>> {
+        let ct128 = py.detach(|| self.pool.run(|| squashed.compressed()))?;
         Ok(PyBytes::new(py, &ct128))
     }
 }
 
-fn squashed(ct64: &[u8], fhe_type: u8, compressed: bool) -> Outcome<Vec<u8>> {
-    let failed = |error: tfhe::Error| Failure::Internal(format!("noise squashing: {error}"));
-    let value = Value::decompress(ct64, fhe_type)?;
-    let mut builder = CompressedSquashedNoiseCiphertextList::builder();
-    with_value!(value, inner => {
-        let squashed = inner.squash_noise().map_err(failed)?;
-        if !compressed {
-            return to_bytes(&squashed, CT128_LIMIT);
-        }
-        builder.push(squashed);
+/// A list of one element that is not compressed yet.
+#[pyclass(frozen)]
+pub struct Squashed {
+    list: CompressedSquashedNoiseCiphertextListBuilder,
+}
+
+impl Squashed {
+    fn compressed(&self) -> Outcome<Vec<u8>> {
+        to_bytes(&self.list.build().map_err(failed)?, CT128_LIMIT)
+    }
+}
+
+fn squashed(ct64: &[u8], fhe_type: u8) -> Outcome<Squashed> {
+    let mut list = CompressedSquashedNoiseCiphertextList::builder();
+    with_value!(Value::decompress(ct64, fhe_type)?, inner => {
+        list.push(inner.squash_noise().map_err(failed)?);
     });
-    to_bytes(&builder.build().map_err(failed)?, CT128_LIMIT)
+    Ok(Squashed { list })
+}
+
+fn bare(ct64: &[u8], fhe_type: u8) -> Outcome<Vec<u8>> {
+    with_value!(Value::decompress(ct64, fhe_type)?, inner => {
+        to_bytes(&inner.squash_noise().map_err(failed)?, CT128_LIMIT)
+    })
+}
+
+fn failed(error: tfhe::Error) -> Failure {
+    Failure::Internal(format!("noise squashing: {error}"))
 }

@@ -25,6 +25,7 @@ from streams.fhe.wave.keys import WaveKeys
 _log = structlog.get_logger(__name__)
 
 KNOWN: Final = 5  # ciphertexts of the comparison: more than one block of threads, the last one not full
+_OTHER_BITS: Final = ", computes other bits than the CPU"
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ def opened_on_gpus(folder: Path, fleet: Fleet) -> WaveKeys:
 
     Raises:
         KeyMaterialError: a file is missing or damaged.
-        ConfigurationError: no GPU computes the bits of the CPU; where only some do not, they are left out.
+        ConfigurationError: every GPU computes other bits than the CPU; where only some do, they are left out.
         DeviceExhausted: the keys do not fit on a GPU now.
     """
     on_cpu = opened(folder)
@@ -76,29 +77,37 @@ def compared(
 def trusted(fleet: Fleet, make: Callable[[int], T], is_right: Callable[[T], bool]) -> dict[int, T]:
     """What is made of each GPU by its place, where it is right; the log warns of the others.
 
-    A GPU that does not answer is left out like one that answers wrongly.
+    A GPU that fails is left out like one that answers wrongly. Where none is left, what one of them raised is
+    raised again: it may pass.
 
     Raises:
-        ConfigurationError: no GPU is left.
+        ConfigurationError: every GPU computes other bits than the CPU.
         DeviceExhausted, MemoryError: memory is short now, on a GPU or here.
     """
-    right, reasons = dict[int, T](), list[str]()
+    right, failures = dict[int, T](), list[Exception]()
     for index in range(len(fleet.seats)):
         try:
             made = make(index)
             if is_right(made):
                 right[index] = made
             else:
-                reasons.append(f"{name_of(fleet, index)}, computes other bits than the CPU")
+                _warn(f"{name_of(fleet, index)}{_OTHER_BITS}")
         except (CipherstreamError, MemoryError):
             raise  # says nothing about a GPU
         except Exception as error:
-            reasons.append(f"{name_of(fleet, index)}: {type(error).__name__}: {error}")
-    if not right:
-        raise ConfigurationError("; ".join(reasons))
-    for reason in reasons:
-        _log.warning("begins without a device", action="device_refused", reason=reason)
-    return right
+            failures.append(error)
+            _warn(f"{name_of(fleet, index)}: {type(error).__name__}: {error}")
+    if right:
+        return right
+    if failures:
+        raise failures[-1]
+    raise ConfigurationError(
+        f"{', '.join(name_of(fleet, index) for index in range(len(fleet.seats)))}{_OTHER_BITS}"
+    )
+
+
+def _warn(reason: str) -> None:
+    _log.warning("begins without a device", action="device_refused", reason=reason)
 
 
 def name_of(fleet: Fleet, index: int) -> str:

@@ -25,7 +25,7 @@ def opened_on_gpus(cpu: SquashUnit, compute: Path, files: Mapped, fleet: Fleet) 
 
     Raises:
         KeyMaterialError: a file is missing or damaged.
-        ConfigurationError: no GPU gives the CPU's words; where only some do not, they are left out.
+        ConfigurationError: every GPU gives other words; where only some do, they are left out.
         DeviceExhausted: the keys do not fit on a GPU now.
     """
     exam = SquashExam.set_by(cpu)

@@ -1,8 +1,8 @@
 """Records are planned while their transaction begins, and decided over while the store is asked.
 
-Those after them are decided over while it is written. There is still one transaction at a time, and each asks
-the store for what was guessed before it writes. What is decided ahead rests on the rows that the transaction
-before writes; where that fails, it is dropped.
+Those after them are decided over while that transaction is written. There is still one at a time, and each
+asks the store for what was guessed before it writes. What is decided ahead rests on the rows that the
+transaction before writes; where that fails, it is dropped.
 """
 
 import asyncio

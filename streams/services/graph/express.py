@@ -43,7 +43,7 @@ class Report(msgspec.Struct):
 
 
 async def append(log: Log, clock: Clock, record: Publication, point: str) -> Report:
-    """Append a record and wait for what the broker says; `point` is passed before the producer is told."""
+    """Append a record and wait for what the broker says; `point` is passed once the broker has it."""
     report = Report()
 
     def stored() -> None:
@@ -137,7 +137,7 @@ class Express:
             appending.cancel()
 
     def has(self, item: WorkRow) -> bool:
-        """Whether an item's message was sent."""
+        """Whether an item's message was sent and its report is still to be taken."""
         return _key(item) in self._under_way
 
     def take(self, items: Iterable[WorkRow]) -> list[tuple[WorkRow, asyncio.Task[Report]]]:

@@ -126,7 +126,7 @@ class Session:
         return [read for read, row in rows if isinstance(row, HandleRow) and row.ct64_digest]
 
     async def hear(self, reads: Iterable[Read]) -> None:
-        """Ask the store now for what is asked for again in this transaction; nothing is made of it yet.
+        """Ask the store for look-ups that it has not answered in this transaction; the state stays as it is.
 
         It may run beside `decide_ahead`.
         """
@@ -148,7 +148,9 @@ class Session:
         *,
         puts_off: bool = False,
     ) -> bool:
-        """Apply decisions one after the other; False, and nothing is applied, where one of them raises.
+        """Apply decisions one after the other, or none of them; whether they were applied.
+
+        They are not where one of them raises, or where guesses are still wrong after some rounds.
 
         Args:
             ahead: what `decide_ahead` made of them, and nothing was decided since.

@@ -183,6 +183,13 @@ def test_a_bare_squashed_element_is_another_form_of_the_same_value(
         decryptor.decrypt(squash.squash(ct64, fhe_type), fhe_type, compressed=False)
 
 
+def test_squashing_and_compressing_apart_make_the_same_bytes(squash: TfheSquash, known: KnownAnswers) -> None:
+    ct64 = bytes.fromhex(known.inputs["a0"].ct64)
+    assert squash.compress(squash.squash_alone(ct64, BOOL)) == squash.squash(ct64, BOOL)
+    with pytest.raises(OperationError, match="type"):
+        squash.squash_alone(ct64, U64)
+
+
 def test_the_decryptor_refuses_what_is_not_squashed(
     decryptor: client.TfheDecryptor, known: KnownAnswers
 ) -> None:

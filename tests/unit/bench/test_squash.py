@@ -1,14 +1,15 @@
-"""Squashing is measured by differences, and nothing is believed that does not decrypt."""
+"""Squashing and compression are measured apart and in turns; what does not decrypt is not believed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
+from streams.bench.report import Report
 from streams.bench.squash import CRATE, OURS, Measured, WrongSquash, compare
 from streams.domain.operations import FheType
 
 NUMBER = 77
-STORED = (b"stored", FheType.UINT64, NUMBER)
 
 
 @dataclass
@@ -21,35 +22,28 @@ class Time:
         self.now += seconds
 
 
-@dataclass
-class Suite:
-    """Takes what it is told."""
+def engine(time: Time, decompress_s: float, squash_s: float, compress_s: float) -> Measured:
+    """Takes what it is told; what it squashed is a number, of which it makes bytes."""
 
-    time: Time
-    bare_s: float
-    list_s: float
+    def squash() -> int:
+        time.spend(decompress_s + squash_s)
+        return NUMBER
 
-    def squash(self, ct64: bytes, fhe_type: int, *, compressed: bool = True) -> bytes:
-        assert (ct64, fhe_type) == STORED[:2]
-        self.time.spend(self.list_s if compressed else self.bare_s)
-        return b"list" if compressed else b"bare"
+    def compress(squashed: int) -> bytes:
+        time.spend(compress_s)
+        return bytes([squashed])
 
-    def lookup_s(self) -> float:
-        return 0.0
+    return Measured(lambda: time.spend(decompress_s), squash, compress)
 
 
-def measured(time: Time, decompress_s: float, bare_s: float, list_s: float) -> Measured:
-    return Measured(Suite(time, bare_s, list_s), lambda: time.spend(decompress_s))
-
-
-def decrypt(ct128: bytes, compressed: bool) -> int:
-    return NUMBER if ct128 == (b"list" if compressed else b"bare") else 0
+def compared(time: Time, repeats: int, clock: Callable[[], float]) -> Report:
+    engines = {OURS: engine(time, 1.0, 1.6, 0.8), CRATE: engine(time, 4.0, 32.0, 16.0)}
+    return compare(engines, FheType.UINT64, NUMBER, lambda ct128: ct128[0], repeats, clock)
 
 
 def test_figures_are_for_a_block_and_without_decompression() -> None:
     time = Time()
-    suites = {OURS: measured(time, 1.0, 2.6, 3.4), CRATE: measured(time, 4.0, 36.0, 52.0)}
-    report = compare(suites, STORED, decrypt, 2, clock=lambda: time.now)
+    report = compared(time, 2, lambda: time.now)
     assert report.setting == {"bits": 64, "blocks": 16, "repeats": 2}
     assert {figure.name: figure.value for figure in report.figures} == {
         "squash, wave": 100.0,
@@ -62,31 +56,30 @@ def test_figures_are_for_a_block_and_without_decompression() -> None:
     assert [figure.is_met for figure in report.figures[-2:]] == [True, True]
 
 
-def test_a_result_that_is_another_number_ends_the_measurement() -> None:
-    time = Time()
-    suites = {OURS: measured(time, 1.0, 2.0, 3.0), CRATE: measured(time, 1.0, 2.0, 3.0)}
-    with pytest.raises(WrongSquash, match="77"):
-        compare(suites, STORED, lambda _, compressed: NUMBER + compressed, 1, clock=lambda: time.now)
-
-
-def test_what_disturbs_one_round_disturbs_both_suites_and_does_not_count() -> None:
-    time = Time()
-    suites = {OURS: measured(time, 1.0, 2.6, 3.4), CRATE: measured(time, 4.0, 36.0, 52.0)}
-    readings = 0
+def test_a_round_that_is_disturbed_does_not_count() -> None:
+    time, readings = Time(), 0
 
     def disturbed() -> float:
         nonlocal readings
         readings += 1
-        # Six measured actions of two readings in a round: the first round takes ten seconds more at each.
-        return time.now + 10 * min(readings, 12)
+        # Four readings for each of two engines in a round; in the first one each takes ten seconds more.
+        return time.now + 10 * min(readings, 8)
 
-    report = compare(suites, STORED, decrypt, 2, clock=disturbed)
+    report = compared(time, 2, disturbed)
     assert [figure.value for figure in report.figures] == [100.0, 50.0, 2000.0, 1000.0, 0.05, 0.05]
 
 
-def test_a_compression_that_took_less_than_nothing_meets_no_aim() -> None:
+def test_squashing_that_took_less_than_nothing_meets_no_aim() -> None:
+    """Less than the decompression that is taken off: neighbours disturbed that one."""
     time = Time()
-    suites = {OURS: measured(time, 1.0, 2.6, 3.4), CRATE: measured(time, 4.0, 36.0, 35.0)}
-    report = compare(suites, STORED, decrypt, 1, clock=lambda: time.now)
-    assert report.figures[-1].name == "compress, ratio"
-    assert report.figures[-1].is_met is False
+    engines = {OURS: engine(time, 1.0, -0.5, 0.8), CRATE: engine(time, 4.0, 32.0, 16.0)}
+    report = compare(engines, FheType.UINT64, NUMBER, lambda ct128: ct128[0], 1, lambda: time.now)
+    assert report.figures[-2].name == "squash, ratio"
+    assert report.figures[-2].is_met is False
+
+
+def test_a_result_that_is_another_number_ends_the_measurement() -> None:
+    time = Time()
+    engines = {OURS: engine(time, 1.0, 2.0, 3.0), CRATE: engine(time, 1.0, 2.0, 3.0)}
+    with pytest.raises(WrongSquash, match="77"):
+        compare(engines, FheType.UINT64, NUMBER, lambda ct128: ct128[0] + 1, 1, lambda: time.now)

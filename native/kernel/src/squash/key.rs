@@ -2,7 +2,7 @@
 
 use super::limbs::limbs;
 use super::step::{KEY_ROW_F64, KEY_VECTOR_F64};
-use super::transform::{finish_forward, number_rows, Prefetch};
+use super::transform::{finish_forward, number_rows};
 use super::{COLUMNS, LEVELS, LIMBS, ROWS, SLOT_F64, VECTORS, WORK_F64};
 use crate::aligned::Aligned;
 use crate::error::{require, require_length, Outcome};
@@ -133,6 +133,6 @@ impl Room {
 unsafe fn forward<L: Lanes>(numbers: *const f64, work: *mut f64, slot: *mut f64, twiddles: &Twiddles) {
     unsafe {
         number_rows::<L>(numbers, work, twiddles);
-        finish_forward::<L>(work, slot, twiddles, &mut Prefetch { next: std::ptr::null(), lines: 0 });
+        finish_forward::<L>(work, slot, twiddles);
     }
 }

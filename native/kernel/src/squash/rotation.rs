@@ -8,13 +8,12 @@ use super::digits::{Digits, Polynomial};
 use super::key::{SquashingKey, STEP_F64};
 use super::lanes::{WideLanes, SIGNS};
 use super::step::{multiply, KEY_VECTOR_F64, SPARE_F64};
-use super::transform::{accumulate_limb, begin_inverse, digit_rows, finish_forward, Prefetch};
-use super::{Accumulators, AREA_F64, COLUMNS, LEVELS, LIMBS, OUTPUTS, ROWS, SLOT_F64, SQUASHED_LWE};
-use super::{VECTORS, WORK_F64};
+use super::transform::{accumulate_limb, begin_inverse, digit_rows, finish_forward};
+use super::{Accumulators, AREA_F64, COLUMNS, LEVELS, LIMBS, SLOT_F64, SQUASHED_LWE, VECTORS, WORK_F64};
 use crate::aligned::{Aligned, LINE_BYTES};
 use crate::batch::{in_parallel, switch_all};
 use crate::error::{require, require_length, Outcome};
-use crate::fourier::{unroll, Twiddles, BLOCKS, VECTOR_F64};
+use crate::fourier::{unroll, Twiddles, VECTOR_F64};
 use crate::keyswitch::KeyswitchKey;
 use crate::lanes::LANES;
 use crate::parameters::{BIG_LWE, N};
@@ -22,11 +21,6 @@ use crate::path::{on_path, Path};
 
 /// Ciphertexts that share a pass over the key: more are hardly faster for each of them.
 const CHUNK: usize = 32;
-/// Up to this many ciphertexts the next step of the key is asked for; more of them hide the way to memory.
-const PREFETCH_MOST: usize = 15;
-const PREFETCH_LEAST: usize = 4;
-/// Pieces of a ciphertext's transforms at which it is.
-const PREFETCH_PIECES: usize = (ROWS + OUTPUTS) * BLOCKS;
 const LINE_F64: usize = LINE_BYTES / size_of::<f64>();
 
 /// Room for the transforms of a batch.
@@ -126,21 +120,13 @@ struct Batch<'a> {
 #[inline(always)]
 unsafe fn rotate<L: WideLanes>(batch: Batch<'_>, key: &SquashingKey, exponents: &[u16]) {
     let (dimension, steps) = (key.dimension(), key.steps().as_ptr());
-    let lines = match batch.count {
-        PREFETCH_LEAST..=PREFETCH_MOST => (STEP_F64 / LINE_F64).div_ceil(PREFETCH_PIECES * batch.count),
-        _ => 0,
-    };
     for step in 0..dimension {
         let ggsw = steps.wrapping_add(STEP_F64 * step);
         let amounts = Amounts { exponents: exponents.as_ptr().wrapping_add(step), stride: dimension + 1 };
-        let mut prefetch = Prefetch {
-            next: ggsw.wrapping_add(STEP_F64).cast(),
-            lines: if step + 1 < dimension { lines } else { 0 },
-        };
         unsafe {
-            transform_digits::<L>(batch, amounts, &mut prefetch);
+            transform_digits::<L>(batch, amounts);
             multiply_all::<L>(batch, amounts, ggsw);
-            accumulate::<L>(batch, amounts, &mut prefetch);
+            accumulate::<L>(batch, amounts);
         }
     }
 }
@@ -161,7 +147,7 @@ impl Amounts {
 
 /// X^a p - p of every polynomial, in digits, transformed: row 3 x polynomial + level of the area.
 #[inline(always)]
-unsafe fn transform_digits<L: WideLanes>(batch: Batch<'_>, amounts: Amounts, prefetch: &mut Prefetch) {
+unsafe fn transform_digits<L: WideLanes>(batch: Batch<'_>, amounts: Amounts) {
     unsafe {
         // Opaque, or the compiler replaces the loads from this table by arithmetic on the sign.
         let signs = std::hint::black_box(SIGNS.as_ptr());
@@ -177,7 +163,7 @@ unsafe fn transform_digits<L: WideLanes>(batch: Batch<'_>, amounts: Amounts, pre
                 digit_rows::<L>(Digits { polynomial, amount, signs }, batch.work, batch.twiddles);
                 for level in 0..LEVELS {
                     let slot = area.add(SLOT_F64 * (LEVELS * column + level));
-                    finish_forward::<L>(batch.work.add(WORK_F64 * level), slot, batch.twiddles, prefetch);
+                    finish_forward::<L>(batch.work.add(WORK_F64 * level), slot, batch.twiddles);
                 }
             }
         }
@@ -230,7 +216,7 @@ unsafe fn prefetch_inputs<L: WideLanes>(area: *const f64) {
 
 /// The sums of every limb, transformed back, rounded and added.
 #[inline(always)]
-unsafe fn accumulate<L: WideLanes>(batch: Batch<'_>, amounts: Amounts, prefetch: &mut Prefetch) {
+unsafe fn accumulate<L: WideLanes>(batch: Batch<'_>, amounts: Amounts) {
     unsafe {
         for ciphertext in 0..batch.count {
             if amounts.of(ciphertext) == 0 {
@@ -241,7 +227,7 @@ unsafe fn accumulate<L: WideLanes>(batch: Batch<'_>, amounts: Amounts, prefetch:
                 let own = Polynomial::of(batch.accumulators, ciphertext, column);
                 unroll!(LIMB in [0 1 2 3] {
                     let slot = area.add(SLOT_F64 * (LIMBS * column + LIMB));
-                    begin_inverse::<L>(slot, batch.work, batch.twiddles, prefetch);
+                    begin_inverse::<L>(slot, batch.work, batch.twiddles);
                     accumulate_limb::<L, LIMB>(batch.work, own, batch.twiddles);
                 });
                 continue_negacyclic(own.high, own.low);

@@ -3,7 +3,6 @@
 use super::digits::{Digits, Polynomial};
 use super::lanes::WideLanes;
 use super::{LEVELS, ROW_F64, WORK_F64};
-use crate::aligned::LINE_BYTES;
 use crate::fourier::{forward_across, forward_second_rows, forward_within, inverse_across, inverse_within};
 use crate::fourier::{inverse_radix4, inverse_second_rows, load4, radix4, radix4_factors, store4, unroll};
 use crate::fourier::{Complex, Twiddles, BLOCKS, BLOCK_F64, BLOCK_VECTORS, FOUR_ROWS, ROW_COEFFICIENTS};
@@ -12,23 +11,6 @@ use crate::lanes::{Lanes, LANES};
 use crate::parameters::HALF;
 
 const FOUR_ROWS_F64: usize = 4 * ROW_F64;
-
-/// Lines of the next key step, asked for a few at a time: a burst fills the miss buffers.
-pub struct Prefetch {
-    pub next: *const u8,
-    pub lines: usize,
-}
-
-impl Prefetch {
-    #[inline(always)]
-    unsafe fn some<L: Lanes>(&mut self) {
-        for line in 0..self.lines {
-            // The address may lie behind the key: asking for it has no effect.
-            unsafe { L::prefetch(self.next.wrapping_add(LINE_BYTES * line)) };
-        }
-        self.next = self.next.wrapping_add(LINE_BYTES * self.lines);
-    }
-}
 
 /// The first stage of the three digit polynomials of one polynomial, to `work`: 3 x WORK_F64.
 #[inline(always)]
@@ -93,17 +75,11 @@ unsafe fn point<L: Lanes>(from: *const f64) -> Complex<L> {
 /// Everything behind the first stage, to a slot of `[vector 128][re, im]`. Neighbouring pieces belong to different
 /// blocks, so that their chains of operations overlap in the processor.
 #[inline(always)]
-pub unsafe fn finish_forward<L: Lanes>(
-    work: *mut f64,
-    slot: *mut f64,
-    twiddles: &Twiddles,
-    prefetch: &mut Prefetch,
-) {
+pub unsafe fn finish_forward<L: Lanes>(work: *mut f64, slot: *mut f64, twiddles: &Twiddles) {
     unsafe {
         forward_second_rows::<L, ROW_F64>(work, twiddles);
         for beat in 0..BLOCKS + 1 {
             if beat < BLOCKS {
-                prefetch.some::<L>();
                 forward_across::<L>(work.add(ROW_F64 * beat), twiddles, beat);
             }
             if beat > 0 {
@@ -116,16 +92,10 @@ pub unsafe fn finish_forward<L: Lanes>(
 
 /// All inverse stages but the last, from a slot to `work`.
 #[inline(always)]
-pub unsafe fn begin_inverse<L: Lanes>(
-    slot: *const f64,
-    work: *mut f64,
-    twiddles: &Twiddles,
-    prefetch: &mut Prefetch,
-) {
+pub unsafe fn begin_inverse<L: Lanes>(slot: *const f64, work: *mut f64, twiddles: &Twiddles) {
     unsafe {
         for beat in 0..BLOCKS + 1 {
             if beat < BLOCKS {
-                prefetch.some::<L>();
                 inverse_within::<L>(slot.add(BLOCK_F64 * beat), work.add(ROW_F64 * beat), twiddles, beat);
             }
             if beat > 0 {

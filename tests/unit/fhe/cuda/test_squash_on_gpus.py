@@ -23,7 +23,7 @@ from streams.fhe.wave.squash import WaveSquash
 from streams.fhe.wave.squash_on_gpus import opened_on_gpus
 from streams.fhe.wave.squash_service import SquashService
 from streams.fhe.wave.squash_unit import SquashUnit
-from tests.unit.fhe.cuda.emulated import BROKEN, DeadGpu, EmulatedGpu, Fault
+from tests.unit.fhe.cuda.emulated import BROKEN, DeadGpu, EmulatedGpu, Fault, Faulty
 from tests.unit.fhe.cuda.raw import BIG
 
 STEPS = 2
@@ -139,7 +139,7 @@ def test_a_gpu_that_does_not_answer_does_not_serve(
     (line,) = [each for each in logs if each["action"] == "device_refused"]
     assert line["reason"].startswith("GPU 0, emulated: Faulty: an illegal address in ")
     assert np.array_equal(service.squashed(NUMBER, packed=True)[0], due[True][0])
-    with pytest.raises(ConfigurationError, match="GPU 0, emulated: Faulty"):
+    with pytest.raises(Faulty, match="an illegal address"):
         folders.on(DeadGpu())
 
 
