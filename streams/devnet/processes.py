@@ -31,9 +31,12 @@ def boot_id() -> str:
 
 
 def identify(pid: int) -> ProcessId | None:
-    """The identity of a running process, or None where there is none (a zombie runs no more)."""
+    """The identity of a running process, or None where there is none (a zombie runs no more).
+
+    A process whose first thread has ended runs until its last one has: it still holds its ports and files.
+    """
     fields = _stat(pid)
-    if fields is None or fields[_STATE] in _GONE:
+    if fields is None or (fields[_STATE] in _GONE and _threads_are(pid, _GONE)):
         return None
     return ProcessId(pid, int(fields[_STARTED]), boot_id())
 
@@ -45,8 +48,7 @@ def is_running(process: ProcessId) -> bool:
 
 def is_still(process: ProcessId) -> bool:
     """Whether no thread of this process runs, as after SIGSTOP or its end."""
-    threads = (_fields(path) for path in (_PROC / str(process.pid) / "task").glob("*/stat"))
-    return all(fields is None or fields[_STATE] in _STILL for fields in threads)
+    return _threads_are(process.pid, _STILL)
 
 
 def open_handle(process: ProcessId) -> int | None:
@@ -118,6 +120,11 @@ def _working_directory(pid: int) -> str | None:
         return os.readlink(_PROC / str(pid) / "cwd")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
+
+
+def _threads_are(pid: int, states: frozenset[str]) -> bool:
+    threads = (_fields(path) for path in (_PROC / str(pid) / "task").glob("*/stat"))
+    return all(fields is None or fields[_STATE] in states for fields in threads)
 
 
 def _stat(pid: int) -> list[str] | None:

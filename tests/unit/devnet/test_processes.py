@@ -1,12 +1,16 @@
 import os
+import platform
 import signal
 import subprocess
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from streams.devnet import processes
+from streams.devnet import ports, processes
 
 
 @pytest.fixture
@@ -34,6 +38,45 @@ def test_a_zombie_has_no_identity(child: "subprocess.Popen[bytes]") -> None:
     assert processes.identify(child.pid) is None
     assert not processes.is_running(before)
     assert not processes.send(before, signal.SIGTERM)
+
+
+# Ends the thread that the process began with, and no other one; its port is held until the last has ended.
+HEADLESS = """
+import ctypes, socket, threading, time
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+threading.Thread(target=time.sleep, args=(600,)).start()
+ctypes.CDLL(None).syscall({exit}, 0)
+"""
+
+
+def until(check: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not check():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def first_thread_has_ended(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_process_runs_until_its_last_thread_has_ended() -> None:
+    number = {"x86_64": 60, "aarch64": 93}[platform.machine()]
+    argv = [sys.executable, "-c", HEADLESS.format(exit=number)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True) as headless:
+        try:
+            assert headless.stdout is not None
+            port = int(headless.stdout.readline())
+            until(lambda: first_thread_has_ended(headless.pid))
+            found = identity(headless)
+            assert processes.session_members(found) == (found,)
+            assert not ports.is_free(port)
+            assert processes.send(found, signal.SIGKILL)
+            until(lambda: not processes.is_running(found))
+            assert ports.is_free(port)
+        finally:
+            headless.kill()
 
 
 def test_a_reaped_process_has_no_identity(child: "subprocess.Popen[bytes]") -> None:
