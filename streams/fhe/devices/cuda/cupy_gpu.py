@@ -5,20 +5,22 @@ CuPy is not among the dependencies: an operator with GPUs installs the build for
 
 import importlib
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final, Protocol, cast
 
 import numpy as np
 
-from streams.domain.errors import ConfigurationError
+from streams.domain.errors import ConfigurationError, DeviceExhausted
 from streams.fhe.devices.cuda import program
 from streams.fhe.devices.cuda.fleet import Fleet
 from streams.fhe.devices.cuda.gpu import Array, Buffer, Gpu, Launch, Memory, Properties
 from streams.fhe.devices.cuda.program import Program
 
 INSTALL: Final = "install cupy-cuda12x<14 and nvidia-cuda-nvrtc-cu12, or set engine.device to cpu"
+
+_OUT_OF_MEMORY: Final = 2  # the status of both, cudaErrorMemoryAllocation and CUDA_ERROR_OUT_OF_MEMORY
 
 
 class Module(Protocol):
@@ -55,7 +57,11 @@ def _count(cupy: Any) -> int:
 
 
 class CupyGpu(Gpu):
-    """One GPU; every thread has a stream of its own on it."""
+    """One GPU; every thread has a stream of its own on it.
+
+    All calls raise DeviceExhausted where the driver has no memory for what nobody reserved: its context, a
+    stream, a program.
+    """
 
     def __init__(self, cupy: Any, index: int) -> None:
         """Raises ConfigurationError if it lacks what the kernels use."""
@@ -74,7 +80,7 @@ class CupyGpu(Gpu):
 
     def memory(self) -> Memory:
         """What is free and what we hold."""
-        with self._device:
+        with self._entered():
             free, _ = self._cupy.cuda.runtime.memGetInfo()
             held = self._cupy.get_default_memory_pool().total_bytes()
         return Memory(int(free), int(held))
@@ -124,14 +130,24 @@ class CupyGpu(Gpu):
         made = self._cupy.RawModule(code=source.source(), options=program.OPTIONS, backend="nvrtc")
         return cast("Module", made)
 
-    def _here(self) -> ExitStack:
+    @contextmanager
+    def _here(self) -> Generator[None]:
         """This GPU and this thread's stream on it, for one call."""
-        entered = ExitStack()
-        entered.enter_context(self._device)
-        if not hasattr(self._local, "stream"):
-            self._local.stream = self._cupy.cuda.Stream(non_blocking=True)
-        entered.enter_context(self._local.stream)
-        return entered
+        with self._entered():
+            if not hasattr(self._local, "stream"):
+                self._local.stream = self._cupy.cuda.Stream(non_blocking=True)
+            with self._local.stream:
+                yield
+
+    @contextmanager
+    def _entered(self) -> Generator[None]:
+        try:
+            with self._device:
+                yield
+        except Exception as error:
+            if getattr(error, "status", None) == _OUT_OF_MEMORY:
+                raise DeviceExhausted(f"{self._properties.name}: {error}") from error
+            raise
 
 
 def _passed(arguments: Sequence[Buffer | int]) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streams.domain.errors import ConfigurationError
+from streams.domain.errors import ConfigurationError, DeviceExhausted
 from streams.fhe.devices.cuda import cupy_gpu
 from streams.fhe.devices.cuda.cupy_gpu import CupyGpu, fleet
 from streams.fhe.devices.cuda.gpu import Launch, Memory, Properties
@@ -28,6 +28,10 @@ H200 = {
 
 class RuntimeFault(Exception):
     """CuPy's error of the driver."""
+
+    def __init__(self, told: str, status: int = 1) -> None:
+        super().__init__(told)
+        self.status = status
 
 
 class Kernel:
@@ -163,6 +167,29 @@ def test_one_waits_for_the_threads_own_stream() -> None:
     cupy = FakeCupy(H200)
     CupyGpu(cupy, 0).wait()
     assert cupy.entered == ["gpu 0", "stream True", "waited", "-stream True", "-gpu 0"]
+
+
+def raising(fault: RuntimeFault, *_: object, **__: object) -> Any:
+    raise fault
+
+
+def test_a_driver_without_memory_is_an_exhausted_gpu() -> None:
+    cupy = FakeCupy(H200)
+    gpu = CupyGpu(cupy, 0)
+    short = partial(raising, RuntimeFault("cudaErrorMemoryAllocation: out of memory", 2))
+    cupy.cuda.Stream = cupy.cuda.runtime.memGetInfo = short
+    for call in (partial(gpu.empty, 16), gpu.memory):
+        with pytest.raises(DeviceExhausted, match="NVIDIA H200: cudaErrorMemoryAllocation"):
+            call()
+    assert cupy.entered == 2 * ["gpu 0", "-gpu 0"]
+
+
+def test_another_fault_of_the_driver_stays_what_it_is() -> None:
+    cupy = FakeCupy(H200)
+    gpu = CupyGpu(cupy, 0)
+    cupy.empty = partial(raising, RuntimeFault("cudaErrorIllegalAddress", 700))
+    with pytest.raises(RuntimeFault, match="IllegalAddress"):
+        gpu.empty(16)
 
 
 def test_arrays_go_and_come_back() -> None:
