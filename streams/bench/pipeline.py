@@ -36,7 +36,7 @@ P50_MS: Final = 10.0
 P99_MS: Final = 100.0
 _WARM_BLOCKS: Final = 10
 _ECHOED: Final = 50  # blocks, at most
-_WORKERS: Final = 32  # slots: credit for several blocks, so that nothing waits for the worker
+_SLOTS: Final = 32  # of the worker: credit for several blocks, so that nothing waits for the worker
 _WHOLE_MS: Final = 1.0  # what may have passed of the millisecond that the table names
 _APPLIED: Final = "select 1 from consumer_offset where topic = $1 and next_off >= $2"
 _WORKER_IS_SEEN: Final = (
@@ -95,7 +95,7 @@ async def _prepare(deployment: Deployment, store: PostgresStore, log: KafkaLog, 
     )
     await log.append("keysets.v1", key=key_of(announcement), value=encode(announcement))
     deployment.start("graph", {})
-    engine = {"engine": {"name": "clear", "workers": _WORKERS}, "devnet": {"chains": [traffic.CHAIN]}}
+    engine = {"engine": {"name": "clear", "workers": _SLOTS}, "devnet": {"chains": [traffic.CHAIN]}}
     deployment.start("tfhe-worker", {"keys": {"directory": str(keys)}, **engine})
     await facts.publish(log, facts.activation(digest))
     await deployment.until(store, _APPLIED, EVENTS, 1)

@@ -51,11 +51,13 @@ class Ticks(msgspec.Struct, frozen=True):
     stolen: int = 0  # ready to run here, and a neighbour ran
     whole: int = 0
 
-    def stolen_since(self, before: "Ticks") -> Figure:
-        """The share of the processors that neighbours on the same hardware took meanwhile."""
+    def stolen_since(self, before: "Ticks") -> tuple[Figure, ...]:
+        """The share of the processors that neighbours on this hardware took meanwhile, where that is told."""
         whole = self.whole - before.whole
-        share = (self.stolen - before.stolen) / whole if whole else 0.0
-        return Figure(name="processor time taken by neighbours", value=round(100 * share, 1), unit="%")
+        if not whole:
+            return ()
+        share = (self.stolen - before.stolen) / whole
+        return (Figure(name="processor time taken by neighbours", value=round(100 * share, 1), unit="%"),)
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):

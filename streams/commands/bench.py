@@ -28,7 +28,7 @@ from streams.fhe.radix.forms import Form
 
 if TYPE_CHECKING:
     from streams.bench.report import Report
-    from streams.commands.measured import Session
+    from streams.commands.measured import Measurements
     from streams.fhe.devices.keys import ServerKey
     from streams.fhe.devices.port import Device
     from streams.fhe.wave.measure import Measurement
@@ -55,9 +55,9 @@ OutputOption = Annotated[
 def bench(context: typer.Context, to_file: OutputOption = None) -> None:
     """Measurements; several names measure one after the other."""
     from streams.bench import yardstick
-    from streams.commands.measured import Session
+    from streams.commands.measured import Measurements
 
-    context.obj = Session(output=to_file, yardstick=context.with_resource(yardstick.beside()))
+    context.obj = Measurements(output=to_file, yardstick=context.with_resource(yardstick.beside()))
 
 
 @app.command()
@@ -125,16 +125,16 @@ def _measure(
 
 
 def _keep(context: typer.Context, report: "Report", to_file: Path | None) -> None:
-    session = _session(context)
-    report = session.finish(report)
-    session.show(report)
-    session.keep(report, to_file)
+    measurements = _measurements(context)
+    report = measurements.finish(report)
+    measurements.show(report)
+    measurements.keep(report, to_file)
 
 
-def _session(context: typer.Context) -> "Session":
-    session = context.obj
-    assert session is not None  # made by the callback of the group
-    return session
+def _measurements(context: typer.Context) -> "Measurements":
+    measurements = context.obj
+    assert measurements is not None  # made by the callback of the group
+    return measurements
 
 
 @app.command()
@@ -178,8 +178,8 @@ def fhe(
         output.result([{**dataclasses.asdict(each), "per_second": each.per_second} for each in found])
     else:
         _show_transfers(found)
-    session = _session(context)
-    session.keep(session.finish(_report(found, threads, form, device)), to_file)
+    measurements = _measurements(context)
+    measurements.keep(measurements.finish(_report(found, threads, form, device)), to_file)
 
 
 def _compared(engines: str, transfers: int, threads: int, operations: str, *, is_whole: bool) -> "Report":

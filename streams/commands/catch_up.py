@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streams.adapters.ethereum.chain import EthereumChain
     from streams.adapters.kafka.log import KafkaLog
     from streams.bench.report import Report
-    from streams.commands.measured import Session
+    from streams.commands.measured import Measurements
     from streams.settings import HostChainSettings, KafkaSettings
 
 _CONTRACT: Final = bytes.fromhex("ee" * 20)
@@ -49,18 +49,18 @@ def catch_up(
     ] = None,
 ) -> None:
     """Blocks per second of the host listener from a local chain into a local broker, both started for it."""
-    session: Session = context.obj  # made by the callback of the group, with the load from before
+    measurements: Measurements = context.obj  # made by the callback of the group, with the load from before
     with (
         tempfile.TemporaryDirectory(prefix="catch-up-") as folder,
         output.waiting("a chain and a broker are started and filled"),
     ):
         found = asyncio.run(_measure(Path(folder), blocks, every))
-    report = session.finish(_report(found, every))
+    report = measurements.finish(_report(found, every))
     if as_json:
         output.result(found)
     else:
-        session.show(report)
-    session.keep(report, to_file)
+        measurements.show(report)
+    measurements.keep(report, to_file)
 
 
 def _report(found: CaughtUp, every: int) -> "Report":

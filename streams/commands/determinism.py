@@ -44,7 +44,7 @@ def determinism(
     numbers of random words. The exit code tells whether all digests are equal.
     """
     from streams.bench import determinism as measured
-    from streams.commands.measured import Session
+    from streams.commands.measured import Measurements
     from streams.fhe.wave.on_device import known_device
 
     paths = list(_paths([known_device(name) for name in device or ("cpu",)], path))
@@ -61,7 +61,7 @@ def determinism(
         typer.echo(_line(measured.Comparison(found), each))
     comparison = measured.Comparison(found)
     typer.echo(f"equal: {comparison.equal}/{comparison.total}")
-    assert isinstance(context.obj, Session)  # made by the callback of the group
+    assert isinstance(context.obj, Measurements)  # made by the callback of the group
     context.obj.keep(_report(comparison, steps), to_file)
     if comparison.equal != comparison.total:
         raise OtherBytes(f"{comparison.total - comparison.equal} of {comparison.total} digests differ")

@@ -16,8 +16,8 @@ _LINE: Final = "{:12} {:52} {:>10} {:14} {}"
 
 
 @dataclasses.dataclass
-class Session:
-    """One command line; its results go to `output` after each measurement."""
+class Measurements:
+    """Those of one command line; their results go to `output` after each."""
 
     machine: Machine = dataclasses.field(default_factory=machine)
     reports: list[Report] = dataclasses.field(default_factory=list)
@@ -31,7 +31,7 @@ class Session:
         before, self.since = self.since, ticks()
         slowness = () if self.yardstick is None else self.yardstick.slowness()
         taken = self.since.stolen_since(before)
-        return msgspec.structs.replace(report, figures=(*report.figures, taken, *slowness))
+        return msgspec.structs.replace(report, figures=(*report.figures, *taken, *slowness))
 
     def show(self, report: Report) -> None:
         """Print figures, the machine and the heading before the first."""

@@ -43,7 +43,7 @@ class Ahead:
         self._drafting: asyncio.Task[Draft] | None = None
 
     @property
-    def is_over(self) -> bool:
+    def is_last(self) -> bool:
         """Whether nothing comes after the records of this transaction."""
         return not self._next
 
@@ -96,7 +96,7 @@ class Ahead:
             *session.stored(inputs),
         ]
         self._drafting = asyncio.create_task(
-            _draft(session, plans, decisions_of(plans) if is_known else (), puts_off=self.is_over)
+            _draft(session, plans, decisions_of(plans) if is_known else (), puts_off=self.is_last)
         )
         await session.hear(questions)
         return await self._drafted()

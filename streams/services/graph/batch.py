@@ -233,7 +233,7 @@ class Applier:
             draft = await ahead.take(tx, with_inputs=self._express.is_open)
             session, decisions = draft.session, decisions_of(draft.plans)
             is_whole = bool(decisions) and await session.decide_all(
-                decisions, draft.guess, self._express.reads, puts_off=ahead.is_over
+                decisions, draft.guess, self._express.reads, puts_off=ahead.is_last
             )
             if not is_whole:
                 for plan in draft.plans:
@@ -243,7 +243,7 @@ class Applier:
             # and credit is counted by the rows that say so.
             claimed = self._claims.at_once(session.state, epoch)
             if is_whole:
-                await self._express.send(session.state, claimed, is_last=ahead.is_over)
+                await self._express.send(session.state, claimed, is_last=ahead.is_last)
                 mark = session.state.mark()
                 await session.decide_rest()
                 claimed += self._claims.at_once(session.state, epoch, mark)

@@ -8,7 +8,7 @@ import pytest
 from streams.bench import yardstick
 from streams.bench.report import Figure, Machine, Report, Run, Ticks
 from streams.commands import measured
-from streams.commands.measured import Session
+from streams.commands.measured import Measurements
 
 MACHINE = Machine(cpu="a cpu", cores=2, memory_gib=23.5, python="3.11", load=0.5)
 FIRST = Report(
@@ -24,9 +24,9 @@ SECOND = Report(bench="two", setting={"n": 1}, figures=())
 
 
 def test_figures_stand_beside_their_aims(capsys: pytest.CaptureFixture[str]) -> None:
-    session = Session(MACHINE)
-    session.show(FIRST)
-    session.show(SECOND)
+    measurements = Measurements(MACHINE)
+    measurements.show(FIRST)
+    measurements.show(SECOND)
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
         ["a", "cpu,", "2", "cores,", "23.5", "GiB,", "load", "0.5"],
         ["bench", "figure", "value", "unit", "aim"],
@@ -39,9 +39,9 @@ def test_figures_stand_beside_their_aims(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize("given", [(0, 1), (1, 0), (2, 2)])
 def test_the_file_has_all_reports_wherever_it_was_named(tmp_path: Path, given: tuple[int, int]) -> None:
     path = tmp_path / "results" / "run.json"
-    session = Session(MACHINE, output=path if given == (2, 2) else None)
-    session.keep(FIRST, path if given[0] == 1 else None)
-    session.keep(SECOND, path if given[1] == 1 else None)
+    measurements = Measurements(MACHINE, output=path if given == (2, 2) else None)
+    measurements.keep(FIRST, path if given[0] == 1 else None)
+    measurements.keep(SECOND, path if given[1] == 1 else None)
     found = msgspec.json.decode(path.read_bytes(), type=Run)
     assert (found.machine, found.reports) == (MACHINE, (FIRST, SECOND))
     assert found.command.split()[0] == "cipherstream"
@@ -49,7 +49,7 @@ def test_the_file_has_all_reports_wherever_it_was_named(tmp_path: Path, given: t
 
 def test_nothing_is_written_where_no_file_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Session(MACHINE).keep(FIRST, None)
+    Measurements(MACHINE).keep(FIRST, None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -58,16 +58,16 @@ def test_each_measurement_tells_what_neighbours_took_since_the_one_before(
 ) -> None:
     times = iter([Ticks(0, 0), Ticks(10, 100), Ticks(10, 200)])
     monkeypatch.setattr(measured, "ticks", lambda: next(times))
-    session = Session(MACHINE, since=measured.ticks())
-    first, second = session.finish(FIRST), session.finish(SECOND)
+    measurements = Measurements(MACHINE, since=measured.ticks())
+    first, second = measurements.finish(FIRST), measurements.finish(SECOND)
     assert first.figures[:-1] == FIRST.figures
     assert [report.figures[-1].value for report in (first, second)] == [10.0, 0.0]
 
 
 def test_each_measurement_tells_how_slow_the_machine_was_meanwhile() -> None:
     with yardstick.beside() as beside:
-        session = Session(MACHINE, yardstick=beside)
-        found = [session.finish(FIRST).figures[-2:] for _ in range(2)]
+        measurements = Measurements(MACHINE, yardstick=beside)
+        found = [measurements.finish(FIRST).figures[-2:] for _ in range(2)]
     for mean, least in found:
         assert (mean.name, least.name) == ("a fixed sum, mean", "a fixed sum, least")
         assert mean.value >= least.value > 0
