@@ -20,9 +20,9 @@ from streams.adapters.key_store import Material
 from streams.domain.errors import KeyMaterialError
 from streams.fhe import key_objects
 from streams.fhe.key_objects import CLEAR_MAGIC, KeyObject
+from streams.fhe.keyset import DIGEST_BYTES
 
 _CHUNK_BYTES: Final = 1 << 20
-_DIGEST_BYTES: Final = 32
 # What TFHE-rs names its types that decrypt; a name stands before each object that it writes.
 _SECRET: Final = re.compile(rb"ClientKey|SecretKey|PrivateKey")
 _SECRET_BYTES_MAX: Final = 10  # of such a name
@@ -152,7 +152,7 @@ def _digested(kind: Kind, source: Path, write: Callable[[bytes], object]) -> byt
             tail = chunk[-_SECRET_BYTES_MAX:]
             shake.update(chunk)
             write(chunk)
-    return shake.digest(_DIGEST_BYTES)
+    return shake.digest(DIGEST_BYTES)
 
 
 def _secret(source: Path) -> KeyMaterialError:

@@ -25,7 +25,7 @@ from streams.adapters.breaker import Breaker
 from streams.adapters.system import SystemClock
 from streams.domain.control import Announcement, KeySetAnnouncement
 from streams.domain.errors import ConfigurationError, KeyMissing
-from streams.fhe.keyset import CLIENT_KEY, CRS_DOMAIN, KEY_DOMAIN, SECRETS, cache_root
+from streams.fhe.keyset import CLIENT_KEY, CRS_DOMAIN, DIGEST_BYTES, KEY_DOMAIN, SECRETS, cache_root
 from streams.ports import Clock
 from streams.settings import KeysSettings
 
@@ -37,6 +37,9 @@ CRS_FILE: Final = "crs.bin"
 _MIB: Final = 1 << 20
 _LISTING_BYTES_MAX: Final = 4 * 1024 * 1024
 _LISTING_PAGES_MAX: Final = 50
+# Who sends less than so much is left for the next storage; a listing and one object are bounded alike.
+_LEAST_BYTES_PER_S: Final = 4 * _MIB
+_LEAST_TIME_S: Final = 60.0
 _LOCK_POLL_S: Final = 0.1
 _DEPTHS: Final = ("", "*/", "*/*/")  # a devnet has its client key at the last
 
@@ -75,6 +78,11 @@ class Material(StrEnum):
     def size_bytes_max(self) -> int:
         return _TRAITS[self].size_bytes_max
 
+    @property
+    def time_max_s(self) -> float:
+        """What all requests to one storage may take together; others wait for the lock meanwhile."""
+        return _LEAST_TIME_S + self.size_bytes_max / _LEAST_BYTES_PER_S
+
 
 class _Traits(NamedTuple):
     file: str
@@ -92,6 +100,10 @@ _TRAITS: Final[Mapping[Material, _Traits]] = {
 
 class DigestMismatch(KeyMissing):
     """What was downloaded is not what was activated."""
+
+
+class _Unanswered(KeyMissing):
+    """A storage gave no answer, or none to its end."""
 
 
 class KeyStore:
@@ -127,8 +139,11 @@ class KeyStore:
     async def fetch(self, material: Material, ident: bytes, digest: bytes, urls: tuple[str, ...]) -> Path:
         """The folder with the material of that digest, downloaded if need be.
 
-        Raises: KeyMissing when no URL has it now; DigestMismatch when each has other bytes there.
+        Raises: KeyMissing when no URL has it now; DigestMismatch when each has other bytes there, or nothing
+            could have such a digest.
         """
+        if len(digest) != DIGEST_BYTES:
+            raise DigestMismatch(f"{material} {ident.hex()} was activated with {len(digest)} bytes of digest")
         folder = self._directory / digest.hex()
         if folder.is_dir():
             return folder
@@ -150,7 +165,8 @@ class KeyStore:
                 return
             except KeyMissing as error:
                 found = error
-            except (httpx.HTTPError, OSError) as error:
+            # What is no URL raises a ValueError or InvalidURL, somewhere between its parts and the request.
+            except (httpx.InvalidURL, ValueError, OSError) as error:
                 found = KeyMissing(f"{material} {ident.hex()} from {url}: {type(error).__name__}")
             _log.warning(str(found), action="key_download_failed", key_id=ident.hex())
             failures.append(found)
@@ -164,9 +180,21 @@ class KeyStore:
     ) -> None:
         host = urlsplit(url).netloc
         breaker = self._breakers.setdefault(
-            host, Breaker(f"keys at {host}", self._clock, KeyMissing, failure=httpx.HTTPError)
+            host, Breaker(f"keys at {host}", self._clock, KeyMissing, failure=_Unanswered)
         )
-        await breaker.call(lambda: self._download(material, ident, digest, url, folder))
+        await breaker.call(lambda: self._download_in_time(material, ident, digest, url, folder))
+
+    async def _download_in_time(
+        self, material: Material, ident: bytes, digest: bytes, url: str, folder: Path
+    ) -> None:
+        try:
+            async with asyncio.timeout(material.time_max_s):
+                await self._download(material, ident, digest, url, folder)
+        except httpx.HTTPError as error:
+            raise _Unanswered(f"{material} {ident.hex()} from {url}: {type(error).__name__}") from error
+        except TimeoutError:
+            text = f"{material} {ident.hex()} from {url}: not whole after {material.time_max_s:g} s"
+            raise _Unanswered(text) from None
 
     async def _download(
         self, material: Material, ident: bytes, digest: bytes, url: str, folder: Path
@@ -222,16 +250,26 @@ class KeyStore:
         token = ""
         for _ in range(_LISTING_PAGES_MAX):
             query = {"list-type": "2", "prefix": prefix, "continuation-token": token}
-            response = await self._http.get(
-                bucket, params={name: text for name, text in query.items() if text}
-            )
-            if response.status_code != 200 or len(response.content) > _LISTING_BYTES_MAX:
+            body = await self._listing(bucket, {name: text for name, text in query.items() if text})
+            if body is None:
                 return
-            token, keys = _page(response.content)
+            token, keys = _page(body)
             for key in keys:
                 yield key
             if not token:
                 return
+
+    async def _listing(self, bucket: str, query: dict[str, str]) -> bytes | None:
+        """One page; None where there is none, or one that is too large to be one."""
+        body = bytearray()
+        async with self._http.stream("GET", bucket, params=query) as response:
+            if response.status_code != 200:
+                return None
+            async for chunk in response.aiter_bytes(1 << 16):
+                body += chunk
+                if len(body) > _LISTING_BYTES_MAX:
+                    return None
+        return bytes(body)
 
 
 def _bucket_and_prefix(url: str) -> tuple[str, str]:

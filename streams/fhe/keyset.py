@@ -46,11 +46,10 @@ PUBLIC_KEY: Final = "public_key"  # beside a key set that has none in it
 SECRETS: Final = "secrets"  # folder of what must never be here
 CLIENT_KEY: Final = "client_key"  # file of the secret key, below it
 PURPOSES: Final = (PUBLIC, "compute", "squash")
+DIGEST_BYTES: Final = 32  # SHAKE gives any length; the chain states these
 
 _MANIFEST: Final = "manifest.json"
 _CHUNK_BYTES: Final = 1 << 20
-# SHAKE gives any length; the chain states 32 bytes
-_DIGEST_BYTES: Final = 32
 
 _M = TypeVar("_M", bound=msgspec.Struct)
 
@@ -105,7 +104,7 @@ def file_digest(domain: bytes, path: Path) -> bytes:
                 shake.update(chunk)
     except FileNotFoundError as error:
         raise KeyMissing(f"there is no {path.name} here") from error
-    return shake.digest(_DIGEST_BYTES)
+    return shake.digest(DIGEST_BYTES)
 
 
 def keys_of(engine: EngineName) -> Engine:

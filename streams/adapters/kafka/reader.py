@@ -162,6 +162,8 @@ class KafkaReader:
             if is_new:
                 self._open[subscription.place] = subscription
                 self._consumer.incremental_assign([at])
+                # The library remembers that whoever read it before was behind when it stopped.
+                self._consumer.resume([at])
             elif self._open.get(subscription.place) is subscription:
                 del self._open[subscription.place]
                 self._consumer.incremental_unassign([at])

@@ -198,9 +198,9 @@ class KafkaWorkSource:
         for place in places:
             self._held[place.partition] = OpenOffsets()
         consumer.incremental_assign(places)
-        # A new partition comes unpaused, whatever holds for the others.
-        if self._is_paused and places:
-            consumer.pause(places)
+        # Said either way: a new partition comes unpaused, one that was here before as it went.
+        if places:
+            (consumer.pause if self._is_paused else consumer.resume)(places)
         self._state("")
         self._tell_rebalance("assigned", places)
 

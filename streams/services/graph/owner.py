@@ -207,15 +207,24 @@ class Owner:
             self._log.warning("items are late or lost", action="requeued", items=lost[:_NAMED])
 
     async def _mend(self) -> None:
-        """A gap: read again from what is expected; raises LogTruncated when the log does not have it."""
+        """A gap: read again from what is expected.
+
+        Raises: LogTruncated when the log does not have it; BrokerError, then it is to be asked for once more.
+        """
         if self.results.take_rewind():
-            self._reader.check()
-            await self._reader.restart()
+            await self._reader.mend()
         if self.events.take_rewind():
-            topic_id = await self._around.log.topic_id(EVENTS)
-            await self._check(Offset(EVENTS, topic_id, self.events.end), topic_id)
-            self._log.warning("events are read again", action="rewind", offset=self.events.end)
-            await self._around.feed.seek(self._shard, self.events.end)
+            try:
+                await self._rewind_events()
+            except BrokerError:
+                self.events.ask_rewind()
+                raise
+
+    async def _rewind_events(self) -> None:
+        topic_id = await self._around.log.topic_id(EVENTS)
+        await self._check(Offset(EVENTS, topic_id, self.events.end), topic_id)
+        self._log.warning("events are read again", action="rewind", offset=self.events.end)
+        await self._around.feed.seek(self._shard, self.events.end)
 
     async def _wait_out(self, error: Exception, failures: int) -> int:
         if isinstance(error, BrokerError):

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import aclosing, suppress
 from typing import Any, cast
 
-from streams.domain.errors import BrokerError, CipherstreamError, LogTruncated
+from streams.domain.errors import CipherstreamError, LogTruncated
 from streams.messages.topics import RESULTS
 from streams.ports import Log
 from streams.services.graph.inbox import Inbox
@@ -36,13 +36,18 @@ class ResultsReader:
             with suppress(asyncio.CancelledError):
                 await task
 
-    def check(self) -> None:
-        """Raise LogTruncated when that is what ended the reading; other ends are mended by a restart."""
-        if isinstance(self._failure, LogTruncated):
+    async def mend(self) -> None:
+        """Read on after a gap, or after what ended the reading, which is raised all the same.
+
+        Raises: LogTruncated, then nothing is read on; BrokerError.
+        """
+        failure = self._failure
+        if isinstance(failure, LogTruncated):
             offset = self._inbox.end
-            raise truncated(
-                RESULTS, self._shard, f"does not hold {offset}, the next to apply"
-            ) from self._failure
+            raise truncated(RESULTS, self._shard, f"does not hold {offset}, the next to apply") from failure
+        await self.restart()
+        if failure is not None:
+            raise failure
 
     async def _read(self, start: int) -> None:
         records = self._from.read(RESULTS, self._shard, start)
@@ -50,6 +55,6 @@ class ResultsReader:
             async with aclosing(cast(Any, records)):
                 async for record in records:
                     await self._inbox.offer(record)
-        except (BrokerError, LogTruncated) as error:
+        except CipherstreamError as error:
             self._failure = error
             self._inbox.ask_rewind()

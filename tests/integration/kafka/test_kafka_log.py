@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 
 import pytest
 from aiokafka.partitioner import murmur2 as other_murmur2
@@ -52,6 +53,17 @@ async def test_slow_reader_gets_everything_in_bounded_memory(log: KafkaLog, topi
         if record.offset == 0:  # others are read while this one waits
             assert len(await records(log, topic, 0, 0, count)) == count
     assert offsets == list(range(count))
+
+
+async def test_who_reads_again_after_a_full_backlog_gets_the_rest(log: KafkaLog, topic: str) -> None:
+    size, count = 200_000, 60
+    await asyncio.gather(*(log.append(topic, key=b"k", value=bytes(size), partition=0) for _ in range(count)))
+    async with aclosing(log.read(topic, 0, 0)) as reading:
+        await anext(reading)
+        # Long enough that what is fetched for the first one has become too much.
+        assert len(await records(log, topic, 0, 0, count)) == count
+    async with asyncio.timeout(60):
+        assert len(await records(log, topic, 0, 1, count)) == count - 1
 
 
 async def test_deleted_records_are_truncation(

@@ -153,6 +153,34 @@ async def test_waiting_records_are_paused_and_come_later(
     assert [committed(kafka, topic, partition) for partition in range(4)] == [10] * 4
 
 
+async def test_what_comes_back_to_a_member_is_read_though_it_went_paused(
+    kafka: KafkaSettings, log: KafkaLog, make_topic: Callable[[int], str]
+) -> None:
+    topic = make_topic(2)
+    # One of the two moves to a second member, nobody says which.
+    moves = [await goes_and_comes_back(kafka, log, topic, partition) for partition in range(2)]
+    assert any(moves)
+
+
+async def goes_and_comes_back(kafka: KafkaSettings, log: KafkaLog, topic: str, partition: int) -> bool:
+    """All of a partition reaches a member that has more than it can take when another one joins and goes."""
+    await fill(log, topic, *[partition] * 6)
+    first = Member(kafka, topic, slots=1)
+    await first.until(lambda: len(first.taken) == 1)
+    second = Member(kafka, topic, slots=1)
+    await second.until(lambda: len(second.source.partitions()) == 1)
+    has_moved = second.source.partitions() == (partition,)
+    await second.leave(finish=False)
+    await first.until(lambda: len(first.source.partitions()) == 2)
+    finished = 0
+    while {offset for _, offset in places(first.taken)} != set(range(6)):
+        await first.until(lambda finished=finished: len(first.taken) > finished)
+        first.taken[finished].done()
+        finished += 1
+    await first.leave()
+    return has_moved
+
+
 async def test_killed_member_loses_nothing(kafka: KafkaSettings, log: KafkaLog, topic: str) -> None:
     await fill(log, topic, *[number % 4 for number in range(12)])
     argv = [sys.executable, str(MEMBER), kafka.bootstrap, kafka.prefix, topic, GROUP]

@@ -1,8 +1,10 @@
 """Material is kept under its digest once it was checked, and asked for again until then."""
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 from key_urls import CRS, KEYSET, URL, Storage, digest_of, listing
@@ -146,6 +148,74 @@ async def test_wrong_bytes_hide_no_storage_that_is_away(tmp_path: Path, order: t
     assert not isinstance(raised.value, DigestMismatch)
     storage.objects[away] = KEYSET
     assert (await store.fetch(Material.KEYSET, IDENT, DIGEST, order)).is_dir()
+
+
+@pytest.mark.parametrize("url", ["http://kms:port", "http://[bad", "ftp://kms/bucket", "no url", ""])
+async def test_what_is_no_url_hides_no_storage_that_has_it(tmp_path: Path, url: str) -> None:
+    """Storage URLs are what somebody wrote into an activation."""
+    store = KeyStore(tmp_path, Storage({DIRECT: KEYSET}).client())
+    with pytest.raises(KeyMissing):
+        await store.fetch(Material.KEYSET, IDENT, DIGEST, (url,))
+    assert (await store.fetch(Material.KEYSET, IDENT, DIGEST, (url, URL))).is_dir()
+    assert left_behind(tmp_path) == [DIGEST.hex()]
+
+
+@pytest.mark.parametrize("digest", [b"", DIGEST[:-1], DIGEST * 8])
+async def test_what_can_be_no_digest_is_one_that_nothing_has(tmp_path: Path, digest: bytes) -> None:
+    storage = Storage({DIRECT: KEYSET})
+    with pytest.raises(DigestMismatch, match=f"with {len(digest)} bytes of digest"):
+        await KeyStore(tmp_path, storage.client()).fetch(Material.KEYSET, IDENT, digest, (URL,))
+    assert storage.asked == []
+
+
+class Endless(httpx.AsyncByteStream):
+    """A body that goes on in small pieces; `sent` is what was read of it."""
+
+    def __init__(self, piece: bytes) -> None:
+        self.piece, self.sent = piece, 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0)
+            self.sent += len(self.piece)
+            yield self.piece
+
+
+def served(bodies: Mapping[str, Endless | bytes]) -> httpx.AsyncClient:
+    """A client of storages of which some have no end, by host."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        body = bodies.get(request.url.host, b"")
+        is_listing = bool(request.url.query)
+        if isinstance(body, Endless) and not is_listing and body.piece.startswith(b"<"):
+            return httpx.Response(404)
+        return (
+            httpx.Response(200, stream=body)
+            if isinstance(body, Endless)
+            else httpx.Response(200, content=body)
+        )
+
+    return httpx.AsyncClient(transport=httpx.MockTransport(answer))
+
+
+async def test_a_storage_that_trickles_is_left_for_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Material, "time_max_s", property(lambda _: 0.05))
+    store = KeyStore(tmp_path, served({"slow": Endless(b"x"), "good": KEYSET}))
+    with pytest.raises(KeyMissing, match=r"not whole after 0\.05 s"):
+        await store.fetch(Material.KEYSET, IDENT, DIGEST, ("http://slow",))
+    assert (await store.fetch(Material.KEYSET, IDENT, DIGEST, ("http://slow", "http://good"))).is_dir()
+    assert left_behind(tmp_path) == [DIGEST.hex()]
+
+
+async def test_a_listing_without_end_is_read_no_further_than_its_limit(tmp_path: Path) -> None:
+    endless = Endless(b"<Key>PUB/other</Key>" * 1000)
+    with pytest.raises(KeyMissing, match="has no object that ends with"):
+        await KeyStore(tmp_path, served({"lists": endless})).fetch(
+            Material.KEYSET, IDENT, DIGEST, ("http://lists",)
+        )
+    assert endless.sent < 5 * 1024 * 1024
 
 
 async def test_a_size_limit_is_kept_while_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
