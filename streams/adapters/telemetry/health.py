@@ -2,6 +2,8 @@
 
 import msgspec
 
+from streams.adapters.telemetry.logs import masked
+
 
 class Dependency(msgspec.Struct, frozen=True):
     """The last word on one dependency."""
@@ -26,8 +28,8 @@ class Health:
         self._dependencies: dict[str, Dependency] = {}
 
     def set(self, name: str, ok: bool, detail: str = "") -> None:
-        """Record whether a dependency works now."""
-        self._dependencies[name] = Dependency(ok, detail)
+        """Record whether a dependency works now; the detail is for everybody who may ask."""
+        self._dependencies[name] = Dependency(ok, masked(detail))
 
     def snapshot(self) -> HealthReport:
         """The report as of now."""

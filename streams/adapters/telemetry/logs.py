@@ -43,9 +43,9 @@ def mask_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventD
 
 def _masked(value: object) -> object:
     if isinstance(value, str):
-        return _masked_text(value)
+        return masked(value)
     if isinstance(value, bytes):
-        return _masked_text(value.hex())
+        return masked(value.hex())
     if isinstance(value, Mapping):
         items = cast(Mapping[object, object], value)
         return {str(k): MASK if _SECRET_KEY.search(str(k)) else _masked(v) for k, v in items.items()}
@@ -53,10 +53,11 @@ def _masked(value: object) -> object:
         return [_masked(element) for element in cast(Iterable[object], value)]
     if isinstance(value, bool | int | float) or value is None:
         return value
-    return _masked_text(str(value))
+    return masked(str(value))
 
 
-def _masked_text(text: str) -> str:
+def masked(text: str) -> str:
+    """The text without hidden values and without passwords in URLs."""
     for secret in _hidden:
         text = text.replace(secret, MASK)
     return _URL_PASSWORD.sub(rf"\1:{MASK}@", text)

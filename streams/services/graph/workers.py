@@ -22,6 +22,7 @@ from streams.ports import Clock, Log, Record
 from streams.services.graph.standing import Standing, Word
 
 SILENCE_S: Final = 15.0  # five beats: the worker is dead
+_FORGET_S: Final = 600.0  # who died without a farewell is not kept for ever
 _RETRY_S: Final = 1.0
 
 _log = structlog.get_logger(__name__)
@@ -111,7 +112,10 @@ class WorkerView:
         # A record that waited in the log is as old as the log says; a clock ahead of ours changes nothing.
         age_s = max(self._clock.now_ms() - written_ms, 0) / 1000
         known = self._beats.get(beat.worker)
-        self._beats[beat.worker] = (beat, self._clock.monotonic_s() - age_s)
+        now_s = self._clock.monotonic_s()
+        if known is None:
+            self._beats = {id_: last for id_, last in self._beats.items() if now_s - last[1] < _FORGET_S}
+        self._beats[beat.worker] = (beat, now_s - age_s)
         # Only news wakes a sweep: beats come every three seconds from each worker.
         if known is None or _standing(known[0]) != _standing(beat):
             self._on_change()

@@ -28,6 +28,7 @@ class Turn:
     def end(self) -> None:
         """Let those behind go on; further calls do nothing."""
         self._ended.set()
+        self._earlier = ()  # or those who never came would keep all that ever went before them
 
 
 class Turns:

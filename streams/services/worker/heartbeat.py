@@ -15,6 +15,7 @@ from streams.ports import Clock, Log
 from streams.services.worker.pool import OnState
 
 BEAT_S: Final = 3.0
+_FAREWELL_S: Final = 2.0  # with a broker that is away; it saves 15 s of silence, no more
 _LOOK_S: Final = 0.25  # how soon a rebalance or a new key is told
 
 _log = structlog.get_logger(__name__)
@@ -69,6 +70,7 @@ class Heartbeat:
         if self._said is None:
             return
         try:
-            await self._to.append(CONTROL, key=key_of(self._said), value=None)
-        except BrokerError as error:
+            async with asyncio.timeout(_FAREWELL_S):
+                await self._to.append(CONTROL, key=key_of(self._said), value=None)
+        except (BrokerError, TimeoutError) as error:
             _log.warning("farewell failed", action="heartbeat_farewell_failed", error=str(error))

@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 _MEMORY_WATCH_S: Final = 0.2  # a native allocation of 1 GB takes longer
 BEGIN_TIMEOUT_S: Final = 120.0  # from its turn on; only a child that is stuck takes so long
 _GOODBYE_S: Final = 2.0  # for a child that was told to end
-_SETTING: Final = re.compile(r"CIPHERSTREAM_.+__.+|AWS_.+|PG.+|DATABASE_URL")
+_SETTING: Final = re.compile(r"CIPHERSTREAM_.+__.+|AWS_.+|OTEL_.+|PG.+|DATABASE_URL")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 OnOutput = Callable[[Ciphertext], None]
@@ -320,7 +320,7 @@ async def start_child(
 
 
 def _without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
-    """An environment for who computes on strangers' bytes: no settings, among which a signer's key may be."""
+    """An environment for who computes on strangers' bytes: no settings, among which a key or token may be."""
     return {name: value for name, value in variables.items() if not _SETTING.fullmatch(name)}
 
 

@@ -100,6 +100,20 @@ async def test_fifteen_seconds_of_silence_are_death(heard: Heard) -> None:
     assert heard.view.ids() == set()
 
 
+async def test_who_died_without_a_farewell_is_forgotten_in_the_end(heard: Heard) -> None:
+    heard.hear("dead", beat("dead"))
+    await heard.clock.advance(590)
+    heard.hear("early", beat("early"))
+    await heard.clock.advance(20)
+    heard.hear("late", beat("late"))
+    changes = heard.changes
+    # A tombstone tells who is still known: it is news of those only.
+    heard.hear("dead", None)
+    assert heard.changes == changes
+    heard.hear("early", None)
+    assert heard.changes == changes + 1
+
+
 def test_a_beat_that_waited_in_the_log_is_as_old_as_that(heard: Heard) -> None:
     heard.hear("old", beat("old"), age_ms=16_000)
     heard.hear("ahead", beat("ahead"), age_ms=-60_000)

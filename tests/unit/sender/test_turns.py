@@ -1,6 +1,9 @@
 """Turns come one after the other, whoever is ready first."""
 
 import asyncio
+import contextlib
+import gc
+import weakref
 
 from streams.adapters.memory.clock import settle
 from streams.services.sender.turns import Turns
@@ -22,6 +25,20 @@ async def test_a_turn_that_is_over_waits_for_nobody() -> None:
     with turns.next(), turns.next() as second:
         second.end()
         await second.come()
+
+
+async def test_a_turn_that_never_came_keeps_none_of_those_before_it() -> None:
+    turns = Turns()
+    one, two = contextlib.ExitStack(), contextlib.ExitStack()
+    first, second = one.enter_context(turns.next()), two.enter_context(turns.next())
+    one.close()
+    two.close()
+    gone = weakref.ref(first)
+    del first
+    with turns.next():
+        gc.collect()
+        assert gone() is None
+    assert second.is_over
 
 
 async def test_a_turn_ends_with_its_block() -> None:

@@ -16,6 +16,14 @@ def test_one_failing_dependency_makes_it_unhealthy() -> None:
     assert report.details == {"blockchain": "connection refused"}
 
 
+def test_what_everybody_may_read_is_masked_like_a_log() -> None:
+    health = Health()
+    health.set("keys", False, "KeySet from https://mirror:hunter2hunter2@kms/bucket: ConnectError")
+    assert health.snapshot().details == {
+        "keys": "KeySet from https://mirror:**********@kms/bucket: ConnectError"
+    }
+
+
 def test_it_recovers_when_the_dependency_does() -> None:
     health = Health()
     health.set("kafka", False, "away")

@@ -6,6 +6,7 @@ from streams.adapters.memory.clock import FakeClock, settle
 from streams.adapters.memory.log import MemoryLog
 from streams.domain.control import WorkerHeartbeat
 from streams.messages.codec import decode_control
+from streams.services.worker import heartbeat
 from streams.services.worker.heartbeat import BEAT_S, Heartbeat
 
 
@@ -65,6 +66,23 @@ async def test_a_stopped_worker_leaves_a_tombstone(beating: Beating) -> None:
     running.cancel()
     await asyncio.wait({running})
     assert [beat is None for beat in beating.said()] == [False, True]
+
+
+async def test_a_broker_that_is_away_holds_up_no_farewell(
+    beating: Beating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = asyncio.create_task(beating.heartbeat.run())
+    await settle()
+
+    async def unanswered(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(beating.log, "append", unanswered)
+    monkeypatch.setattr(heartbeat, "_FAREWELL_S", 0.01)
+    running.cancel()
+    async with asyncio.timeout(60):
+        await asyncio.wait({running})
+    assert running.cancelled()
 
 
 async def test_a_beat_that_was_not_heard_is_repeated(beating: Beating) -> None:

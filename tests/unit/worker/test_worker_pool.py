@@ -122,7 +122,12 @@ async def test_health_says_why_a_child_died() -> None:
 
 
 async def test_a_child_inherits_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    secrets = ("CIPHERSTREAM_SIGNER__PRIVATE_KEY", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL")
+    secrets = (
+        "CIPHERSTREAM_SIGNER__PRIVATE_KEY",
+        "AWS_SECRET_ACCESS_KEY",
+        "DATABASE_URL",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+    )
     for name in (*secrets, "ODD_VARIABLE"):
         monkeypatch.setenv(name, "told")
     async with running() as pool:

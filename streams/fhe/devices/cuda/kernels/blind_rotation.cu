@@ -22,7 +22,7 @@ enum {
     ACCUMULATOR_BYTES = 2 * 4 * N,
     WORK_BYTES = 2 * POLYNOMIAL_BYTES,
 
-    // Shared memory of a block; `layout.py` counts the same bytes.
+    // Shared memory of a block; `program.py` counts the same bytes.
     KEY_PLACE = 0,
     ACCUMULATOR_PLACE = KEY_PLACE + KEY_STEPS * STEP_BYTES,
     WORK_PLACE = ACCUMULATOR_PLACE + CIPHERTEXTS * ACCUMULATOR_BYTES,
