@@ -8,7 +8,7 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -18,17 +18,15 @@ from streams.fhe.devices.cuda.fleet import Fleet
 from streams.fhe.devices.cuda.gpu import Array, Buffer, Gpu, Launch, Memory, Properties
 from streams.fhe.devices.cuda.program import Program
 
-INSTALL: Final = "install cupy-cuda12x<14 and nvidia-cuda-nvrtc-cu12, or set engine.device to cpu"
+INSTALL: Final = (
+    "install cupy-cuda12x<14, and nvidia-cuda-nvrtc-cu12 with nvidia-cuda-runtime-cu12 of one release,"
+    " or set engine.device to cpu"
+)
 
+# Below it CuPy's own way: it stages an array in pinned memory of the next power of two bytes and keeps that,
+# which for a key would be gigabytes.
+_STAGED_BYTES: Final = 64 * 1024 * 1024
 _OUT_OF_MEMORY: Final = 2  # the status of both, cudaErrorMemoryAllocation and CUDA_ERROR_OUT_OF_MEMORY
-
-
-class Module(Protocol):
-    """A compiled program."""
-
-    def get_function(self, name: str) -> Any:
-        """A kernel."""
-        ...
 
 
 @cache
@@ -59,8 +57,8 @@ def _count(cupy: Any) -> int:
 class CupyGpu(Gpu):
     """One GPU; every thread has a stream of its own on it.
 
-    All calls raise DeviceExhausted where the driver has no memory for what nobody reserved: its context, a
-    stream, a program.
+    All calls raise DeviceExhausted where there is no memory: what a context, a stream or a program takes was
+    reserved by nobody.
     """
 
     def __init__(self, cupy: Any, index: int) -> None:
@@ -87,8 +85,14 @@ class CupyGpu(Gpu):
 
     def upload(self, array: Array) -> Buffer:
         """A copy of an array's elements, in row-major order."""
+        host = np.ascontiguousarray(array)
         with self._here():
-            return cast("Buffer", self._cupy.asarray(np.ascontiguousarray(array)))
+            if host.nbytes < _STAGED_BYTES:
+                return cast("Buffer", self._cupy.asarray(host))
+            buffer = self._cupy.empty(host.shape, host.dtype)
+            buffer.set(host)
+            self._local.stream.synchronize()
+            return cast("Buffer", buffer)
 
     def empty(self, nbytes: int) -> Buffer:
         """Memory with any content."""
@@ -118,17 +122,23 @@ class CupyGpu(Gpu):
         with self._compiling:
             key = (source, kernel)
             if key not in self._functions:
-                function = self._compiled(source).get_function(kernel)
+                function = self._compiled(source, kernel)
                 if shared_bytes:
                     # More than 48 KB are given only to who asks.
                     function.max_dynamic_shared_size_bytes = shared_bytes
                 self._functions[key] = function
             return self._functions[key]
 
-    def _compiled(self, source: Program) -> Module:
+    def _compiled(self, source: Program, kernel: str) -> Any:
         # CuPy compiles for the GPU that is current, and keeps the machine code in its own cache on disk.
-        made = self._cupy.RawModule(code=source.source(), options=program.OPTIONS, backend="nvrtc")
-        return cast("Module", made)
+        module = self._cupy.RawModule(code=source.source(), options=program.OPTIONS, backend="nvrtc")
+        try:
+            return module.get_function(kernel)
+        except Exception as error:
+            # The driver's errors may pass; that there is no compiler, or not all that it needs, does not.
+            if isinstance(error, MemoryError) or hasattr(error, "status"):
+                raise
+            raise ConfigurationError(f"CuPy cannot compile {source.name}: {error}; {INSTALL}") from error
 
     @contextmanager
     def _here(self) -> Generator[None]:
@@ -145,7 +155,8 @@ class CupyGpu(Gpu):
             with self._device:
                 yield
         except Exception as error:
-            if getattr(error, "status", None) == _OUT_OF_MEMORY:
+            is_short = isinstance(error, self._cupy.cuda.memory.OutOfMemoryError)
+            if is_short or getattr(error, "status", None) == _OUT_OF_MEMORY:
                 raise DeviceExhausted(f"{self._properties.name}: {error}") from error
             raise
 

@@ -64,6 +64,12 @@ class CudaDevice:
         properties = self._fleet.seats[0].gpu.properties
         return properties.multiprocessors * program.variants(properties.architecture)[-1].ciphertexts
 
+    @property
+    def least_batches(self) -> tuple[int, ...]:
+        """The smallest batch of each kernel that turns: together they ask all of them."""
+        properties = self._fleet.seats[0].gpu.properties
+        return program.least_batches(program.variants(properties.architecture), properties.multiprocessors)
+
     def bootstrap(self, batch: Bootstraps) -> list[Words]:
         """For each ciphertext its results, shape (boxes of it, 2049); raises DeviceExhausted."""
         return [rows for part in _parts(batch) for rows in self._bootstrapped(self._fleet.next(), part)]

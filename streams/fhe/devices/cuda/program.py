@@ -93,6 +93,11 @@ def chosen(among: tuple[Variant, ...], batch: int, multiprocessors: int) -> Vari
     return next(fitting, among[-1])
 
 
+def least_batches(among: tuple[Variant, ...], multiprocessors: int) -> tuple[int, ...]:
+    """The smallest batch for which each of them is chosen."""
+    return (1, *(narrower.ciphertexts * multiprocessors + 1 for narrower in among[:-1]))
+
+
 @cache
 def _read(name: str) -> str:
     return (files("streams.fhe.devices.cuda") / "kernels" / name).read_text()

@@ -34,6 +34,10 @@ class RuntimeFault(Exception):
         self.status = status
 
 
+class PoolIsEmpty(MemoryError):
+    """CuPy's error of its own pool."""
+
+
 class Kernel:
     def __init__(self, name: str, called: list[Any]) -> None:
         self.name = name
@@ -59,7 +63,8 @@ class FakeCupy(ModuleType):
             getDeviceProperties=gpus.__getitem__,
             memGetInfo=partial(tuple, (1000, 5000)),
         )
-        self.cuda = SimpleNamespace(runtime=runtime, Device=self._device, Stream=self._stream)
+        memory = SimpleNamespace(OutOfMemoryError=PoolIsEmpty)
+        self.cuda = SimpleNamespace(runtime=runtime, memory=memory, Device=self._device, Stream=self._stream)
         self.asnumpy = np.array
         self.asarray = np.array
         self.empty = np.empty
@@ -169,7 +174,27 @@ def test_one_waits_for_the_threads_own_stream() -> None:
     assert cupy.entered == ["gpu 0", "stream True", "waited", "-stream True", "-gpu 0"]
 
 
-def raising(fault: RuntimeFault, *_: object, **__: object) -> Any:
+class SettableArray(np.ndarray[Any, Any]):
+    """CuPy's arrays take a copy of host memory."""
+
+    def set(self, host: np.ndarray[Any, Any]) -> None:
+        assert (self.shape, self.dtype) == (host.shape, host.dtype)
+        self[...] = host
+
+
+def test_a_key_is_not_staged_in_memory_that_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cupy_gpu, "_STAGED_BYTES", 96)
+    cupy = FakeCupy(H200)
+    cupy.asarray = partial(raising, RuntimeFault("staged"))
+    cupy.empty = lambda *shape: np.empty(*shape).view(SettableArray)
+    gpu, key = CupyGpu(cupy, 0), np.arange(12, dtype=np.uint64)
+    assert np.array_equal(gpu.download(gpu.upload(key), np.uint64, (12,)), key)
+    assert "waited" in cupy.entered  # the host's memory may be anything from here on
+    with pytest.raises(RuntimeFault, match="staged"):
+        gpu.upload(key[1:])
+
+
+def raising(fault: Exception, *_: object, **__: object) -> Any:
     raise fault
 
 
@@ -182,6 +207,13 @@ def test_a_driver_without_memory_is_an_exhausted_gpu() -> None:
         with pytest.raises(DeviceExhausted, match="NVIDIA H200: cudaErrorMemoryAllocation"):
             call()
     assert cupy.entered == 2 * ["gpu 0", "-gpu 0"]
+
+
+def test_a_pool_without_memory_is_an_exhausted_gpu() -> None:
+    cupy = FakeCupy(H200)
+    cupy.empty = partial(raising, PoolIsEmpty("Out of memory allocating 16 bytes"))
+    with pytest.raises(DeviceExhausted, match="NVIDIA H200: Out of memory allocating 16 bytes"):
+        CupyGpu(cupy, 0).empty(16)
 
 
 def test_another_fault_of_the_driver_stays_what_it_is() -> None:
@@ -214,6 +246,22 @@ def test_a_program_is_compiled_once_and_given_its_shared_memory() -> None:
     assert (name, grid, block, shared, room) == ("blind_rotate", (5, 1), (384,), 214_400, 214_400)
     assert arguments[0] is buffer
     assert arguments[1].dtype == np.int32
+
+
+def without_a_toolkit(cupy: FakeCupy, fault: Exception) -> CupyGpu:
+    """CuPy compiles when it is asked for a kernel."""
+    module = SimpleNamespace(get_function=partial(raising, fault))
+    cupy.RawModule = lambda **_: module
+    return CupyGpu(cupy, 0)
+
+
+def test_what_cannot_be_compiled_is_an_error_of_the_installation() -> None:
+    fault = RuntimeError("Failed to auto-detect CUDA root directory.")
+    launch = Launch(INTEGER_PROGRAM, "pack", (1, 1), 128, ())
+    with pytest.raises(ConfigurationError, match=r"compile integers: Failed to auto-detect.*; install cupy"):
+        without_a_toolkit(FakeCupy(H200), fault).launch(launch)
+    with pytest.raises(RuntimeFault, match="lost"):
+        without_a_toolkit(FakeCupy(H200), RuntimeFault("the GPU is lost", 999)).launch(launch)
 
 
 def test_a_kernel_without_shared_memory_asks_for_none() -> None:

@@ -17,6 +17,7 @@ from streams.fhe.devices.cuda import cupy_gpu
 from streams.fhe.devices.cuda.device import CudaDevice
 from streams.fhe.devices.cuda.fleet import Fleet
 from streams.fhe.devices.cuda.storage import CudaStorage
+from streams.fhe.devices.port import Bootstraps
 from streams.fhe.devices.randomness import SeededSource
 from streams.fhe.devices.raw import raw_keys
 from streams.fhe.devices.words import Words, flat
@@ -57,7 +58,9 @@ def test_keys_are_attached_and_every_gpu_gives_the_cpus_answer(folder: Path) -> 
     assert isinstance(keys.device, CudaDevice)
     assert keys.drivers == 2
     assert isinstance(keys.storage, CudaStorage)
-    assert [launch.kernel for launch in gpus[1].launches].count("blind_rotate") == 1
+    for gpu, names in zip(gpus, (["1-2", "2-1", "3-1"], ["1-0", "2-0"]), strict=True):
+        turned = {launch.program.name for launch in gpu.launches if launch.kernel == "blind_rotate"}
+        assert sorted(turned) == [f"rotation-{name}" for name in names]
     batch = known_batch(PINNED)
     assert differing(keys.device.bootstrap(batch), opened_on("cpu", folder).device.bootstrap(batch)) == 0
 
@@ -68,6 +71,20 @@ def test_a_gpu_with_other_bits_does_not_serve(folder: Path) -> None:
     assert keys.drivers == 1
     with pytest.raises(ConfigurationError, match="GPU 0, emulated, computes other bits than the CPU"):
         opened_on_gpus(folder, Fleet.of([EmulatedGpu(fault=BROKEN)]))
+
+
+def test_a_gpu_that_is_wrong_in_large_batches_alone_does_not_serve(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bootstrap = CudaDevice.bootstrap
+
+    def wrong_when_full(device: CudaDevice, batch: Bootstraps) -> list[Words]:
+        rows = bootstrap(device, batch)
+        return rows if len(rows) < 2 * 4 + 1 else [*rows[:-1], rows[-1] + np.uint64(1)]
+
+    monkeypatch.setattr(CudaDevice, "bootstrap", wrong_when_full)
+    with pytest.raises(ConfigurationError, match="computes other bits than the CPU"):
+        opened_on_gpus(folder, Fleet.of([EmulatedGpu(multiprocessors=4)]))
 
 
 def test_a_gpu_that_does_not_answer_does_not_serve(folder: Path) -> None:
