@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException
 from streams.commands.machine import Need
 from streams.domain.errors import BrokerError, CipherstreamError, ConfigurationError, ForeignRelease, RpcError
 from streams.settings import (
+    EngineSettings,
     GatewaySettings,
     HostChainSettings,
     KafkaSettings,
@@ -46,7 +47,26 @@ async def needs(settings: Settings) -> Sequence[Need]:
     if settings.gateway.http_url:
         checks.append(_gateway(settings.gateway))
     found = await asyncio.gather(*checks)
-    return (*found, *_keys(settings))
+    return (*found, _device(settings.engine), *_keys(settings))
+
+
+def _device(engine: EngineSettings) -> Need:
+    """What tfhe-worker and sns-worker compute on; of GPUs nothing is asked but whether they would do."""
+    from streams.fhe.device_choice import device_of
+    from streams.fhe.devices import concrete_runtime
+    from streams.fhe.devices.cuda import cupy_gpu
+
+    use = "operations and squashing"
+    looks: dict[str, Callable[[], object]] = {
+        "cuda": cupy_gpu.fleet,
+        "concrete": concrete_runtime.installed,
+    }
+    try:
+        device = device_of(engine.name, engine.device, gpu_enabled=engine.gpu_enabled)
+        looks.get(device, str)()
+    except ConfigurationError as error:
+        return _missing("device", use, error, "or set [engine] device to auto")
+    return Need(name="device", is_here=True, use=use, found=device)
 
 
 def _broker(kafka: KafkaSettings) -> Need:

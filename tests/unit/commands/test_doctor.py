@@ -16,6 +16,8 @@ from streams.cli import app
 from streams.commands import doctor, machine, reach
 from streams.commands.machine import WHEELS, Need
 from streams.fhe import tfhe_rs
+from streams.fhe.devices import concrete_runtime
+from streams.fhe.devices.cuda import cupy_gpu
 
 Run = Callable[..., Any]
 HERE = tuple(Need(name=name, is_here=True, use="numbers", remedy="`make install`") for name in WHEELS)
@@ -144,10 +146,32 @@ def test_settings_that_are_given_are_followed(tmp_path: Path) -> None:
         "database": False,
         "object store": True,
         "gateway": False,
+        "device": True,
         "signer's key": False,
     }
     assert "hidden" not in str(asked)
     assert all(need.remedy for need in asked if not need.is_here)
+
+
+@pytest.mark.parametrize(
+    ("engine", "told"),
+    [
+        ("name = 'wave'\ndevice = 'cuda'", "the device cuda needs CuPy: install"),
+        ("name = 'wave'\ngpu_enabled = true", "the device cuda needs CuPy: install"),
+        ("name = 'wave'\ndevice = 'concrete'", "the device concrete needs concrete-python"),
+        ("name = 'tfhe-rs'\ndevice = 'cuda'", "the engine tfhe-rs does not compute on cuda"),
+    ],
+)
+def test_a_device_that_is_not_here_is_told_with_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, told: str
+) -> None:
+    cupy_gpu.fleet.cache_clear()
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setattr(concrete_runtime, "DISTRIBUTION", "concrete-python-of-nobody")
+    (tmp_path / "cipherstream.toml").write_text(f"[engine]\n{engine}\n")
+    (device,) = (need for need in doctor.deployment() if need.name == "device")
+    assert not device.is_here
+    assert told in device.found
 
 
 @pytest.mark.parametrize(
