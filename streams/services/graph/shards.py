@@ -77,11 +77,7 @@ class Shards:
 
     async def release(self, shards: Iterable[int]) -> None:
         """End these owners after the turn that each is in."""
-        # out of the table first: events that come now wait for the next owner
-        ending = [self._owners.pop(shard) for shard in list(shards) if shard in self._owners]
-        for owner, _ in ending:
-            owner.stop()
-        await asyncio.gather(*(task for _, task in ending), return_exceptions=True)
+        await asyncio.gather(*self._let_go(shards), return_exceptions=True)
 
     def forget_fences(self) -> None:
         """A new assignment: who was fenced may own again."""
@@ -98,12 +94,25 @@ class Shards:
             await self._pause()
 
     async def close(self) -> None:
-        """End all owners, also those that were told to end before."""
-        await self.release(list(self._owners))
+        """End all owners, also those that were told to end before, and before long.
+
+        A turn that waits for a broker or a database that is away gains nothing by more patience.
+        """
+        self._let_go(self._owners)
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=CLOSE_S)
             for task in late:
                 task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=CLOSE_S)  # a connection may be slow to let go of
+
+    def _let_go(self, shards: Iterable[int]) -> list[asyncio.Task[None]]:
+        """Tell owners to end; what they still do."""
+        # out of the table first: events that come now wait for the next owner
+        ending = [self._owners.pop(shard) for shard in list(shards) if shard in self._owners]
+        for owner, _ in ending:
+            owner.stop()
+        return [task for _, task in ending]
 
     async def _sweep(self) -> None:
         around, workers = self._around, self._around.market.workers

@@ -1,5 +1,8 @@
 """One shard from facts to done: what a live system does equals what its decisions say."""
 
+import asyncio
+from typing import Any
+
 import pytest
 from graph_world import TENANT, GraphWorld
 from unit.domain import worlds
@@ -8,6 +11,8 @@ from unit.domain.worlds import CRS, KEY, Logs, block, gateway, h, request_log
 from streams.domain.facts import Fact
 from streams.domain.lifecycle import TERMINAL, WorkState
 from streams.messages import topics
+from streams.ports import Position
+from streams.services.graph import shards
 
 
 def facts() -> list[Fact]:
@@ -118,3 +123,30 @@ async def test_results_that_are_there_before_the_item_count(world: GraphWorld) -
     async with world.process() as process:
         await process.live()
     assert worlds.settled(world.store.state) == worlds.settled(expected)
+
+
+async def test_a_turn_that_waits_for_the_broker_holds_up_no_end(
+    world: GraphWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_asked, append = asyncio.Event(), world.log.append
+
+    async def unanswered(topic: str, **record: Any) -> Position:
+        if topic in topics.WORK.values():
+            is_asked.set()
+            await asyncio.Event().wait()
+        return await append(topic, **record)
+
+    async with world.process() as process:
+        await world.beat()
+        await process.settle()
+        with monkeypatch.context() as away:
+            away.setattr(world.log, "append", unanswered)
+            away.setattr(shards, "CLOSE_S", 0.05)
+            await world.publish(*facts())
+            async with asyncio.timeout(60):
+                await is_asked.wait()
+                await process.shards.close()
+        assert not process.shards.busy
+    async with world.process() as successor:
+        await successor.live()
+        assert {row.state for row in world.items()} == {WorkState.DONE}
