@@ -69,7 +69,7 @@ async def test_a_deployment_that_stands_lacks_nothing(stack: Stack, name: str, t
     found = await asked(settings)
     assert {need.name for need in found.values() if not need.is_here} == set()
     host = f"host chain {stack.host_chain_id}"
-    assert set(found) == {"broker", "database", "object store", host, "gateway", "signer's key"}
+    assert set(found) == {"broker", "database", "object store", host, "gateway", "device", "signer's key"}
 
 
 async def test_a_node_of_another_chain_is_told(stack: Stack, name: str) -> None:
