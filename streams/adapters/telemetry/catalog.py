@@ -59,6 +59,13 @@ _HOST_METRICS: Final = (
         ("chain_id",),
     ),
     Metric(
+        "cipherstream_executor_unknown_events",
+        "counter",
+        _HOST,
+        "Events of the executor that this version does not know; their handles are never computed.",
+        ("chain_id",),
+    ),
+    Metric(
         "coprocessor_host_listener_activate_key_success_counter",
         "counter",
         _HOST,

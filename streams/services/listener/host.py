@@ -24,6 +24,7 @@ from streams.services.listener.key_facts import tell
 from streams.services.listener.position import newest_facts
 from streams.services.listener.publish import AUDIT_S, Publisher
 from streams.services.listener.reading import LogReader
+from streams.services.listener.unknown_events import UnknownEvents
 from streams.settings import HostChainSettings
 
 _WINDOW_BLOCKS: Final = 256  # remembered at least
@@ -64,6 +65,7 @@ class HostFollower:
         self._blocks = metrics.counter("host_poller_blocks_processed").labels(host.id)
         self._rpc_errors = metrics.counter("host_poller_rpc_errors").labels(host.id)
         self._log_errors = metrics.counter("host_poller_db_errors").labels(host.id)
+        self._unknown_events = UnknownEvents(host, metrics)
         self._tracing = tracing
         self._publisher = Publisher(log, "listener", tracing)
         self._clock = clock
@@ -92,6 +94,7 @@ class HostFollower:
             crashpoint("listener.read")
             # acknowledged before the next one: the log's order is the chain's
             await self._publish(block)
+            self._unknown_events.look(block.logs)
             window.add(block.number, block.hash, block.parent_hash)
         return len(headers)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import structlog
 from eth_abi.abi import encode
 from fake_chain import FakeChain, a_log
 from key_urls import CRS, KEYSET, URL, Storage, digest_of
@@ -14,7 +15,7 @@ from streams.adapters.memory.log import MemoryLog
 from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.digest import event_topic
 from streams.domain.errors import BrokerError, RpcError
-from streams.domain.events import VERIFY_PROOF_REQUEST_TOPIC
+from streams.domain.events import EXECUTOR_TOPICS, VERIFY_PROOF_REQUEST_TOPIC
 from streams.domain.facts import Log
 from streams.messages.topics import EVENTS
 from streams.services.listener.gateway import GatewayFollower
@@ -61,6 +62,31 @@ async def test_a_host_chain_s_blocks_and_troubles_are_counted(
     assert metrics.value("host_poller_blocks_processed", {"chain_id": "12345"}) == 1
     assert metrics.value("host_poller_rpc_errors", {"chain_id": "12345"}) == 1
     assert metrics.value("host_poller_db_errors", {"chain_id": "12345"}) == 1
+
+
+async def test_what_the_executor_tells_and_nobody_knows_is_counted_and_told_once(
+    log: MemoryLog, clock: FakeClock, host: HostChainSettings
+) -> None:
+    metrics, chain = Metrics(), FakeChain(length=1)
+    executor = bytes.fromhex(host.executor_address.removeprefix("0x"))
+    new, other = event_topic("FheLogarithm(address,bytes32,bytes32)"), event_topic("FheNew(bytes32)")
+    known = [event_topic(name) for name in ("Upgraded(address)", "Initialized(uint64)")]
+    known.append(next(iter(EXECUTOR_TOPICS)))
+    strange = b"\x77" * 20
+    chain.mine(1, [a_log(executor, 1, b"", (topic,)) for topic in known])
+    chain.mine(1, [a_log(strange, 2, b"", (new,))])
+    follower = HostFollower(chain, log, host, clock, metrics)
+    with structlog.testing.capture_logs() as told:
+        while await follower.step():
+            pass
+        assert metrics.value("cipherstream_executor_unknown_events", {"chain_id": "12345"}) == 0
+        chain.mine(1, [a_log(executor, number, b"", (new,)) for number in (3, 4)])
+        chain.mine(1, [a_log(executor, 5, b"", (other,)), a_log(executor, 6, b"", ())])
+        while await follower.step():
+            pass
+    assert metrics.value("cipherstream_executor_unknown_events", {"chain_id": "12345"}) == 4
+    topics = [line["topic"] for line in told if line["action"] == "unknown_executor_event"]
+    assert topics == [f"0x{new.hex()}", f"0x{other.hex()}", "0x"]
 
 
 def gateway(chain: FakeChain, log: MemoryLog, clock: FakeClock, metrics: Metrics) -> GatewayFollower:

@@ -1,0 +1,56 @@
+"""Events of the executor that this version does not know: nothing is computed of them, so they are told."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+
+from streams.adapters.telemetry.metrics import Metrics
+from streams.domain.digest import event_topic
+from streams.domain.events import ACL_TOPICS, BRIDGE_TOPICS, EXECUTOR_TOPICS, KMS_TOPICS
+from streams.domain.facts import Log
+from streams.settings import HostChainSettings
+
+# Of a proxy and its owner, which say nothing of any handle.
+_OF_PROXIES: Final = frozenset(
+    map(
+        event_topic,
+        (
+            "Initialized(uint8)",
+            "Initialized(uint64)",
+            "Upgraded(address)",
+            "AdminChanged(address,address)",
+            "OwnershipTransferStarted(address,address)",
+            "OwnershipTransferred(address,address)",
+        ),
+    )
+)
+_KNOWN: Final = EXECUTOR_TOPICS | ACL_TOPICS | KMS_TOPICS | BRIDGE_TOPICS | _OF_PROXIES
+_log = structlog.get_logger(__name__)
+
+
+class UnknownEvents:
+    """Counts them, and warns of each kind once."""
+
+    def __init__(self, host: HostChainSettings, metrics: Metrics) -> None:
+        self._chain_id = host.id
+        self._executor = bytes.fromhex(host.executor_address.removeprefix("0x"))
+        self._counter = metrics.counter("cipherstream_executor_unknown_events").labels(host.id)
+        self._told: set[bytes] = set()
+
+    def look(self, logs: Iterable[Log]) -> None:
+        """Look at the logs of a block, of any contracts."""
+        for log in logs:
+            topic = log.topics[0] if log.topics else b""
+            if log.address != self._executor or topic in _KNOWN:
+                continue
+            self._counter.inc()
+            if topic not in self._told:
+                self._told.add(topic)
+                _log.error(
+                    "the executor tells what this version does not know: is it behind the contracts?",
+                    action="unknown_executor_event",
+                    chain_id=self._chain_id,
+                    topic=f"0x{topic.hex()}",
+                    transaction=f"0x{log.transaction_hash.hex()}",
+                )
