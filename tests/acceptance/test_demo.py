@@ -115,6 +115,7 @@ def demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
 
 
 @pytest.mark.stack
+@pytest.mark.timeout(1800)
 def test_all_balances_are_as_the_ledger_says_and_what_is_kept_can_be_looked_at_and_cleared(
     demo: Callable[..., Demo], tmp_path: Path
 ) -> None:
@@ -164,6 +165,7 @@ def _look_around(run: Demo, balances: dict[str, int]) -> None:
 
 
 @pytest.mark.stack
+@pytest.mark.timeout(1800)
 def test_three_coprocessors_agree_and_whoever_lies_misjudges_is_slow_or_is_down_is_named(
     demo: Callable[..., Demo], tmp_path: Path
 ) -> None:
