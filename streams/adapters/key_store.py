@@ -235,7 +235,7 @@ class KeyStore:
                 # Before the rename: after a power failure a name must not stand for bytes that never
                 # reached the disk.
                 os.fsync(out.fileno())
-        return shake.digest(32)
+        return shake.digest(DIGEST_BYTES)
 
     async def _listed(self, material: Material, ident: bytes, url: str) -> str:
         """URL of the object whose key ends as this material's does, by an anonymous listing."""

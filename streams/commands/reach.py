@@ -63,7 +63,8 @@ def _device(engine: EngineSettings) -> Need:
     }
     try:
         device = device_of(engine.name, engine.device, gpu_enabled=engine.gpu_enabled)
-        looks.get(device, str)()
+        if device in looks:
+            looks[device]()
     except ConfigurationError as error:
         return _missing("device", use, error, "or set [engine] device to auto")
     return Need(name="device", is_here=True, use=use, found=device)

@@ -65,7 +65,7 @@ class HostFollower:
         self._blocks = metrics.counter("host_poller_blocks_processed").labels(host.id)
         self._rpc_errors = metrics.counter("host_poller_rpc_errors").labels(host.id)
         self._log_errors = metrics.counter("host_poller_db_errors").labels(host.id)
-        self._unknown_events = UnknownEvents(host, metrics)
+        self._unknown_events = UnknownEvents(host.id, _raw(host.executor_address), metrics)
         self._tracing = tracing
         self._publisher = Publisher(log, "listener", tracing)
         self._clock = clock

@@ -7,9 +7,8 @@ import structlog
 
 from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.digest import event_topic
-from streams.domain.events import ACL_TOPICS, BRIDGE_TOPICS, EXECUTOR_TOPICS, KMS_TOPICS
+from streams.domain.events import HOST_TOPICS
 from streams.domain.facts import Log
-from streams.settings import HostChainSettings
 
 # Of a proxy and its owner, which say nothing of any handle.
 _OF_PROXIES: Final = frozenset(
@@ -25,17 +24,17 @@ _OF_PROXIES: Final = frozenset(
         ),
     )
 )
-_KNOWN: Final = EXECUTOR_TOPICS | ACL_TOPICS | KMS_TOPICS | BRIDGE_TOPICS | _OF_PROXIES
+_KNOWN: Final = HOST_TOPICS | _OF_PROXIES
 _log = structlog.get_logger(__name__)
 
 
 class UnknownEvents:
     """Counts them, and warns of each kind once."""
 
-    def __init__(self, host: HostChainSettings, metrics: Metrics) -> None:
-        self._chain_id = host.id
-        self._executor = bytes.fromhex(host.executor_address.removeprefix("0x"))
-        self._counter = metrics.counter("cipherstream_executor_unknown_events").labels(host.id)
+    def __init__(self, chain_id: int, executor: bytes, metrics: Metrics) -> None:
+        self._chain_id = chain_id
+        self._executor = executor
+        self._counter = metrics.counter("cipherstream_executor_unknown_events").labels(chain_id)
         self._told: set[bytes] = set()
 
     def look(self, logs: Iterable[Log]) -> None:
