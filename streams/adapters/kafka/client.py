@@ -20,6 +20,7 @@ def configuration(kafka: KafkaSettings, **more: Any) -> dict[str, Any]:
         "log_level": 2,  # lost connections come through error_cb and would be told twice
         "error_cb": _on_error,
         "reconnect.backoff.max.ms": 2_000,
+        "socket.nagle.disable": True,  # or a small request waits for the answer to the one before
         "topic.metadata.propagation.max.ms": 5_000,
         **kafka.properties(),
         **more,

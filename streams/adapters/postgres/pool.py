@@ -30,15 +30,29 @@ IDLE_TRANSACTION_S = 20.0
 TRANSACTION_S = 45.0
 # A plan is kept while its tables grow, and one made when they were small would read them whole. Before
 # Postgres 18 a scan that cannot be avoided would then be dear enough to be compiled.
+_SMALL: Final = 64  # rows; below it no plan is dear
 _BY_INDEX: Final = {"enable_seqscan": "off", "jit": "off"}
 
 
 class _Plain(asyncpg.Connection):
     """A connection that is given back as it is."""
 
+    _planned_at = 0
+
     def get_reset_query(self) -> str:
         """Nothing: what was not changed need not be reset, with a round trip for every transaction."""
         return ""
+
+    def has_outgrown(self, rows: int) -> bool:
+        """Whether so many rows were written that its plans may be for tables half as large; told once.
+
+        To the planner all indices of a small table are alike, and one that only begins with the same column
+        is read from end to end. Statistics would tell, after a minute in which the table grows.
+        """
+        if rows < 2 * self._planned_at + _SMALL:
+            return False
+        self._planned_at = rows
+        return True
 
 
 @contextlib.contextmanager

@@ -51,6 +51,7 @@ class PostgresTransaction:
 
     def __init__(self, connection: pool.Connection, shard: int, epoch: int) -> None:
         self._connection, self._shard, self._epoch = connection, shard, epoch
+        self.rows = 0  # written so far
 
     async def load(self, reads: Sequence[Read]) -> list[list[Row]]:
         """Rows that answer each look-up, by one query."""
@@ -62,6 +63,7 @@ class PostgresTransaction:
 
     async def write(self, changes: Changes) -> None:
         """Store what decisions changed."""
+        self.rows += sum(map(len, (*changes.created.values(), *changes.written.values())))
         await rows.write(self._connection, self._shard, changes)
 
     async def advance(self, topic: str, partition: int, start: int, next_off: int) -> None:
@@ -164,6 +166,7 @@ class PostgresStore:
 
     def __init__(self, connections: pool.Pool) -> None:
         self._pool = connections
+        self._rows = 0  # written by this process: whether the tables may have grown
 
     @classmethod
     async def open(cls, settings: PostgresSettings, connections: int = CONNECTIONS) -> "PostgresStore":
@@ -194,10 +197,15 @@ class PostgresStore:
     async def begin(self, shard: int, epoch: int) -> AsyncGenerator[PostgresTransaction]:
         """A transaction whose first statement is the fence; raises Fenced, StoreError."""
         statements = _SQL["begin"].format(shard=shard, epoch=epoch)
-        async with pool.acquired(self._pool) as connection, pool.begun(connection, statements) as found:
-            if found != "SELECT 1":
-                raise _fenced(shard, epoch)
-            yield PostgresTransaction(connection, shard, epoch)
+        async with pool.acquired(self._pool) as connection:
+            if connection.has_outgrown(self._rows):
+                statements = _SQL["plan_anew"] + statements
+            async with pool.begun(connection, statements) as found:
+                if found != "SELECT 1":
+                    raise _fenced(shard, epoch)
+                tx = PostgresTransaction(connection, shard, epoch)
+                yield tx
+            self._rows += tx.rows
 
     async def messages(self, shard: int, epoch: int, items: Sequence[WorkRow]) -> list[Outgoing | None]:
         """The message of each item; None when something that it needs is not stored.

@@ -26,6 +26,10 @@ select tenant, topic, part, off, error from halted_tenants order by tenant;
 -- The fence begins every transaction of an owner; without parameters, both are one round trip.
 begin; select 1 from shard_owner where shard = {shard:d} and epoch = {epoch:d} for share;
 
+-- name: plan_anew
+-- Plans that were made for smaller tables.
+discard plans;
+
 -- name: is_owner
 -- The fence of a query that stands alone, as one of several: nothing when the shard has a newer owner.
 select 1::bigint as at, row(epoch) as found, null::bytea[] as arrays from shard_owner where shard = $1 and epoch = $2;

@@ -12,8 +12,8 @@ from streams.adapters.postgres import pool, queries
 from streams.adapters.postgres.store import PostgresStore
 from streams.bench import traffic
 from streams.domain.decide import Rules, decide_fact
-from streams.domain.rows import TABLES
-from streams.domain.state import State
+from streams.domain.rows import TABLES, MemberRow, WorkRow
+from streams.domain.state import Read, State
 from streams.settings import PostgresSettings
 
 pytestmark = pytest.mark.stack
@@ -57,6 +57,21 @@ join pg_class c on c.oid = i.indexrelid
 join pg_am m on m.oid = c.relam and m.amname = 'btree'
 where i.indpred is null and t.relnamespace = current_schema()::regnamespace
 """
+# Of many items, or the planner would prefer a plan of its own for each question.
+LOOK_UPS = [
+    Read(table, columns, (traffic.TENANT, f"item {at}"))
+    for table, columns in ((WorkRow, WorkRow.KEY), (MemberRow, ("tenant", "item")))
+    for at in range(20)
+]
+# The command that shows the plan of the statement that these look-ups are sent as.
+KEPT_PLAN = """
+select format('explain (format json) execute %I(%s)', name, (
+  select string_agg(format('%L::%s', '{none}', each), ', ' order by at)
+  from unnest(parameter_types) with ordinality as p(each, at)
+))
+from pg_prepared_statements where cardinality(parameter_types) > 0
+  and statement like '%from work_items as o%from work_members as o%'
+"""
 NOT_SORTED = ("ready", "demand", "weighed")  # they come in the order of the index
 
 
@@ -93,6 +108,31 @@ async def test_an_owner_looks_rows_up_one_by_one_in_tables_that_are_small(
         await connection.execute(f"analyze; set plan_cache_mode = {mode}")
         plans = {name: await plan(connection, await _asked(connection, ROWS[name])) for name in asked}
     assert {name for name, found in plans.items() if whole(found)} == set()
+
+
+async def test_plans_made_for_tables_without_rows_do_not_outlive_that(postgres: PostgresSettings) -> None:
+    opened = await PostgresStore.open(postgres, connections=1)
+    claim = await opened.claim(0, "me", {})
+    async with opened.pool.acquire() as connection:
+        await connection.execute("vacuum analyze")
+    state = State(complete=True)
+    for fact in traffic.blocks(10, 9):
+        decide_fact(state, traffic.TENANT, fact, Rules())
+    changes = state.changes()
+    # Until the planner has one plan for all arguments, and then with many rows.
+    for at in range(12):
+        async with opened.begin(0, claim.epoch) as tx:
+            await tx.load(LOOK_UPS)
+            if at == 9:
+                await tx.write(changes)
+    async with opened.pool.acquire() as connection:
+        found = await connection.fetchval(KEPT_PLAN)
+        plan = json.loads(await connection.fetchval(found))[0]["Plan"]
+    await opened.close()
+    assert {node["Relation Name"] for node in nodes(plan) if "Relation Name" in node} == {
+        read.table.TABLE for read in LOOK_UPS
+    }
+    assert [node for node in nodes(plan) if "Filter" in node] == []
 
 
 async def _asked(connection: Any, sql: str) -> Case:
