@@ -25,6 +25,10 @@ class Clock(Protocol):
         """Milliseconds since the epoch."""
         ...
 
+    def now_us(self) -> int:
+        """Microseconds since the epoch, for what is measured."""
+        ...
+
     def monotonic_s(self) -> float:
         """Seconds from an arbitrary origin, never back."""
         ...
@@ -282,12 +286,12 @@ class Transaction(Protocol):
         ...
 
     async def dispatched(
-        self, items: Sequence[WorkRow], reported_ms: Sequence[int], deadline_ms: int
+        self, items: Sequence[WorkRow], reported_us: Sequence[int], deadline_ms: int
     ) -> None:
         """The broker has these messages: dispatched, those of class `publish` done.
 
         Args:
-            reported_ms: when the broker said so of each item.
+            reported_us: when the broker said so of each item, in us since the epoch.
             deadline_ms: the earliest for them: what waited for the broker did not wait for a worker.
         """
         ...

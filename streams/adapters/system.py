@@ -12,6 +12,10 @@ class SystemClock:
         """Milliseconds since the epoch."""
         return time.time_ns() // 1_000_000
 
+    def now_us(self) -> int:
+        """Microseconds since the epoch, for what is measured."""
+        return time.time_ns() // 1_000
+
     def monotonic_s(self) -> float:
         """Seconds from an arbitrary origin, never back."""
         return time.monotonic()

@@ -1,8 +1,7 @@
 """Event to dispatch: from the listener's produce call to the delivery report on work.tfhe.v1.
 
 One graph process and one tfhe-worker of the engine `clear`, blocks at a steady pace. The report's time is
-that at which the graph's producer has it, which the table keeps in whole milliseconds: it counts as the end
-of its millisecond. Both clocks are the machine's.
+that at which the graph's producer has it, as the table keeps it. Both clocks are the machine's.
 
 Beside it stands what as many records take where nothing is decided (`echo`): about what no graph can save.
 """
@@ -37,7 +36,6 @@ P99_MS: Final = 100.0
 _WARM_BLOCKS: Final = 10
 _ECHOED: Final = 50  # blocks, at most
 _SLOTS: Final = 32  # of the worker: credit for several blocks, so that nothing waits for the worker
-_WHOLE_MS: Final = 1.0  # what may have passed of the millisecond that the table names
 _APPLIED: Final = "select 1 from consumer_offset where topic = $1 and next_off >= $2"
 _WORKER_IS_SEEN: Final = (
     "select 1 where (select count(*) from work_items where state = 'done' and work_class = 'tfhe') >= $1"
@@ -150,7 +148,7 @@ async def _publish(log: _Clocked, blocks: list[HostBlock], clock: Callable[[], f
 async def _waits(store: PostgresStore, produced: dict[str, float]) -> list[float]:
     rows = await store.pool.fetch(_DISPATCHED)
     own = [row for row in rows if row["event_id"] in produced]
-    return [row["at_ms"] + _WHOLE_MS - produced[row["event_id"]] for row in own]
+    return [row["at_ms"] - produced[row["event_id"]] for row in own]
 
 
 def _ms(waits: list[float], percent: int) -> float:

@@ -21,6 +21,10 @@ class FakeClock:
         """Milliseconds since the epoch."""
         return self._start_ms + round(self._elapsed_s * 1_000)
 
+    def now_us(self) -> int:
+        """Microseconds since the epoch."""
+        return self._start_ms * 1_000 + round(self._elapsed_s * 1_000_000)
+
     def monotonic_s(self) -> float:
         """Seconds since this clock was made."""
         return self._elapsed_s

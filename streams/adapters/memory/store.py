@@ -158,10 +158,10 @@ class MemoryTransaction:
         return [self._message(item) for item in items]
 
     async def dispatched(
-        self, items: Sequence[WorkRow], reported_ms: Sequence[int], deadline_ms: int
+        self, items: Sequence[WorkRow], reported_us: Sequence[int], deadline_ms: int
     ) -> None:
         """The broker has these messages: dispatched, those of class `publish` done."""
-        del reported_ms  # it has no column for times
+        del reported_us  # it has no column for times
         for item in items:
             row = self._state.get(WorkRow, item.tenant, item.id)
             if row is not None and row.state is WorkState.CLAIMED and row.attempt == item.attempt:

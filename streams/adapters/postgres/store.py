@@ -95,12 +95,12 @@ class PostgresTransaction:
         return [_work(record) for record in await self._fetch("reclaim", self._shard, self._epoch)]
 
     async def dispatched(
-        self, items: Sequence[WorkRow], reported_ms: Sequence[int], deadline_ms: int
+        self, items: Sequence[WorkRow], reported_us: Sequence[int], deadline_ms: int
     ) -> None:
         """The broker has these messages: dispatched, those of class `publish` done."""
         keys = [(item.tenant, item.id, item.attempt) for item in items]
         columns = (list(column) for column in zip(*keys, strict=True))
-        await self._fetch("dispatched", *columns, list(reported_ms), deadline_ms)
+        await self._fetch("dispatched", *columns, list(reported_us), deadline_ms)
 
     async def late(self, now_ms: int, live: Collection[str]) -> list[WorkRow]:
         """Dispatched items that passed their deadline or lie at a worker that is not alive."""

@@ -126,9 +126,9 @@ returning tenant, id, work_class, kind, subject, affinity, contract, cost_ms, st
 update work_items as w set
   state = case w.work_class when 'publish' then 'done' else 'dispatched' end,
   deadline_ms = greatest(w.deadline_ms, $5),
-  dispatched_at = to_timestamp(i.reported_ms / 1000.0),
+  dispatched_at = to_timestamp(i.reported_us / 1000000.0),
   finished_at = case w.work_class when 'publish' then now() end
-from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as i(tenant, id, attempt, reported_ms)
+from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as i(tenant, id, attempt, reported_us)
 where w.tenant = i.tenant and w.id = i.id and w.attempt = i.attempt and w.state = 'claimed';
 
 -- name: late

@@ -88,7 +88,7 @@ class Dispatcher:
                 failure = report.outcome
                 unsent.append(item)
             else:
-                sent.append((item, report.at_ms))
+                sent.append((item, report.at_us))
         # in front and in their order: work.sender depends on it
         self._pending.extendleft(reversed(unsent))
         return sent, failure
@@ -167,10 +167,10 @@ class Dispatcher:
         return asyncio.create_task(append(self._to, self._clock, record, "dispatcher.produced"))
 
     async def _settle(self, epoch: int, sent: list[tuple[WorkRow, int]]) -> None:
-        items, reported_ms = [item for item, _ in sent], [at_ms for _, at_ms in sent]
+        items, reported_us = [item for item, _ in sent], [at_us for _, at_us in sent]
         async with self._store.begin(self._shard, epoch) as tx:
             # The least deadline counts from here: what waited for the broker did not wait for a worker.
-            await tx.dispatched(items, reported_ms, self._clock.now_ms() + PIPE_WAIT_MS_MIN)
+            await tx.dispatched(items, reported_us, self._clock.now_ms() + PIPE_WAIT_MS_MIN)
             claimed = await self._claims.claim(tx, epoch, self._claims.sent(items))
         crashpoint("dispatcher.settled")
         self.add(claimed)

@@ -38,7 +38,7 @@ Key = tuple[str, str, int]  # of an item's attempt
 class Report(msgspec.Struct):
     """What the broker said of a message, and when; it has nothing before that."""
 
-    at_ms: int = 0
+    at_us: int = 0
     outcome: Position | BrokerError | None = None
 
 
@@ -48,7 +48,7 @@ async def append(log: Log, clock: Clock, record: Publication, point: str) -> Rep
 
     def stored() -> None:
         # In the producer's thread: the loop may be busy with rows, and the time is the broker's.
-        report.at_ms = clock.now_ms()
+        report.at_us = clock.now_us()
         crashpoint(point)
 
     with when_stored(stored):
@@ -118,7 +118,7 @@ class Express:
         reports = {_key(item): self._reported(item) for item in claimed}
         sent = [(item, report) for item in claimed if (report := reports[_key(item)]) is not None]
         if sent:
-            self._settled, times = [item for item, _ in sent], [report.at_ms for _, report in sent]
+            self._settled, times = [item for item, _ in sent], [report.at_us for _, report in sent]
             await tx.dispatched(self._settled, times, self._clock.now_ms() + PIPE_WAIT_MS_MIN)
         return [item for item in claimed if reports[_key(item)] is None]
 

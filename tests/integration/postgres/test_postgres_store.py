@@ -1,6 +1,7 @@
 """Postgres keeps the contract of every Store."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -88,6 +89,18 @@ async def test_the_store_writes_when_an_item_took_each_step(store: PostgresStore
     times = [row[name] for name in ("created_at", "claimed_at", "started_at", "finished_at")]
     assert times == sorted(times)
     assert row["dispatched_at"] is None
+
+
+async def test_the_time_of_a_report_is_kept_to_the_microsecond(store: PostgresStore) -> None:
+    epoch = (await store.claim(0, "me", TOPICS)).epoch
+    item = work("w", state=WorkState.CLAIMED)
+    state = State()
+    state.put(item)
+    async with store.begin(0, epoch) as tx:
+        await tx.write(state.changes())
+        await tx.dispatched([item], [1_700_000_000_123_457], NOW)
+    at = await store.pool.fetchval("select dispatched_at from work_items")
+    assert at == datetime.fromtimestamp(1_700_000_000, UTC) + timedelta(microseconds=123_457)
 
 
 async def test_a_number_that_does_not_fit_is_not_a_lost_connection(store: PostgresStore) -> None:

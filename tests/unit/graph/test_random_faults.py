@@ -62,10 +62,10 @@ class _Troubled(MemoryTransaction):
         self._store.maybe_fail("after rows")
 
     async def dispatched(
-        self, items: Sequence[WorkRow], reported_ms: Sequence[int], deadline_ms: int
+        self, items: Sequence[WorkRow], reported_us: Sequence[int], deadline_ms: int
     ) -> None:
-        assert all(reported_ms), "an item without the time of its report"
-        await super().dispatched(items, reported_ms, deadline_ms)
+        assert all(reported_us), "an item without the time of its report"
+        await super().dispatched(items, reported_us, deadline_ms)
         self._store.maybe_fail("after dispatching")
 
 
