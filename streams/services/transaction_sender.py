@@ -95,7 +95,8 @@ async def _work(runtime: Runtime, log: KafkaLog, sender: Sender, worker: str, ou
     try:
         async with asyncio.TaskGroup() as group:
             working = group.create_task(loop.run())
-            others = (heartbeat.run(), outside.watch(clock), _stop(runtime, source, working))
+            stopped = _stop(runtime, source, working)
+            others = (heartbeat.run(), outside.watch(clock), sender.look_after(), stopped)
             beside = [group.create_task(other) for other in others]
             await asyncio.wait((working,))
             # the loop has ended: whatever is left only watched or announced it

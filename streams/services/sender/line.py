@@ -1,6 +1,7 @@
 """The line of an address: its signed calls that are not mined, by nonce, as the node ought to have them.
 
-Whoever waits for a call looks after the whole line, at most every few seconds and one at a time:
+Whoever waits for a call looks after the whole line, at most every few seconds and one at a time, and so does
+an idle sender now and then (`idle`):
 
 - what the node has lost is broadcast again, the same bytes;
 - a nonce that nobody fills any more is filled, since nothing behind it can be mined: with the bytes that
@@ -83,6 +84,11 @@ class Line:
         """A call was mined: what held the line up is over, or is seen again at the next look."""
         for alarm in _PASSING:
             self._alarms.clear(alarm)
+
+    async def is_waiting(self) -> bool:
+        """Whether a transaction of ours is not mined, or not any more; raises RpcError, StoreError."""
+        mined = await self._node.nonce(self._signer.address, "latest")
+        return bool(await self._store.from_nonce(self._signer.address, mined))
 
     async def tend(self, epoch: int, *, now: bool = False) -> None:
         """Look after the line, unless somebody just did; raises as `join`."""

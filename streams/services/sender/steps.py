@@ -38,6 +38,7 @@ from streams.domain.transactions import CallState, StoredCall
 from streams.domain.work import SendWork, Work
 from streams.ports import Clock
 from streams.services.crashpoints import crashpoint
+from streams.services.sender import idle
 from streams.services.sender.alarms import Alarm, Alarms
 from streams.services.sender.answers import Answer, answer
 from streams.services.sender.broadcast import sign
@@ -119,6 +120,10 @@ class Sender:
             )
         )
         crashpoint("sender.resulted")
+
+    async def look_after(self) -> None:
+        """Send again what a reorganisation took, also while no call comes; raises ConfigurationError."""
+        await idle.look_after(self._line, self._lease, self._clock)
 
     @contextlib.asynccontextmanager
     async def _alone(self, call_hash: bytes) -> AsyncGenerator[Turn]:

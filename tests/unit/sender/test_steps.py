@@ -10,6 +10,7 @@ from sender_rig import KEY, Rig, commit_of
 from streams.adapters.memory.sender_store import MemorySenderStore
 from streams.domain.errors import Recoverable
 from streams.domain.transactions import CallState
+from streams.services.sender.idle import LOOK_S
 from streams.services.sender.line import LOOK_AGAIN_S
 from streams.services.sender.reverts import CallRefused
 
@@ -146,6 +147,37 @@ async def test_confirmed_transactions_that_vanish_are_sent_again_before_the_next
     await rig.send(sender, commit_of(2))
     assert rig.node.made == [rig.data(commit_of(1)), rig.data(commit_of(2))]
     assert [nonce for nonce, _ in rig.states()] == [0, 1]
+
+
+async def test_an_idle_sender_sends_again_what_a_reorganisation_took(rig: Rig) -> None:
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1), commit_of(2))
+    rig.node.forget(len(rig.node.blocks) - 1)
+    idle = asyncio.create_task(sender.look_after())
+    rig.node.failures = 1
+    await rig.clock.advance(LOOK_S + 1)
+    assert rig.node.made == [], "the node was away"
+    await rig.clock.advance(LOOK_S + 1)
+    assert rig.node.made == [rig.data(commit_of(1)), rig.data(commit_of(2))]
+    assert len(rig.table.rows) == 2
+    before = len(rig.node.broadcasts)
+    await rig.clock.advance(3 * LOOK_S)
+    idle.cancel()
+    assert len(rig.node.broadcasts) == before
+
+
+async def test_an_idle_sender_leaves_the_line_to_whoever_has_the_address(rig: Rig) -> None:
+    await rig.send(rig.sender(), commit_of(1))
+    rig.node.forget(1)
+    other = MemorySenderStore(rig.table)
+    assert await other.acquire(KEY.address) is not None
+    idle = asyncio.create_task(rig.sender().look_after())
+    await rig.clock.advance(LOOK_S + 1)
+    assert rig.node.made == []
+    await other.close()
+    await rig.clock.advance(LOOK_S + 1)
+    idle.cancel()
+    assert rig.node.made == [rig.data(commit_of(1))]
 
 
 async def test_fees_that_are_too_low_are_raised_for_the_same_nonce_and_call(rig: Rig) -> None:
