@@ -15,6 +15,7 @@ from streams.adapters.kafka.declaration import load
 from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.postgres.migrate import migrate
 from streams.adapters.postgres.store import PostgresStore
+from streams.bench import processors
 from streams.bench.report import Figure, processor_s, resident
 from streams.devnet import kafka, postgres, stack
 from streams.devnet.processes import ProcessId, session_members
@@ -65,6 +66,11 @@ class Deployment:
             for service in self._services
             for figure in memory_of(service, self._supervisor.process(service))
         )
+
+    def keep_to(self, processor: int, *names: str) -> None:
+        """Keep services and servers to one processor; connections to the database that are open stay."""
+        for process in filter(None, map(self._supervisor.process, names)):
+            processors.keep_to(processor, process)
 
     def processor_s(self, service: str) -> float:
         """Processor time of a service so far, without children."""

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import Final
 
 from streams.adapters.kafka.log import KafkaLog
+from streams.bench import processors
 from streams.bench.deployment import deployed
 from streams.bench.traffic import TENANT
 from streams.devnet import kafka
@@ -39,6 +40,7 @@ async def waits(blocks: Iterable[bytes], messages: int, pause_s: float) -> list[
         listener, graph = KafkaLog(deployment.kafka), KafkaLog(deployment.kafka, LINGER_MS)
         stack.push_async_callback(listener.close)
         stack.push_async_callback(graph.close)
+        deployment.keep_to(processors.ends()[1], kafka.NAME)
         found: list[float] = []
         async with contextlib.aclosing(graph.read(EVENTS, 0, 0)) as records:
             for block in blocks:

@@ -1,7 +1,8 @@
 """Event to dispatch: from the listener's produce call to the delivery report on work.tfhe.v1.
 
-One graph process and one tfhe-worker of the engine `clear`, blocks at a steady pace. The report's time is
-that at which the graph's producer has it, as the table keeps it. Both clocks are the machine's.
+One graph process and one tfhe-worker of the engine `clear`, blocks at a steady pace. Of two processors the
+graph has one, the broker and the database the other, as if those had machines of their own. The report's time
+is that at which the graph's producer has it, as the table keeps it. Both clocks are the machine's.
 
 Beside it stands what as many records take where nothing is decided (`echo`): about what no graph can save.
 """
@@ -14,9 +15,10 @@ from typing import Any, Final
 
 from streams.adapters.kafka.log import KafkaLog
 from streams.adapters.postgres.store import PostgresStore
-from streams.bench import echo, facts, traffic
+from streams.bench import echo, facts, processors, traffic
 from streams.bench.deployment import Deployment, deployed, opened
 from streams.bench.report import Figure, Report, percentile
+from streams.devnet import kafka, postgres
 from streams.domain.control import KeySetAnnouncement
 from streams.domain.errors import Fatal
 from streams.domain.facts import HostBlock, encode_fact
@@ -51,12 +53,15 @@ async def measure(seconds: float, clock: Callable[[], float]) -> Report:
     transfers = -(-OPERATIONS_PER_BLOCK // len(traffic.operations()))
     blocks = max(1, round(seconds * BLOCKS_PER_MINUTE / 60))
     total = (blocks + _WARM_BLOCKS) * transfers
+    of_graph, of_servers = processors.ends()
     echoed = await _echoed(min(blocks, _ECHOED), transfers)
     async with deployed() as deployment, opened(deployment, _Clocked) as (store, log):
+        deployment.keep_to(of_servers, kafka.NAME, postgres.NAME)
         await _prepare(deployment, store, log, total)
         warm = list(traffic.blocks(_WARM_BLOCKS, transfers))
         await facts.publish(log, *warm)
         await deployment.until(store, _WORKER_IS_SEEN, _WARM_BLOCKS * transfers)
+        deployment.keep_to(of_graph, "graph")
         measured = list(traffic.blocks(blocks, transfers, _WARM_BLOCKS))
         produced = await _publish(log, measured, clock)
         await deployment.until(store, _WORKER_IS_SEEN, total)
@@ -66,7 +71,12 @@ async def measure(seconds: float, clock: Callable[[], float]) -> Report:
         raise Fatal(f"{len(waits)} items were dispatched, {blocks * transfers} were published")
     return Report(
         bench="pipeline",
-        setting={"blocks": blocks, "blocks/min": BLOCKS_PER_MINUTE, "items": len(waits)},
+        setting={
+            "blocks": blocks,
+            "blocks/min": BLOCKS_PER_MINUTE,
+            "items": len(waits),
+            "processors": "shared" if of_graph == of_servers else "graph apart from the servers",
+        },
         figures=(
             Figure(name="event to dispatch, p50", value=_ms(waits, 50), unit="ms", at_most=P50_MS),
             Figure(name="event to dispatch, p99", value=_ms(waits, 99), unit="ms", at_most=P99_MS),

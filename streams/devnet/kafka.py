@@ -30,10 +30,15 @@ PORTS = ("kafka", "kafka_controller")
 _POM = cache.resource("maven/kafka/pom.xml")
 _DIGESTS = cache.resource("maven/kafka/jars.sha256")
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+# By default a method is interpreted 200 times before it is compiled: with few requests a second a broker
+# would be slow for minutes.
 _JVM = (
     "-Xms64m",
     "-Xmx512m",
     "-XX:TieredStopAtLevel=1",
+    "-XX:Tier3InvocationThreshold=20",
+    "-XX:Tier3MinInvocationThreshold=10",
+    "-XX:Tier3CompileThreshold=100",
     "-XX:+UseSerialGC",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 )

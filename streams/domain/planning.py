@@ -123,12 +123,13 @@ def _plan(
     state: State, block: BlockRow, allowed: list[bytes], computed: list[ComputationRow], event_id: str
 ) -> list[Component]:
     wanted = dict.fromkeys([*allowed, *(row.output_handle for row in computed)])
-    goals = {h: row for h in wanted if (row := handle_row(state, block.tenant, h)).reasons > 0}
+    known = {handle: handle_row(state, block.tenant, handle) for handle in wanted}
+    goals = {handle: row for handle, row in known.items() if row.reasons > 0}
     for row in goals.values():
         if row.compute_item:
             items.revive(state, block.tenant, row.compute_item)
     open_goals = [handle for handle, row in goals.items() if not row.compute_item]
-    own = [row for row in computed if _means_the_same(state, row)]
+    own = [row for row in computed if known[row.output_handle].operation_digest == row.digest()]
     own.sort(key=attrgetter("log_index"))
     transactions: dict[bytes, list[ComputationRow]] = {}
     for row in own:

@@ -29,7 +29,7 @@ _ABSENT: Final = object()
 _PRESUMED: Final = object()
 
 
-class Read(msgspec.Struct, frozen=True, gc=False):
+class Read(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """A look-up by key columns: the primary key's, or those of an index."""
 
     table: type[Row]

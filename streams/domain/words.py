@@ -5,11 +5,13 @@ come to different values. Positions and offsets are in bytes.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from streams.domain.errors import UndecodableLog
 
 WORD: Final = 32
+_RECENT: Final = 4096  # callers and accounts, most of which come again and again
 _COLUMN_BITS: Final = 63  # of a signed bigint, without its sign
 
 _T = TypeVar("_T")
@@ -47,6 +49,7 @@ def stored(value: bytes) -> int:
     return number
 
 
+@lru_cache(_RECENT)
 def address(value: bytes) -> bytes:
     """The 20 bytes of an address."""
     return _right(value, 20)

@@ -109,6 +109,8 @@ class Express:
             if record is not None:
                 appending = append(self._log, self._clock, record, "express.produced")
                 self._under_way[_key(item)] = asyncio.create_task(appending)
+                # Handed over at once: the broker works on it while the next one is made.
+                await asyncio.sleep(0)
         if self._under_way:
             # At least until the tasks have handed their records over.
             await asyncio.wait(self._under_way.values(), timeout=_HEAD_START_S if is_last else 0)
