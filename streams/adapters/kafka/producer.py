@@ -21,6 +21,7 @@ from streams.settings import KafkaSettings
 
 _log = structlog.get_logger(__name__)
 DELIVERY_TIMEOUT_S: Final = 30
+_FLUSH_S: Final = 5.0  # at the end; a broker that is there needs milliseconds
 _POLL_S: Final = 0.1
 _FULL_WAIT_S: Final = 0.02  # before another try when the producer's queue is full
 
@@ -80,11 +81,14 @@ class KafkaProducer:
         return future
 
     async def close(self) -> None:
-        """Wait for what was appended, then let go; what is not delivered in time ends in BrokerError."""
+        """Wait a moment for what was appended, then let go; what is not delivered ends in BrokerError."""
         if self._stopping.is_set():
             return
         with contextlib.suppress(KafkaException):  # told by the reports
-            await asyncio.to_thread(self._producer.flush, self._delivery_timeout_s)
+            left = await asyncio.to_thread(self._producer.flush, _FLUSH_S)
+            if left:
+                self._producer.purge()
+                await asyncio.to_thread(self._producer.flush, _POLL_S)
         self._stopping.set()
         await asyncio.to_thread(self._poller.join)
         self._hand_over()

@@ -25,6 +25,7 @@ COMMAND_TIMEOUT_S: Final = 60.0  # a statement of an owner takes milliseconds; l
 # A process that is stopped between two statements (a paused machine, a debugger) would keep its locks, and
 # with them its shards, as long as it sleeps: the server ends its transaction, and the next owner goes on.
 IDLE_TRANSACTION_S = 20.0
+CLOSE_S = 5.0  # for all connections to end by themselves
 # The same for who stops between a statement's preparation and its execution, which is not idle to the server;
 # less than a command may take, so that a claim that waits for the lock gets it. From Postgres 17 on.
 TRANSACTION_S = 45.0

@@ -1,12 +1,13 @@
 """The sender's table on Postgres; the lock of an address lives as long as one connection of the pool."""
 
+import asyncio
 from typing import Any, Final
 
 import asyncpg
 import msgspec
 
 from streams.adapters.postgres import migrate, pool, queries
-from streams.domain.errors import Fenced
+from streams.domain.errors import Fenced, StoreError
 from streams.domain.transactions import LINE_MAX, CallState, RefusedCall, Signed, StoredCall, call_transition
 from streams.settings import PostgresSettings
 
@@ -103,11 +104,14 @@ class PostgresSenderStore:
         return (await self._fetch("refused", *what))[0]["count"]
 
     async def close(self) -> None:
-        """Release everything."""
-        for address in tuple(self._holding):
-            await self.release(address)
-        with pool.translated():
-            await self._pool.close()
+        """Release everything, before long: a lock whose connection is cut is free as well."""
+        try:
+            async with asyncio.timeout(pool.CLOSE_S):
+                for address in tuple(self._holding):
+                    await self.release(address)
+                await self._pool.close()
+        except (TimeoutError, StoreError, asyncpg.InterfaceError, OSError):
+            self._pool.terminate()
 
     async def _fetch(self, name: str, *arguments: Any) -> list[Any]:
         async with pool.acquired(self._pool) as connection:

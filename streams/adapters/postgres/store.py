@@ -32,7 +32,6 @@ from streams.ports import (
 from streams.settings import PostgresSettings
 
 _SQL: Final = queries.load("store.sql")
-_CLOSE_S: Final = 5.0
 CONNECTIONS: Final = 8  # of one process; an owner holds one while it has a transaction open
 
 
@@ -265,7 +264,7 @@ class PostgresStore:
     async def close(self) -> None:
         """Let go of all connections."""
         try:
-            async with asyncio.timeout(_CLOSE_S):
+            async with asyncio.timeout(pool.CLOSE_S):
                 await self._pool.close()
         except (TimeoutError, asyncpg.InterfaceError, OSError):
             self._pool.terminate()

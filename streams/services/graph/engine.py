@@ -125,7 +125,8 @@ async def serving(
         changed=changed,
     )
     shards = Shards(around)
-    background = [asyncio.create_task(workers.follow(log)), asyncio.create_task(shards.sweep_for_ever())]
+    endless = (workers.follow(log), workers.watch(log), shards.sweep_for_ever())
+    background = [asyncio.create_task(each) for each in endless]
     try:
         yield shards
     finally:

@@ -1,5 +1,7 @@
 """Who is alive to compute: heartbeats of `control.v1`, and the words of operators that travel there too."""
 
+import asyncio
+import math
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -22,6 +24,7 @@ from streams.ports import Clock, Log, Record
 from streams.services.graph.standing import Standing, Word
 
 SILENCE_S: Final = 15.0  # five beats: the worker is dead
+_LOOK_S: Final = 3.0  # between looks at the broker: as often as workers beat
 _FORGET_S: Final = 600.0  # who died without a farewell is not kept for ever
 _RETRY_S: Final = 1.0
 
@@ -42,6 +45,7 @@ class WorkerView:
         self._on_change = on_change
         self._on_command = on_command
         self._beats: dict[str, tuple[WorkerHeartbeat, float]] = {}
+        self._answers_since_s: float | None = -math.inf  # the broker; None while it does not
         self.standing = Standing()
         self._reading = self.standing  # what the log has said since it is read
         self.is_known = False  # the log was read to its end: who is not in the view is not alive
@@ -54,6 +58,19 @@ class WorkerView:
             except (BrokerError, LogTruncated) as error:
                 _log.warning("control log is away", action="control_lost", error=str(error))
                 await self._clock.sleep(_RETRY_S)
+
+    async def watch(self, log: Log) -> None:
+        """Ask the broker for a sign of life for ever: while it gives none, no worker can."""
+        while True:
+            try:
+                async with asyncio.timeout(_LOOK_S):
+                    await log.bounds(CONTROL, 0)
+            except (BrokerError, TimeoutError):
+                self._answers_since_s = None
+            else:
+                if self._answers_since_s is None:
+                    self._answers_since_s = self._clock.monotonic_s()
+            await self._clock.sleep(_LOOK_S)
 
     async def _follow(self, log: Log) -> None:
         start, end = await log.bounds(CONTROL, 0)
@@ -105,8 +122,13 @@ class WorkerView:
         return {beat.worker for beat in self._live()}
 
     def _live(self) -> Iterable[WorkerHeartbeat]:
-        now_s = self._clock.monotonic_s()
-        return [beat for beat, heard_s in self._beats.values() if now_s - heard_s < SILENCE_S]
+        # Silence counts from when the broker answers again: all would be dead at once, and their work done
+        # twice.
+        now_s, since_s = self._clock.monotonic_s(), self._answers_since_s
+        earliest_s = now_s if since_s is None else since_s
+        return [
+            beat for beat, heard_s in self._beats.values() if now_s - max(heard_s, earliest_s) < SILENCE_S
+        ]
 
     def _beat(self, beat: WorkerHeartbeat, written_ms: int) -> None:
         # A record that waited in the log is as old as the log says; a clock ahead of ours changes nothing.

@@ -1,13 +1,15 @@
 """The sender's table: one contract for the twin in memory and for Postgres."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 import pytest
 
 from streams.adapters.memory.sender_store import MemorySenderStore, SenderTable
+from streams.adapters.postgres import pool
 from streams.adapters.postgres.sender_store import PostgresSenderStore, open_sender_store
-from streams.domain.errors import Fenced, IllegalTransition
+from streams.domain.errors import Fenced, IllegalTransition, StoreError
 from streams.domain.transactions import CallState, RefusedCall, Signed, StoredCall
 from streams.settings import PostgresSettings
 
@@ -162,3 +164,21 @@ async def test_refusals_are_counted_by_call_for_every_sender_of_an_address(conne
     assert [await first.refused(refused), await second.refused(refused)] == [1, 2]
     assert await first.refused(other) == 1
     assert await second.refused(msgspec.structs.replace(refused, error="x" * 100_000)) == 3
+
+
+async def test_the_end_does_not_wait_for_a_database_that_does_not_answer(
+    postgres: PostgresSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "CLOSE_S", 0.2)
+    store = await open_sender_store(postgres)
+    await holder(store)
+    other = await pool.open_pool(postgres, 1)
+    async with pool.acquired(other) as connection, connection.transaction():
+        await connection.execute("lock table transactions in access exclusive mode")
+        asking = asyncio.create_task(store.find(ADDRESS, bytes(32)))
+        await asyncio.wait((asking,), timeout=0.2)
+        assert not asking.done()
+        await store.close()
+        with pytest.raises(StoreError):
+            await asking
+    await other.close()

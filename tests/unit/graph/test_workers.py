@@ -15,6 +15,7 @@ from streams.domain.control import (
     TenantControl,
     WorkerHeartbeat,
 )
+from streams.domain.errors import BrokerError
 from streams.domain.features import Feature
 from streams.messages import codec
 from streams.ports import Record
@@ -55,6 +56,17 @@ class Heard:
 
     def hear(self, worker: str, value: bytes | None, age_ms: int = 0) -> None:
         self.view.take(record(f"worker/{worker}", value, self.clock.now_ms() - age_ms))
+
+
+class _Silent(MemoryLog):
+    """A log whose broker may be away."""
+
+    is_away = False
+
+    async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        if self.is_away:
+            raise BrokerError("away")
+        return await super().bounds(topic, partition)
 
 
 @pytest.fixture
@@ -98,6 +110,30 @@ async def test_fifteen_seconds_of_silence_are_death(heard: Heard) -> None:
     assert heard.view.ids() == {"a"}
     await heard.clock.advance(0.2)
     assert heard.view.ids() == set()
+
+
+async def test_nobody_dies_while_the_broker_is_silent(heard: Heard) -> None:
+    log = _Silent({"control.v1": 1}, heard.clock)
+    heard.hear("a", beat("a"))
+    watching = asyncio.create_task(heard.view.watch(log))
+    await settle()
+    log.is_away = True
+    await heard.clock.advance(600)
+    assert heard.view.ids() == {"a"}
+    log.is_away = False
+    await heard.clock.advance(14.9)
+    assert heard.view.ids() == {"a"}
+    await heard.clock.advance(3.2)  # it was noticed up to three seconds later
+    assert heard.view.ids() == set()
+    watching.cancel()
+
+
+async def test_who_was_dead_before_the_graph_began_is_dead(heard: Heard) -> None:
+    heard.hear("old", beat("old"), age_ms=16_000)
+    watching = asyncio.create_task(heard.view.watch(MemoryLog({"control.v1": 1}, heard.clock)))
+    await settle()
+    assert heard.view.ids() == set()
+    watching.cancel()
 
 
 async def test_who_died_without_a_farewell_is_forgotten_in_the_end(heard: Heard) -> None:

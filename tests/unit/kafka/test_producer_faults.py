@@ -119,3 +119,14 @@ async def _until_appended(producer: KafkaProducer) -> None:
             continue
         return
     pytest.fail("the producer does not recover")
+
+
+async def test_an_end_without_a_broker_gives_up_what_it_has_not_taken(broker: MockBroker) -> None:
+    producer = KafkaProducer(KafkaSettings(bootstrap=broker.bootstrap), delivery_timeout_s=3600)
+    await append(producer)
+    broker.down()
+    appending = asyncio.ensure_future(append(producer))
+    await asyncio.sleep(0)
+    await producer.close()
+    with pytest.raises(BrokerError):
+        await appending
