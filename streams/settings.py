@@ -154,6 +154,9 @@ class SenderSettings(KeyFileSettings):
     postgres_url: SecretStr | None = None
     calls_max: int = Field(default=16, ge=1, le=256)  # under way at once, on consecutive nonces
     gas_percent: int = Field(default=120, ge=100)  # of the estimate: votes in between change the cost
+    data_bytes_max: int = Field(
+        default=90_000, ge=1_000
+    )  # of a call: nodes take transactions of 95,000 bytes
     fee_cap_gwei: float = Field(default=500.0, gt=0)  # per gas; beyond it an alarm, not a transaction
     fee_raise_percent: float = Field(default=12.5, ge=10)  # nodes want 10 at least, on both fees
     replace_after_blocks: int = Field(default=10, ge=1)  # for the first in line

@@ -37,7 +37,8 @@ class KafkaProducer:
         self._kafka, self._delivery_timeout_s, self._linger_ms = kafka, delivery_timeout_s, linger_ms
         self._loop = asyncio.get_running_loop()
         self._reports: deque[Report] = deque()
-        self._stopping = threading.Event()
+        self._is_closed = False
+        self._stopping = threading.Event()  # the poller is to end
         self._producer = self._connect()
         self._lost = False  # the idempotent session ended for good; the poller makes a new one
         self._poller = threading.Thread(target=self._poll, name="kafka-producer", daemon=True)
@@ -59,7 +60,7 @@ class KafkaProducer:
         self, topic: str, key: bytes, value: bytes | None, headers: Headers, partition: int | None
     ) -> asyncio.Future[Position]:
         """Append and return the report to come; raises BufferError when the queue is full, BrokerError."""
-        if self._stopping.is_set():
+        if self._is_closed:
             raise BrokerError("the producer is closed")
         future: asyncio.Future[Position] = self._loop.create_future()
         producer, stored = self._producer, hook_of_append()
@@ -82,8 +83,9 @@ class KafkaProducer:
 
     async def close(self) -> None:
         """Wait a moment for what was appended, then let go; what is not delivered ends in BrokerError."""
-        if self._stopping.is_set():
+        if self._is_closed:
             return
+        self._is_closed = True
         with contextlib.suppress(KafkaException):  # told by the reports
             left = await asyncio.to_thread(self._producer.flush, _FLUSH_S)
             if left:
@@ -91,8 +93,9 @@ class KafkaProducer:
                 await asyncio.to_thread(self._producer.flush, _POLL_S)
         self._stopping.set()
         await asyncio.to_thread(self._poller.join)
+        # Not in the loop's thread: it waits for what was purged and is not reported yet.
+        await asyncio.to_thread(self._producer.close)
         self._hand_over()
-        self._producer.close()
 
     def _connect(self) -> Producer:
         return Producer(

@@ -29,6 +29,13 @@ CLOSE_S = 5.0  # for all connections to end by themselves
 # The same for who stops between a statement's preparation and its execution, which is not idle to the server;
 # less than a command may take, so that a claim that waits for the lock gets it. From Postgres 17 on.
 TRANSACTION_S = 45.0
+# A machine that lost its power says no farewell: its sessions, and the locks that they hold, would stay for
+# two hours, the default of kernels.
+_KEEPALIVE: Final = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
 # A plan is kept while its tables grow, and one made when they were small would read them whole. Before
 # Postgres 18 a scan that cannot be avoided would then be dear enough to be compiled.
 _SMALL: Final = 64  # rows; below it no plan is dear
@@ -96,6 +103,7 @@ async def open_pool(
             # Several statements sent as one are long, and to prepare one costs more than to run it.
             max_cacheable_statement_size=0,
             server_settings={
+                **_KEEPALIVE,
                 **(_BY_INDEX if by_index else {}),
                 "search_path": quoted(settings.schema_name),
                 "timezone": "UTC",

@@ -49,14 +49,19 @@ class PostgresSenderStore:
             return epoch
 
     async def release(self, address: bytes) -> None:
-        """Let go; does nothing for who is not the holder."""
+        """Let go, before long: cutting the connection does it too; does nothing for who is not the holder."""
         connection = self._holding.pop(address, None)
         if connection is None:
             return
         with pool.translated():
             try:
                 if not connection.is_closed():
-                    await connection.execute(_SQL["unlock"], address)
+                    async with asyncio.timeout(pool.CLOSE_S):
+                        await connection.execute(_SQL["unlock"], address)
+            except BaseException:
+                # Or giving it back would wait for the answer to what was asked last.
+                connection.terminate()
+                raise
             finally:
                 await self._pool.release(connection)
 

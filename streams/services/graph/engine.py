@@ -30,7 +30,7 @@ from streams.services.graph.claims import Market
 from streams.services.graph.findings import telling
 from streams.services.graph.gauges import observer
 from streams.services.graph.outgoing import sealing
-from streams.services.graph.shards import Shards
+from streams.services.graph.shards import CLOSE_S, Shards
 from streams.services.graph.surroundings import Feed, Surroundings
 from streams.services.graph.workers import WorkerView
 from streams.services.lag import Sources
@@ -134,7 +134,9 @@ async def serving(
         for task in background:
             task.cancel()
         await shards.close()
-        await asyncio.gather(*background, return_exceptions=True)
+        # A sweep may be in a query that is not answered: it is left to the end of its connections.
+        ended, _ = await asyncio.wait(background, timeout=CLOSE_S)
+        await asyncio.gather(*ended, return_exceptions=True)
 
 
 def _warn_of_schedule(said: str | None) -> None:

@@ -1,7 +1,6 @@
 """Who is alive to compute: heartbeats of `control.v1`, and the words of operators that travel there too."""
 
 import asyncio
-import math
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -33,7 +32,7 @@ _decoder = msgspec.json.Decoder(Control)
 
 
 class WorkerView:
-    """The last beat of each worker, and when it was heard."""
+    """The last beat of each worker, and when it was heard, in seconds in which the broker answered."""
 
     def __init__(
         self,
@@ -45,7 +44,8 @@ class WorkerView:
         self._on_change = on_change
         self._on_command = on_command
         self._beats: dict[str, tuple[WorkerHeartbeat, float]] = {}
-        self._answers_since_s: float | None = -math.inf  # the broker; None while it does not
+        # How long the broker has answered, up to the last look that it answered; whether it still does.
+        self._answered_s, self._looked_s, self._does_answer = 0.0, clock.monotonic_s(), True
         self.standing = Standing()
         self._reading = self.standing  # what the log has said since it is read
         self.is_known = False  # the log was read to its end: who is not in the view is not alive
@@ -66,11 +66,19 @@ class WorkerView:
                 async with asyncio.timeout(_LOOK_S):
                     await log.bounds(CONTROL, 0)
             except (BrokerError, TimeoutError):
-                self._answers_since_s = None
+                # What has passed since the last look does not count either.
+                self._does_answer = False
             else:
-                if self._answers_since_s is None:
-                    self._answers_since_s = self._clock.monotonic_s()
+                self._answered_s = self._answered()
+                self._looked_s, self._does_answer = self._clock.monotonic_s(), True
             await self._clock.sleep(_LOOK_S)
+
+    def _answered(self) -> float:
+        """Seconds in which the broker answered: only they count as silence of a worker.
+
+        By any other clock all would be dead after a pause of the broker, and their work done twice.
+        """
+        return self._answered_s + (self._clock.monotonic_s() - self._looked_s if self._does_answer else 0.0)
 
     async def _follow(self, log: Log) -> None:
         start, end = await log.bounds(CONTROL, 0)
@@ -122,19 +130,14 @@ class WorkerView:
         return {beat.worker for beat in self._live()}
 
     def _live(self) -> Iterable[WorkerHeartbeat]:
-        # Silence counts from when the broker answers again: all would be dead at once, and their work done
-        # twice.
-        now_s, since_s = self._clock.monotonic_s(), self._answers_since_s
-        earliest_s = now_s if since_s is None else since_s
-        return [
-            beat for beat, heard_s in self._beats.values() if now_s - max(heard_s, earliest_s) < SILENCE_S
-        ]
+        now_s = self._answered()
+        return [beat for beat, heard_s in self._beats.values() if now_s - heard_s < SILENCE_S]
 
     def _beat(self, beat: WorkerHeartbeat, written_ms: int) -> None:
         # A record that waited in the log is as old as the log says; a clock ahead of ours changes nothing.
         age_s = max(self._clock.now_ms() - written_ms, 0) / 1000
         known = self._beats.get(beat.worker)
-        now_s = self._clock.monotonic_s()
+        now_s = self._answered()
         if known is None:
             self._beats = {id_: last for id_, last in self._beats.items() if now_s - last[1] < _FORGET_S}
         self._beats[beat.worker] = (beat, now_s - age_s)

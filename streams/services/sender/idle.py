@@ -30,7 +30,7 @@ async def look_after(line: Line, lease: Lease, clock: Clock) -> None:
             elif is_tended:
                 line.leave()
                 is_tended = False
-        except AddressTaken:
+        except (AddressTaken, Fenced):
             continue  # whoever has it looks after the line
         except (RpcError, StoreError) as error:
             _log.info("cannot look after the line", action="idle_look_failed", error=str(error))

@@ -38,6 +38,9 @@ _log = structlog.get_logger(__name__)
 LOOK_AGAIN_S: Final = 3.0
 NOT_MINED_S: Final = 120.0  # the first in line: then somebody should look
 FILLER: Final = "filler"  # item of a transaction that only uses its nonce
+# A node that refuses for want of funds, or of gas, is not helped by higher fees: they would rise to the cap,
+# and then more funds were wanted than anybody sends.
+_FEES_HELP: Final = frozenset({Answer.TAKEN, Answer.LATER})
 _TO_REPLACE: Final = frozenset({Answer.CHEAP, Answer.OUTBID, Answer.GAS})
 GAS_MAX: Final = 50_000_000  # of a call that the contract refuses by now; no block of a gateway has more
 _FILLER_GAS: Final = 100_000  # where the sender's own account has code that refuses the estimate
@@ -119,15 +122,18 @@ class Line:
         head = await self._node.head()
         price = await self._node.gas_price()
         self._look_at_front(rows[0], head.number, at_s)
-        # in blocks and not in seconds: a chain that makes none is not helped by higher fees
-        is_stuck = head.number - self._front.block >= self._patience
         answers = [(row, *await broadcast(self._node, row)) for row in rows]
         self._tell(answers)
+        if answers[0][1] not in _FEES_HELP:
+            self._front.block = head.number  # the node does not have it: no block has left it out
+        # in blocks and not in seconds: a chain that makes none is not helped by higher fees
+        is_stuck = head.number - self._front.block >= self._patience
         for row, answer, _ in answers:
             if row.state is CallState.SIGNED and answer is Answer.GAS:
                 await self._give_gas(row, price, epoch)
                 continue
-            is_left = is_stuck and (row is rows[0] or row.signed.max_fee < price)
+            is_first = row is rows[0] or row.signed.max_fee < price
+            is_left = is_stuck and is_first and answer in _FEES_HELP
             # Outbid by our own earlier version means that fees must rise; outbid without one, somebody else
             # signs here.
             is_low = answer is Answer.CHEAP or (answer is Answer.OUTBID and bool(row.earlier))

@@ -48,7 +48,7 @@ from streams.services.sender.line import Line
 from streams.services.sender.metrics import SenderMetrics
 from streams.services.sender.node import Node
 from streams.services.sender.patience import Patience
-from streams.services.sender.reverts import Refusals
+from streams.services.sender.reverts import CallGivenUp, Refusals
 from streams.services.sender.store import SenderStore
 from streams.services.sender.turns import Turn, Turns
 from streams.services.sender.watch import NonceLost, Watch
@@ -85,6 +85,7 @@ class Sender:
         self._encoder = encoder
         self._chain_id = settings.gateway.chain_id
         self._gas_percent = settings.sender.gas_percent
+        self._data_bytes_max = settings.sender.data_bytes_max
         self._clock = clock
         self._metrics = metrics
         self._worker = worker
@@ -166,6 +167,7 @@ class Sender:
         # The table first: a call that was ever signed keeps its nonce, and the contract is not even asked.
         call = await self._store.find(self._key.address, target.call_hash)
         if call is None:
+            self._require_small(target)
             gas = await self._due(work, target)
             if gas is None:
                 return None
@@ -178,9 +180,16 @@ class Sender:
 
     async def _finish(self, work: SendWork, call: StoredCall, target: Target, epoch: int) -> _Outcome:
         if call.state is CallState.CONFIRMED:
+            self._line.leave()  # it may have been settled by who looked after the line
             return _Outcome(call.transaction_hash, call.block_number)
         receipt = await self._mined(call, epoch)
         return await self._settle(work, call, target, receipt, epoch)
+
+    def _require_small(self, target: Target) -> None:
+        """Before a nonce is taken: what no node takes would keep all behind it from being mined."""
+        size_bytes = len(target.data)
+        if size_bytes > self._data_bytes_max:
+            raise CallGivenUp(f"{size_bytes} bytes of data; sender.data_bytes_max is {self._data_bytes_max}")
 
     async def _due(self, work: SendWork, target: Target) -> int | None:
         """Gas for a call that the contract would accept now, None when it has it already.

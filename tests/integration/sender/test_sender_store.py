@@ -182,3 +182,12 @@ async def test_the_end_does_not_wait_for_a_database_that_does_not_answer(
         with pytest.raises(StoreError):
             await asking
     await other.close()
+
+
+async def test_the_database_notices_soon_that_a_machine_is_gone(postgres: PostgresSettings) -> None:
+    connections = await pool.open_pool(postgres, 1)
+    async with pool.acquired(connections) as connection:
+        names = ("idle", "interval", "count")
+        shown = [await connection.fetchval(f"show tcp_keepalives_{name}") for name in names]
+    await connections.close()
+    assert shown == ["10", "5", "3"]

@@ -1,6 +1,7 @@
 """Who is alive, by the beats on control.v1."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
@@ -112,20 +113,44 @@ async def test_fifteen_seconds_of_silence_are_death(heard: Heard) -> None:
     assert heard.view.ids() == set()
 
 
-async def test_nobody_dies_while_the_broker_is_silent(heard: Heard) -> None:
+@pytest.fixture
+async def watched(heard: Heard) -> AsyncIterator["_Silent"]:
     log = _Silent({"control.v1": 1}, heard.clock)
-    heard.hear("a", beat("a"))
     watching = asyncio.create_task(heard.view.watch(log))
     await settle()
-    log.is_away = True
+    yield log
+    watching.cancel()
+
+
+async def test_nobody_dies_while_the_broker_is_silent(heard: Heard, watched: "_Silent") -> None:
+    heard.hear("a", beat("a"))
+    watched.is_away = True
     await heard.clock.advance(600)
     assert heard.view.ids() == {"a"}
-    log.is_away = False
+    watched.is_away = False
     await heard.clock.advance(14.9)
     assert heard.view.ids() == {"a"}
     await heard.clock.advance(3.2)  # it was noticed up to three seconds later
     assert heard.view.ids() == set()
-    watching.cancel()
+
+
+async def test_the_dead_do_not_come_back_when_the_broker_goes_away(heard: Heard, watched: "_Silent") -> None:
+    heard.hear("dead", beat("dead"))
+    await heard.clock.advance(21)
+    watched.is_away = True
+    await heard.clock.advance(60)
+    assert heard.view.ids() == set()
+    watched.is_away = False
+    await heard.clock.advance(1)
+    assert heard.view.ids() == set()
+
+
+async def test_the_dead_die_also_where_the_broker_comes_and_goes(heard: Heard, watched: "_Silent") -> None:
+    heard.hear("dead", beat("dead"))
+    for _ in range(10):
+        watched.is_away = not watched.is_away
+        await heard.clock.advance(9)
+    assert heard.view.ids() == set()
 
 
 async def test_who_was_dead_before_the_graph_began_is_dead(heard: Heard) -> None:

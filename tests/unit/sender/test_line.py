@@ -67,6 +67,19 @@ async def test_the_first_in_line_is_replaced_when_so_many_blocks_left_it_out(rig
     assert rig.node.made == [row.data]
 
 
+@pytest.mark.parametrize("words", ["insufficient funds for gas * price + value", "invalid sender"])
+async def test_fees_do_not_rise_for_what_they_cannot_cure(rig: Rig, words: str) -> None:
+    rig.node.says = words
+    sending = await at_work(rig)
+    for _ in range(5):
+        await pass_by(rig, BLOCKS)
+    assert row_of(rig).earlier == ()
+    rig.node.says = ""
+    await ended(rig, sending)
+    assert row_of(rig).earlier == ()
+    assert rig.states() == [(0, CallState.CONFIRMED)]
+
+
 async def test_without_blocks_nothing_is_replaced(rig: Rig) -> None:
     sending = await at_work(rig)
     await rig.clock.advance(NOT_MINED_S)

@@ -1,5 +1,6 @@
 """What a refusal does to the call: each row of the table, the limits, and what a node says instead."""
 
+import msgspec
 import pytest
 from fake_gateway import refusal
 from sender_rig import KEY, Rig, commit_of, rejection_of
@@ -9,7 +10,7 @@ from streams.adapters.ethereum.errors import RpcRefused
 from streams.domain.errors import CipherstreamError, ConfigurationError
 from streams.domain.refusals import REFUSALS, Reaction, Refusal
 from streams.domain.transactions import CallState
-from streams.domain.work import SendWork
+from streams.domain.work import RejectResponse, SendWork
 from streams.services.sender.alarms import Alarm
 from streams.services.sender.reverts import CallGivenUp, CallRefused
 from streams.settings import SenderSettings
@@ -128,3 +129,14 @@ async def test_gas_is_the_estimate_with_the_margin_of_the_settings() -> None:
     rig = Rig(sender=SenderSettings(gas_percent=150))
     await rig.send(rig.sender(), commit_of(1))
     assert rig.table.rows[KEY.address, 0].gas == 150_000
+
+
+async def test_a_call_that_no_node_takes_is_given_up_before_it_has_a_nonce(rig: Rig) -> None:
+    most = rig.settings.sender.data_bytes_max
+    large = RejectResponse(zk_proof_id=1, extra_data=bytes(most))
+    with pytest.raises(CallGivenUp, match=f"sender.data_bytes_max is {most}"):
+        await rig.send(rig.sender(), msgspec.structs.replace(rejection_of(1), call=large))
+    assert rig.states() == []
+    small = RejectResponse(zk_proof_id=2, extra_data=bytes(most - 1_000))
+    await rig.send(rig.sender(), msgspec.structs.replace(rejection_of(2), call=small))
+    assert rig.states() == [(0, CallState.CONFIRMED)]

@@ -8,8 +8,8 @@ from fake_gateway import PRICE, refusal
 from sender_rig import KEY, Rig, commit_of
 
 from streams.adapters.memory.sender_store import MemorySenderStore
-from streams.domain.errors import Recoverable
-from streams.domain.transactions import CallState
+from streams.domain.errors import Fenced, Recoverable
+from streams.domain.transactions import CallState, StoredCall
 from streams.services.sender.idle import LOOK_S
 from streams.services.sender.line import LOOK_AGAIN_S
 from streams.services.sender.reverts import CallRefused
@@ -178,6 +178,32 @@ async def test_an_idle_sender_leaves_the_line_to_whoever_has_the_address(rig: Ri
     await rig.clock.advance(LOOK_S + 1)
     idle.cancel()
     assert rig.node.made == [rig.data(commit_of(1))]
+
+
+async def test_an_idle_sender_outlives_another_holder_in_the_middle_of_its_look(rig: Rig) -> None:
+    store = _Fenced(rig.table)
+    await rig.send(rig.sender(store), commit_of(1))
+    rig.node.forget(1)
+    await store.close()
+    store.is_fenced = True
+    idle = asyncio.create_task(rig.sender(store).look_after())
+    await rig.clock.advance(LOOK_S + 1)
+    assert not idle.done()
+    store.is_fenced = False
+    await rig.clock.advance(LOOK_S + 1)
+    idle.cancel()
+    assert rig.node.made == [rig.data(commit_of(1))]
+
+
+class _Fenced(MemorySenderStore):
+    """A store that somebody else may take over at once."""
+
+    is_fenced = False
+
+    async def signed(self, address: bytes) -> list[StoredCall]:
+        if self.is_fenced:
+            raise Fenced("another sender has this address")
+        return await super().signed(address)
 
 
 async def test_fees_that_are_too_low_are_raised_for_the_same_nonce_and_call(rig: Rig) -> None:
