@@ -59,37 +59,43 @@ class Breaker:
 
     async def call(self, action: Callable[[], Awaitable[T]]) -> T:
         """The result of the action; raises the refusal at once while the breaker is open."""
-        self._admit()
+        is_probe = self._admit()
         try:
             result = await action()
         except Exception as error:
             # Any other error is an answer, a refusal too: whoever answers is there.
             if isinstance(error, self._failure):
-                self._failed()
+                self._failed(is_probe=is_probe)
             else:
                 self._answered()
             raise
         finally:
-            self._is_probing = False  # also when the caller was cancelled
+            if is_probe:
+                self._is_probing = False  # also when the caller was cancelled
         self._answered()
         return result
 
-    def _admit(self) -> None:
+    def _admit(self) -> bool:
+        """Whether the call is the one that shows if the dependency is back; raises the refusal."""
         state = self.state
         if state is BreakerState.OPEN or (state is BreakerState.HALF_OPEN and self._is_probing):
             raise self._refusal(f"{self.name} failed {self._failures} times in a row and is left alone")
         # One caller tries, all others go on being refused: a dependency that comes back is not met by
         # everybody at once.
-        self._is_probing = state is BreakerState.HALF_OPEN
+        is_probe = state is BreakerState.HALF_OPEN
+        self._is_probing = self._is_probing or is_probe
+        return is_probe
 
     def _answered(self) -> None:
         if self._opened_at is not None:
             _log.info("dependency is back", action="breaker_closed", dependency=self.name)
         self._failures, self._opened_at, self._open_s = 0, None, self._first_open_s
 
-    def _failed(self) -> None:
+    def _failed(self, *, is_probe: bool) -> None:
         self._failures += 1
         if self._opened_at is not None:
+            if not is_probe:
+                return  # it was under way already when the others failed
             self._open_s = min(self._open_s * 2, OPEN_S_MAX)
         elif self._failures < self._failures_max:
             return

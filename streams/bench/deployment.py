@@ -67,10 +67,11 @@ class Deployment:
             for figure in memory_of(service, self._supervisor.process(service))
         )
 
-    def keep_to(self, processor: int, *names: str) -> None:
-        """Keep services and servers to one processor; connections to the database that are open stay."""
-        for process in filter(None, map(self._supervisor.process, names)):
-            processors.keep_to(processor, process)
+    def keep_to(self, processor: int, *names: str) -> bool:
+        """Keep services and servers to one processor, if that is allowed; whether it is."""
+        running = filter(None, map(self._supervisor.process, names))
+        kept = [processors.keep_to(processor, process) for process in running]
+        return all(kept)
 
     def processor_s(self, service: str) -> float:
         """Processor time of a service so far, without children."""

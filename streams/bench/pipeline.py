@@ -56,12 +56,13 @@ async def measure(seconds: float, clock: Callable[[], float]) -> Report:
     of_graph, of_servers = processors.ends()
     echoed = await _echoed(min(blocks, _ECHOED), transfers)
     async with deployed() as deployment, opened(deployment, _Clocked) as (store, log):
-        deployment.keep_to(of_servers, kafka.NAME, postgres.NAME)
+        is_apart = deployment.keep_to(of_servers, kafka.NAME, postgres.NAME) and of_graph != of_servers
         await _prepare(deployment, store, log, total)
         warm = list(traffic.blocks(_WARM_BLOCKS, transfers))
         await facts.publish(log, *warm)
         await deployment.until(store, _WORKER_IS_SEEN, _WARM_BLOCKS * transfers)
-        deployment.keep_to(of_graph, "graph")
+        if is_apart:
+            deployment.keep_to(of_graph, "graph")
         measured = list(traffic.blocks(blocks, transfers, _WARM_BLOCKS))
         produced = await _publish(log, measured, clock)
         await deployment.until(store, _WORKER_IS_SEEN, total)
@@ -75,7 +76,7 @@ async def measure(seconds: float, clock: Callable[[], float]) -> Report:
             "blocks": blocks,
             "blocks/min": BLOCKS_PER_MINUTE,
             "items": len(waits),
-            "processors": "shared" if of_graph == of_servers else "graph apart from the servers",
+            "processors": "graph apart from the servers" if is_apart else "shared",
         },
         figures=(
             Figure(name="event to dispatch, p50", value=_ms(waits, 50), unit="ms", at_most=P50_MS),

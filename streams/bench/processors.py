@@ -17,11 +17,24 @@ def ends() -> tuple[int, int]:
     return min(usable), max(usable)
 
 
-def keep_to(processor: int, leader: ProcessId) -> None:
-    """For the processes of a session with their threads, and for what they start from here on."""
-    for member in session_members(leader):
-        # A process or a thread may have ended since it was listed.
-        with contextlib.suppress(FileNotFoundError):
-            for thread in Path(f"/proc/{member.pid}/task").iterdir():
-                with contextlib.suppress(ProcessLookupError):
-                    os.sched_setaffinity(int(thread.name), {processor})
+def keep_to(processor: int, leader: ProcessId) -> bool:
+    """For the processes of a session with their threads, and what they start from here on; if it is allowed.
+
+    It may not be where a server runs under another account. Processes with a session of their own stay where
+    they are, as those of Postgres do that run already.
+    """
+    threads = [thread for member in session_members(leader) for thread in _threads(member.pid)]
+    try:
+        for thread in threads:
+            with contextlib.suppress(ProcessLookupError):  # it may have ended since it was listed
+                os.sched_setaffinity(thread, {processor})
+    except PermissionError:
+        return False
+    return True
+
+
+def _threads(pid: int) -> list[int]:
+    try:
+        return [int(thread.name) for thread in Path(f"/proc/{pid}/task").iterdir()]
+    except FileNotFoundError:
+        return []

@@ -274,8 +274,13 @@ def seal(folder: Path, manifest: msgspec.Struct) -> None:
 
 @contextlib.contextmanager
 def drafted(target: Path) -> Generator[Path]:
-    """A folder to write derived files into; once it was sealed it becomes the target, or nothing does."""
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    """A folder to write derived files into; once it was sealed it becomes the target, or nothing does.
+
+    To be called under the lock of the key set: the draft of a process that was killed is replaced.
+    """
+    draft = target.with_name(f".{target.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
     try:
         yield draft
         draft.chmod(0o755)

@@ -21,6 +21,16 @@ _LOOK_S: Final = 0.25  # how soon a rebalance or a new key is told
 _log = structlog.get_logger(__name__)
 
 
+def with_room(beat: WorkerHeartbeat, *, is_ending: bool) -> WorkerHeartbeat:
+    """The beat as it is told: one that cannot compute yet, or begins nothing more, is alive and without room.
+
+    Else it would be given most: whoever has nothing in hand looks idle.
+    """
+    if beat.key_ids and not is_ending:
+        return beat
+    return msgspec.structs.replace(beat, slots=0, partitions=())
+
+
 class Heartbeat:
     """Announces a worker every three seconds and whenever what it would say has changed."""
 

@@ -164,8 +164,9 @@ class Pool:
 
     async def _live(self, child: Child) -> None:
         await child.ready(START_TIMEOUT_S)
-        # a new child is not up before it knows what the old one knew
-        for identity in tuple(self._opens):
+        # A new child is not up before it knows what the old one knew, and no more: a key that never opened
+        # is tried by who asked for it, and must not keep the others from being used.
+        for identity in [known for known in self._opens if known in self._opened]:
             await self._ask_open(child, identity)
         self._rise(child)
         self._on_state(True, f"child {child.pid}")
@@ -209,7 +210,7 @@ class Pool:
         self._opens[identity] = opening
         while identity not in self._opened:
             child = await self._living()
-            with contextlib.suppress(ChildLost):  # the next child opens it before it is up
+            with contextlib.suppress(ChildLost):  # the next child is asked again
                 await self._ask_open(child, identity)
 
     async def _ask_open(self, child: Child, identity: bytes) -> None:

@@ -30,7 +30,7 @@ from streams.services.runtime import Runtime
 from streams.services.worker import bodies
 from streams.services.worker.frames import Counts
 from streams.services.worker.guard import Guard, guard_of
-from streams.services.worker.heartbeat import Heartbeat
+from streams.services.worker.heartbeat import Heartbeat, with_room
 from streams.services.worker.jobs import known_engine
 from streams.services.worker.keys import Keys
 from streams.services.worker.loop import Executor, WorkerLoop
@@ -279,7 +279,7 @@ class _Worker:
         return await claim_check.open(self._blobs, record)
 
     def _describe(self, at_ms: int) -> WorkerHeartbeat:
-        return WorkerHeartbeat(
+        beat = WorkerHeartbeat(
             worker=self._id,
             work_class=self._kind.name,
             slots=self._slots,
@@ -288,6 +288,7 @@ class _Worker:
             partitions=tuple(self._source.partitions()),
             at_ms=at_ms,
         )
+        return with_room(beat, is_ending=self._runtime.stopping.is_set())
 
     def _state(self, dependency: str) -> OnState:
         return lambda is_ok, detail: self._runtime.health.set(dependency, is_ok, detail)

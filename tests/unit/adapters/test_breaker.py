@@ -83,6 +83,48 @@ async def test_failed_probe_opens_it_for_twice_as_long(breaker: Breaker, clock: 
     assert breaker.state is BreakerState.HALF_OPEN
 
 
+async def test_calls_that_were_under_way_when_it_opened_are_no_probes(
+    breaker: Breaker, clock: FakeClock
+) -> None:
+    release = asyncio.Event()
+
+    async def fail_later() -> str:
+        await release.wait()
+        raise BlobError
+
+    late = [asyncio.create_task(breaker.call(fail_later)) for _ in range(8)]
+    await asyncio.sleep(0)
+    await fail_times(breaker, 3)
+    await clock.advance(1.5)
+    release.set()
+    await asyncio.gather(*late, return_exceptions=True)
+    assert breaker.state is BreakerState.OPEN
+    await clock.advance(0.6)
+    assert breaker.state is BreakerState.HALF_OPEN
+    assert await breaker.call(answer) == "answer"
+
+
+async def test_the_end_of_an_older_call_lets_no_second_probe_in(breaker: Breaker, clock: FakeClock) -> None:
+    releases = [asyncio.Event(), asyncio.Event()]
+
+    async def fail_later(number: int) -> str:
+        await releases[number].wait()
+        raise BlobError
+
+    older = asyncio.create_task(breaker.call(lambda: fail_later(0)))
+    await asyncio.sleep(0)
+    await fail_times(breaker, 3)
+    await clock.advance(2.1)
+    probe = asyncio.create_task(breaker.call(lambda: fail_later(1)))
+    await asyncio.sleep(0)
+    releases[0].set()
+    await asyncio.gather(older, return_exceptions=True)
+    with pytest.raises(RpcError):
+        await breaker.call(answer)
+    releases[1].set()
+    await asyncio.gather(probe, return_exceptions=True)
+
+
 async def test_it_is_never_open_for_long(breaker: Breaker, clock: FakeClock) -> None:
     await fail_times(breaker, 3)
     for _ in range(20):

@@ -45,6 +45,8 @@ class OddJobs:
     def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool) -> None:
         if directory.name == "cut":
             raise errors.KeyMaterialError("the key file is cut")
+        if directory.name == "full":
+            raise errors.WorkerCrashed("no space left")
         if directory.name == "slow":
             self.lookup_s = 3 * LOOKUP_S
         self._told.append(key_id.upper() if at_once else key_id)

@@ -1,5 +1,6 @@
 import asyncio
 
+import msgspec
 import pytest
 
 from streams.adapters.memory.clock import FakeClock, settle
@@ -7,7 +8,7 @@ from streams.adapters.memory.log import MemoryLog
 from streams.domain.control import WorkerHeartbeat
 from streams.messages.codec import decode_control
 from streams.services.worker import heartbeat
-from streams.services.worker.heartbeat import BEAT_S, Heartbeat
+from streams.services.worker.heartbeat import BEAT_S, Heartbeat, with_room
 
 
 class Beating:
@@ -91,3 +92,12 @@ async def test_a_beat_that_was_not_heard_is_repeated(beating: Beating) -> None:
     await beating.heartbeat.look()
     assert len(beating.said()) == 1
     assert beating.states == [False, True]
+
+
+def test_who_cannot_compute_yet_or_is_ending_is_alive_without_room(beating: Beating) -> None:
+    beating.partitions = (1, 2)
+    without_key = beating.describe(0)
+    with_key = msgspec.structs.replace(without_key, key_ids=(bytes(32),))
+    assert with_room(with_key, is_ending=False) == with_key
+    for beat in (with_room(without_key, is_ending=False), with_room(with_key, is_ending=True)):
+        assert (beat.worker, beat.slots, beat.partitions) == ("w", 0, ())

@@ -213,6 +213,16 @@ async def test_a_new_child_loads_only_the_newest_and_knows_the_others(tmp_path: 
         assert await answer(pool, "keys") == b"aBc!"
 
 
+async def test_a_key_that_never_opened_does_not_keep_the_others_from_a_new_child(tmp_path: Path) -> None:
+    async with running() as pool:
+        await pool.open_keys(b"good", tmp_path)
+        with pytest.raises(WorkerCrashed, match="no space"):
+            await pool.open_keys(b"new", tmp_path / "full")
+        with pytest.raises(WorkerCrashed):
+            await answer(pool, "crash")
+        assert await answer(pool, "keys") == b"good!"
+
+
 async def test_an_item_is_prepared_for_before_its_time_begins() -> None:
     async with running() as pool:
         assert await answer(pool, "keys") == b"!"
