@@ -110,8 +110,9 @@ async def test_an_operator_chooses_form_and_policy_and_sees_whether_the_buckets_
             metrics = await http.get("/metrics")
         async for _, beat in deployment.heartbeats():
             assert beat is not None
-            assert beat.slots == 3
-            break
+            assert beat.slots == (3 if beat.key_ids else 0)
+            if beat.key_ids:
+                break
     squashed = [result for result in results if isinstance(result, Squashed)]
     assert {result.item for result in squashed} == {f"s{number}" for number in range(6)}
     assert {result.format for result in squashed} == {Format.UNCOMPRESSED_ON_CPU}

@@ -59,8 +59,8 @@ async def test_items_are_computed_and_a_stopped_worker_says_goodbye(deployment: 
     assert "coprocessor_work_items_processed 6.0" in metrics.text
     beats = [beat async for key, beat in _until_farewell(deployment) if key == "worker/w1"]
     assert beats[-1] is None
-    last = beats[-2]
-    assert last is not None
+    # With SIGTERM it may have told that it takes nothing more.
+    last = [beat for beat in beats if beat is not None and beat.slots][-1]
     assert (last.work_class, last.slots, last.engine, last.key_ids) == ("tfhe", 2, "clear", (KEY,))
     assert len(last.partitions) == 48
 
