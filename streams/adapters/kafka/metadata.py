@@ -5,6 +5,7 @@
 # pyright: reportUnknownArgumentType=false
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -12,6 +13,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from streams.adapters.kafka.client import REQUEST_TIMEOUT_S, broker_error, configuration
+from streams.domain.errors import BrokerError
 from streams.settings import KafkaSettings
 
 _REQUEST: Final = {"request_timeout": REQUEST_TIMEOUT_S}
@@ -22,6 +24,7 @@ _MOVING: Final = frozenset(
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.FENCED_LEADER_EPOCH,
         KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError._NOENT,  # no leader is known
     }
 )
 
@@ -60,29 +63,46 @@ class KafkaMetadata:
         """First offset that is still there, and the one after the last; raises BrokerError."""
         at = TopicPartition(topic, partition)
         first, last = await asyncio.gather(
-            self._offset(at, OffsetSpec.earliest()), self._offset(at, OffsetSpec.latest())
+            offsets_of(self._admin, [at], OffsetSpec.earliest()),
+            offsets_of(self._admin, [at], OffsetSpec.latest()),
         )
-        return first, last
+        return first[0], last[0]
 
-    async def _offset(self, at: TopicPartition, spec: Any) -> int:
-        try:
-            return await _retrying()(self._ask_offset, at, spec)
-        except KafkaException as error:
-            raise broker_error(f"bounds of {at.topic}/{at.partition}", error) from error
 
-    async def _ask_offset(self, at: TopicPartition, spec: Any) -> int:
-        answer = self._admin.list_offsets({at: spec}, **_REQUEST)[at]
-        return int((await asyncio.wrap_future(answer)).offset)
+async def offsets_of(admin: AdminClient, places: Sequence[TopicPartition], spec: Any) -> list[int]:
+    """One offset of each partition, as `spec` says; raises BrokerError."""
+    try:
+        return await _retrying()(_ask, admin, places, spec)
+    except KafkaException as error:
+        raise broker_error(_bounds_of(places), error) from error
+
+
+async def _ask(admin: AdminClient, places: Sequence[TopicPartition], spec: Any) -> list[int]:
+    asked: dict[Any, Any] = dict.fromkeys(places, spec)
+    answers: dict[Any, Any] = admin.list_offsets(asked, **_REQUEST)
+    found = await asyncio.gather(*(asyncio.wrap_future(answers[place]) for place in places))
+    offsets = [int(one.offset) for one in found]
+    # A request that died with its connection comes back as a success without an offset (-1001). Taken for
+    # the end of a log it would say that records were lost.
+    if min(offsets, default=0) < 0:
+        raise BrokerError(f"{_bounds_of(places)}: no answer")
+    return offsets
+
+
+def _bounds_of(places: Sequence[TopicPartition]) -> str:
+    return f"bounds of {', '.join(sorted({place.topic for place in places}))}"
 
 
 def _retrying() -> AsyncRetrying:
     return AsyncRetrying(
-        retry=retry_if_exception(_is_moving),
+        retry=retry_if_exception(_is_passing),
         wait=wait_exponential_jitter(multiplier=0.05, max=1, jitter=0.05),
         stop=stop_after_delay(REQUEST_TIMEOUT_S),
         reraise=True,
     )
 
 
-def _is_moving(error: BaseException) -> bool:
-    return isinstance(error, KafkaException) and error.args[0].code() in _MOVING
+def _is_passing(error: BaseException) -> bool:
+    if isinstance(error, KafkaException):
+        return error.args[0].code() in _MOVING
+    return isinstance(error, BrokerError)

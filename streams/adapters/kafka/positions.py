@@ -14,6 +14,7 @@ from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams.adapters.kafka.client import REQUEST_TIMEOUT_S, broker_error, configuration
+from streams.adapters.kafka.metadata import offsets_of
 from streams.domain.errors import ConfigurationError
 from streams.settings import KafkaSettings
 
@@ -46,7 +47,8 @@ class KafkaPositions:
             for partition in range(len(description.partitions))
         ]
         first, last = await asyncio.gather(
-            self._offsets(places, OffsetSpec.earliest()), self._offsets(places, OffsetSpec.latest())
+            offsets_of(self._admin, places, OffsetSpec.earliest()),
+            offsets_of(self._admin, places, OffsetSpec.latest()),
         )
         bounds: dict[str, list[tuple[int, int]]] = {topic: [] for topic in topics}
         for place, start, end in zip(places, first, last, strict=True):
@@ -67,15 +69,6 @@ class KafkaPositions:
             for place in found.topic_partitions
             if place.topic == self._prefix + topic and place.offset >= 0
         }
-
-    async def _offsets(self, places: Sequence[Place], spec: Any) -> list[int]:
-        asked: dict[Any, Any] = dict.fromkeys(places, spec)
-        answers: dict[Any, Any] = self._admin.list_offsets(asked, **_REQUEST)
-        try:
-            found = await asyncio.gather(*(asyncio.wrap_future(answers[place]) for place in places))
-        except KafkaException as error:
-            raise broker_error("bounds of topics", error) from error
-        return [int(one.offset) for one in found]
 
 
 async def _described(topic: str, answer: Any) -> Any:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import confluent_kafka
 
-PRODUCE, FETCH = 0, 1  # numbers of the requests in Kafka's protocol
+PRODUCE, FETCH, LIST_OFFSETS = 0, 1, 2  # numbers of the requests in Kafka's protocol
 
 
 class MockBroker:
@@ -31,6 +31,10 @@ class MockBroker:
     def spoil_fetch(self, *codes: int) -> None:
         """The next fetch requests are answered by these errors."""
         self._spoil(FETCH, codes)
+
+    def spoil_list_offsets(self, *codes: int) -> None:
+        """The next questions for offsets are answered by these errors."""
+        self._spoil(LIST_OFFSETS, codes)
 
     def _spoil(self, request: int, codes: tuple[int, ...]) -> None:
         errors = (ctypes.c_int * len(codes))(*codes)
