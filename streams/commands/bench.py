@@ -20,6 +20,7 @@ from streams.commands.chained_group import ChainedGroup
 from streams.commands.counts import counts
 from streams.commands.determinism import determinism
 from streams.commands.devnet import DEFAULT_STATE, JsonOption, StateOption
+from streams.commands.squashes import squashes
 from streams.commands.waves import waves
 from streams.domain.errors import ConfigurationError
 from streams.domain.operations import FheType
@@ -257,6 +258,7 @@ app.command("bootstraps")(bootstraps)
 app.command("counts")(counts)
 app.command("waves")(waves)
 app.command("determinism")(determinism)
+app.command("squashes")(squashes)
 
 
 def _clock() -> tuple[float, float]:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from streams.fhe.devices.raw import RawKeys
     from streams.fhe.parameters import Parameters
 
-BATCHES: Final = (1, 132, 396, 1188)  # of a GPU with 132 multiprocessors: one block each, one wave, three
+# Of a GPU of 132 multiprocessors: a block of threads each, with one, two and three ciphertexts; three waves.
+BATCHES: Final = (1, 132, 264, 396, 1188)
 _LINE: Final = "{:>7} {:>10} {:>12} {:>12} {:>16}"
 
 
@@ -30,7 +31,7 @@ def bootstraps(
     gpu: Annotated[int | None, typer.Option(min=0, help="The only GPU; by default all take turns.")] = None,
     batch: Annotated[list[int] | None, typer.Option(min=1, help="Ciphertexts; repeatable.")] = None,
     threads: Annotated[int, typer.Option(min=0, help="Of the CPU; 0 = all cores.")] = 0,
-    dimension: Annotated[int, typer.Option(min=1, hidden=True)] = 0,
+    dimension: Annotated[int, typer.Option(min=0, hidden=True)] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Keyswitches and bootstraps per second over batch sizes, every word compared with the CPU's.
