@@ -13,6 +13,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from streams.devnet import stack as devnet
+from streams.fhe.device_choice import DeviceName
 
 T = TypeVar("T")
 TESTS = Path(__file__).parent
@@ -21,6 +22,11 @@ settings.register_profile("unhurried", deadline=None, suppress_health_check=[Hea
 # `--hypothesis-profile long`: what is cheap and random runs for as long as somebody has time.
 settings.register_profile("long", settings.get_profile("unhurried"), max_examples=20_000)
 settings.load_profile("unhurried")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--wave-device cuda` has tests of the engine wave and of its kernels use the GPUs of this machine."""
+    parser.addoption("--wave-device", choices=("cpu", "cuda"), default="cpu")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,6 +61,12 @@ def _logs_as_they_were() -> Iterator[None]:
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def wave_device(pytestconfig: pytest.Config) -> DeviceName:
+    """Where the engine wave computes."""
+    return pytestconfig.getoption("--wave-device")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import pytest
 
 from streams.devnet import client
 from streams.fhe import engines
+from streams.fhe.device_choice import DeviceName
 from streams.fhe.keyset import KeyFiles, KeyStore
 from streams.fhe.known_answers import SEED, KnownAnswers, load
 from streams.fhe.suite import ComputeSuite, SquashSuite
@@ -78,15 +79,15 @@ def samples(generated: client.Generated, files: KeyFiles) -> client.TfheSamples:
 
 
 @pytest.fixture(scope="module")
-def wave(files: KeyFiles) -> WaveCompute:
-    suite = engines.open_compute("wave", files, threads=2)
+def wave(files: KeyFiles, wave_device: DeviceName) -> WaveCompute:
+    suite = engines.open_compute("wave", files, threads=2, device=wave_device)
     assert isinstance(suite, WaveCompute)
     return suite
 
 
 @pytest.fixture(scope="module")
-def wave_squash(files: KeyFiles) -> WaveSquash:
-    suite = engines.open_squash("wave", files, threads=2)
+def wave_squash(files: KeyFiles, wave_device: DeviceName) -> WaveSquash:
+    suite = engines.open_squash("wave", files, threads=2, device=wave_device)
     assert isinstance(suite, WaveSquash)
     return suite
 

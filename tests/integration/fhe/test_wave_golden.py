@@ -7,7 +7,6 @@ import pytest
 
 from streams.devnet import client
 from streams.domain.operations import BY_CODE, OPERATIONS, Kind
-from streams.fhe import engines
 from streams.fhe.formats import activated
 from streams.fhe.keyset import KeyFiles, KeyStore
 from streams.fhe.known_answers import KnownAnswers
@@ -45,9 +44,7 @@ def test_keys_that_squash_are_those_of_their_release(keyset: Path) -> None:
             assert file.read(len(begin)) == begin, AGAIN
 
 
-def test_stored_results_are_those_of_their_release(files: KeyFiles, known: KnownAnswers) -> None:
-    wave = engines.open_compute("wave", files, threads=2)
-    assert isinstance(wave, WaveCompute)
+def test_stored_results_are_those_of_their_release(wave: WaveCompute, known: KnownAnswers) -> None:
     assert of_results(wave, known) == golden().results[suite.RELEASE], AGAIN
 
 

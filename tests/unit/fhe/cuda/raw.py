@@ -10,12 +10,12 @@ from streams.fhe.devices import raw
 from streams.fhe.devices.cpu import CpuDevice
 from streams.fhe.devices.cuda.device import CudaDevice
 from streams.fhe.devices.cuda.fleet import Fleet
+from streams.fhe.devices.cuda.gpu import Gpu
 from streams.fhe.devices.cuda.keys import RotationKey, SwitchKey, switch_key
 from streams.fhe.devices.port import Bootstraps
 from streams.fhe.devices.randomness import SeededSource
 from streams.fhe.devices.words import Words
 from streams.fhe.parameters import PINNED, Parameters
-from tests.unit.fhe.cuda.emulated import EmulatedGpu
 
 BIG = PINNED.big_dimension
 # Half a digit in each place, the largest value, and ties of the rounding.
@@ -31,7 +31,7 @@ class Pair:
     switch: SwitchKey
     rotate: RotationKey
 
-    def on(self, *gpus: EmulatedGpu) -> CudaDevice:
+    def on(self, *gpus: Gpu) -> CudaDevice:
         return CudaDevice(self.parameters, Fleet.of(gpus), self.switch, self.rotate)
 
 

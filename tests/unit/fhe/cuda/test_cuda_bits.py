@@ -10,6 +10,7 @@ from streams.domain.errors import ConfigurationError
 from streams.fhe.devices.cpu_storage import CpuStorage
 from streams.fhe.devices.cuda.device import CudaDevice
 from streams.fhe.devices.cuda.fleet import Fleet
+from streams.fhe.devices.cuda.gpu import Gpu
 from streams.fhe.devices.cuda.keys import RotationKey, packing_key
 from streams.fhe.devices.cuda.storage import CudaStorage
 from streams.fhe.parameters import COMPRESSION, PINNED
@@ -45,36 +46,43 @@ def test_every_variant_gives_the_words_of_the_cpu_in_any_order_of_threads(varian
         assert gpu.launches[-1].program.name == variant
 
 
-def test_words_are_those_of_the_cpu_at_the_real_size() -> None:
+def test_words_are_those_of_the_cpu_at_the_real_size(gpus: list[Gpu]) -> None:
     """All steps and all columns of the pinned set; a second block of threads with one ciphertext."""
     keys, batch = raw_keys(PINNED.lwe_dimension), raw_batch(4)
-    assert differing(keys.on(EmulatedGpu()).bootstrap(batch), keys.cpu.bootstrap(batch)) == 0
+    assert differing(keys.on(*gpus).bootstrap(batch), keys.cpu.bootstrap(batch)) == 0
 
 
-def test_a_batch_of_more_than_a_warp_of_the_keyswitch_takes(keys: Pair) -> None:
+def test_a_batch_of_more_than_a_warp_of_the_keyswitch_takes(keys: Pair, gpus: list[Gpu]) -> None:
     """And than a block of its grid."""
     batch = raw_batch(67)
-    assert differing(keys.on(EmulatedGpu()).bootstrap(batch), keys.cpu.bootstrap(batch)) == 0
+    assert differing(keys.on(*gpus).bootstrap(batch), keys.cpu.bootstrap(batch)) == 0
 
 
-def test_random_numbers_are_rotated_by_their_own_key(keys: Pair) -> None:
+def test_batches_that_ask_each_variant_of_the_machine(keys: Pair, gpus: list[Gpu]) -> None:
+    device = keys.on(*gpus)
+    for count in device.least_batches:
+        batch = raw_batch(count)
+        assert differing(device.bootstrap(batch), keys.cpu.bootstrap(batch)) == 0, count
+
+
+def test_random_numbers_are_rotated_by_their_own_key(keys: Pair, gpus: list[Gpu]) -> None:
     batch = small_batch(COUNT, STEPS)
     expected = keys.cpu.rotate(batch)
-    assert differing(keys.on(EmulatedGpu()).rotate(batch), expected) == 0
-    fleet = Fleet.of([EmulatedGpu()])
+    assert differing(keys.on(*gpus).rotate(batch), expected) == 0
+    fleet = Fleet.of(gpus)
     apart = CudaDevice(keys.parameters, fleet, keys.switch, raw_keys(STEPS + 1).rotate, random=keys.rotate)
     assert differing(apart.rotate(batch), expected) == 0
 
 
-def test_an_amount_of_zero_adds_nothing(keys: Pair) -> None:
+def test_an_amount_of_zero_adds_nothing(keys: Pair, gpus: list[Gpu]) -> None:
     """The CPU leaves such a step out, the GPU does not."""
     batch = small_batch(3, STEPS)
     batch.ciphertexts[:, :] = 0
     batch.ciphertexts[1, 2] = 1 << 60
-    assert differing(keys.on(EmulatedGpu()).rotate(batch), keys.cpu.rotate(batch)) == 0
+    assert differing(keys.on(*gpus).rotate(batch), keys.cpu.rotate(batch)) == 0
 
 
-def test_numbers_are_stored_and_read_as_on_the_cpu() -> None:
+def test_numbers_are_stored_and_read_as_on_the_cpu(gpus: list[Gpu]) -> None:
     """Both keys at their real size."""
     size, wide = COMPRESSION.polynomial_size, COMPRESSION.glwe_dimension
     rows = BIG * COMPRESSION.packing.level * (wide + 1) * size
@@ -82,7 +90,7 @@ def test_numbers_are_stored_and_read_as_on_the_cpu() -> None:
     unpack = kernel.BootstrapKey.prepare(words(COMPRESSION.dimension * 4 * BIG).data, COMPRESSION.dimension)
     on_cpu = CpuStorage(PINNED, pack, unpack, threads=2)
     prepared = (memoryview(pack.to_bytes()), memoryview(unpack.to_bytes()))
-    fleet = Fleet.of([EmulatedGpu()])
+    fleet = Fleet.of(gpus)
     on_gpu = CudaStorage(PINNED, fleet, packing_key(prepared[0]), RotationKey(prepared[1]))
     blocks = raw_batch(9).ciphertexts
     (stored,) = on_cpu.compress(blocks)
@@ -91,8 +99,8 @@ def test_numbers_are_stored_and_read_as_on_the_cpu() -> None:
     assert differing(on_gpu.decompress([one, two]), on_cpu.decompress([one, two])) == 0
 
 
-def test_what_would_read_outside_is_refused(keys: Pair) -> None:
-    device, batch = keys.on(EmulatedGpu()), raw_batch(2)
+def test_what_would_read_outside_is_refused(keys: Pair, gpus: list[Gpu]) -> None:
+    device, batch = keys.on(*gpus), raw_batch(2)
     with pytest.raises(ValueError, match="no table 3"):
         device.bootstrap(replace(batch, tables=[0, 3]))
     with pytest.raises(ValueError, match="outside of the polynomial"):
@@ -101,6 +109,6 @@ def test_what_would_read_outside_is_refused(keys: Pair) -> None:
         device.bootstrap(replace(batch, polynomials=batch.polynomials + np.uint64(1)))
 
 
-def test_a_set_of_another_shape_is_refused(keys: Pair) -> None:
+def test_a_set_of_another_shape_is_refused(keys: Pair, gpus: list[Gpu]) -> None:
     with pytest.raises(ConfigurationError, match="polynomials and gadgets"):
-        CudaDevice(SMALL, Fleet.of([EmulatedGpu()]), keys.switch, keys.rotate)
+        CudaDevice(SMALL, Fleet.of(gpus), keys.switch, keys.rotate)

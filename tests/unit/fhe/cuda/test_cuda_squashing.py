@@ -8,6 +8,7 @@ import pytest
 from streams.domain.errors import ConfigurationError, DeviceExhausted, KeyMaterialError
 from streams.fhe.devices.cuda import operations, sizes, squashing
 from streams.fhe.devices.cuda.fleet import Fleet
+from streams.fhe.devices.cuda.gpu import Gpu
 from streams.fhe.devices.cuda.keys import SquashKey, WideKey
 from streams.fhe.devices.cuda.squashing import CudaSquashing
 from streams.fhe.devices.words import Words
@@ -57,10 +58,10 @@ def test_words_are_those_of_the_cpu_in_any_order_of_threads(multiprocessors: int
         assert products == [(16, -(-5 // SHARES[multiprocessors]))] * STEPS
 
 
-def test_amounts_at_the_edges() -> None:
+def test_amounts_at_the_edges(gpus: list[Gpu]) -> None:
     """Amounts of zero too, of which the CPU leaves the steps out and the GPU does not."""
     keys, given = keys_with_amounts(AMOUNTS), placed(len(AMOUNTS))
-    seat = Fleet.of([EmulatedGpu()]).next()
+    seat = Fleet.of(gpus).next()
     small = operations.keyswitch(seat, keys.switch, given)
     dimension = AMOUNTS.shape[1] - 1
     amounts = operations.switch_modulus(seat, small, dimension, len(given))
@@ -79,8 +80,8 @@ def test_a_batch_is_cut_and_gpus_take_turns(keys: WidePair, monkeypatch: pytest.
     assert starts == [[(2, 1), (1, 1)], [(2, 1)]]
 
 
-def test_no_blocks_are_no_words(keys: WidePair) -> None:
-    assert keys.on(EmulatedGpu()).squash(blocks(1)[:0]).shape == keys.cpu.squash(blocks(1)[:0]).shape
+def test_no_blocks_are_no_words(keys: WidePair, gpus: list[Gpu]) -> None:
+    assert keys.on(*gpus).squash(blocks(1)[:0]).shape == keys.cpu.squash(blocks(1)[:0]).shape
 
 
 def test_a_machine_without_the_copy_engine_squashes_too(keys: WidePair) -> None:
@@ -116,17 +117,19 @@ def test_packed_words_are_those_of_the_cpu_in_any_order_of_threads(count: int, k
         assert np.array_equal(found, expected), order
 
 
-def test_what_was_squashed_is_packed(keys: WidePair) -> None:
-    on_gpu, given = keys.on(EmulatedGpu()), blocks(3)
+def test_what_was_squashed_is_packed(keys: WidePair, gpus: list[Gpu]) -> None:
+    on_gpu, given = keys.on(*gpus), blocks(3)
     (expected,) = keys.cpu.pack(keys.cpu.squash(given))
     assert np.array_equal(on_gpu.pack(on_gpu.squash(given))[0], expected)
 
 
-def test_a_number_is_packed_into_as_many_as_it_takes(keys: WidePair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_is_packed_into_as_many_as_it_takes(
+    keys: WidePair, gpus: list[Gpu], monkeypatch: pytest.MonkeyPatch
+) -> None:
     few = replace(SQUASHING, packed_most=2, packed_dimension=2, packed_size=64)
     monkeypatch.setattr(squashing, "SQUASHING", few)
     given = words(3, 4097, 2)
-    found = keys.on(EmulatedGpu()).pack(given)
+    found = keys.on(*gpus).pack(given)
     assert [len(each) for each in found] == [2 * 64 + 2, 2 * 64 + 1]
     assert np.array_equal(found[0], keys.cpu.pack(given[:2])[0][: 2 * 64 + 2])
 
@@ -141,9 +144,9 @@ def test_packing_takes_no_more_than_it_reserved(keys: WidePair) -> None:
     assert 0.9 * due < gpu.peak - resident <= due
 
 
-def test_more_than_a_polynomial_holds_are_refused(keys: WidePair) -> None:
+def test_more_than_a_polynomial_holds_are_refused(keys: WidePair, gpus: list[Gpu]) -> None:
     with pytest.raises(ValueError, match="65 ciphertexts, 64 fit"):
-        keys.on(EmulatedGpu()).pack(np.zeros((65, 4097, 2), np.uint64))
+        keys.on(*gpus).pack(np.zeros((65, 4097, 2), np.uint64))
 
 
 def test_keys_of_two_small_keys_are_refused(keys: WidePair) -> None:

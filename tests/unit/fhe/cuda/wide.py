@@ -8,11 +8,11 @@ import numpy as np
 
 from streams.fhe.devices.cpu_squashing import CpuSquashing
 from streams.fhe.devices.cuda.fleet import Fleet
+from streams.fhe.devices.cuda.gpu import Gpu
 from streams.fhe.devices.cuda.keys import SquashKey, SwitchKey, WideKey, switch_key
 from streams.fhe.devices.cuda.squashing import CudaSquashing
 from streams.fhe.devices.words import Words, flat
 from streams.fhe.parameters import PINNED, SQUASHING
-from tests.unit.fhe.cuda.emulated import EmulatedGpu
 from tests.unit.fhe.cuda.raw import BIG, words
 
 STEP_WORDS = 27 * SQUASHING.polynomial_size  # nine rows of three polynomials
@@ -30,7 +30,7 @@ class WidePair:
     squash: SquashKey
     pack: WideKey
 
-    def on(self, *gpus: EmulatedGpu) -> CudaSquashing:
+    def on(self, *gpus: Gpu) -> CudaSquashing:
         return CudaSquashing(Fleet.of(gpus), self.switch, self.squash, self.pack)
 
 
