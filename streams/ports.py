@@ -219,10 +219,11 @@ class Weight(msgspec.Struct, frozen=True):
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
-    """Open work of one class in one shard, at a moment."""
+    """Open work of one class and key set in one shard, at a moment."""
 
     shard: int
     work_class: str
+    key_id: bytes = b""  # empty where items name none
     ready_cost_ms: int
     weighed_cost_ms: int  # the same, each item's times its tenant's weight
     ready: int
@@ -272,11 +273,13 @@ class Transaction(Protocol):
         now_ms: int,
         per_contract: int,
         paused: Collection[str] = (),
+        key_ids: Collection[bytes] | None = None,
         *,
         most: int = sys.maxsize,
     ) -> Ready:
         """Items of a class that may be claimed now, of each contract and priority; none that is paused.
 
+        Of these key sets alone (`b""` names none), without `key_ids` of any.
         None at all while `most` are in flight: with many contracts the list is long, and nobody could use it.
         """
         ...
@@ -368,7 +371,7 @@ class Store(Protocol):
         paused: Collection[str] = (),
         weights: Sequence[Weight] = (),
     ) -> list[Demand]:
-        """Open work per shard and class, that of paused tenants apart; raises StoreError."""
+        """Open work per shard, class and key set, that of paused tenants apart; raises StoreError."""
         ...
 
     async def outstanding(self) -> dict[str, dict[str, int]]:

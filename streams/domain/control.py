@@ -36,7 +36,12 @@ Announcement = KeySetAnnouncement | CrsAnnouncement
 
 
 class WorkerHeartbeat(msgspec.Struct, frozen=True, kw_only=True, tag="worker"):
-    """A live worker; key `worker/<id>`, every 3 s and after each rebalance, a tombstone on stop."""
+    """A live worker; key `worker/<id>`, every 3 s and after each rebalance, a tombstone on stop.
+
+    `key_ids` are the key sets that it can compute its class of work with: whole as far as the class needs it,
+    and for proofs with a reference string to go with. It is given items of these key sets alone, so one that
+    names none is given nothing but items without a key set. The sender needs no key and names none.
+    """
 
     worker: str
     work_class: str

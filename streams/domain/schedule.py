@@ -10,6 +10,7 @@ A priority weighs a flow's quantum: each step doubles it. So it is a share, neve
 has the least of all still gets its part of every round, however much the others have to send.
 """
 
+import itertools
 import operator
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -171,6 +172,34 @@ class LiveWorker(msgspec.Struct, frozen=True):
     worker: str
     slots: int
     partitions: tuple[int, ...]
+    key_ids: tuple[bytes, ...] = ()  # key sets that it can compute with; none: no item that names one
+
+
+class Crew:
+    """The live workers of a class at one moment, by the key set that an item names.
+
+    An item that names none (`b""`) may go to anybody.
+    """
+
+    def __init__(self, workers: Sequence[LiveWorker]) -> None:
+        self._workers = workers
+        # between two assignments a worker has none, and nothing that is sent there would be read
+        self._able = [worker for worker in workers if worker.partitions and worker.slots > 0]
+        self._with_key: dict[bytes, list[LiveWorker]] = {b"": self._able}
+        none = [b""] if self._able else []
+        self.key_ids = frozenset(itertools.chain(none, *(worker.key_ids for worker in self._able)))
+
+    def with_key(self, key_id: bytes) -> list[LiveWorker]:
+        """Whom an item of that key set may be given to now; they are looked for once."""
+        found = self._with_key.get(key_id)
+        if found is None:
+            found = [worker for worker in self._able if key_id in worker.key_ids]
+            self._with_key[key_id] = found
+        return found
+
+    def is_complete(self, key_id: bytes) -> bool:
+        """Whether every one of them has that key set, also who has no room."""
+        return not key_id or all(key_id in worker.key_ids for worker in self._workers)
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -182,15 +211,14 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def place_parallel(
-    row: WorkRow, workers: Sequence[LiveWorker], outstanding: Mapping[str, int], turn: int, batch: int
+    row: WorkRow, able: list[LiveWorker], outstanding: Mapping[str, int], turn: int, batch: int
 ) -> Place | None:
-    """MAX_PARALLELISM: the worker with the least outstanding cost per slot, any partition that it holds.
+    """MAX_PARALLELISM: of those who can do it, the one with the least outstanding cost per slot, any
+    partition that it holds.
 
     `turn` counts the placements, so that equally loaded workers take turns. `batch` counts what is claimed
     together: a worker's part of it lies in one partition, because the broker is asked once per partition.
     """
-    # between two assignments a worker has none, and nothing that is sent there would be read
-    able = [worker for worker in workers if worker.partitions and worker.slots > 0]
     if not able:
         return None
     start = turn % len(able)
@@ -202,11 +230,11 @@ def place_parallel(
 
 
 def place_local(
-    row: WorkRow, workers: Sequence[LiveWorker], outstanding: Mapping[str, int], count: int
+    row: WorkRow, able: Sequence[LiveWorker], outstanding: Mapping[str, int], count: int
 ) -> Place | None:
-    """MAX_LOCALITY: the partition of the root component, whoever holds it."""
+    """MAX_LOCALITY: the partition of the root component, whoever of those who can do it holds it."""
     partition = partition_of(row.affinity, count)
-    holder = next((worker for worker in workers if partition in worker.partitions), None)
+    holder = next((worker for worker in able if partition in worker.partitions), None)
     if holder is None:
         return None  # between two assignments; asked again with the next beat
     return Place(

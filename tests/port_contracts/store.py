@@ -363,6 +363,16 @@ class StoreContract:
         assert [item.tenant for item in ready.items] == ["2.bb"]
         assert sorted(item.tenant for item in everything.items) == list(names)
 
+    async def test_what_is_of_another_key_set_is_passed_over_and_hides_nothing(self, store: Store) -> None:
+        stuck = [work(f"a{at}", key_id=b"old") for at in range(5)]
+        epoch = await self._write(store, *stuck, work("b", key_id=b"new"), work("c"))
+        async with store.begin(0, epoch) as tx:
+            ready = await tx.ready("tfhe", NOW, 2, (), {b"", b"new"})
+            nothing = await tx.ready("tfhe", NOW, 2, (), ())
+            everything = await tx.ready("tfhe", NOW, 9)
+        assert [item.id for item in ready.items] == ["b", "c"]
+        assert (nothing.items, nothing.in_flight, len(everything.items)) == ((), 0, 7)
+
     async def test_contracts_of_tenants_are_told_apart_whatever_their_bytes(self, store: Store) -> None:
         flows = [("1.a", b""), ("1.a", b"\0"), ("1.a", b"\xff"), ("1.a\u00ff", b""), ("1.b", b"\xff\0")]
         items = [work("w" + c.hex(), tenant=t, contract=c, priority=p) for p, (t, c) in enumerate(flows)]
@@ -424,6 +434,11 @@ class StoreContract:
         assert (tfhe.ready_cost_ms, counts) == (150, (2, 1, 1, 1))
         counts = (sns.ready, sns.delayed, sns.in_flight, sns.overdue)
         assert (sns.ready_cost_ms, counts) == (0, (0, 0, 1, 0))
+
+    async def test_demand_tells_key_sets_apart(self, store: Store) -> None:
+        await self._write(store, work("a", key_id=b"k"), work("b", key_id=b"k"), work("c"))
+        found = {d.key_id: d.ready_cost_ms for d in await store.demand(NOW, ())}
+        assert found == {b"": 100, b"k": 200}
 
     async def test_demand_of_paused_tenants_is_apart(self, store: Store) -> None:
         out = work("c", state=WorkState.DISPATCHED, deadline_ms=NOW - 1)

@@ -123,11 +123,13 @@ class MemoryTransaction:
         now_ms: int,
         per_contract: int,
         paused: Collection[str] = (),
+        key_ids: Collection[bytes] | None = None,
         *,
         most: int = sys.maxsize,
     ) -> Ready:
         """Items of a class that may be claimed now, of each contract and priority; none that is paused.
 
+        Of these key sets alone (`b""` names none), without `key_ids` of any.
         None at all while `most` are in flight: with many contracts the list is long, and nobody could use it.
         """
         in_flight = sum(row.state in IN_FLIGHT for row in self._of_class(work_class))
@@ -137,7 +139,8 @@ class MemoryTransaction:
         flows: dict[tuple[str, bytes, int], list[WorkRow]] = defaultdict(list)
         for row in self._of_class(work_class):
             is_due = row.state is WorkState.READY and row.not_before_ms <= now_ms
-            if is_due and row.tenant not in paused:
+            is_of_these = key_ids is None or row.key_id in key_ids
+            if is_due and is_of_these and row.tenant not in paused:
                 flows[row.tenant, row.contract, row.priority].append(row)
         best = (sorted(flow, key=lambda row: row.id)[:limit] for flow in flows.values())
         return Ready(tuple(row for flow in best for row in flow), in_flight)
@@ -336,11 +339,12 @@ class MemoryStore:
         paused: Collection[str] = (),
         weights: Sequence[Weight] = (),
     ) -> list[Demand]:
-        """Open work per shard and class, that of paused tenants apart."""
-        groups: dict[tuple[int, str], list[WorkRow]] = defaultdict(list)
+        """Open work per shard, class and key set, that of paused tenants apart."""
+        groups: dict[tuple[int, str, bytes], list[WorkRow]] = defaultdict(list)
         for row in self.state.rows(WorkRow):
             if row.state is WorkState.READY or row.state in IN_FLIGHT:
-                groups[self.tables.shards[row.tenant, row.id], row.work_class].append(row)
+                shard = self.tables.shards[row.tenant, row.id]
+                groups[shard, row.work_class, row.key_id].append(row)
         weighed = {(each.tenant, each.work_class): each.weight for each in weights}
         return [
             _demand(*place, rows, now_ms, live, paused, weighed) for place, rows in sorted(groups.items())
@@ -396,6 +400,7 @@ class MemoryStore:
 def _demand(
     shard: int,
     work_class: str,
+    key_id: bytes,
     rows: list[WorkRow],
     now_ms: int,
     live: Collection[str],
@@ -408,6 +413,7 @@ def _demand(
     return Demand(
         shard=shard,
         work_class=work_class,
+        key_id=key_id,
         ready_cost_ms=sum(row.cost_ms for row in ready),
         weighed_cost_ms=sum(
             row.cost_ms * weights.get((row.tenant, work_class), DEFAULT_WEIGHT) for row in ready

@@ -76,14 +76,17 @@ class PostgresTransaction:
         now_ms: int,
         per_contract: int,
         paused: Collection[str] = (),
+        key_ids: Collection[bytes] | None = None,
         *,
         most: int = sys.maxsize,
     ) -> Ready:
         """Items of a class that may be claimed now, of each contract and priority; none that is paused.
 
+        Of these key sets alone (`b""` names none), without `key_ids` of any.
         None at all while `most` are in flight: with many contracts the list is long, and nobody could use it.
         """
-        place = (self._shard, work_class, now_ms, per_contract, sorted(paused), most)
+        of_these = None if key_ids is None else sorted(key_ids)
+        place = (self._shard, work_class, now_ms, per_contract, sorted(paused), most, of_these)
         found = await self._fetch("ready", *place)
         # without an item there is one row, with what is in flight
         items = tuple(_work(record) for record in found if record["id"] is not None)
@@ -224,7 +227,7 @@ class PostgresStore:
         paused: Collection[str] = (),
         weights: Sequence[Weight] = (),
     ) -> list[Demand]:
-        """Open work per shard and class, that of paused tenants apart; raises StoreError."""
+        """Open work per shard, class and key set, that of paused tenants apart; raises StoreError."""
         names = [f"{each.work_class}/{each.tenant}" for each in weights]
         weighed = (names, [each.weight for each in weights], DEFAULT_WEIGHT)
         async with pool.acquired(self._pool) as connection:

@@ -67,7 +67,8 @@ select item from down;
 -- name: ready
 -- How many items are claimed or dispatched; while those are fewer than $6, the first items of each contract and
 -- priority that may be claimed, without paused tenants. It goes from one (tenant, contract, priority) to the next by the
--- index, so one with a million items costs what any other does.
+-- index, so one with a million items costs what any other does. Items of other key sets than $7 (null: none is other)
+-- are passed over one by one.
 with recursive busy as (
   select count(*) as items from work_items
   where shard = $1 and work_class = $2 and state in ('claimed', 'dispatched')
@@ -103,6 +104,7 @@ left join (
     from work_items w
     where w.shard = $1 and w.work_class = $2 and w.state = 'ready' and w.not_before_ms <= $3
       and w.tenant = flow.tenant and w.contract = flow.contract and w.priority = flow.priority
+      and ($7::bytea[] is null or w.key_id = any($7::bytea[]))
     order by w.created_at, w.id
     limit least($4::bigint, $6::bigint - (select items from busy))
   ) as i
@@ -140,8 +142,8 @@ where shard = $1 and state = 'dispatched'
   and (deadline_ms < $2 or (work_class in ('tfhe', 'zkproof', 'sns') and worker <> '' and worker <> all($3::text[])));
 
 -- name: demand
--- Open work per shard and class.
-select shard, work_class,
+-- Open work per shard, class and key set.
+select shard, work_class, key_id,
   coalesce(sum(cost_ms) filter (where state = 'ready' and not_before_ms <= $1 and tenant <> all($3::text[])), 0)::bigint
     as ready_cost_ms,
   -- without words about tenants nobody is looked for
@@ -156,7 +158,7 @@ select shard, work_class,
     and worker <> '' and worker <> all($2::text[])))) as overdue
 from work_items
 where state in ('ready', 'claimed', 'dispatched')
-group by shard, work_class;
+group by shard, work_class, key_id;
 
 -- name: unsent
 -- Digests that wait for their commit, of handles that are still goals; open answers and rights.

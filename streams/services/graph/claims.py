@@ -2,6 +2,9 @@
 
 Where nothing waits and there is credit for all of it, what becomes ready is claimed with the rows that say
 so, and the store is asked nothing (`at_once`). Where something waits, the queue decides (`claim`).
+
+An item goes to workers alone that have its key set. Where none has it, it stays ready and is in nobody's
+way: it is not read from the queue, takes no credit, and its cost counts in no shard's share.
 """
 
 import itertools
@@ -10,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
+import structlog
 
 from streams.domain.features import Feature
 from streams.domain.lifecycle import IN_FLIGHT, TERMINAL, WorkState, work_transition
@@ -18,8 +22,8 @@ from streams.domain.rows import WorkRow
 from streams.domain.schedule import (
     PIPE_ROUNDS,
     SENDER_WAIT_MS,
+    Crew,
     Fair,
-    LiveWorker,
     Place,
     pipe_deadline_ms,
     place_local,
@@ -40,6 +44,8 @@ _PER_CONTRACT_MAX: Final = 64  # candidates that are read of one contract
 # Its items go in the order of the queue: nonces are taken in that of their messages.
 _ORDERED: Final = WorkClass.SENDER
 
+_log = structlog.get_logger(__name__)
+
 
 class Market:
     """What is wanted and what is there, as of the last sweep; shared by the owners of a process."""
@@ -51,13 +57,14 @@ class Market:
         self.signer = signer  # signing address, whose order work.sender keeps
         self._costs: dict[str, dict[int, int]] = {}
         self._outstanding: dict[str, dict[str, int]] = {}
+        self._stuck: set[tuple[str, bytes]] = set()  # classes and key sets that are ready and nobody has
 
     def update(self, demands: Iterable[Demand], outstanding: Mapping[str, Mapping[str, int]]) -> None:
         """Take the answers of a sweep."""
-        costs: dict[str, dict[int, int]] = defaultdict(dict)
+        costs: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         for demand in demands:
-            costs[demand.work_class][demand.shard] = demand.weighed_cost_ms
-        self._costs = dict(costs)
+            costs[demand.work_class][demand.shard] += demand.weighed_cost_ms
+        self._costs = {work_class: dict(by_shard) for work_class, by_shard in costs.items()}
         self._outstanding = {work_class: dict(costs) for work_class, costs in outstanding.items()}
 
     def outstanding(self, work_class: str) -> dict[str, int]:
@@ -97,6 +104,35 @@ class Market:
         others = (cost for other, cost in known.items() if other != shard)
         return share(capacity, max(weighed_cost_ms, known.get(shard, 0)), others)
 
+    def crew(self, work_class: str) -> Crew | None:
+        """Who may be given items of a class now; None where nobody beats for it."""
+        return None if work_class in _FIXED else Crew(self.workers.live(work_class))
+
+    def doable(self, demands: Iterable[Demand]) -> list[Demand]:
+        """Those of key sets that a live worker has; of others it is said once that nobody does."""
+        crews = {work_class: self.crew(work_class) for work_class in CLASSES}
+        found: list[Demand] = []
+        stuck: set[tuple[str, bytes]] = set()
+        for demand in demands:
+            crew = crews[WorkClass(demand.work_class)]
+            if crew is None or demand.key_id in crew.key_ids:
+                found.append(demand)
+            elif demand.ready:
+                stuck.add((demand.work_class, demand.key_id))
+        if self.workers.is_known:
+            self._tell_stuck(stuck)
+        return found
+
+    def _tell_stuck(self, stuck: set[tuple[str, bytes]]) -> None:
+        for work_class, key_id in sorted(stuck - self._stuck):
+            _log.warning(
+                "no live worker has the key set of items that are ready",
+                action="key_without_worker",
+                work_class=work_class,
+                key_id=key_id.hex(),
+            )
+        self._stuck = stuck
+
     def most(self, work_class: str) -> int:
         """What no shard's credit for a class is above; nothing before operators' words are known."""
         if not self.workers.is_known or work_class in self.workers.standing.classes:
@@ -125,11 +161,14 @@ class Claims:
         self._idle.clear()
 
     def is_idle(self, work_class: str) -> bool:
-        """Whether nothing of a class waits, as far as this owner knows."""
+        """Whether nothing of a class waits that somebody could do, as far as this owner knows."""
         return work_class in self._idle
 
     def at_once(self, state: State, epoch: int, since: int = 0) -> list[WorkRow]:
-        """Claim, in the state, what decisions since a mark made ready, of each class all or nothing."""
+        """Claim, in the state, what decisions since a mark made ready.
+
+        Of each class all or nothing, but for what no worker has the key set of: that waits for one.
+        """
         now_ms = self._clock.now_ms()
         ready: dict[str, list[WorkRow]] = defaultdict(list)
         for old, row in state.replaced(WorkRow, since):
@@ -139,9 +178,11 @@ class Claims:
                 ready[row.work_class].append(row)
         claimed: list[WorkRow] = []
         for work_class, rows in ready.items():
-            at_once = self._at_once(work_class, rows, epoch, now_ms)
+            crew = self._market.crew(work_class)
+            doable = rows if crew is None else [row for row in rows if row.key_id in crew.key_ids]
+            at_once = self._at_once(work_class, doable, crew, epoch, now_ms)
             claimed += at_once
-            if not at_once:
+            if doable and not at_once:
                 self._idle.pop(work_class, None)  # they wait, and nothing goes before them
         for row in claimed:
             state.put(row)
@@ -177,7 +218,9 @@ class Claims:
         if most <= 0:
             return []  # nobody is there to do it
         limit = min(most, _PER_CONTRACT_MAX)
-        ready = await tx.ready(work_class, now_ms, limit, self._paused(work_class), most=most)
+        crew = self._market.crew(work_class)
+        key_ids = None if crew is None else crew.key_ids
+        ready = await tx.ready(work_class, now_ms, limit, self._paused(work_class), key_ids, most=most)
 
         def priority(tenant: str) -> int:
             return self._market.workers.standing.priority(work_class, tenant)
@@ -186,13 +229,15 @@ class Claims:
         by_contract = self._market.is_fair_to_contracts
         fair = self._fair[work_class]
         picked = fair.pick(ready.items, credit, by_contract=by_contract, priority=priority)
-        claimed = self._place(work_class, picked, epoch, now_ms)
+        claimed = self._place(work_class, picked, crew, epoch, now_ms)
         # Fewer than could have come of one contract alone, so these were all; and all of them go.
         if len(claimed) == len(ready.items) < min(limit, most - ready.in_flight):
             self._idle[work_class] = ready.in_flight + len(claimed)
         return claimed
 
-    def _at_once(self, work_class: str, rows: list[WorkRow], epoch: int, now_ms: int) -> list[WorkRow]:
+    def _at_once(
+        self, work_class: str, rows: list[WorkRow], crew: Crew | None, epoch: int, now_ms: int
+    ) -> list[WorkRow]:
         in_flight = self._idle.get(work_class)
         if in_flight is None or work_class == _ORDERED or self._market.most(work_class) <= 0:
             return []
@@ -200,7 +245,7 @@ class Claims:
             return []
         if in_flight + len(rows) > self._credit(work_class, rows):
             return []
-        claimed = self._place(work_class, rows, epoch, now_ms)
+        claimed = self._place(work_class, rows, crew, epoch, now_ms)
         if len(claimed) < len(rows):
             for row in claimed:
                 self._market.charge(row, -1)
@@ -226,24 +271,28 @@ class Claims:
         cost_ms = sum(row.cost_ms * weight(priority(work_class, row.tenant)) for row in rows)
         return self._market.credit(work_class, self._shard, cost_ms)
 
-    def _place(self, work_class: str, picked: list[WorkRow], epoch: int, now_ms: int) -> list[WorkRow]:
+    def _place(
+        self, work_class: str, picked: list[WorkRow], crew: Crew | None, epoch: int, now_ms: int
+    ) -> list[WorkRow]:
         """Claim them for a place each; who finds none is left out."""
         claimed: list[WorkRow] = []
-        workers = self._market.workers.live(work_class)
         batch = next(self._batches)
         for row in picked:
-            place = self._fixed(row) if work_class in _FIXED else self._among(workers, row, batch)
+            place = self._fixed(row) if crew is None else self._among(crew, row, batch)
             if place is not None:
                 claimed.append(_claimed(row, place, epoch, now_ms))
                 # counted at once: the next item of this batch goes to somebody else
                 self._market.charge(claimed[-1])
         return claimed
 
-    def _among(self, workers: list[LiveWorker], row: WorkRow, batch: int) -> Place | None:
-        outstanding = self._market.outstanding(row.work_class)
+    def _among(self, crew: Crew, row: WorkRow, batch: int) -> Place | None:
+        able, outstanding = crew.with_key(row.key_id), self._market.outstanding(row.work_class)
         if self._market.is_local:
-            return place_local(row, workers, outstanding, self._market.counts[row.work_class])
-        return place_parallel(row, workers, outstanding, next(self._turns), batch)
+            place = place_local(row, able, outstanding, self._market.counts[row.work_class])
+            # The holder may lack the key set for long: then any worker that has it is better than none.
+            if place is not None or crew.is_complete(row.key_id):
+                return place
+        return place_parallel(row, able, outstanding, next(self._turns), batch)
 
     def _fixed(self, row: WorkRow) -> Place:
         if row.work_class != WorkClass.SENDER:

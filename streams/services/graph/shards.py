@@ -127,9 +127,10 @@ class Shards:
             around.health("database", False, str(error))
             return
         around.health("database", True, "")
-        around.market.update(demands, outstanding)
+        doable = around.market.doable(demands)
+        around.market.update(doable, outstanding)
         around.observe(demands, unsent)
-        moving = [demand for demand in demands if demand.work_class not in standing.classes]
+        moving = [demand for demand in doable if demand.work_class not in standing.classes]
         due = {demand.shard for demand in moving if demand.ready}
         due |= {demand.shard for demand in demands if demand.overdue and workers.is_known}
         for shard, (owner, _) in self._owners.items():

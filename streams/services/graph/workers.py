@@ -123,7 +123,10 @@ class WorkerView:
         beats = sorted(
             (beat for beat in self._live() if beat.work_class == work_class), key=lambda b: b.worker
         )
-        return [LiveWorker(beat.worker, beat.slots, tuple(sorted(beat.partitions))) for beat in beats]
+        return [
+            LiveWorker(beat.worker, beat.slots, tuple(sorted(beat.partitions)), beat.key_ids)
+            for beat in beats
+        ]
 
     def ids(self) -> set[str]:
         """All that are alive."""

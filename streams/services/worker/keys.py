@@ -74,6 +74,7 @@ class Keys:
         self._on_state = on_state
         self._opened: dict[bytes, asyncio.Event] = {}
         self._key_ids: list[bytes] = []
+        self._has_crs = False
         self._newest: dict[type[Announcement], bytes] = {}
         self._away: dict[bytes, str] = {}  # why, by what is being tried now
         self._lacking: dict[bytes, str] = {}  # of these, what is here without a part
@@ -82,8 +83,11 @@ class Keys:
 
     @property
     def key_ids(self) -> tuple[bytes, ...]:
-        """Key sets that items may name."""
-        return tuple(self._key_ids)
+        """Key sets that items may name: opened, with all parts that this work needs.
+
+        None before there is a reference string, where proofs need one.
+        """
+        return tuple(self._key_ids) if self._has_crs or not self._needs_crs else ()
 
     async def run(self) -> None:
         """Follow the announcements for ever; raises Fatal on a key set of another engine or a bad file."""
@@ -205,6 +209,7 @@ class Keys:
             self._key_ids.append(identity)
         else:
             await self._pool.open_crs(identity, place, at_once=at_once)
+            self._has_crs = True
         self._event(identity).set()
         _log.info("key is known", action="key_opened", key_id=identity.hex(), at_once=at_once)
 

@@ -231,7 +231,7 @@ class LiveGraph:
                 work_class=work_class,
                 slots=4,
                 engine="clear",
-                key_ids=(),
+                key_ids=(worlds.KEY.key_id,),
                 partitions=tuple(range(count)),
                 at_ms=at_ms,
             )

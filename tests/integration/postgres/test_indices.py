@@ -21,6 +21,7 @@ pytestmark = pytest.mark.stack
 STORE, LIFE, ROWS = queries.load("store.sql"), queries.load("life.sql"), queries.load("rows.sql")
 NOW_MS = 1000
 MOST = 10**9  # in flight
+KEY_IDS = [b"", b"k", b"l"]
 ALIVE = [f"w{at}" for at in range(7)]
 
 
@@ -33,10 +34,11 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "ready": Case(STORE["ready"], (3, "publish", NOW_MS, 64, ["t4"], MOST), "idx_schedule_order"),
+    "ready": Case(STORE["ready"], (3, "publish", NOW_MS, 64, ["t4"], MOST, None), "idx_schedule_order"),
+    "keyed": Case(STORE["ready"], (3, "publish", NOW_MS, 64, [], MOST, KEY_IDS), "idx_schedule_order"),
     "demand": Case(STORE["demand"], (NOW_MS, ALIVE, ["t4"], [], [], 16), "idx_pending_tasks"),
     "weighed": Case(STORE["demand"], (NOW_MS, ALIVE, [], ["publish/t1"], [64], 16), "idx_pending_tasks"),
-    "in_flight": Case(STORE["ready"], (3, "publish", NOW_MS, 64, [], MOST), "work_items_in_flight"),
+    "in_flight": Case(STORE["ready"], (3, "publish", NOW_MS, 64, [], MOST, None), "work_items_in_flight"),
     "outstanding": Case(STORE["outstanding"], (), "work_items_in_flight"),
     "late": Case(STORE["late"], (3, NOW_MS, ALIVE), "work_items_in_flight"),
     "reclaim": Case(STORE["reclaim"], (3, 9), "work_items_in_flight"),
@@ -72,7 +74,7 @@ select format('explain (format json) execute %I(%s)', name, (
 from pg_prepared_statements where cardinality(parameter_types) > 0
   and statement like '%from work_items as o%from work_members as o%'
 """
-NOT_SORTED = ("ready", "demand", "weighed")  # they come in the order of the index
+NOT_SORTED = ("ready", "keyed", "demand", "weighed")  # they come in the order of the index
 
 
 async def test_every_query_of_the_queue_has_its_index(postgres: PostgresSettings) -> None:

@@ -11,6 +11,7 @@ from streams.domain.partition import partition_of
 from streams.domain.rows import WorkRow
 from streams.domain.schedule import (
     SLOW_LANE,
+    Crew,
     Fair,
     LiveWorker,
     Place,
@@ -166,9 +167,27 @@ def test_shares_of_all_owners_hardly_exceed_the_capacity(capacity: int, costs: l
 
 
 def test_parallel_takes_the_worker_with_the_least_per_slot() -> None:
-    workers = [LiveWorker("a", 1, (0, 1)), LiveWorker("b", 4, (2, 3)), LiveWorker("idle", 4, ())]
+    workers = [LiveWorker("a", 1, (0, 1)), LiveWorker("b", 4, (2, 3))]
     assert place_parallel(item("i"), workers, {"a": 300, "b": 1000}, 2, 1) == Place("b", 3, 350)
     assert place_parallel(item("i"), workers, {"a": 0, "b": 1000}, 0, 0) == Place("a", 0, 100)
+
+
+def test_who_has_no_partition_or_no_room_can_be_given_nothing() -> None:
+    able = LiveWorker("able", 1, (0,), (b"k",))
+    crew = Crew([able, LiveWorker("between", 4, (), (b"k", b"l")), LiveWorker("full", 0, (1,), (b"l",))])
+    assert crew.with_key(b"k") == crew.with_key(b"") == [able]
+    assert (crew.with_key(b"l"), crew.key_ids) == ([], {b"", b"k"})
+    assert Crew([]).key_ids == set()
+
+
+def test_an_item_may_be_given_to_those_alone_that_have_its_key_set() -> None:
+    old, both = LiveWorker("old", 4, (0,), (b"k",)), LiveWorker("both", 1, (1,), (b"k", b"l"))
+    bare = LiveWorker("bare", 4, (2,))
+    crew = Crew([old, both, bare])
+    found = [crew.with_key(key_id) for key_id in (b"k", b"l", b"m", b"")]
+    assert found == [[old, both], [both], [], [old, both, bare]]
+    assert (crew.is_complete(b"k"), crew.is_complete(b"")) == (False, True)
+    assert Crew([old, both]).is_complete(b"k")
 
 
 def test_equally_loaded_workers_take_turns_and_their_partitions_with_each_batch() -> None:

@@ -31,6 +31,7 @@ from streams.settings import Settings
 
 TENANT = worlds.TENANT
 COUNTS = {"events.v1": 4, "results.v1": 4, "control.v1": 1, "ciphertexts.v1": 2, "dlq.v1": 1, "keysets.v1": 1}
+KEY_IDS = (worlds.KEY.key_id, b"\x09" * 32)  # of the key sets that are activated, one after the other
 WORK = dict.fromkeys(topics.WORK.values(), 8)
 
 
@@ -159,7 +160,12 @@ class GraphWorld:
             await self.log.append(topics.RESULTS, key=tenant.encode(), value=encode_result(result))
 
     async def beat(
-        self, worker: str = "w", work_class: str = "tfhe", slots: int = 4, partitions: Iterable[int] = (0, 1)
+        self,
+        worker: str = "w",
+        work_class: str = "tfhe",
+        slots: int = 4,
+        partitions: Iterable[int] = (0, 1),
+        key_ids: Iterable[bytes] = KEY_IDS,
     ) -> None:
         """A worker's sign of life."""
         beat = WorkerHeartbeat(
@@ -167,7 +173,7 @@ class GraphWorld:
             work_class=work_class,
             slots=slots,
             engine="clear",
-            key_ids=(),
+            key_ids=tuple(key_ids),
             partitions=tuple(partitions),
             at_ms=self.clock.now_ms(),
         )

@@ -23,14 +23,16 @@ from streams.ports import Record
 from streams.services.graph.workers import WorkerView, standing_words
 
 
-def beat(worker: str, partitions: tuple[int, ...] = (1,), work_class: str = "tfhe") -> bytes:
+def beat(
+    worker: str, partitions: tuple[int, ...] = (1,), work_class: str = "tfhe", key_ids: tuple[bytes, ...] = ()
+) -> bytes:
     return msgspec.json.encode(
         WorkerHeartbeat(
             worker=worker,
             work_class=work_class,
             slots=2,
             engine="clear",
-            key_ids=(),
+            key_ids=key_ids,
             partitions=partitions,
             at_ms=0,
         )
@@ -103,6 +105,13 @@ def test_live_workers_of_a_class_by_name(heard: Heard) -> None:
         heard.hear(worker, beat(worker, work_class=work_class))
     assert [worker.worker for worker in heard.view.live("tfhe")] == ["a", "b"]
     assert heard.view.ids() == {"a", "b", "s"}
+
+
+def test_a_worker_that_has_another_key_set_is_news(heard: Heard) -> None:
+    heard.hear("a", beat("a"))
+    heard.hear("a", beat("a", key_ids=(b"k",)))
+    assert heard.changes == 2
+    assert [worker.key_ids for worker in heard.view.live("tfhe")] == [(b"k",)]
 
 
 async def test_fifteen_seconds_of_silence_are_death(heard: Heard) -> None:

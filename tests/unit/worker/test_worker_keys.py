@@ -94,6 +94,14 @@ async def test_of_what_was_announced_before_only_the_newest_is_opened_at_once(be
     assert set(keys.key_ids) == {b"\1", b"\2", b"\3"}
 
 
+async def test_a_key_set_can_prove_nothing_before_there_is_a_reference_string(bench: Bench) -> None:
+    keys = keys_of(bench, Recorded())
+    await keys.take(keyset(1))
+    assert keys.key_ids == ()
+    await keys.take(CRS)
+    assert keys.key_ids == (b"\1",)
+
+
 class Partly:
     """A store that never gets hold of one key set."""
 
