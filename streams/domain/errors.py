@@ -7,7 +7,8 @@ CipherstreamError
 │   ├── StoreError         Postgres is away
 │   ├── BlobError          the object store is away or an object is not there yet
 │   ├── KeyMissing         the key set that an item names is not on this machine yet
-│   │   └── KeyPartMissing it is, without the part that this class of work needs
+│   │   ├── KeyPartMissing it is, without the part that this class of work needs
+│   │   └── KeyUnderived   it is, and this machine could not derive its files by purpose
 │   ├── DeviceExhausted    a GPU has no memory for a batch
 │   ├── DeviceDistrusted   a device answers wrongly and is out of service: others compute this again
 │   └── WorkerCrashed      the process that computed died, hung or ran out of memory
@@ -71,6 +72,10 @@ class KeyMissing(Recoverable):
 
 class KeyPartMissing(KeyMissing):
     """The key set has not the part that this class of work needs."""
+
+
+class KeyUnderived(KeyMissing):
+    """Memory or disk of this machine did not suffice to derive the key set's files."""
 
 
 class DeviceExhausted(Recoverable):

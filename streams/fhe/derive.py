@@ -1,7 +1,8 @@
 """The process that derives the files by purpose: `python -m streams.fhe.derive KIND FILE FOLDER`.
 
 A process of its own, because expanding a key set takes more memory than any worker is allowed. It prints, as
-JSON, which parts the key set lacks.
+JSON, which parts the key set lacks. It ends with 1 where the material is bad, and with NOT_NOW where that is
+not known: the disk is full, memory is short, the crate failed.
 """
 
 import sys
@@ -10,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
-from streams.domain.errors import KeyMaterialError, KeyMissing
+from streams.domain.errors import KeyMaterialError, KeyMissing, KeyUnderived
 from streams.fhe.key_objects import CLEAR_MAGIC, KeyObject, recognised
 from streams.fhe.key_parts import Part
-from streams.fhe.keyset import PUBLIC, PURPOSES
+from streams.fhe.keyset import NOT_NOW, PUBLIC, PURPOSES
 
 
 def derive(kind: str, source: Path, folder: Path) -> tuple[Part, ...]:
@@ -22,7 +23,7 @@ def derive(kind: str, source: Path, folder: Path) -> tuple[Part, ...]:
     Args:
         kind: an engine, whose key set the source is; or `public` for a public key alone.
 
-    Raises: KeyMaterialError, KeyMissing.
+    Raises: KeyMaterialError, KeyMissing, KeyUnderived; OSError, MemoryError.
     """
     if kind == "clear":
         return _derive_clear(source, folder)
@@ -35,8 +36,10 @@ def derive(kind: str, source: Path, folder: Path) -> tuple[Part, ...]:
         if recognised(source) is KeyObject.SERVER_KEY:
             return (Part.PUBLIC, *(Part(name) for name in native.derive_server_key(source, folder)))
         native.derive(source, folder)
-    except native.FheError as error:
+    except native.KeyMaterialInvalid as error:
         raise KeyMaterialError(str(error)) from error
+    except native.FheError as error:  # a file that could not be written, a panic: not said of the material
+        raise KeyUnderived(str(error)) from error
     return ()
 
 
@@ -55,9 +58,9 @@ def main(arguments: Sequence[str]) -> int:
     kind, source, folder = arguments
     try:
         lacks = derive(kind, Path(source), Path(folder))
-    except (KeyMaterialError, KeyMissing, OSError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+    except (KeyMaterialError, KeyMissing, OSError, MemoryError) as error:
+        sys.stderr.write(f"{str(error) or type(error).__name__}\n")
+        return 1 if isinstance(error, KeyMaterialError) else NOT_NOW
     sys.stdout.write(msgspec.json.encode(lacks).decode())
     return 0
 

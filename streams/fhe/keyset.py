@@ -26,7 +26,7 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from streams.domain.errors import KeyMaterialError, KeyMissing
+from streams.domain.errors import KeyMaterialError, KeyMissing, KeyUnderived
 from streams.fhe.key_objects import KeyObject, recognised
 from streams.fhe.key_parts import Part
 
@@ -47,6 +47,7 @@ SECRETS: Final = "secrets"  # folder of what must never be here
 CLIENT_KEY: Final = "client_key"  # file of the secret key, below it
 PURPOSES: Final = (PUBLIC, "compute", "squash")
 DIGEST_BYTES: Final = 32  # SHAKE gives any length; the chain states these
+NOT_NOW: Final = os.EX_TEMPFAIL  # of the process that derives, where the material is not to blame
 
 _MANIFEST: Final = "manifest.json"
 _CHUNK_BYTES: Final = 1 << 20
@@ -190,6 +191,7 @@ class KeyStore:
 
         Raises:
             KeyMissing: the key set is not on this machine.
+            KeyUnderived: that process was killed, or met a full disk; the key set may be good.
             KeyMaterialError: it does not decode or is not of this release.
         """
         found = self.ready(digest)
@@ -237,10 +239,19 @@ def _derive_in_process(kind: str, source: Path, folder: Path) -> tuple[Part, ...
     command = [sys.executable, "-m", "streams.fhe.derive", kind, str(source), str(folder)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
-        # The last line only: what comes before is the crate's own output.
-        last = (result.stderr.strip() or "no message").splitlines()[-1]
-        raise KeyMaterialError(f"deriving from {source} failed ({result.returncode}): {last}")
+        raise _underived(source, result.returncode, result.stderr)
     return msgspec.json.decode(result.stdout, type=tuple[Part, ...])
+
+
+def _underived(source: Path, code: int, stderr: str) -> KeyMaterialError | KeyUnderived:
+    if code < 0:  # by the kernel, for the memory that this takes, or by somebody: no word about the file
+        return KeyUnderived(
+            f"deriving from {source} was ended by signal {-code}; it takes about 3 GB of memory"
+        )
+    # The last line only: what comes before is the crate's own output.
+    last = (stderr.strip() or "no message").splitlines()[-1]
+    kind = KeyUnderived if code == NOT_NOW else KeyMaterialError
+    return kind(f"deriving from {source} failed ({code}): {last}")
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -15,6 +15,7 @@ from streams.domain.errors import (
     ConfigurationError,
     KeyMissing,
     KeyPartMissing,
+    KeyUnderived,
     Recoverable,
     Undecodable,
 )
@@ -26,6 +27,7 @@ from streams.services.worker.pool import OnState
 
 KEY_WAIT_S: Final = 60.0  # an item holds its slot so long, then it is tried again later
 _BACKOFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # then the last one for ever
+_DERIVE_AGAIN_S: Final = 30.0  # it takes gigabytes of a machine that has just had too few
 
 _log = structlog.get_logger(__name__)
 
@@ -146,7 +148,9 @@ class Keys:
                 await self._open(announcement, await self._store.ensure(announcement))
             except Recoverable as error:
                 self._is_away(identity, error)
-                await self._clock.sleep(_BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)])
+                is_underived = isinstance(error, KeyUnderived)
+                pause_s = _DERIVE_AGAIN_S if is_underived else _BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)]
+                await self._clock.sleep(pause_s)
                 tries += 1
 
     def _is_away(self, identity: bytes, error: Recoverable) -> None:

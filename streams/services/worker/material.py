@@ -7,6 +7,7 @@ from pathlib import Path
 
 from streams.adapters.key_store import KeyStore as Downloads
 from streams.domain.control import Announcement, CrsAnnouncement, KeySetAnnouncement
+from streams.domain.errors import KeyUnderived
 from streams.fhe import key_parts
 from streams.fhe.keyset import KeyStore
 
@@ -26,12 +27,16 @@ class Material:
 
         Raises:
             KeyMissing: no storage URL has it now.
+            KeyUnderived: the disk is full, or memory did not suffice.
             KeyPartMissing: it is here, without a part that this class of work needs.
             KeyMaterialError: it does not decode, or was derived by another release.
         """
-        if isinstance(announcement, CrsAnnouncement):
-            return await self._crs(announcement)
-        return await self._keyset(announcement)
+        try:
+            if isinstance(announcement, CrsAnnouncement):
+                return await self._crs(announcement)
+            return await self._keyset(announcement)
+        except OSError as error:  # a full disk most of all: whatever it is, the material is not to blame
+            raise KeyUnderived(f"no place for key material: {error}") from error
 
     async def _keyset(self, announcement: KeySetAnnouncement) -> Path:
         digest = announcement.digest

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from streams.devnet import client
-from streams.domain.errors import ConfigurationError, KeyMaterialError, KeyMissing
+from streams.domain.errors import ConfigurationError, KeyMaterialError, KeyMissing, KeyUnderived
 from streams.fhe import derive, keyset
 from streams.fhe.key_parts import Part
 from streams.fhe.keyset import CRS_DOMAIN, KEY_DOMAIN, KeyStore
@@ -93,6 +93,54 @@ def test_the_deriving_process_refuses_what_is_no_key_set(
     source.write_bytes(b"something")
     assert derive.main(["clear", str(source), str(tmp_path)]) == 1
     assert "not a clear key set" in capsys.readouterr().err
+
+
+def test_a_deriving_process_that_meets_a_full_disk_does_not_blame_the_key_set(
+    tmp_path: Path, store: KeyStore, generated: client.Generated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / keyset.PUBLIC).symlink_to("/dev/full")
+    source = store.keyset(generated.keyset_digest)
+    assert derive.main(["clear", str(source), str(tmp_path)]) == keyset.NOT_NOW
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_a_deriving_process_that_finds_no_memory_does_not_blame_the_key_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def exhausted(*_: object) -> tuple[Part, ...]:
+        raise MemoryError
+
+    monkeypatch.setattr(derive, "derive", exhausted)
+    assert derive.main(["clear", "source", "folder"]) == keyset.NOT_NOW
+    assert capsys.readouterr().err == "MemoryError\n"
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind", "reason"),
+    [
+        ("kill -9 $$", KeyUnderived, "was ended by signal 9"),
+        (f"echo No space left >&2; exit {keyset.NOT_NOW}", KeyUnderived, "No space left"),
+        ("echo cut short >&2; exit 1", KeyMaterialError, "cut short"),
+        ("exit 3", KeyMaterialError, "no message"),
+    ],
+)
+def test_how_the_deriving_process_ended_says_whether_the_key_set_is_to_blame(
+    tmp_path: Path,
+    store: KeyStore,
+    generated: client.Generated,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+    kind: type[Exception],
+    reason: str,
+) -> None:
+    script = tmp_path / "interpreter"
+    script.write_text(f"#!/bin/sh\n{ending}\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(keyset.sys, "executable", str(script))
+    with pytest.raises(kind, match=reason):
+        store.derive(generated.keyset_digest)
+    monkeypatch.undo()
+    assert store.derive(generated.keyset_digest).compute.is_file()
 
 
 def test_a_seed_gives_the_same_keys(tmp_path: Path, store: KeyStore, generated: client.Generated) -> None:

@@ -1,5 +1,7 @@
 """The two stores of key material under one root."""
 
+import errno
+import os
 from pathlib import Path
 
 import httpx
@@ -9,7 +11,7 @@ import pytest
 from streams.adapters.key_store import CRS_FILE
 from streams.adapters.key_store import KeyStore as Downloads
 from streams.domain.control import CrsAnnouncement, KeySetAnnouncement
-from streams.domain.errors import KeyMaterialError, KeyMissing, KeyPartMissing
+from streams.domain.errors import KeyMaterialError, KeyMissing, KeyPartMissing, KeyUnderived
 from streams.fhe.key_objects import CLEAR_MAGIC
 from streams.fhe.key_parts import Part
 from streams.fhe.keyset import CRS_DOMAIN, KEY_DOMAIN, KeyFiles, KeyStore, file_digest
@@ -99,6 +101,22 @@ async def test_a_reference_string_that_was_made_here_is_taken(material: Material
 async def test_material_that_no_url_has_is_missing(material: Material, tmp_path: Path) -> None:
     with pytest.raises(KeyMissing):
         await material.ensure(keyset(tmp_path))
+
+
+async def test_a_full_disk_is_no_fault_of_the_material(
+    material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announcement = keyset(tmp_path)
+    KeyStore(tmp_path / "keys").add_keyset(tmp_path / "content")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("streams.fhe.keyset.seal", full)
+    with pytest.raises(KeyUnderived, match="No space left on device"):
+        await material.ensure(announcement)
+    monkeypatch.undo()
+    assert (await material.ensure(announcement)).is_dir()
 
 
 SERVER, PUBLIC = b"server key", b"public key"

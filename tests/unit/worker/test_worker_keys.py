@@ -12,6 +12,7 @@ from streams.domain.errors import (
     KeyMaterialError,
     KeyMissing,
     KeyPartMissing,
+    KeyUnderived,
 )
 from streams.messages.codec import encode, key_of
 from streams.services.worker.keys import Keys
@@ -147,6 +148,24 @@ async def test_work_that_lacks_a_part_is_held_at_once_and_not_any_more_when_it_c
     await taking
     await keys.wait(b"\1")
     assert said[-1] == (True, "1 known")
+
+
+async def test_what_this_machine_could_not_derive_is_told_and_tried_again_after_a_pause(bench: Bench) -> None:
+    clock, said = FakeClock(), list[tuple[bool, str]]()
+    short = Flaky(KeyUnderived("was ended by signal 9"), KeyUnderived("No space left"))
+    keys = Keys(
+        *(bench.log, short, Recorded(), clock), engine="clear", on_state=lambda *how: said.append(how)
+    )
+    taking = asyncio.create_task(keys.take(keyset()))
+    await settle()
+    assert said[-1] == (False, "0 known; 01: was ended by signal 9")
+    await clock.advance(29)
+    assert len(said) == 1
+    await clock.advance(2)
+    assert said[-1] == (False, "0 known; 01: No space left")
+    await clock.advance(31)
+    await taking
+    assert (said[-1], keys.key_ids) == ((True, "1 known"), (b"\1",))
 
 
 async def test_an_announcement_that_comes_again_is_known(bench: Bench) -> None:
