@@ -34,6 +34,7 @@ _HEARTBEAT_MS: Final = 500  # a member learns of a rebalance only by its heartbe
 class KafkaWorkSource:
     """Items in the order of their partitions, finished in any; to be made and used on one event loop.
 
+    It joins the group when the first item is asked for: one that never is costs the others no rebalance.
     On the loop, `on_rebalance` is called after every change of the partitions held, and `on_state` when the
     broker answers something else than records (topic gone, not allowed) and when it gives records again.
     """
@@ -63,10 +64,11 @@ class KafkaWorkSource:
         self._leave = threading.Event()
         self._consumer = Consumer(member_configuration(kafka, group))
         self._thread = threading.Thread(target=self._run, name=f"kafka-{topic}", daemon=True)
-        self._thread.start()
 
     async def items(self) -> AsyncGenerator[HeldWork, None]:
         """Items as slots are free, until the source is stopped; raises BrokerError when the group is lost."""
+        if not self._is_stopping:
+            self._start()
         while not self._is_stopping:
             if self._failure is not None:
                 raise self._failure
@@ -96,9 +98,14 @@ class KafkaWorkSource:
                 await self._changed.wait()
         finally:
             self._leave.set()
+            self._start()  # also one that never joined has a client to close
             await asyncio.to_thread(self._thread.join)
 
     # On the event loop
+
+    def _start(self) -> None:
+        if self._thread.ident is None:
+            self._thread.start()
 
     def _release(self, work: HeldWork) -> None:
         self._out.remove(work)
@@ -131,10 +138,8 @@ class KafkaWorkSource:
     # On the consumer's thread
 
     def _run(self) -> None:
-        self._consumer.subscribe(
-            [self._full_topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
-        )
         try:
+            self._join()
             while not self._leave.is_set():
                 message = self._consumer.poll(_POLL_S)
                 if message is not None:
@@ -147,6 +152,12 @@ class KafkaWorkSource:
             self._tell(self._changed.set)
         finally:
             self._consumer.close()  # calls _revoked, which commits
+
+    def _join(self) -> None:
+        if not self._leave.is_set():
+            self._consumer.subscribe(
+                [self._full_topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+            )
 
     def _take(self, message: Message) -> None:
         error = message.error()

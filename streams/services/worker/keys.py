@@ -29,6 +29,8 @@ KEY_WAIT_S: Final = 60.0  # an item holds its slot so long, then it is tried aga
 _BACKOFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # then the last one for ever
 _DERIVE_AGAIN_S: Final = 30.0  # it takes gigabytes of a machine that has just had too few
 
+_UNTRIED: Final = "not looked for yet"
+
 _log = structlog.get_logger(__name__)
 
 
@@ -82,6 +84,7 @@ class Keys:
         self._lacking: dict[bytes, str] = {}  # of these, what is here without a part
         self._is_read = asyncio.Event()  # what was announced before, so that the newest is known
         self._is_read.set()
+        self._is_usable = asyncio.Event()
 
     @property
     def key_ids(self) -> tuple[bytes, ...]:
@@ -114,6 +117,13 @@ class Keys:
         except TimeoutError as error:
             raise KeyMissing(f"no key set or reference string {identity.hex()} here yet") from error
 
+    async def usable(self) -> None:
+        """Return when there is a key set to work with, and the newest one is open too or cannot be had now.
+
+        A worker that cannot open the newest one ends with it: it need not have joined the others for that.
+        """
+        await self._is_usable.wait()
+
     async def take(self, announcement: Announcement) -> None:
         """Have this material; tries again until it succeeds. The one told last is opened at once.
 
@@ -133,7 +143,7 @@ class Keys:
     async def _have(self, announcement: Announcement) -> None:
         identity = identity_of(announcement)
         # marks it as being tried: a second announcement of the same key starts no second download
-        self._away[identity] = "not looked for yet"
+        self._away[identity] = _UNTRIED
         try:
             await self._open_at_last(announcement, identity)
         finally:
@@ -190,6 +200,8 @@ class Keys:
         newest = self._newest.values()
         missing = [identity for identity in newest if not self._event(identity).is_set()]
         away = ", ".join(f"{identity.hex()}: {reason}" for identity, reason in self._away.items())
+        if self.key_ids and all(self._away.get(identity, _UNTRIED) != _UNTRIED for identity in missing):
+            self._is_usable.set()
         self._on_state(not missing, f"{len(self._key_ids)} known" + (f"; {away}" if away else ""))
 
     def _is_wanted(self, announcement: Announcement) -> bool:

@@ -204,7 +204,6 @@ class _Worker:
         tools = Tools(self._pool, self._keys, guard_of(settings), self._id, blobs, runtime)
         executor = make_executor(tools)
         self._beside = tuple(tools.beside)
-        # Last, because it joins the group at once.
         self._source = KafkaWorkSource(
             settings.kafka, kind.topic, kind.group, self._slots, on_state=self._state("work_topic")
         )
@@ -261,7 +260,8 @@ class _Worker:
                     group.create_task(self._stop_source()),
                     *(group.create_task(run()) for run in self._beside),
                 ]
-                # ends when the source is stopped and everything in hand is answered
+                await self._until_usable()
+                # joins the group; ends when the source is stopped and everything in hand is answered
                 await self._loop.run()
                 # only now: until the last result the child, its keys and the heartbeat are needed
                 for task in beside:
@@ -270,6 +270,16 @@ class _Worker:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_ABANDON_S):
                     await self._source.stop()
+
+    async def _until_usable(self) -> None:
+        """A worker that has no key yet, or dies of it again and again, costs the others no rebalance."""
+        awaited = (self._keys.usable(), self._runtime.stopping.wait())
+        waits = [asyncio.ensure_future(each) for each in awaited]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def _stop_source(self) -> None:
         await self._runtime.stopping.wait()

@@ -107,6 +107,19 @@ async def test_slots_bound_what_is_out(kafka: KafkaSettings, log: KafkaLog, topi
     assert committed(kafka, topic, 0) == 7
 
 
+async def test_a_source_that_nobody_asks_for_items_moves_no_partition(
+    kafka: KafkaSettings, log: KafkaLog, topic: str
+) -> None:
+    unasked = KafkaWorkSource(kafka, topic, GROUP, 2)
+    await fill(log, topic, 0, 1, 2, 3)
+    member = Member(kafka, topic, slots=4)
+    await member.until(lambda: len(member.taken) == 4)
+    assert (member.source.partitions(), unasked.partitions()) == ((0, 1, 2, 3), ())
+    await unasked.stop()
+    await member.leave()
+    assert member.rebalances == 1
+
+
 async def test_commit_never_passes_unfinished_work(kafka: KafkaSettings, log: KafkaLog, topic: str) -> None:
     await fill(log, topic, 0, 0, 0, 0)
     member = Member(kafka, topic, slots=4)

@@ -14,8 +14,9 @@ from streams.domain.digest import keccak256
 from streams.domain.handle import stamp
 from streams.domain.operations import BY_NAME, FheType
 from streams.domain.results import Computed, Failed, Started
-from streams.domain.work import ComputeWork, Step
+from streams.domain.work import ComputeWork, Step, WorkClass
 from streams.fhe.clear import STORED, decode
+from streams.messages.topics import GROUPS
 
 pytestmark = pytest.mark.stack
 
@@ -43,7 +44,7 @@ async def test_items_are_computed_and_a_stopped_worker_says_goodbye(deployment: 
             health = await http.get("/healthz")
             metrics = await http.get("/metrics")
         async for _, beat in _until_farewell(deployment):
-            if beat is not None and beat.key_ids:  # it is told with the look after the key was opened
+            if beat is not None and beat.partitions:  # it is told with the look after the rebalance
                 break
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
@@ -91,6 +92,7 @@ async def test_a_killed_worker_is_replaced_and_nothing_is_lost(deployment: Deplo
             seen = {result.item for result in results if isinstance(result, Computed)}
     outputs = {(r.item, r.ciphertexts[0].ct64) for r in results if isinstance(r, Computed)}
     assert len(outputs) == 9
+    assert await deployment.has_group(GROUPS[WorkClass.TFHE])
 
 
 async def test_a_defect_is_reported_and_the_worker_goes_on(deployment: Deployment) -> None:
@@ -102,6 +104,7 @@ async def test_a_defect_is_reported_and_the_worker_goes_on(deployment: Deploymen
     assert any(isinstance(result, Computed) and result.item == "item-2" for result in results)
 
 
-async def test_a_key_set_of_another_engine_stops_the_worker(deployment: Deployment) -> None:
+async def test_a_key_set_of_another_engine_stops_the_worker_before_it_joined(deployment: Deployment) -> None:
     async with worker(SERVICE, deployment.settings("tfhe-rs"), "w1", deployment.folder) as process:
         assert await process.wait() == 1
+    assert not await deployment.has_group(GROUPS[WorkClass.TFHE])

@@ -118,6 +118,13 @@ class Deployment:
         ]
         return tuple(found)
 
+    async def has_group(self, group: str) -> bool:
+        """Whether anybody ever joined this group."""
+        admin = topics.connect(self.kafka)
+        found = await asyncio.to_thread(admin.list_consumer_groups().result)
+        assert not found.errors
+        return self.kafka.prefix + group in {each.group_id for each in found.valid}
+
     async def heartbeats(self) -> AsyncGenerator[tuple[str, WorkerHeartbeat | None]]:
         async for record in self.log.read("control.v1", 0, 0):
             beat = msgspec.json.decode(record.value, type=WorkerHeartbeat) if record.value else None

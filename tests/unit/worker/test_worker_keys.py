@@ -183,6 +183,35 @@ async def test_tombstones_and_foreign_bytes_are_passed_over(bench: Bench) -> Non
     await followed(bench, keys_of(bench, child), b"\1")
 
 
+@pytest.mark.parametrize("lost", [b"\1", b"\2", b""])
+async def test_a_worker_can_work_once_the_newest_key_set_is_open_or_known_to_be_away(
+    bench: Bench, lost: bytes
+) -> None:
+    keys = Keys(bench.log, Partly(lost), NoChild(), bench.clock, engine="clear")
+    await announce(bench, keyset(1), keyset(2))
+    running = asyncio.create_task(keys.run())
+    await keys.usable()
+    running.cancel()
+    assert set(keys.key_ids) == {b"\1", b"\2"} - {lost}
+
+
+async def test_a_worker_whose_newest_key_set_is_bad_was_never_able_to_work(bench: Bench) -> None:
+    class Bad(Partly):
+        async def ensure(self, announcement: Announcement) -> Path:
+            await asyncio.sleep(0)
+            if isinstance(announcement, KeySetAnnouncement) and announcement.key_id == b"\2":
+                raise KeyMaterialError("cut")
+            return await super().ensure(announcement)
+
+    keys = Keys(bench.log, Bad(b""), NoChild(), bench.clock, engine="clear")
+    await announce(bench, keyset(1), keyset(2))
+    able = asyncio.create_task(keys.usable())
+    with pytest.raises(ExceptionGroup):
+        await keys.run()
+    assert not able.done()
+    able.cancel()
+
+
 async def test_a_download_is_tried_until_it_succeeds(bench: Bench) -> None:
     child = Recorded()
     await announce(bench, keyset())
