@@ -39,6 +39,7 @@ from streams.services.worker.metrics import WorkerMetrics, worker_metrics
 from streams.services.worker.pool import OnState, Pool
 from streams.services.worker.process import OnCounts
 from streams.services.worker.results import Results
+from streams.services.worker.silence import until_silent
 from streams.settings import EngineSettings
 
 # Carries ripple: most operations have one look-up at a time, and the kernel is at its best from 16 on. An
@@ -262,7 +263,9 @@ class _Worker:
                 ]
                 await self._until_usable()
                 # joins the group; ends when the source is stopped and everything in hand is answered
-                await self._loop.run()
+                working = group.create_task(self._loop.run())
+                beside.append(group.create_task(self._leave_to_others(working)))
+                await asyncio.wait((working,))
                 # only now: until the last result the child, its keys and the heartbeat are needed
                 for task in beside:
                     task.cancel()
@@ -284,6 +287,14 @@ class _Worker:
     async def _stop_source(self) -> None:
         await self._runtime.stopping.wait()
         await self._source.stop()
+
+    async def _leave_to_others(self, working: asyncio.Task[None]) -> None:
+        # Nothing is lost: an item's offset goes with its last result only, so the group gives the item to
+        # another member, and the graph sends it again when this worker is dead.
+        await self._runtime.stopping.wait()
+        await until_silent(self._log, self._runtime.clock)
+        _log.warning("the broker is away, items are left to others", action="items_left")
+        working.cancel()
 
     async def _open_body(self, record: Record) -> bytes:
         return await claim_check.open(self._blobs, record)
