@@ -160,6 +160,7 @@ class SenderSettings(KeyFileSettings):
     fee_cap_gwei: float = Field(default=500.0, gt=0)  # per gas; beyond it an alarm, not a transaction
     fee_raise_percent: float = Field(default=12.5, ge=10)  # nodes want 10 at least, on both fees
     replace_after_blocks: int = Field(default=10, ge=1)  # for the first in line
+    review_blocks: int = Field(default=1024, ge=1)  # below the head, what was made is looked at again
     verify_proof_retries_max: int = Field(default=6, ge=1)  # refusals after which a call is given up
     add_material_retries_max: int = Field(default=2**31 - 1, ge=1)
     drain_s: float = Field(default=8.0, ge=0, le=25)  # for calls under way when told to stop

@@ -8,6 +8,8 @@ import msgspec
 from streams.domain.errors import IllegalTransition
 
 LINE_MAX: Final = 1024  # rows that are looked at together; after a deep reorganisation the others follow
+REVIEW_MAX: Final = 4096  # newest rows among which a reorganisation is looked for
+FILLER: Final = "filler"  # item of a transaction that only uses its nonce
 
 
 class CallState(StrEnum):
@@ -16,14 +18,14 @@ class CallState(StrEnum):
     SIGNED = "signed"  # stored; the node may have it
     CONFIRMED = "confirmed"  # mined below so many blocks, it succeeded
     REVERTED = "reverted"  # mined and refused: its nonce is used, its call was not made
-    LOST = "lost"  # another transaction used its nonce
+    LOST = "lost"  # its nonce is used, not by it: it never was, or its block is on no branch any more
 
 
-# The three ends are final: a call that was lost or refused is made again under another nonce, as another
-# row.
+# A call that was lost or refused is made again under another nonce, as another row. One that was made is
+# under way again when a reorganisation took its block and left its nonce free; else it is lost.
 _TRANSITIONS: Final[dict[CallState, frozenset[CallState]]] = {
     CallState.SIGNED: frozenset({CallState.CONFIRMED, CallState.REVERTED, CallState.LOST}),
-    CallState.CONFIRMED: frozenset(),
+    CallState.CONFIRMED: frozenset({CallState.SIGNED, CallState.LOST}),
     CallState.REVERTED: frozenset(),
     CallState.LOST: frozenset(),
 }
@@ -59,8 +61,13 @@ class StoredCall(msgspec.Struct, frozen=True, kw_only=True):
     signed: Signed
     earlier: tuple[bytes, ...] = ()
     state: CallState = CallState.SIGNED
-    block_number: int = 0
+    block_number: int = 0  # in which it was made, also when that block has gone; 0 when it never was
     transaction_hash: bytes = b""  # of the version that was mined
+
+    @property
+    def was_made(self) -> bool:
+        """Whether it was final once: nobody asks for it again, whatever became of its block."""
+        return self.block_number > 0
 
     @property
     def hashes(self) -> tuple[bytes, ...]:

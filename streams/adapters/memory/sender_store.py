@@ -3,9 +3,18 @@
 import msgspec
 
 from streams.domain.errors import Fenced, StoreError
-from streams.domain.transactions import LINE_MAX, CallState, RefusedCall, Signed, StoredCall, call_transition
+from streams.domain.transactions import (
+    LINE_MAX,
+    REVIEW_MAX,
+    CallState,
+    RefusedCall,
+    Signed,
+    StoredCall,
+    call_transition,
+)
 
 _OPEN = frozenset({CallState.SIGNED, CallState.CONFIRMED})
+_MADE = frozenset({CallState.CONFIRMED, CallState.LOST})
 
 
 class SenderTable:
@@ -51,6 +60,12 @@ class MemorySenderStore:
         """Rows with that nonce or a higher one, by nonce, the first LINE_MAX."""
         return [row for row in self._of(address) if row.nonce >= nonce][:LINE_MAX]
 
+    async def made(self, address: bytes, block_number: int) -> list[StoredCall]:
+        """Of the newest REVIEW_MAX rows those that were made in that block or a higher one, by nonce."""
+        newest = self._of(address)[-REVIEW_MAX:]
+        was_made = (row for row in newest if row.was_made and row.state in _MADE)
+        return [row for row in was_made if row.block_number >= block_number]
+
     async def next_nonce(self, address: bytes) -> int:
         """One above the highest nonce that was ever stored, 0 without any."""
         return max((row.nonce + 1 for row in self._of(address)), default=0)
@@ -63,9 +78,30 @@ class MemorySenderStore:
             raise Fenced(f"nonce {call.nonce} or its call is taken")
         self._table.rows[call.address, call.nonce] = call
 
+    async def renew(self, epoch: int, gone: StoredCall, call: StoredCall) -> None:
+        """At once: a confirmed row is lost for good, and its call takes another nonce; raises as `insert`."""
+        before = self._row(epoch, gone, CallState.CONFIRMED)
+        lost = call_transition(gone.state, CallState.LOST)
+        self._table.rows[gone.address, gone.nonce] = msgspec.structs.replace(
+            before, state=lost, transaction_hash=b"", block_number=0
+        )
+        try:
+            await self.insert(epoch, call)
+        except Fenced:
+            self._table.rows[gone.address, gone.nonce] = before
+            raise
+
+    async def reopen(self, epoch: int, call: StoredCall) -> StoredCall:
+        """A confirmed row is under way again, and tells where it was; raises IllegalTransition for others."""
+        state = call_transition(call.state, CallState.SIGNED)
+        row = self._row(epoch, call, CallState.CONFIRMED)
+        changed = msgspec.structs.replace(row, state=state)
+        self._table.rows[call.address, call.nonce] = changed
+        return changed
+
     async def replace(self, epoch: int, call: StoredCall, signed: Signed) -> StoredCall:
         """Other bytes, with that gas, for the same nonce and call; the old hash is kept."""
-        row = self._signed_row(epoch, call)
+        row = self._row(epoch, call)
         changed = msgspec.structs.replace(row, gas=call.gas, signed=signed, earlier=row.hashes)
         self._table.rows[call.address, call.nonce] = changed
         return changed
@@ -75,7 +111,7 @@ class MemorySenderStore:
     ) -> None:
         """End the life of a signed row; raises IllegalTransition."""
         call_transition(call.state, state)
-        row = self._signed_row(epoch, call)
+        row = self._row(epoch, call, CallState.SIGNED)
         self._table.rows[call.address, call.nonce] = msgspec.structs.replace(
             row, state=state, transaction_hash=transaction_hash, block_number=block_number
         )
@@ -98,10 +134,10 @@ class MemorySenderStore:
         rows = self._table.rows
         return [rows[key] for key in sorted(rows) if key[0] == address]
 
-    def _signed_row(self, epoch: int, call: StoredCall) -> StoredCall:
+    def _row(self, epoch: int, call: StoredCall, state: CallState | None = None) -> StoredCall:
         self._fence(call.address, epoch)
         row = self._table.rows.get((call.address, call.nonce))
-        if row is None or row.state is not CallState.SIGNED:
+        if row is None or row.call_hash != call.call_hash or state not in (None, row.state):
             raise Fenced(f"nonce {call.nonce} is not ours any more")
         return row
 

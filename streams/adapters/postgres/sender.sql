@@ -26,6 +26,12 @@ select * from transactions where address = $1 and state = 'signed' order by nonc
 -- Transactions that a node may have lost, those that lost their nonce included.
 select * from transactions where address = $1 and nonce >= $2 order by nonce limit $3;
 
+-- name: made
+-- What was made in that block and above; by nonce, which grows with the blocks and has an index.
+select newest.* from (select * from transactions where address = $1 order by nonce desc limit $3) newest
+where newest.state in ('confirmed', 'lost') and newest.block_number > 0 and newest.block_number >= $2
+order by newest.nonce;
+
 -- name: next_nonce
 -- One above the highest nonce that was ever used.
 select coalesce(max(nonce) + 1, 0) from transactions where address = $1;
@@ -39,18 +45,18 @@ select $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '{}', 'signed' from h
 returning nonce;
 
 -- name: replace
--- Other bytes, with that gas, for the same nonce and call.
+-- Other bytes, with that gas, for the same nonce and call, whatever became of it.
 with holder as (select 1 from sender_epochs where address = $2 and epoch = $1 for share)
-update transactions set raw = $4, hash = $5, max_fee = $6, priority_fee = $7, gas = $8,
+update transactions set raw = $5, hash = $6, max_fee = $7, priority_fee = $8, gas = $9,
   earlier = hash || earlier
-from holder where address = $2 and nonce = $3 and state = 'signed'
+from holder where address = $2 and nonce = $3 and call_hash = $4
 returning nonce;
 
 -- name: settle
--- The end of a call.
+-- A call of that state is in another one.
 with holder as (select 1 from sender_epochs where address = $2 and epoch = $1 for share)
-update transactions set state = $4, transaction_hash = $5, block_number = $6, settled_at = now()
-from holder where address = $2 and nonce = $3 and state = 'signed'
+update transactions set state = $6, transaction_hash = $7, block_number = $8, settled_at = now()
+from holder where address = $2 and nonce = $3 and call_hash = $4 and state = $5
 returning nonce;
 
 -- name: refused

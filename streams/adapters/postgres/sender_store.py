@@ -1,6 +1,8 @@
 """The sender's table on Postgres; the lock of an address lives as long as one connection of the pool."""
 
 import asyncio
+import contextlib
+from collections.abc import Generator
 from typing import Any, Final
 
 import asyncpg
@@ -8,7 +10,15 @@ import msgspec
 
 from streams.adapters.postgres import migrate, pool, queries
 from streams.domain.errors import Fenced, StoreError
-from streams.domain.transactions import LINE_MAX, CallState, RefusedCall, Signed, StoredCall, call_transition
+from streams.domain.transactions import (
+    LINE_MAX,
+    REVIEW_MAX,
+    CallState,
+    RefusedCall,
+    Signed,
+    StoredCall,
+    call_transition,
+)
 from streams.settings import PostgresSettings
 
 _SQL: Final = queries.load("sender.sql")
@@ -78,30 +88,46 @@ class PostgresSenderStore:
         """Rows with that nonce or a higher one, by nonce, the first LINE_MAX."""
         return [_call(record) for record in await self._fetch("from_nonce", address, nonce, LINE_MAX)]
 
+    async def made(self, address: bytes, block_number: int) -> list[StoredCall]:
+        """Of the newest REVIEW_MAX rows those that were made in that block or a higher one, by nonce."""
+        found = await self._fetch("made", address, block_number, REVIEW_MAX)
+        return [_call(record) for record in found]
+
     async def next_nonce(self, address: bytes) -> int:
         """One above the highest nonce that was ever stored, 0 without any."""
         return (await self._fetch("next_nonce", address))[0][0]
 
     async def insert(self, epoch: int, call: StoredCall) -> None:
         """Take a nonce for a call; raises Fenced also when nonce or call are taken already."""
-        what = (call.nonce, call.call_hash, call.item, call.tenant, call.to, call.data, call.gas)
-        try:
-            await self._write("insert", epoch, call.address, *what, *_signature(call.signed))
-        except asyncpg.UniqueViolationError as error:
-            raise Fenced(f"nonce {call.nonce} or its call is taken") from error
+        with _taken_once(call):
+            await self._write("insert", epoch, *_columns(call))
+
+    async def renew(self, epoch: int, gone: StoredCall, call: StoredCall) -> None:
+        """At once: a confirmed row is lost for good, and its call takes another nonce; raises as `insert`."""
+        end = _end(gone, CallState.LOST, b"", 0)
+        async with pool.acquired(self._pool) as connection:
+            with _taken_once(call):
+                # In one transaction: a call without a row that is open would be made by nobody.
+                async with connection.transaction():
+                    _require_held(await connection.fetch(_SQL["settle"], epoch, *end))
+                    _require_held(await connection.fetch(_SQL["insert"], epoch, *_columns(call)))
+
+    async def reopen(self, epoch: int, call: StoredCall) -> StoredCall:
+        """A confirmed row is under way again, and tells where it was; raises IllegalTransition for others."""
+        was = call.transaction_hash, call.block_number
+        await self._write("settle", epoch, *_end(call, CallState.SIGNED, *was))
+        return msgspec.structs.replace(call, state=CallState.SIGNED)
 
     async def replace(self, epoch: int, call: StoredCall, signed: Signed) -> StoredCall:
         """Other bytes, with that gas, for the same nonce and call; the old hash is kept."""
-        await self._write("replace", epoch, call.address, call.nonce, *_signature(signed), call.gas)
+        await self._write("replace", epoch, *_place(call), *_signature(signed), call.gas)
         return msgspec.structs.replace(call, signed=signed, earlier=call.hashes)
 
     async def settle(
         self, epoch: int, call: StoredCall, state: CallState, transaction_hash: bytes, block_number: int
     ) -> None:
         """End the life of a signed row; raises IllegalTransition."""
-        call_transition(call.state, state)
-        end = (state.value, transaction_hash, block_number)
-        await self._write("settle", epoch, call.address, call.nonce, *end)
+        await self._write("settle", epoch, *_end(call, state, transaction_hash, block_number))
 
     async def refused(self, refused: RefusedCall) -> int:
         """Count a refusal; how often this call was refused, this time included."""
@@ -123,8 +149,34 @@ class PostgresSenderStore:
             return await connection.fetch(_SQL[name], *arguments)
 
     async def _write(self, name: str, epoch: int, *arguments: Any) -> None:
-        if not await self._fetch(name, epoch, *arguments):
-            raise Fenced("another sender has this address")
+        _require_held(await self._fetch(name, epoch, *arguments))
+
+
+def _require_held(written: list[Any]) -> None:
+    if not written:
+        raise Fenced("another sender has this address")
+
+
+@contextlib.contextmanager
+def _taken_once(call: StoredCall) -> Generator[None]:
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        raise Fenced(f"nonce {call.nonce} or its call is taken") from error
+
+
+def _place(call: StoredCall) -> tuple[bytes, int, bytes]:
+    return call.address, call.nonce, call.call_hash
+
+
+def _columns(call: StoredCall) -> tuple[Any, ...]:
+    what = (call.item, call.tenant, call.to, call.data, call.gas)
+    return *_place(call), *what, *_signature(call.signed)
+
+
+def _end(call: StoredCall, state: CallState, transaction_hash: bytes, block_number: int) -> tuple[Any, ...]:
+    call_transition(call.state, state)
+    return *_place(call), call.state.value, state.value, transaction_hash, block_number
 
 
 def _text(reason: str) -> str:

@@ -66,6 +66,13 @@ class Encoder:
             data = calls.verify_proof_response(call.zk_proof_id, call.handles, signature, call.extra_data)
         return Target(VERIFY_PROOF, self._verification, data)
 
+    def known(self, to: bytes, data: bytes) -> Target | None:
+        """A call that was encoded before; None where the settings have its contract no more."""
+        kinds = {self._commits: ADD_MATERIAL, self._verification: VERIFY_PROOF}
+        if self._rights is not None:
+            kinds[_required("multichain_acl_address", self._rights)] = ALLOW_HANDLE
+        return Target(kinds[to], to, data) if to in kinds else None
+
     def _right(self, call: AllowAccount | AllowPublicDecrypt) -> Target:
         to = _required("multichain_acl_address", self._rights)
         if isinstance(call, AllowAccount):

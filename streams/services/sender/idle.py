@@ -1,44 +1,78 @@
-"""What a sender does while no call is in its hands: a reorganisation may take what was confirmed long ago.
+"""What a sender does beside the calls in its hands: a reorganisation may take what was made long ago.
 
-The calls of a branch that is gone lie under nonces that the chain waits for again. With a call in our hands
-the line is looked after for its sake; without one nobody would see that something is missing.
+The calls of a branch that is gone lie under nonces that the chain waits for again, or it uses these nonces
+for something else. With a call in our hands the line is looked after for its sake; what is not in anybody's
+hands is missed by nobody but us.
 """
 
-from typing import Final
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import structlog
 
 from streams.domain.errors import Fenced, RpcError, StoreError
+from streams.domain.transactions import StoredCall
 from streams.ports import Clock
 from streams.services.sender.lease import AddressTaken, Lease
 from streams.services.sender.line import Line
+from streams.services.sender.review import Review
 
-LOOK_S: Final = 30.0  # one question to the node and one to the table
+LOOK_S: Final = 30.0  # a few questions to the node and two to the table
 
 _log = structlog.get_logger(__name__)
 
 
-async def look_after(line: Line, lease: Lease, clock: Clock) -> None:
-    """Tend the line whenever something of it is not mined; raises ConfigurationError."""
-    is_tended = False
-    while True:
-        await clock.sleep(LOOK_S)
-        try:
-            if await line.is_waiting():
-                await _tend(line, lease)
-                is_tended = True
-            elif is_tended:
-                line.leave()
-                is_tended = False
-        except (AddressTaken, Fenced):
-            continue  # whoever has it looks after the line
-        except (RpcError, StoreError) as error:
-            _log.info("cannot look after the line", action="idle_look_failed", error=str(error))
+class Idle:
+    """Looks after the line and what was settled, whatever else the sender does."""
 
+    def __init__(
+        self,
+        line: Line,
+        lease: Lease,
+        review: Review,
+        make: Callable[[StoredCall], Coroutine[Any, Any, None]],
+        calls_max: int,
+        clock: Clock,
+    ) -> None:
+        """Args: make: makes a call that nobody has in hand; so many at once."""
+        self._line = line
+        self._lease = lease
+        self._review = review
+        self._make = make
+        self._calls_max = calls_max
+        self._clock = clock
+        self._is_tended = False
+        self._making: set[asyncio.Task[None]] = set()
 
-async def _tend(line: Line, lease: Lease) -> None:
-    async with lease.held() as epoch:
-        try:
-            await line.tend(epoch)
-        except Fenced:
-            lease.forget(epoch)
+    async def run(self) -> None:
+        """Look for ever; raises ConfigurationError."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._clock.sleep(LOOK_S)
+                try:
+                    await self._look(group)
+                except (AddressTaken, Fenced):
+                    continue  # whoever has it looks after the line
+                except (RpcError, StoreError) as error:
+                    _log.info("cannot look after the line", action="idle_look_failed", error=str(error))
+
+    async def _look(self, group: asyncio.TaskGroup) -> None:
+        if await self._line.is_waiting():
+            await self._tend()
+            self._is_tended = True
+        elif self._is_tended:
+            self._line.leave()
+            self._is_tended = False
+        room = self._calls_max - len(self._making)
+        for call in (await self._review.due())[:room]:
+            task = group.create_task(self._make(call))
+            self._making.add(task)
+            task.add_done_callback(self._making.discard)
+
+    async def _tend(self) -> None:
+        async with self._lease.held() as epoch:
+            try:
+                await self._line.tend(epoch)
+            except Fenced:
+                self._lease.forget(epoch)

@@ -22,7 +22,7 @@ import structlog
 from streams.adapters.ethereum.errors import ContractReverted, RpcRefused
 from streams.adapters.ethereum.signer import Signer
 from streams.domain.digest import keccak256
-from streams.domain.transactions import CallState, StoredCall
+from streams.domain.transactions import FILLER, StoredCall
 from streams.ports import Clock
 from streams.services.crashpoints import crashpoint
 from streams.services.sender.alarms import Alarm, Alarms
@@ -37,7 +37,6 @@ _log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_S: Final = 3.0
 NOT_MINED_S: Final = 120.0  # the first in line: then somebody should look
-FILLER: Final = "filler"  # item of a transaction that only uses its nonce
 # A node that refuses for want of funds, or of gas, is not helped by higher fees: they would rise to the cap,
 # and then more funds were wanted than anybody sends.
 _FEES_HELP: Final = frozenset({Answer.TAKEN, Answer.LATER})
@@ -129,7 +128,7 @@ class Line:
         # in blocks and not in seconds: a chain that makes none is not helped by higher fees
         is_stuck = head.number - self._front.block >= self._patience
         for row, answer, _ in answers:
-            if row.state is CallState.SIGNED and answer is Answer.GAS:
+            if answer is Answer.GAS:
                 await self._give_gas(row, price, epoch)
                 continue
             is_first = row is rows[0] or row.signed.max_fee < price
@@ -137,7 +136,7 @@ class Line:
             # Outbid by our own earlier version means that fees must rise; outbid without one, somebody else
             # signs here.
             is_low = answer is Answer.CHEAP or (answer is Answer.OUTBID and bool(row.earlier))
-            if row.state is CallState.SIGNED and (is_left or is_low):
+            if is_left or is_low:
                 await self._replace(row, price, epoch)
 
     async def _is_gap(self, nonce: int) -> bool:

@@ -7,7 +7,7 @@ import structlog
 from streams.adapters.ethereum.errors import ContractReverted, RpcRefused
 from streams.domain.errors import ConfigurationError, Irrecoverable, Recoverable
 from streams.domain.refusals import Reaction, reaction
-from streams.domain.transactions import RefusedCall
+from streams.domain.transactions import RefusedCall, StoredCall
 from streams.domain.work import Call, RejectResponse, SendWork, VerifyResponse
 from streams.services.sender.encode import ADD_MATERIAL, ALLOW_HANDLE, VERIFY_PROOF, Target
 from streams.services.sender.store import SenderStore
@@ -19,6 +19,9 @@ _OPPOSITE: Final[dict[type[Call], str]] = {
     RejectResponse: "CoprocessorAlreadyVerified",
     VerifyResponse: "CoprocessorAlreadyRejected",
 }
+
+
+Asked = SendWork | StoredCall  # what asks for a call: an item, or the row of one that is not in hand
 
 
 class CallRefused(Recoverable):
@@ -41,7 +44,7 @@ class Refusals:
             ALLOW_HANDLE: settings.add_material_retries_max,  # nobody can do without a right either
         }
 
-    async def take(self, work: SendWork, target: Target, refusal: ContractReverted | RpcRefused) -> None:
+    async def take(self, work: Asked, target: Target, refusal: ContractReverted | RpcRefused) -> None:
         """Return when what the call is for is there.
 
         Raises:
@@ -64,7 +67,7 @@ class Refusals:
             case Reaction.RETRY_LIMITED:
                 await self.count(work, target, str(refusal))
 
-    async def count(self, work: SendWork, target: Target, reason: str) -> None:
+    async def count(self, work: Asked, target: Target, reason: str) -> None:
         """Count a failure against the limit of its kind; raises CallRefused, CallGivenUp, StoreError."""
         refused = RefusedCall(
             address=self._address,
@@ -79,7 +82,7 @@ class Refusals:
         raise CallRefused(reason)
 
 
-def _tell_opposite(work: SendWork, name: str) -> None:
+def _tell_opposite(work: Asked, name: str) -> None:
     """Our address has voted, but not as we would now."""
-    if _OPPOSITE.get(type(work.call)) == name:
+    if isinstance(work, SendWork) and _OPPOSITE.get(type(work.call)) == name:
         _log.error("the gateway has the opposite vote of ours", action="opposite_vote", error=name)

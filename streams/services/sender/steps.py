@@ -32,23 +32,25 @@ from streams.adapters.ethereum.chain import Receipt
 from streams.adapters.ethereum.errors import ContractReverted, RpcRefused
 from streams.adapters.ethereum.signer import Signer
 from streams.adapters.telemetry.tracing import inner
-from streams.domain.errors import Fenced, Recoverable, RpcError, StoreError, Undecodable
+from streams.domain.errors import ConfigurationError, Fenced, Recoverable, RpcError, StoreError, Undecodable
 from streams.domain.results import Sent
 from streams.domain.transactions import CallState, StoredCall
 from streams.domain.work import SendWork, Work
 from streams.ports import Clock
 from streams.services.crashpoints import crashpoint
-from streams.services.sender import idle
 from streams.services.sender.alarms import Alarm, Alarms
 from streams.services.sender.answers import Answer, answer
+from streams.services.sender.branch import Branch
 from streams.services.sender.broadcast import sign
 from streams.services.sender.encode import Encoder, Target
+from streams.services.sender.idle import Idle
 from streams.services.sender.lease import AddressTaken, Lease
 from streams.services.sender.line import Line
 from streams.services.sender.metrics import SenderMetrics
 from streams.services.sender.node import Node
 from streams.services.sender.patience import Patience
-from streams.services.sender.reverts import CallGivenUp, Refusals
+from streams.services.sender.reverts import Asked, CallGivenUp, Refusals
+from streams.services.sender.review import Review
 from streams.services.sender.store import SenderStore
 from streams.services.sender.turns import Turn, Turns
 from streams.services.sender.watch import NonceLost, Watch
@@ -91,12 +93,17 @@ class Sender:
         self._worker = worker
         self._alarms = alarms
         self._line = Line(store, node, key, settings, clock, alarms)
-        self._watch = Watch(store, node, self._line, settings.gateway.confirmations, clock)
+        branch = Branch(node)
+        self._watch = Watch(store, node, self._line, branch, settings.gateway.confirmations, clock)
         self._refusals = Refusals(store, key.address, settings.sender)
         self._lease = Lease(store, key.address, self._recover)
         self._nonce_lock = asyncio.Lock()
         self._turns = Turns()
         self._calls: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+        blocks = settings.sender.review_blocks
+        self._review = Review(store, node, self._watch, branch, key.address, blocks, self._calls)
+        calls_max = settings.sender.calls_max
+        self._idle = Idle(self._line, self._lease, self._review, self._take_up, calls_max, clock)
 
     async def execute(self, work: Work, emit: Emit) -> None:
         """Make the call and tell; raises ConfigurationError, Recoverable."""
@@ -123,8 +130,26 @@ class Sender:
         crashpoint("sender.resulted")
 
     async def look_after(self) -> None:
-        """Send again what a reorganisation took, also while no call comes; raises ConfigurationError."""
-        await idle.look_after(self._line, self._lease, self._clock)
+        """Make again what a reorganisation took, whatever else is to do; raises ConfigurationError."""
+        await self._idle.run()
+
+    async def _take_up(self, row: StoredCall) -> None:
+        """Make the call of a row that is in nobody's hands; what fails comes again with the next look."""
+        target = self._encoder.known(row.to, row.data)
+        if target is None:
+            return
+        try:
+            async with self._alone(row.call_hash) as turn, self._lease.held() as epoch:
+                _log.warning("a call in nobody's hands is taken up", action="call_taken_up", nonce=row.nonce)
+                await self._fenced(row, target, epoch, turn)
+        except CallGivenUp as error:
+            _log.error(str(error), action="taken_call_given_up", nonce=row.nonce, item=row.item)
+        # Our keys are right, if they were for this call before: its request is another one on this branch.
+        except (Recoverable, Fenced, ConfigurationError) as error:
+            _log.info(str(error), action="taken_call_waits", nonce=row.nonce, item=row.item)
+            self._review.take(row)
+            return
+        self._review.ended(row)
 
     @contextlib.asynccontextmanager
     async def _alone(self, call_hash: bytes) -> AsyncGenerator[Turn]:
@@ -150,7 +175,7 @@ class Sender:
                 reason = error
             await patience.pause(reason)
 
-    async def _fenced(self, work: SendWork, target: Target, epoch: int, turn: Turn) -> _Outcome:
+    async def _fenced(self, work: Asked, target: Target, epoch: int, turn: Turn) -> _Outcome:
         try:
             call = await self._call(work, target, epoch, turn)
             if call is None:
@@ -162,23 +187,25 @@ class Sender:
             self._lease.forget(epoch)
             raise AddressTaken from error
 
-    async def _call(self, work: SendWork, target: Target, epoch: int, turn: Turn) -> StoredCall | None:
+    async def _call(self, work: Asked, target: Target, epoch: int, turn: Turn) -> StoredCall | None:
         """The call's row, its nonce taken in turn if it had none; None when the contract has it already."""
         # The table first: a call that was ever signed keeps its nonce, and the contract is not even asked.
-        call = await self._store.find(self._key.address, target.call_hash)
+        known = await self._store.find(self._key.address, target.call_hash)
+        # What was made may be gone with its branch, whether anybody looked since or not.
+        call = None if known is None else await self._review.standing(known, epoch)
         if call is None:
             self._require_small(target)
             gas = await self._due(work, target)
             if gas is None:
                 return None
             crashpoint("sender.decided")
-            call = await self._commit(work, target, gas, epoch, turn)
+            call = await self._commit(work, target, gas, epoch, turn, known)
             crashpoint("sender.committed")
         # its nonce is taken, or none is needed: those behind may take theirs
         turn.end()
         return call
 
-    async def _finish(self, work: SendWork, call: StoredCall, target: Target, epoch: int) -> _Outcome:
+    async def _finish(self, work: Asked, call: StoredCall, target: Target, epoch: int) -> _Outcome:
         if call.state is CallState.CONFIRMED:
             self._line.leave()  # it may have been settled by who looked after the line
             return _Outcome(call.transaction_hash, call.block_number)
@@ -191,7 +218,7 @@ class Sender:
         if size_bytes > self._data_bytes_max:
             raise CallGivenUp(f"{size_bytes} bytes of data; sender.data_bytes_max is {self._data_bytes_max}")
 
-    async def _due(self, work: SendWork, target: Target) -> int | None:
+    async def _due(self, work: Asked, target: Target) -> int | None:
         """Gas for a call that the contract would accept now, None when it has it already.
 
         Raises: CallRefused, CallGivenUp, ConfigurationError, RpcError, StoreError.
@@ -206,7 +233,7 @@ class Sender:
             raise
         return estimate * self._gas_percent // 100
 
-    async def _without_estimate(self, work: SendWork, target: Target, refusal: RpcRefused) -> None:
+    async def _without_estimate(self, work: Asked, target: Target, refusal: RpcRefused) -> None:
         meaning = answer(refusal.text)
         if meaning is Answer.GAS:
             await self._refusals.count(work, target, str(refusal))
@@ -215,7 +242,9 @@ class Sender:
         if meaning is Answer.REFUSED:
             self._alarms.sound(Alarm.NODE_REFUSES, refusal.text)
 
-    async def _commit(self, work: SendWork, target: Target, gas: int, epoch: int, turn: Turn) -> StoredCall:
+    async def _commit(
+        self, work: Asked, target: Target, gas: int, epoch: int, turn: Turn, gone: StoredCall | None
+    ) -> StoredCall:
         address = self._key.address
         fees = self._line.policy.first(await self._node.gas_price())
         await turn.come()
@@ -237,7 +266,10 @@ class Sender:
                 signed=signed,
             )
             # The one point of no return: from here on these bytes, and no other under this nonce, are sent.
-            await self._store.insert(epoch, call)
+            if gone is None:
+                await self._store.insert(epoch, call)
+            else:
+                await self._store.renew(epoch, gone, call)
         return call
 
     async def _mined(self, call: StoredCall, epoch: int) -> Receipt:
@@ -246,16 +278,15 @@ class Sender:
         except NonceLost:
             # given up for this call, not for the item: it is decided again, and the contract says whether
             # it is needed
-            await self._store.settle(epoch, call, CallState.LOST, b"", 0)
+            await self._store.settle(epoch, call, CallState.LOST, call.transaction_hash, call.block_number)
             raise
         crashpoint("sender.receipt")
         return receipt
 
     async def _settle(
-        self, work: SendWork, call: StoredCall, target: Target, receipt: Receipt, epoch: int
+        self, work: Asked, call: StoredCall, target: Target, receipt: Receipt, epoch: int
     ) -> _Outcome:
-        end = CallState.CONFIRMED if receipt.is_success else CallState.REVERTED
-        await self._store.settle(epoch, call, end, receipt.transaction_hash, receipt.block_number)
+        await self._store.settle(epoch, call, *_end(call, receipt))
         crashpoint("sender.settled")
         if receipt.is_success:
             return _Outcome(receipt.transaction_hash, receipt.block_number)
@@ -274,6 +305,15 @@ class Sender:
             if receipt is not None and receipt.is_success and await self._watch.is_final(receipt):
                 end = receipt.transaction_hash, receipt.block_number
                 await self._store.settle(epoch, call, CallState.CONFIRMED, *end)
+
+
+def _end(call: StoredCall, receipt: Receipt) -> tuple[CallState, bytes, int]:
+    """The state of a mined call, with the transaction and the block in which it was made or refused."""
+    if receipt.is_success:
+        return CallState.CONFIRMED, receipt.transaction_hash, receipt.block_number
+    if call.was_made:  # and is not on this branch: its row says that somebody has to make it again
+        return CallState.LOST, call.transaction_hash, call.block_number
+    return CallState.REVERTED, receipt.transaction_hash, receipt.block_number
 
 
 def _why_failed(call: StoredCall, receipt: Receipt) -> str:

@@ -34,6 +34,13 @@ class SenderStore(Protocol):
         """
         ...
 
+    async def made(self, address: bytes, block_number: int) -> list[StoredCall]:
+        """Of the newest REVIEW_MAX rows those that were made in that block or a higher one, by nonce.
+
+        Confirmed ones, and those that were lost since.
+        """
+        ...
+
     async def next_nonce(self, address: bytes) -> int:
         """One above the highest nonce that was ever stored, 0 without any."""
         ...
@@ -42,8 +49,19 @@ class SenderStore(Protocol):
         """Take a nonce for a call; raises Fenced also when nonce or call are taken already."""
         ...
 
+    async def renew(self, epoch: int, gone: StoredCall, call: StoredCall) -> None:
+        """At once: a confirmed row is lost for good, and its call takes another nonce; raises as `insert`."""
+        ...
+
+    async def reopen(self, epoch: int, call: StoredCall) -> StoredCall:
+        """A confirmed row is under way again, and tells where it was; raises IllegalTransition for others."""
+        ...
+
     async def replace(self, epoch: int, call: StoredCall, signed: Signed) -> StoredCall:
-        """Other bytes, with that gas, for the same nonce and call; the old hash is kept."""
+        """Other bytes, with that gas, for the same nonce and call; the old hash is kept.
+
+        Also of a row that was settled: when a reorganisation opens its nonce again, those behind it wait.
+        """
         ...
 
     async def settle(

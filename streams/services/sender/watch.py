@@ -9,6 +9,7 @@ from streams.adapters.ethereum.chain import Receipt
 from streams.domain.errors import Recoverable
 from streams.domain.transactions import StoredCall
 from streams.ports import Clock
+from streams.services.sender.branch import Branch
 from streams.services.sender.line import LOOK_AGAIN_S, Line
 from streams.services.sender.node import Node
 from streams.services.sender.store import SenderStore
@@ -32,10 +33,13 @@ class Watched(msgspec.Struct):
 class Watch:
     """Waits for the calls of one address."""
 
-    def __init__(self, store: SenderStore, node: Node, line: Line, confirmations: int, clock: Clock) -> None:
+    def __init__(
+        self, store: SenderStore, node: Node, line: Line, branch: Branch, confirmations: int, clock: Clock
+    ) -> None:
         self._store = store
         self._node = node
         self._line = line
+        self._branch = branch
         self._confirmations = confirmations
         self._clock = clock
 
@@ -76,7 +80,10 @@ class Watch:
             return False
         # the receipt may be of a branch that is gone
         block = await self._node.block(receipt.block_number)
-        return block is not None and block.hash == receipt.block_hash
+        if block is None or block.hash != receipt.block_hash:
+            return False
+        self._branch.note(block.number, block.hash)
+        return True
 
     async def _look(self, watched: Watched, epoch: int) -> None:
         call = watched.call

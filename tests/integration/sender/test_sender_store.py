@@ -112,7 +112,7 @@ async def test_a_call_that_was_not_made_may_be_signed_anew(connect: Connect, end
     store = await connect()
     epoch = await holder(store)
     await store.insert(epoch, a_call(0, b"\7" * 32))
-    await store.settle(epoch, a_call(0), end, b"", 0)
+    await store.settle(epoch, a_call(0, b"\7" * 32), end, b"", 0)
     assert await store.find(ADDRESS, b"\7" * 32) is None
     await store.insert(epoch, a_call(1, b"\7" * 32))
     assert [call.nonce for call in await store.signed(ADDRESS)] == [1]
@@ -144,7 +144,60 @@ async def test_a_settled_call_is_found_with_its_end_and_settled_once(connect: Co
     with pytest.raises(Fenced):
         await store.settle(epoch, a_call(0), CallState.LOST, b"", 0)
     with pytest.raises(IllegalTransition):
-        await store.settle(epoch, found, CallState.LOST, b"", 0)
+        await store.settle(epoch, found, CallState.REVERTED, b"", 0)
+
+
+async def confirmed(store: Store, epoch: int, nonce: int, block: int) -> StoredCall:
+    await store.insert(epoch, a_call(nonce))
+    await store.settle(epoch, a_call(nonce), CallState.CONFIRMED, b"\3" * 32, block)
+    found = await store.find(ADDRESS, a_call(nonce).call_hash)
+    assert found is not None
+    return found
+
+
+async def test_a_confirmed_call_is_under_way_again_and_may_be_replaced(connect: Connect) -> None:
+    store = await connect()
+    epoch = await holder(store)
+    row = await confirmed(store, epoch, 0, 7)
+    reopened = await store.reopen(epoch, row)
+    assert await store.signed(ADDRESS) == [reopened]
+    assert (reopened.state, reopened.block_number) == (CallState.SIGNED, 7)
+    other = Signed(raw=b"other", hash=b"\x0a" * 32, max_fee=2**71, priority_fee=2)
+    replaced = await store.replace(epoch, reopened, other)
+    await store.settle(epoch, replaced, CallState.LOST, b"", 0)
+    again = await store.replace(epoch, replaced, a_call(9).signed)
+    assert again.earlier == (other.hash, a_call(0).signed.hash), "whatever became of it"
+    with pytest.raises(IllegalTransition):
+        await store.reopen(epoch, reopened)
+
+
+async def test_a_call_takes_another_nonce_at_once_with_the_loss_of_its_first(connect: Connect) -> None:
+    store = await connect()
+    epoch = await holder(store)
+    gone = await confirmed(store, epoch, 0, 7)
+    await store.insert(epoch, a_call(1))
+    with pytest.raises(Fenced):
+        await store.renew(epoch, gone, a_call(1, gone.call_hash))
+    assert await store.find(ADDRESS, gone.call_hash) == gone, "neither or both"
+    await store.renew(epoch, gone, a_call(2, gone.call_hash))
+    assert await store.find(ADDRESS, gone.call_hash) == a_call(2, gone.call_hash)
+    states = [call.state for call in await store.from_nonce(ADDRESS, 0)]
+    assert states == [CallState.LOST, CallState.SIGNED, CallState.SIGNED]
+    with pytest.raises(Fenced):
+        await store.renew(epoch, gone, a_call(3, gone.call_hash))
+
+
+async def test_what_was_made_is_found_by_its_block(connect: Connect) -> None:
+    store = await connect()
+    epoch = await holder(store)
+    rows = [await confirmed(store, epoch, nonce, 10 + nonce) for nonce in range(3)]
+    await store.insert(epoch, a_call(3))
+    await store.settle(epoch, a_call(3), CallState.LOST, b"", 0)
+    lost = await store.reopen(epoch, rows[2])
+    await store.settle(epoch, lost, CallState.LOST, lost.transaction_hash, lost.block_number)
+    made = await store.made(ADDRESS, 11)
+    assert [(row.nonce, row.state) for row in made] == [(1, CallState.CONFIRMED), (2, CallState.LOST)]
+    assert len(await store.made(ADDRESS, -5)) == 3
 
 
 async def test_what_may_be_repeated_starts_at_a_nonce_whatever_became_of_it(connect: Connect) -> None:

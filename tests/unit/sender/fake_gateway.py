@@ -46,6 +46,7 @@ class FakeGateway:
         self.made: list[bytes] = []  # call data, in the order of the chain
         self.broadcasts: list[bytes] = []
         self.slow: dict[bytes, asyncio.Event] = {}  # by call data: when its estimate may be answered
+        self.receipts = 0  # that were asked for
         self.foreign = 0  # nonces that another transaction used
 
     async def head(self) -> Head:
@@ -103,6 +104,7 @@ class FakeGateway:
 
     async def receipt(self, transaction_hash: bytes) -> Receipt | None:
         self._answer()
+        self.receipts += 1
         for number, block in enumerate(self.blocks):
             if transaction_hash in block:
                 return Receipt(

@@ -9,9 +9,9 @@ from sender_rig import KEY, Rig, commit_of
 
 from streams.adapters.ethereum.errors import RpcRefused
 from streams.adapters.memory.sender_store import MemorySenderStore
-from streams.domain.transactions import CallState, StoredCall
+from streams.domain.transactions import FILLER, CallState, StoredCall
 from streams.services.sender.alarms import ALARM_COUNTER, ALARM_GAUGE, Alarm
-from streams.services.sender.line import FILLER, GAS_MAX, LOOK_AGAIN_S, NOT_MINED_S
+from streams.services.sender.line import GAS_MAX, LOOK_AGAIN_S, NOT_MINED_S
 from streams.services.sender.steps import Sender
 from streams.settings import SenderSettings
 

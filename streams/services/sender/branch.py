@@ -1,0 +1,35 @@
+"""Whether the gateway's branch is still the one on which our calls were seen to be made."""
+
+from streams.adapters.ethereum.chain import Head
+from streams.services.sender.node import Node
+
+
+class Branch:
+    """Blocks that were on the node's branch: a few that are asked for again say it of all below them."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._known: dict[int, bytes] = {}
+        self._is_unknown = True  # what was settled by a process before this one is looked at once
+
+    def note(self, number: int, block_hash: bytes) -> None:
+        """A call of ours was settled by this block."""
+        if self._known.setdefault(number, block_hash) != block_hash:
+            self._is_unknown = True
+
+    async def has_moved(self) -> bool:
+        """Whether a block has gone since the last look, or nobody looked yet; raises RpcError."""
+        if self._is_unknown:
+            return True
+        for number, known in tuple(self._known.items()):
+            block = await self._node.block(number)
+            if block is None or block.hash != known:
+                return True
+        return False
+
+    def looked(self, head: Head) -> None:
+        """All that was settled is on the branch of this head, or known to be gone."""
+        # what was noted above it meanwhile is asked for at the next look
+        self._known = {number: known for number, known in self._known.items() if number > head.number}
+        self._known[head.number] = head.hash
+        self._is_unknown = False

@@ -1,0 +1,90 @@
+"""What was made is looked at again: a reorganisation may take it, and no work item asks for it any more.
+
+A look costs a question or two while the branch is the same. When it has changed, every call that was settled
+within so many blocks has its receipt read again. A call that is gone is under way again where its nonce is
+free, with the same bytes; where the nonce is used, or the new branch refused the call, the contract is asked
+and the call made anew. The contract has the last word: what it has already is not made twice.
+"""
+
+from collections.abc import Container
+
+from streams.domain.transactions import FILLER, CallState, StoredCall
+from streams.services.sender.branch import Branch
+from streams.services.sender.node import Node
+from streams.services.sender.store import SenderStore
+from streams.services.sender.watch import Watch
+
+
+class Review:
+    """Settled calls of one address, as far below the head as a reorganisation may go."""
+
+    def __init__(
+        self,
+        store: SenderStore,
+        node: Node,
+        watch: Watch,
+        branch: Branch,
+        address: bytes,
+        blocks: int,
+        in_hand: Container[bytes],
+    ) -> None:
+        """Args: blocks: what was settled deeper than that is final. in_hand: hashes of calls."""
+        self._store = store
+        self._node = node
+        self._watch = watch
+        self._branch = branch
+        self._address = address
+        self._blocks = blocks
+        self._in_hand = in_hand
+        self._taken: dict[bytes, StoredCall] = {}  # by call hash
+
+    async def due(self) -> list[StoredCall]:
+        """Calls that nobody has in hand and that are not made, by nonce; raises RpcError, StoreError."""
+        head = await self._node.head()
+        if await self._branch.has_moved():
+            await self._look(head.number - self._blocks)
+        self._branch.looked(head)
+        self._taken = {
+            call_hash: row
+            for call_hash, row in self._taken.items()
+            if row.block_number >= head.number - self._blocks
+        }
+        under_way = {row.call_hash: row for row in await self._store.signed(self._address)}
+        rows = (self._taken | under_way).values()
+        due = [row for row in rows if row.item != FILLER and row.call_hash not in self._in_hand]
+        return sorted(due, key=lambda row: row.nonce)
+
+    def take(self, call: StoredCall) -> None:
+        """A call that was made is not any more: it is due until it has ended."""
+        self._taken[call.call_hash] = call
+
+    def ended(self, call: StoredCall) -> None:
+        """A call that was due is made, or given up."""
+        self._taken.pop(call.call_hash, None)
+
+    async def standing(self, call: StoredCall, epoch: int) -> StoredCall | None:
+        """The row of a call that is made or under way, if need be again; None when it has to be made anew.
+
+        Raises: Fenced, RpcError, StoreError.
+        """
+        if call.state is CallState.SIGNED or await self._is_deep(call):
+            return call
+        receipt = await self._watch.receipt(call)
+        if receipt is not None:
+            return call if receipt.is_success else None
+        if await self._node.nonce(self._address, "latest") > call.nonce:
+            return None
+        return await self._store.reopen(epoch, call)
+
+    async def _look(self, first_block: int) -> None:
+        for row in await self._store.made(self._address, first_block):
+            if row.state is CallState.LOST or not await self._is_made(row):
+                self.take(row)
+
+    async def _is_made(self, row: StoredCall) -> bool:
+        receipt = await self._watch.receipt(row)
+        return receipt is not None and receipt.is_success
+
+    async def _is_deep(self, call: StoredCall) -> bool:
+        head = await self._node.head()
+        return call.block_number < head.number - self._blocks

@@ -1,0 +1,201 @@
+"""What was made and is not any more: a reorganisation takes settled calls, and nobody asks for them again."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+
+import msgspec
+import pytest
+from fake_gateway import PRICE, refusal
+from sender_rig import KEY, Rig, commit_of
+
+from streams.domain.transactions import CallState
+from streams.services.sender.idle import LOOK_S
+from streams.services.sender.line import LOOK_AGAIN_S
+from streams.services.sender.steps import Sender
+from streams.settings import SenderSettings
+
+KillAt = Callable[[str], type[BaseException]]
+BLOCKS = 4
+BOUND = 20
+
+
+@pytest.fixture
+async def rig() -> AsyncGenerator[Rig]:
+    rig = Rig(sender=SenderSettings(replace_after_blocks=BLOCKS, review_blocks=BOUND))
+    yield rig
+    await rig.store.close()
+
+
+@contextlib.asynccontextmanager
+async def looking(sender: Sender) -> AsyncGenerator[asyncio.Task[None]]:
+    task = asyncio.create_task(sender.look_after())
+    try:
+        yield task
+    finally:
+        task.cancel()
+
+
+async def look(rig: Rig, times: int = 1) -> None:
+    await rig.clock.advance(times * LOOK_S + 1)
+
+
+def take(rig: Rig) -> None:
+    """Another branch, on which somebody else's transactions have the nonces of the last block."""
+    used = len(rig.node.blocks[-1])
+    rig.node.forget(1)
+    rig.node.foreign += used
+    rig.node.mine(empty=2)
+
+
+async def test_a_call_whose_nonce_the_new_branch_used_is_made_under_another_one(rig: Rig) -> None:
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1))
+    async with looking(sender):
+        await look(rig)
+        take(rig)
+        await look(rig)
+    assert rig.states() == [(0, CallState.LOST), (1, CallState.CONFIRMED)]
+    assert rig.node.made == [rig.data(commit_of(1))]
+    assert rig.table.rows[KEY.address, 1].item == "item1"
+
+
+async def test_a_call_that_the_new_branch_refused_is_made_when_it_is_taken(rig: Rig) -> None:
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1))
+    data = rig.data(commit_of(1))
+    rig.node.reverts.add(data)
+    rig.node.forget(1)
+    async with looking(sender):
+        await look(rig)
+        assert rig.node.made == []
+        rig.node.refuses[data] = refusal("HostChainDisabled")
+        await look(rig, 2)
+        rig.node.refuses.clear()
+        rig.node.reverts.clear()
+        await look(rig)
+    assert rig.states()[-1][1] is CallState.CONFIRMED
+    assert rig.node.made == [data]
+
+
+async def test_a_busy_sender_makes_again_what_a_reorganisation_took(rig: Rig) -> None:
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1))
+    async with looking(sender):
+        await look(rig)
+        rig.node.is_mining = False
+        busy = asyncio.create_task(rig.send(sender, commit_of(2)))
+        await rig.clock.advance(1)
+        rig.node.pool.clear()
+        take(rig)
+        await look(rig)
+        assert not busy.done()
+        waiting = {rig.table.rows[KEY.address, nonce].data for nonce in rig.node.pool}
+        assert waiting == {rig.data(commit_of(number)) for number in (1, 2)}
+        rig.node.is_mining = True
+        rig.node.mine()
+        await look(rig)
+        await busy
+    assert sorted(rig.node.made) == sorted(rig.data(commit_of(number)) for number in (1, 2))
+
+
+async def test_without_a_reorganisation_no_receipt_is_read_again(rig: Rig) -> None:
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1))
+    async with looking(sender):
+        await look(rig)
+        before = rig.node.receipts
+        await look(rig, 5)
+        assert rig.node.receipts == before
+
+
+@pytest.mark.parametrize(("deep", "is_made"), [(BOUND - 3, True), (BOUND + 1, False)])
+async def test_what_lies_deeper_than_the_settings_say_is_final(rig: Rig, deep: int, is_made: bool) -> None:
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1))
+    async with looking(sender):
+        await look(rig)
+        take(rig)
+        rig.node.mine(empty=deep - 3)
+        await look(rig)
+    assert (rig.node.made != []) is is_made
+
+
+async def test_what_a_reorganisation_took_while_no_sender_ran_is_made_after_the_start(rig: Rig) -> None:
+    await rig.send(rig.sender(), commit_of(1))
+    take(rig)
+    async with looking(await rig.restart()):
+        await look(rig)
+    assert rig.node.made == [rig.data(commit_of(1))]
+
+
+@pytest.mark.parametrize("point", ["decided", "committed", "broadcast", "receipt", "settled"])
+async def test_a_kill_while_a_call_is_made_again_makes_it_once(rig: Rig, kill_at: KillAt, point: str) -> None:
+    await rig.send(rig.sender(), commit_of(1))
+    take(rig)
+    kill_at(f"sender.{point}")
+    async with looking(await rig.restart()) as killed:
+        await look(rig)
+        assert killed.done()
+    async with looking(await rig.restart()):
+        await look(rig, 2)
+    assert rig.node.made == [rig.data(commit_of(1))]
+    assert rig.states() == [(0, CallState.LOST), (1, CallState.CONFIRMED)]
+
+
+async def test_a_call_that_was_refused_on_the_new_branch_is_made_again_after_a_kill(
+    rig: Rig, kill_at: KillAt
+) -> None:
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1))
+    rig.node.is_mining = False
+    rig.node.forget(1)
+    rig.node.reverts.add(rig.data(commit_of(1)))
+    kill_at("sender.settled")
+    async with looking(sender) as killed:
+        await look(rig)
+        assert rig.states() == [(0, CallState.SIGNED)]
+        rig.node.mine(empty=2)
+        await rig.clock.advance(1)
+        assert killed.done()
+    assert rig.states() == [(0, CallState.LOST)]
+    rig.node.is_mining = True
+    rig.node.reverts.clear()
+    async with looking(await rig.restart()):
+        await look(rig, 2)
+    assert rig.node.made == [rig.data(commit_of(1))]
+
+
+async def test_an_item_that_comes_again_after_its_call_was_taken_is_made_and_not_only_answered(
+    rig: Rig,
+) -> None:
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1))
+    take(rig)
+    (sent,) = await rig.send(sender, commit_of(1))
+    assert sent.transaction_hash == rig.table.rows[KEY.address, 1].signed.hash
+    assert rig.node.made == [rig.data(commit_of(1))]
+
+
+@pytest.mark.parametrize("state", [CallState.CONFIRMED, CallState.LOST, CallState.REVERTED])
+async def test_a_settled_call_whose_nonce_is_open_again_is_raised_like_any_other(
+    rig: Rig, state: CallState
+) -> None:
+    rig.node.reverts |= {rig.data(commit_of(1))} if state is CallState.REVERTED else set()
+    first = asyncio.create_task(rig.send(rig.sender(), commit_of(1)))
+    await rig.clock.advance(1)
+    await asyncio.wait((first,))
+    assert isinstance(first.exception(), Exception) is (state is CallState.REVERTED)
+    row = rig.table.rows[KEY.address, 0]
+    rig.table.rows[KEY.address, 0] = msgspec.structs.replace(row, state=state)
+    rig.node.is_mining = False
+    rig.node.forget(1)
+    rig.node.base_fee = rig.node.price = 5 * PRICE
+    async with rig.sending(commit_of(2)):
+        await rig.clock.advance(2 * LOOK_AGAIN_S)
+        rig.node.mine(empty=BLOCKS)
+        await rig.clock.advance(2 * LOOK_AGAIN_S)
+        row = rig.table.rows[KEY.address, 0]
+        assert len(row.earlier) == 1
+        assert row.signed.max_fee >= 5 * PRICE
+        assert rig.node.pool[0] == row.signed.hash
