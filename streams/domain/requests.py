@@ -3,6 +3,7 @@
 import hashlib
 from typing import Final
 
+from streams.domain.events import VerifyProofRequest
 from streams.domain.lifecycle import WorkState
 from streams.domain.rows import ProofRow, WorkRow
 from streams.domain.state import State
@@ -49,12 +50,23 @@ def is_about(row: WorkRow, proof: ProofRow) -> bool:
 
 def subject_of(proof: ProofRow) -> bytes:
     """What the items of a request are about: its number (32 bytes) and the digest of what was asked."""
+    asked = proof.contract_address, proof.user_address, proof.extra_data, proof.input
+    return _subject(proof.zk_proof_id, asked)
+
+
+def item_that_answers(tenant: str, request: VerifyProofRequest) -> str:
+    """Id of the item that answers the request of this event, as `response_item` gives it."""
+    asked = request.contract, request.user, request.extra_data, request.ciphertext
+    return item_id(WorkClass.SENDER, tenant, _subject(request.zk_proof_id, asked))
+
+
+def _subject(zk_proof_id: int, asked: tuple[bytes, ...]) -> bytes:
     request = hashlib.sha256()
     # Numbers are given anew after a reorganisation of the gateway: with the digest of what was asked, an
     # answer to the old request can never be taken for one to the new.
-    for field in (proof.contract_address, proof.user_address, proof.extra_data, proof.input):
+    for field in asked:
         request.update(len(field).to_bytes(8, "big") + field)
-    return proof.zk_proof_id.to_bytes(32, "big") + request.digest()
+    return zk_proof_id.to_bytes(32, "big") + request.digest()
 
 
 def work_of(

@@ -236,6 +236,23 @@ class EthereumChain:
         _require_of(wanted, (entry.log for entry in logs))
         return tuple(sorted(logs, key=lambda item: (item.block_number, item.log.log_index)))
 
+    async def logs_since(self, first: int, address: bytes, topics: Sequence[bytes]) -> tuple[Log, ...]:
+        """Logs of a contract with these first topics, in canonical blocks from `first` to the head, in order.
+
+        Raises:
+            RpcRefused: the range is too long for the node.
+            WrongLogs: the answer holds other logs.
+        """
+        query = {"fromBlock": hex(first), "toBlock": "latest", **_addresses((address,))}
+        asked = query | {"topics": [hex_text(topic) for topic in topics]}
+        found = await self.rpc.call("eth_getLogs", (asked,), _LOGS)
+        logs = [(quantity(log.block_number), log.read()) for log in found]
+        _require_of((address,), (log for _, log in logs))
+        if any(log.topics[: len(topics)] != tuple(topics) for _, log in logs):
+            raise WrongLogs("a log of an event that was not asked for")
+        ordered = sorted(logs, key=lambda entry: (entry[0], entry[1].log_index))
+        return tuple(log for number, log in ordered if number >= first)
+
     def _head(self, found: WireHead | None) -> Head | None:
         head = None if found is None else found.read()
         if head is None or self._has_blooms:

@@ -99,6 +99,13 @@ class MemorySenderStore:
         self._table.rows[call.address, call.nonce] = changed
         return changed
 
+    async def refill(self, epoch: int, call: StoredCall, other: StoredCall) -> StoredCall:
+        """Another call under the nonce of one that must not be sent, whatever became of it."""
+        row = self._row(epoch, call)
+        changed = msgspec.structs.replace(other, earlier=row.hashes)
+        self._table.rows[call.address, call.nonce] = changed
+        return changed
+
     async def replace(self, epoch: int, call: StoredCall, signed: Signed) -> StoredCall:
         """Other bytes, with that gas, for the same nonce and call; the old hash is kept."""
         row = self._row(epoch, call)

@@ -52,6 +52,15 @@ update transactions set raw = $5, hash = $6, max_fee = $7, priority_fee = $8, ga
 from holder where address = $2 and nonce = $3 and call_hash = $4
 returning nonce;
 
+-- name: refill
+-- Another call under the same nonce: what was signed for the old one is remembered by its hashes.
+with holder as (select 1 from sender_epochs where address = $2 and epoch = $1 for share)
+update transactions set call_hash = $5, item = $6, tenant = $7, to_address = $8, data = $9, gas = $10, raw = $11,
+  hash = $12, max_fee = $13, priority_fee = $14, earlier = hash || earlier, state = 'signed', block_number = 0,
+  transaction_hash = ''
+from holder where address = $2 and nonce = $3 and call_hash = $4
+returning nonce;
+
 -- name: settle
 -- A call of that state is in another one.
 with holder as (select 1 from sender_epochs where address = $2 and epoch = $1 for share)

@@ -118,6 +118,12 @@ class PostgresSenderStore:
         await self._write("settle", epoch, *_end(call, CallState.SIGNED, *was))
         return msgspec.structs.replace(call, state=CallState.SIGNED)
 
+    async def refill(self, epoch: int, call: StoredCall, other: StoredCall) -> StoredCall:
+        """Another call under the nonce of one that must not be sent, whatever became of it."""
+        what = (other.call_hash, other.item, other.tenant, other.to, other.data, other.gas)
+        await self._write("refill", epoch, *_place(call), *what, *_signature(other.signed))
+        return msgspec.structs.replace(other, earlier=call.hashes)
+
     async def replace(self, epoch: int, call: StoredCall, signed: Signed) -> StoredCall:
         """Other bytes, with that gas, for the same nonce and call; the old hash is kept."""
         await self._write("replace", epoch, *_place(call), *_signature(signed), call.gas)

@@ -7,6 +7,7 @@ an idle sender now and then (`idle`):
 - a nonce that nobody fills any more is filled, since nothing behind it can be mined: with the bytes that
   once lost it where there are any (the contract refuses a call that was made since), else with an empty
   transaction;
+- a rejection whose request is another one by now (`votes`) gives its nonce to an empty transaction;
 - what has too little gas for now is signed anew with what it takes: on a rollup that follows the price of
   data while bytes wait;
 - what offers too little is replaced by the same call under the same nonce with higher fees, stored before
@@ -31,6 +32,7 @@ from streams.services.sender.broadcast import broadcast, sign
 from streams.services.sender.fees import FeePolicy, Fees
 from streams.services.sender.node import Node
 from streams.services.sender.store import SenderStore
+from streams.services.sender.votes import Votes
 from streams.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -64,6 +66,7 @@ class Line:
     ) -> None:
         self._store = store
         self._node = node
+        self.votes = Votes(node, signer.address, settings.sender.review_blocks)
         self._signer = signer
         self._chain_id = settings.gateway.chain_id
         self._patience = settings.sender.replace_after_blocks
@@ -78,6 +81,9 @@ class Line:
 
     async def join(self, call: StoredCall, epoch: int) -> None:
         """Broadcast a call that is new here; raises RpcError, StoreError, Fenced, ConfigurationError."""
+        if await self.votes.is_misled(call, call):
+            await self.tend(epoch, now=True)
+            return
         answer, _ = await broadcast(self._node, call)
         if answer is not Answer.TAKEN:
             await self.tend(epoch, now=answer in _TO_REPLACE)
@@ -101,18 +107,17 @@ class Line:
             await self._tend(epoch, at_s)
             self._looked_s = at_s
 
-    async def repeat(self) -> int:
+    async def repeat(self, epoch: int) -> int:
         """Broadcast everything that is not mined; gives the first nonce that is not. Raises as `join`."""
         async with self._lock:
-            address = self._signer.address
-            mined = await self._node.nonce(address, "latest")
-            for row in await self._store.from_nonce(address, mined):
+            mined = await self._node.nonce(self._signer.address, "latest")
+            for row in await self._rows(mined, epoch):
                 await broadcast(self._node, row)
         return mined
 
     async def _tend(self, epoch: int, at_s: float) -> None:
         mined = await self._node.nonce(self._signer.address, "latest")
-        rows = await self._store.from_nonce(self._signer.address, mined)
+        rows = await self._rows(mined, epoch)
         if not rows:
             return
         # The chain waits for a nonce that no row of ours has: nothing behind it can ever be mined.
@@ -139,6 +144,22 @@ class Line:
             if is_left or is_low:
                 await self._replace(row, price, epoch)
 
+    async def _rows(self, mined: int, epoch: int) -> list[StoredCall]:
+        rows = await self._store.from_nonce(self._signer.address, mined)
+        return [await self._harmless(row, epoch) for row in rows]
+
+    async def _harmless(self, row: StoredCall, epoch: int) -> StoredCall:
+        """The row, or what takes its nonce where its call would hit another request."""
+        if not await self.votes.is_misled(row, row):
+            return row
+        price = await self._node.gas_price()
+        # the node may still have the old bytes
+        fees = self.policy.raised(row.signed, price) or self.policy.first(price)
+        refilled = await self._store.refill(epoch, row, await self._filler(row.nonce, fees))
+        crashpoint("sender.filled")
+        _log.warning("the request of a rejection is another one", action="vote_withdrawn", item=row.item)
+        return refilled
+
     async def _is_gap(self, nonce: int) -> bool:
         """Seen twice: a node may be behind the one that was asked before."""
         was_seen, self._gap = self._gap == nonce, -1
@@ -149,13 +170,19 @@ class Line:
         return was_seen
 
     async def _fill(self, nonce: int, epoch: int) -> StoredCall:
+        call = await self._filler(nonce, self.policy.first(await self._node.gas_price()))
+        await self._store.insert(epoch, call)
+        crashpoint("sender.filled")
+        _log.warning("nobody fills a nonce any more", action="nonce_filled", nonce=nonce)
+        return call
+
+    async def _filler(self, nonce: int, fees: Fees) -> StoredCall:
         """A transaction to ourselves that does nothing, so that those behind it can be mined."""
         address = self._signer.address
         # the nonce in the data makes its call hash its own: the table takes each call once
         data = _FILLER_DATA + str(nonce).encode()
         gas = await self._gas(address, data) or _FILLER_GAS
-        fees = self.policy.first(await self._node.gas_price())
-        call = StoredCall(
+        return StoredCall(
             address=address,
             nonce=nonce,
             call_hash=keccak256(address + data),
@@ -166,10 +193,6 @@ class Line:
             gas=gas,
             signed=sign(self._signer, self._chain_id, nonce, gas, address, data, fees),
         )
-        await self._store.insert(epoch, call)
-        crashpoint("sender.filled")
-        _log.warning("nobody fills a nonce any more", action="nonce_filled", nonce=nonce)
-        return call
 
     def _look_at_front(self, row: StoredCall, block: int, at_s: float) -> None:
         front = self._front

@@ -1,8 +1,10 @@
 """What the sender asks of the gateway's node; every call raises RpcError when it does not answer."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from streams.adapters.ethereum.chain import Head, Receipt
+from streams.domain.facts import Log
 
 
 class Node(Protocol):
@@ -14,6 +16,10 @@ class Node(Protocol):
 
     async def block(self, number: int) -> Head | None:
         """The block of the node's present branch with this number."""
+        ...
+
+    async def logs_since(self, first: int, address: bytes, topics: Sequence[bytes]) -> tuple[Log, ...]:
+        """Logs of a contract with these first topics, from a block on, in order."""
         ...
 
     async def nonce(self, address: bytes, tag: str = "pending") -> int:

@@ -49,7 +49,7 @@ from streams.services.sender.line import Line
 from streams.services.sender.metrics import SenderMetrics
 from streams.services.sender.node import Node
 from streams.services.sender.patience import Patience
-from streams.services.sender.reverts import Asked, CallGivenUp, Refusals
+from streams.services.sender.reverts import Asked, CallGivenUp, CallRefused, Refusals
 from streams.services.sender.review import Review
 from streams.services.sender.store import SenderStore
 from streams.services.sender.turns import Turn, Turns
@@ -225,12 +225,15 @@ class Sender:
         """
         try:
             estimate = await self._node.estimate_gas(self._key.address, target.to, target.data)
+            is_misled = await self._line.votes.is_misled(work, target)
         except ContractReverted as refusal:
             await self._refusals.take(work, target, refusal)
             return None
         except RpcRefused as refusal:
             await self._without_estimate(work, target, refusal)
             raise
+        if is_misled:
+            raise CallRefused("its request is another one on this branch of the gateway")
         return estimate * self._gas_percent // 100
 
     async def _without_estimate(self, work: Asked, target: Target, refusal: RpcRefused) -> None:
@@ -298,7 +301,7 @@ class Sender:
 
     async def _recover(self, epoch: int) -> None:
         """What was signed by whoever had the address before: repeat it, or note how it ended."""
-        mined = await self._line.repeat()
+        mined = await self._line.repeat(epoch)
         for call in await self._store.signed(self._key.address):
             # only below the mined nonces can there be a receipt: one question less for each that waits
             receipt = await self._watch.receipt(call) if call.nonce < mined else None

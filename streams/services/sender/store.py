@@ -57,6 +57,13 @@ class SenderStore(Protocol):
         """A confirmed row is under way again, and tells where it was; raises IllegalTransition for others."""
         ...
 
+    async def refill(self, epoch: int, call: StoredCall, other: StoredCall) -> StoredCall:
+        """Another call under the nonce of one that must not be sent, whatever became of it.
+
+        The old hashes are kept. Gives the row.
+        """
+        ...
+
     async def replace(self, epoch: int, call: StoredCall, signed: Signed) -> StoredCall:
         """Other bytes, with that gas, for the same nonce and call; the old hash is kept.
 

@@ -22,6 +22,10 @@ class NonceLost(Recoverable):
     """Another transaction used the nonce of a call."""
 
 
+class CallWithdrawn(Recoverable):
+    """Its nonce was given to an empty transaction: the request that it would reject is another one now."""
+
+
 class Watched(msgspec.Struct):
     """A call on its way."""
 
@@ -46,7 +50,7 @@ class Watch:
     async def final(self, call: StoredCall, epoch: int, on_broadcast: Callable[[], None]) -> Receipt:
         """Broadcast; then the receipt below so many blocks, of whichever version was mined.
 
-        Raises: NonceLost, Fenced, RpcError, StoreError, ConfigurationError.
+        Raises: NonceLost, CallWithdrawn, Fenced, RpcError, StoreError, ConfigurationError.
         """
         await self._line.join(call, epoch)
         on_broadcast()
@@ -88,7 +92,9 @@ class Watch:
     async def _look(self, watched: Watched, epoch: int) -> None:
         call = watched.call
         newest = await self._store.find(call.address, call.call_hash)
-        if newest is not None and newest.nonce == call.nonce:  # whoever looked last may have replaced it
+        if newest is None:
+            raise CallWithdrawn
+        if newest.nonce == call.nonce:  # whoever looked last may have replaced it
             watched.call = newest
         mined = await self._node.nonce(call.address, "latest")
         if mined > call.nonce:

@@ -187,6 +187,21 @@ async def test_a_call_takes_another_nonce_at_once_with_the_loss_of_its_first(con
         await store.renew(epoch, gone, a_call(3, gone.call_hash))
 
 
+async def test_a_nonce_is_given_to_another_call_with_the_hashes_of_the_first(connect: Connect) -> None:
+    store = await connect()
+    epoch = await holder(store)
+    row = await confirmed(store, epoch, 0, 7)
+    other = msgspec.structs.replace(a_call(9), nonce=0)
+    refilled = await store.refill(epoch, row, other)
+    assert refilled == msgspec.structs.replace(other, earlier=row.hashes)
+    assert await store.from_nonce(ADDRESS, 0) == [refilled]
+    assert await store.find(ADDRESS, row.call_hash) is None
+    with pytest.raises(Fenced):
+        await store.refill(epoch, row, other)
+    with pytest.raises(Fenced):
+        await store.settle(epoch, a_call(0), CallState.LOST, b"", 0)
+
+
 async def test_what_was_made_is_found_by_its_block(connect: Connect) -> None:
     store = await connect()
     epoch = await holder(store)

@@ -6,14 +6,16 @@ import secrets
 import signal
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 from sender_process import Bench, commit_work, work_of
 
 from streams.adapters.ethereum import abi, calls
 from streams.adapters.ethereum.chain import EthereumChain
 from streams.devnet import contracts
-from streams.devnet.chain_client import Wallet, request_proof
+from streams.devnet.chain_client import DEFAULT_EXTRA_DATA, Wallet, request_proof
 from streams.domain import events
+from streams.domain.requests import item_that_answers
 from streams.domain.results import Failed, Sent, Started
 from streams.domain.work import AllowAccount, AllowPublicDecrypt, RejectResponse, VerifyResponse
 
@@ -48,6 +50,19 @@ def verified(bench: Bench, zk_proof_id: int, contract: bytes | None = None) -> V
     )
 
 
+def asked(bench: Bench, zk_proof_id: int) -> events.VerifyProofRequest:
+    """The request of `requested`, as its event tells it."""
+    at = bench.gateway.at
+    return events.VerifyProofRequest(
+        zk_proof_id=zk_proof_id,
+        contract_chain_id=at.host_chain_id,
+        contract=at.token,
+        user=bench.gateway.accounts.users[0].address,
+        ciphertext=b"list",
+        extra_data=DEFAULT_EXTRA_DATA,
+    )
+
+
 async def killed_and_restarted(bench: Bench, point: str) -> tuple[int, int, str]:
     """Commits on the gateway, rows in the table and the state of the last one."""
     work = commit_work(bench.gateway.at.host_chain_id, 1)
@@ -73,9 +88,10 @@ async def test_a_sigkill_after_any_step_makes_the_call_once(new_bench: NewBench)
 
 async def test_votes_and_commits_are_taken_by_the_contracts(bench: Bench) -> None:
     yes, no = await requested(bench, bench.node), await requested(bench, bench.node)
+    rejection = item_that_answers("t", asked(bench, no))
     works = [
         work_of(verified(bench, yes), "yes"),
-        work_of(RejectResponse(zk_proof_id=no, extra_data=b"\0"), "no"),
+        work_of(RejectResponse(zk_proof_id=no, extra_data=b"\0"), rejection),
         *(commit_work(bench.gateway.at.host_chain_id, number) for number in range(20)),
     ]
     await bench.send(*works)
@@ -111,6 +127,19 @@ async def test_an_answer_to_no_request_may_be_made_later(bench: Bench) -> None:
         failed = await asyncio.wait_for(bench.result_of("t", Failed), PATIENCE_S)
     assert isinstance(failed, Failed)
     assert (failed.category, failed.error) == ("recoverable", "CallRefused")
+
+
+async def test_a_rejection_of_another_request_of_the_number_is_not_made(bench: Bench) -> None:
+    zk_proof_id = await requested(bench, bench.node)
+    other = msgspec.structs.replace(asked(bench, zk_proof_id), ciphertext=b"of another branch")
+    item = item_that_answers("t", other)
+    await bench.send(work_of(RejectResponse(zk_proof_id=zk_proof_id, extra_data=b"\0"), item))
+    async with bench.sender():
+        failed = await asyncio.wait_for(bench.result_of("t", Failed), PATIENCE_S)
+    assert isinstance(failed, Failed)
+    assert (failed.category, failed.error) == ("recoverable", "CallRefused")
+    assert not await calls.is_proof_rejected(bench.node, bench.gateway.at.input_verification, zk_proof_id)
+    assert await bench.rows() == []
 
 
 async def test_a_vote_whose_signature_is_over_another_contract_stops_the_process(bench: Bench) -> None:

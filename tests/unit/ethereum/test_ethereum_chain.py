@@ -104,6 +104,22 @@ async def test_a_range_is_ordered_by_block_and_index() -> None:
     assert node.requests[0]["params"] == [{"fromBlock": "0x7", "toBlock": "0x8"}]
 
 
+async def test_logs_of_an_event_are_asked_for_by_contract_and_topics() -> None:
+    node = FakeNode(eth_getLogs=[wire_log(1, number=8), wire_log(3), wire_log(2)])
+    found = await chain_of(node).logs_since(7, ACL, (OTHER,))
+    assert [log.log_index for log in found] == [2, 3, 1]
+    query = {"fromBlock": "0x7", "toBlock": "latest", "address": [hex_text(ACL)], "topics": [hex_text(OTHER)]}
+    assert node.requests[0]["params"] == [query]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"topics": [hex_text(HASH)]}, {"address": hex_text(OTHER[:20])}], ids=["topic", "contract"]
+)
+async def test_logs_of_another_event_are_not_taken(changes: dict[str, Any]) -> None:
+    with pytest.raises(WrongLogs):
+        await chain_of(FakeNode(eth_getLogs=[wire_log(1, **changes)])).logs_since(7, ACL, (OTHER,))
+
+
 async def test_a_view_is_called_and_decoded() -> None:
     node = FakeNode(eth_call=hex_text((1).to_bytes(32, "big")))
     assert await chain_of(node).view(ACL, IS_READY, OTHER[:20]) == (True,)

@@ -1,12 +1,16 @@
 """A gateway in memory: a pool, blocks, reorganisations, and a contract that takes each call once."""
 
 import asyncio
+from collections.abc import Sequence
 
+from streams.adapters.ethereum import abi
 from streams.adapters.ethereum.chain import Head, Receipt
 from streams.adapters.ethereum.errors import ContractReverted, RpcRefused
 from streams.adapters.memory.sender_store import SenderTable
 from streams.domain.digest import keccak256
 from streams.domain.errors import RpcError
+from streams.domain.facts import Log
+from streams.domain.gateway_events import VERIFY_PROOF_REQUEST_TOPIC, VerifyProofRequest
 from streams.domain.transactions import StoredCall
 
 PRICE = 1_000_000_000
@@ -18,6 +22,18 @@ def refusal(name: str) -> ContractReverted:
 
 def _refused(text: str) -> RpcRefused:
     return RpcRefused("eth_sendRawTransaction", -32003, text)
+
+
+def _log_of(request: VerifyProofRequest) -> Log:
+    asked = request.contract, request.user, request.ciphertext, request.extra_data
+    numbers = request.zk_proof_id, request.contract_chain_id
+    return Log(
+        address=b"\xaa" * 20,
+        topics=(VERIFY_PROOF_REQUEST_TOPIC, *(number.to_bytes(32, "big") for number in numbers)),
+        data=abi.encode_arguments(("address", "address", "bytes", "bytes"), asked),
+        transaction_hash=bytes(32),
+        log_index=0,
+    )
 
 
 class FakeGateway:
@@ -46,6 +62,7 @@ class FakeGateway:
         self.made: list[bytes] = []  # call data, in the order of the chain
         self.broadcasts: list[bytes] = []
         self.slow: dict[bytes, asyncio.Event] = {}  # by call data: when its estimate may be answered
+        self.requests: dict[int, VerifyProofRequest] = {}  # by number, of blocks that may still go
         self.receipts = 0  # that were asked for
         self.foreign = 0  # nonces that another transaction used
 
@@ -56,6 +73,11 @@ class FakeGateway:
     async def block(self, number: int) -> Head | None:
         self._answer()
         return self._head(number) if 0 <= number < len(self.blocks) else None
+
+    async def logs_since(self, first: int, address: bytes, topics: Sequence[bytes]) -> tuple[Log, ...]:
+        self._answer()
+        number = int.from_bytes(topics[1], "big")
+        return (_log_of(self.requests[number]),) if number in self.requests else ()
 
     async def nonce(self, address: bytes, tag: str = "pending") -> int:
         self._answer()

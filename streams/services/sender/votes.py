@@ -1,0 +1,84 @@
+"""Rejections: each names its request by number alone, and a reorganisation gives numbers anew.
+
+The contract cannot tell: `rejectProofResponse` carries nothing of what was asked. (A vote for handles is
+signed over the request, and refused when that is another one.) So each is compared whenever it is sent: the
+id of its item is a digest of what was asked, and the request which has the number on the node's branch must
+give the same id. Only blocks that a reorganisation may take are searched: a request below them is the one
+that it always was. A number that is not given yet may be given to anybody while the rejection waits for its
+block.
+"""
+
+from typing import Final, Protocol
+
+from streams.adapters.ethereum import calls
+from streams.adapters.ethereum.errors import ContractReverted
+from streams.domain.errors import UndecodableLog
+from streams.domain.events import VerifyProofRequest, decode_gateway_log
+from streams.domain.gateway_events import VERIFY_PROOF_REQUEST_TOPIC
+from streams.domain.requests import item_that_answers
+from streams.services.sender.node import Node
+
+_NOT_REQUESTED: Final = "VerifyProofNotRequested"
+
+
+class Asking(Protocol):
+    """What asks for a call."""
+
+    @property
+    def item(self) -> str:
+        """Id of the work item."""
+        ...
+
+    @property
+    def tenant(self) -> str:
+        """Whose it is."""
+        ...
+
+
+class Calling(Protocol):
+    """What a transaction calls."""
+
+    @property
+    def to(self) -> bytes:
+        """The contract."""
+        ...
+
+    @property
+    def data(self) -> bytes:
+        """Selector and arguments."""
+        ...
+
+
+class Votes:
+    """Compares rejections with the requests of the node's branch."""
+
+    def __init__(self, node: Node, sender: bytes, blocks: int) -> None:
+        """Args: blocks: below the head, a reorganisation takes none that is deeper."""
+        self._node = node
+        self._sender = sender
+        self._blocks = blocks
+
+    async def is_misled(self, asked: Asking, call: Calling) -> bool:
+        """Whether a call would reject another request than the one that was judged; raises RpcError."""
+        selector = calls.REJECT_PROOF_RESPONSE.selector
+        if not call.data.startswith(selector):
+            return False
+        number = call.data[len(selector) : len(selector) + 32]
+        head = await self._node.head()
+        first = max(0, head.number - self._blocks)
+        logs = await self._node.logs_since(first, call.to, (VERIFY_PROOF_REQUEST_TOPIC, number))
+        if not logs:
+            return not await self._is_requested(call)
+        try:
+            request = decode_gateway_log(logs[-1].topics, logs[-1].data)
+        except UndecodableLog:  # what we judged could be read
+            return True
+        is_request = isinstance(request, VerifyProofRequest)
+        return not is_request or item_that_answers(asked.tenant, request) != asked.item
+
+    async def _is_requested(self, call: Calling) -> bool:
+        try:
+            await self._node.estimate_gas(self._sender, call.to, call.data)
+        except ContractReverted as refusal:
+            return refusal.name != _NOT_REQUESTED
+        return True

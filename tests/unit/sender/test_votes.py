@@ -1,0 +1,190 @@
+"""A rejection names its request by number alone: it never hits another request that has the number by now."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import msgspec
+import pytest
+from fake_gateway import refusal
+from sender_rig import KEY, Rig, commit_of, rejection_of
+
+from streams.adapters.ethereum.errors import RpcRefused
+from streams.domain.events import VerifyProofRequest
+from streams.domain.lifecycle import ProofState
+from streams.domain.requests import item_that_answers, response_item
+from streams.domain.rows import ProofRow
+from streams.domain.transactions import FILLER, CallState
+from streams.domain.work import SendWork
+from streams.services.sender.alarms import Alarm
+from streams.services.sender.idle import LOOK_S
+from streams.services.sender.line import LOOK_AGAIN_S
+from streams.services.sender.reverts import CallRefused
+from streams.services.sender.watch import CallWithdrawn
+
+JUDGED = VerifyProofRequest(
+    zk_proof_id=7,
+    contract_chain_id=1,
+    contract=b"\1" * 20,
+    user=b"\2" * 20,
+    ciphertext=b"no proof",
+    extra_data=b"\0",
+)
+ANOTHER = msgspec.structs.replace(JUDGED, user=b"\3" * 20)
+WORK = msgspec.structs.replace(rejection_of(7), item=item_that_answers("ours", JUDGED))
+
+
+@pytest.fixture
+async def rig() -> AsyncGenerator[Rig]:
+    rig = Rig()
+    rig.node.requests[7] = JUDGED
+    yield rig
+    await rig.store.close()
+
+
+def rejected(rig: Rig, work: SendWork = WORK) -> int:
+    return rig.node.made.count(rig.data(work))
+
+
+async def look(rig: Rig, times: int = 1) -> None:
+    idle = asyncio.create_task((await rig.restart()).look_after())
+    await rig.clock.advance(times * LOOK_S + 1)
+    idle.cancel()
+
+
+def test_the_item_of_an_answer_follows_from_the_event_as_from_the_row() -> None:
+    row = ProofRow(
+        tenant="ours",
+        zk_proof_id=7,
+        range_end=1,
+        block_number=1,
+        transaction_id=bytes(32),
+        chain_id=1,
+        contract_address=JUDGED.contract,
+        user_address=JUDGED.user,
+        input=JUDGED.ciphertext,
+        extra_data=JUDGED.extra_data,
+        state=ProofState.REQUESTED,
+    )
+    assert item_that_answers("ours", JUDGED) == response_item(row)
+    assert item_that_answers("theirs", JUDGED) != response_item(row)
+    assert item_that_answers("ours", ANOTHER) != response_item(row)
+
+
+async def test_the_request_that_was_judged_is_rejected(rig: Rig) -> None:
+    await rig.send(rig.sender(), WORK)
+    assert rejected(rig) == 1
+
+
+async def test_another_request_of_the_number_is_not_and_no_nonce_is_taken(rig: Rig) -> None:
+    rig.node.requests[7] = ANOTHER
+    with pytest.raises(CallRefused, match="its request is another one"):
+        await rig.send(rig.sender(), WORK)
+    assert rig.states() == []
+    assert not rig.table.refusals, "it may come back with its branch"
+
+
+async def test_a_rejection_that_a_reorganisation_took_is_sent_again_to_the_same_request(rig: Rig) -> None:
+    await rig.send(rig.sender(), WORK)
+    signed = rig.table.rows[KEY.address, 0].signed
+    rig.node.forget(1)
+    await look(rig, 2)
+    assert rejected(rig) == 1
+    assert rig.table.rows[KEY.address, 0].signed == signed
+
+
+async def test_its_nonce_goes_to_an_empty_transaction_where_the_number_is_anothers(rig: Rig) -> None:
+    await rig.send(rig.sender(), WORK, commit_of(1))
+    rig.node.forget(len(rig.node.blocks) - 1)
+    rig.node.requests[7] = ANOTHER
+    await look(rig, 2)
+    assert rejected(rig) == 0
+    assert rig.data(commit_of(1)) in rig.node.made
+    assert rig.table.rows[KEY.address, 0].item == FILLER
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+async def test_a_number_that_nobody_has_yet_is_not_waited_for_with_a_rejection(
+    rig: Rig, is_settled: bool
+) -> None:
+    """Whoever gets the number next would be rejected by bytes that a node has kept."""
+    rig.node.is_mining = is_settled
+    first = asyncio.create_task(rig.send(rig.sender(), WORK))
+    await rig.clock.advance(1)
+    if is_settled:
+        await first
+        rig.node.is_mining = False
+        rig.node.forget(1)
+    rig.node.pool.clear()
+    rig.node.requests.clear()
+    rig.node.refuses[rig.data(WORK)] = refusal("VerifyProofNotRequested")
+    async with rig.sending(commit_of(1)) as behind:
+        await rig.clock.advance(2 * LOOK_AGAIN_S)
+        if not is_settled:
+            with pytest.raises(CallWithdrawn):
+                await first
+            await rig.clock.advance(2 * LOOK_AGAIN_S)
+        assert rig.table.rows[KEY.address, 0].item == FILLER
+        rig.node.is_mining = True
+        rig.node.mine()
+        await rig.clock.advance(1)
+        await behind
+    assert rejected(rig) == 0
+    assert rig.data(commit_of(1)) in rig.node.made
+
+
+async def test_the_bytes_that_a_node_kept_are_outbid(rig: Rig) -> None:
+    await rig.send(rig.sender(), WORK)
+    old = rig.table.rows[KEY.address, 0].signed
+    rig.node.is_mining = False
+    rig.node.forget(1)
+    rig.node.pool[0] = old.hash
+    rig.node.requests[7] = ANOTHER
+    await look(rig)
+    assert rig.node.pool[0] == rig.table.rows[KEY.address, 0].signed.hash != old.hash
+    assert rig.table.rows[KEY.address, 0].earlier == (old.hash,)
+
+
+async def test_a_request_that_comes_back_is_rejected_under_another_nonce(rig: Rig) -> None:
+    await rig.send(rig.sender(), WORK)
+    sender = rig.sender()
+    idle = asyncio.create_task(sender.look_after())
+    await rig.clock.advance(LOOK_S + 1)
+    rig.node.forget(1)
+    rig.node.foreign += 1
+    rig.node.mine(empty=2)
+    rig.node.requests[7] = ANOTHER
+    await rig.clock.advance(2 * LOOK_S)
+    assert rejected(rig) == 0
+    rig.node.requests[7] = JUDGED
+    await rig.clock.advance(LOOK_S)
+    idle.cancel()
+    assert rejected(rig) == 1
+    assert rig.states()[-1] == (1, CallState.CONFIRMED)
+
+
+async def test_a_rejection_of_the_new_request_is_not_answered_from_the_old_ones_row(rig: Rig) -> None:
+    sender = rig.sender()
+    await rig.send(sender, WORK)
+    rig.node.forget(1)
+    rig.node.foreign += 1
+    rig.node.mine(empty=2)
+    rig.node.requests[7] = ANOTHER
+    await rig.send(sender, msgspec.structs.replace(WORK, item=item_that_answers("ours", ANOTHER)))
+    assert rejected(rig) == 1
+
+
+async def test_a_node_that_does_not_tell_requests_is_an_alarm_and_the_rejection_waits(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise RpcRefused("eth_getLogs", -32000, "block range is too wide")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(rig.node, "logs_since", refuse)
+        async with rig.sending(WORK) as sending:
+            await rig.clock.advance(10)
+            assert rig.alarms.standing == {Alarm.NODE_REFUSES: "block range is too wide"}
+            changed.undo()
+            await rig.clock.advance(20)
+            await sending
+    assert rejected(rig) == 1
