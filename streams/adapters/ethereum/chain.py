@@ -23,6 +23,7 @@ class Head(msgspec.Struct, frozen=True):
     parent_hash: bytes
     timestamp: int
     logs_bloom: bytes = b""  # empty where the chain has none that one can rely on
+    gas_limit: int = 0  # of all its transactions; 0 where the node does not tell
 
 
 class BlockLog(msgspec.Struct, frozen=True):
@@ -52,6 +53,7 @@ class WireHead(msgspec.Struct, frozen=True, rename="camel"):
     parent_hash: str
     timestamp: str
     logs_bloom: str | None = None  # not of every chain
+    gas_limit: str | None = None
 
     def read(self) -> Head:
         """In bytes and numbers; raises RpcError."""
@@ -59,7 +61,8 @@ class WireHead(msgspec.Struct, frozen=True, rename="camel"):
         bloom = unhex(self.logs_bloom or "")
         if len(bloom) not in (0, BLOOM_BYTES):
             raise RpcError(f"a logs bloom of {len(bloom)} bytes")
-        return Head(number, _word(self.hash), _word(self.parent_hash), timestamp, bloom)
+        gas_limit = _bounded(self.gas_limit or "0x0")
+        return Head(number, _word(self.hash), _word(self.parent_hash), timestamp, bloom, gas_limit)
 
 
 class _WireLog(msgspec.Struct, frozen=True, rename="camel"):
@@ -149,6 +152,14 @@ def quantity(text: str) -> int:
     if not 0 <= number <= _QUANTITY_MAX:
         raise RpcError(f"not a number of a chain: {text[:20]!r}")
     return number
+
+
+def _bounded(text: str) -> int:
+    """A number of which some chains write the highest that 64 bits hold, meaning none."""
+    try:
+        return max(0, min(int(text, 16), _QUANTITY_MAX))
+    except ValueError as error:
+        raise RpcError(f"not a number: {text[:20]!r}") from error
 
 
 def hex_text(value: bytes) -> str:

@@ -18,6 +18,7 @@ class Alarm(StrEnum):
     FEE_CAP = "fee_cap"  # a call needs higher fees than the settings allow
     NO_FUNDS = "no_funds"  # the sender's account cannot pay
     NODE_REFUSES = "node_refuses"  # the node does not take our bytes, for a reason of its own
+    NONCE_AHEAD = "nonce_ahead"  # the node counts more transactions than we can have signed
     NOT_MINED = "not_mined"  # the first call in line waits and waits
     FOREIGN_TRANSACTION = "foreign_transaction"  # somebody else signs with our key
 

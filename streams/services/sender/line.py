@@ -30,6 +30,7 @@ from streams.services.sender.alarms import Alarm, Alarms
 from streams.services.sender.answers import Answer
 from streams.services.sender.broadcast import broadcast, sign
 from streams.services.sender.fees import FeePolicy, Fees
+from streams.services.sender.gas import GasPolicy
 from streams.services.sender.node import Node
 from streams.services.sender.store import SenderStore
 from streams.services.sender.votes import Votes
@@ -70,7 +71,7 @@ class Line:
         self._signer = signer
         self._chain_id = settings.gateway.chain_id
         self._patience = settings.sender.replace_after_blocks
-        self._gas_percent = settings.sender.gas_percent
+        self.gas = GasPolicy(node, settings.sender.gas_percent)
         self._clock = clock
         self._alarms = alarms
         self.policy = FeePolicy.of(settings.sender)
@@ -227,12 +228,13 @@ class Line:
             estimate = await self._node.estimate_gas(self._signer.address, to, data)
         except ContractReverted:
             return None
-        return estimate * self._gas_percent // 100
+        return self.gas.with_margin(estimate)
 
     async def _give_gas(self, row: StoredCall, price: int, epoch: int) -> None:
         """The nonce has to be used, whether the contract still takes the call or not."""
         try:
-            gas = await self._gas(row.to, row.data) or min(2 * row.gas, GAS_MAX)
+            wanted = await self._gas(row.to, row.data) or min(2 * row.gas, GAS_MAX)
+            gas = await self.gas.within(wanted)
         except RpcRefused as error:
             _log.info(str(error), action="gas_unknown", nonce=row.nonce)
             return

@@ -1,6 +1,6 @@
 """A contract's refusal of a call, as the error that decides what becomes of its item."""
 
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 
@@ -67,7 +67,7 @@ class Refusals:
             case Reaction.RETRY_LIMITED:
                 await self.count(work, target, str(refusal))
 
-    async def count(self, work: Asked, target: Target, reason: str) -> None:
+    async def count(self, work: Asked, target: Target, reason: str) -> NoReturn:
         """Count a failure against the limit of its kind; raises CallRefused, CallGivenUp, StoreError."""
         refused = RefusedCall(
             address=self._address,

@@ -29,7 +29,7 @@ import msgspec
 import structlog
 
 from streams.adapters.ethereum.chain import Receipt
-from streams.adapters.ethereum.errors import ContractReverted, RpcRefused
+from streams.adapters.ethereum.errors import BlockUnknown, ContractReverted, RpcRefused
 from streams.adapters.ethereum.signer import Signer
 from streams.adapters.telemetry.tracing import inner
 from streams.domain.errors import ConfigurationError, Fenced, Recoverable, RpcError, StoreError, Undecodable
@@ -48,6 +48,7 @@ from streams.services.sender.lease import AddressTaken, Lease
 from streams.services.sender.line import Line
 from streams.services.sender.metrics import SenderMetrics
 from streams.services.sender.node import Node
+from streams.services.sender.nonces import Nonces
 from streams.services.sender.patience import Patience
 from streams.services.sender.reverts import Asked, CallGivenUp, CallRefused, Refusals
 from streams.services.sender.review import Review
@@ -86,7 +87,6 @@ class Sender:
         self._key = key
         self._encoder = encoder
         self._chain_id = settings.gateway.chain_id
-        self._gas_percent = settings.sender.gas_percent
         self._data_bytes_max = settings.sender.data_bytes_max
         self._clock = clock
         self._metrics = metrics
@@ -94,6 +94,7 @@ class Sender:
         self._alarms = alarms
         self._line = Line(store, node, key, settings, clock, alarms)
         branch = Branch(node)
+        self._nonces = Nonces(store, node, key.address, alarms)
         self._watch = Watch(store, node, self._line, branch, settings.gateway.confirmations, clock)
         self._refusals = Refusals(store, key.address, settings.sender)
         self._lease = Lease(store, key.address, self._recover)
@@ -168,9 +169,11 @@ class Sender:
                 # Taken anew for each try: between tries another sender may become the holder.
                 async with self._lease.held() as epoch:
                     return await self._fenced(work, target, epoch, turn)
+            except BlockUnknown as error:
+                reason: Recoverable = error
             except (RpcRefused, NonceLost) as error:
                 turn.end()  # it is about this call, perhaps: the others go first
-                reason: Recoverable = error
+                reason = error
             except (RpcError, StoreError, AddressTaken) as error:
                 reason = error
             await patience.pause(reason)
@@ -229,12 +232,17 @@ class Sender:
         except ContractReverted as refusal:
             await self._refusals.take(work, target, refusal)
             return None
+        except BlockUnknown:  # the node's newest block has gone: not about this call
+            raise
         except RpcRefused as refusal:
             await self._without_estimate(work, target, refusal)
             raise
         if is_misled:
             raise CallRefused("its request is another one on this branch of the gateway")
-        return estimate * self._gas_percent // 100
+        gas = await self._line.gas.within(self._line.gas.with_margin(estimate))
+        if gas < estimate:
+            await self._refusals.count(work, target, f"it takes {estimate} gas, and a block has {gas}")
+        return gas
 
     async def _without_estimate(self, work: Asked, target: Target, refusal: RpcRefused) -> None:
         meaning = answer(refusal.text)
@@ -252,10 +260,7 @@ class Sender:
         fees = self._line.policy.first(await self._node.gas_price())
         await turn.come()
         async with self._nonce_lock:
-            stored = await self._store.next_nonce(address)
-            # The larger of the two: the table knows what was never broadcast, the node what somebody else
-            # sent.
-            nonce = max(stored, await self._node.nonce(address, "pending"))
+            nonce = await self._nonces.next()
             signed = sign(self._key, self._chain_id, nonce, gas, target.to, target.data, fees)
             call = StoredCall(
                 address=address,

@@ -45,6 +45,17 @@ async def test_the_head_is_read_in_bytes_and_numbers() -> None:
     assert node.requests[0]["params"] == ["latest", False]
 
 
+@pytest.mark.parametrize(("told", "limit"), [("0x1c9c380", 30_000_000), ("0xffffffffffffffff", 2**63 - 1)])
+async def test_a_head_tells_what_gas_its_transactions_have(told: str, limit: int) -> None:
+    head = await chain_of(FakeNode(eth_getBlockByNumber={**WIRE_HEAD, "gasLimit": told})).head()
+    assert head.gas_limit == limit
+
+
+async def test_a_gas_limit_that_is_no_number_is_refused() -> None:
+    with pytest.raises(RpcError, match="not a number"):
+        await chain_of(FakeNode(eth_getBlockByNumber={**WIRE_HEAD, "gasLimit": "much"})).head()
+
+
 async def test_blocks_are_asked_for_in_one_request() -> None:
     node = FakeNode(eth_getBlockByNumber=lambda params: WIRE_HEAD if params[0] == "0x7" else None)
     assert await chain_of(node).blocks([7, 8]) == [HEAD, None]

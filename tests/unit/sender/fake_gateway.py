@@ -56,6 +56,7 @@ class FakeGateway:
         self.estimates: dict[bytes, RpcRefused] = {}  # by call data
         self.gas_used = 1
         self.gas = 100_000  # that any call takes now
+        self.gas_limit = 60_000_000  # of a block
         self.hidden: set[int] = set()  # nonces of the pool that the node does not count as pending
         self.refuses: dict[bytes, ContractReverted] = {}  # by call data
         self.reverts: set[bytes] = set()  # call data of what is mined and fails
@@ -64,6 +65,7 @@ class FakeGateway:
         self.slow: dict[bytes, asyncio.Event] = {}  # by call data: when its estimate may be answered
         self.requests: dict[int, VerifyProofRequest] = {}  # by number, of blocks that may still go
         self.receipts = 0  # that were asked for
+        self.counts: int | None = None  # what it says to be pending, whatever it has
         self.foreign = 0  # nonces that another transaction used
 
     async def head(self) -> Head:
@@ -82,6 +84,8 @@ class FakeGateway:
     async def nonce(self, address: bytes, tag: str = "pending") -> int:
         self._answer()
         nonce = sum(map(len, self.blocks)) + self.foreign
+        if tag == "pending" and self.counts is not None:
+            return self.counts
         while tag == "pending" and nonce in self.pool and nonce not in self.hidden:
             nonce += 1
         return nonce
@@ -113,6 +117,8 @@ class FakeGateway:
             raise _refused("nonce too low")
         if self.pool.get(call.nonce) == call.signed.hash:
             raise _refused("transaction already imported")
+        if call.gas > self.gas_limit:
+            raise _refused("exceeds block gas limit")
         if call.gas < self.gas:
             raise _refused("intrinsic gas too low: have less, want more")
         if call.signed.max_fee < self.minimum_fee:
@@ -187,7 +193,9 @@ class FakeGateway:
 
     def _head(self, number: int) -> Head:
         content = b"".join(self.blocks[number])
-        return Head(number, keccak256(bytes((number % 256, self._salt)) + content), bytes(32), 0)
+        return Head(
+            number, keccak256(bytes((number % 256, self._salt)) + content), bytes(32), 0, b"", self.gas_limit
+        )
 
     def _answer(self) -> None:
         if self.is_away:

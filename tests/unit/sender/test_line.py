@@ -12,6 +12,7 @@ from streams.adapters.memory.sender_store import MemorySenderStore
 from streams.domain.transactions import FILLER, CallState, StoredCall
 from streams.services.sender.alarms import ALARM_COUNTER, ALARM_GAUGE, Alarm
 from streams.services.sender.line import GAS_MAX, LOOK_AGAIN_S, NOT_MINED_S
+from streams.services.sender.nonces import AHEAD_MAX
 from streams.services.sender.steps import Sender
 from streams.settings import SenderSettings
 
@@ -272,6 +273,36 @@ async def test_a_key_that_was_used_before_goes_on_behind_that(rig: Rig) -> None:
     await ended(rig, await at_work(rig))
     assert rig.states() == [(7, CallState.CONFIRMED)]
     assert rig.alarms.standing == {}
+
+
+async def test_a_node_that_counts_far_too_many_transactions_is_not_believed(rig: Rig) -> None:
+    rig.node.is_mining = True
+    rig.node.counts = AHEAD_MAX + 1
+    async with rig.sending(commit_of(1)) as sending:
+        await rig.clock.advance(60)
+        assert rig.states() == []
+        assert "the node counts 65 transactions, 0 of them mined" in rig.alarms.standing[Alarm.NONCE_AHEAD]
+        rig.node.counts = None
+        await rig.clock.advance(20)
+        await sending
+    assert rig.states() == [(0, CallState.CONFIRMED)]
+    assert rig.alarms.standing == {}
+
+
+async def test_a_key_with_many_transactions_goes_on_behind_those_that_are_mined(rig: Rig) -> None:
+    rig.node.foreign = 100 * AHEAD_MAX
+    await ended(rig, await at_work(rig))
+    assert rig.states() == [(100 * AHEAD_MAX, CallState.CONFIRMED)]
+
+
+async def test_more_gas_for_a_call_ends_at_what_a_block_has(rig: Rig) -> None:
+    sending = await at_work(rig)
+    rig.node.pool.clear()
+    rig.node.gas = rig.node.gas_limit - 1
+    await rig.clock.advance(2 * LOOK_AGAIN_S)
+    assert row_of(rig).gas == rig.node.gas_limit
+    assert rig.node.pool == {0: row_of(rig).signed.hash}
+    await ended(rig, sending)
 
 
 async def test_a_node_that_refuses_for_reasons_of_its_own_is_an_alarm(rig: Rig) -> None:

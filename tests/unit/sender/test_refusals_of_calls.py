@@ -6,7 +6,7 @@ from fake_gateway import refusal
 from sender_rig import KEY, Rig, commit_of, rejection_of
 from structlog.testing import capture_logs
 
-from streams.adapters.ethereum.errors import RpcRefused
+from streams.adapters.ethereum.errors import BlockUnknown, RpcRefused
 from streams.domain.errors import CipherstreamError, ConfigurationError
 from streams.domain.refusals import REFUSALS, Reaction, Refusal
 from streams.domain.transactions import CallState
@@ -129,6 +129,34 @@ async def test_gas_is_the_estimate_with_the_margin_of_the_settings() -> None:
     rig = Rig(sender=SenderSettings(gas_percent=150))
     await rig.send(rig.sender(), commit_of(1))
     assert rig.table.rows[KEY.address, 0].gas == 150_000
+
+
+async def test_a_margin_that_no_block_has_room_for_is_cut(rig: Rig) -> None:
+    rig.node.gas = rig.node.gas_limit - 1
+    await rig.send(rig.sender(), commit_of(1))
+    assert rig.table.rows[KEY.address, 0].gas == rig.node.gas_limit
+    assert rig.states() == [(0, CallState.CONFIRMED)]
+
+
+async def test_a_call_that_takes_more_than_a_block_has_is_counted_and_takes_no_nonce(rig: Rig) -> None:
+    rig.node.gas = rig.node.gas_limit + 1
+    assert await refused_so_often(rig, rejection_of(1), 3) == [CallRefused, CallRefused, CallGivenUp]
+    ((_, last),) = rig.table.refusals.values()
+    assert last.error == "it takes 60000001 gas, and a block has 60000000"
+    assert rig.states() == []
+
+
+async def test_an_estimate_on_a_block_that_has_gone_is_tried_again_in_its_turn(rig: Rig) -> None:
+    gone = BlockUnknown("eth_estimateGas", -32000, "unknown block")
+    rig.node.estimates[rig.data(commit_of(1))] = gone
+    async with rig.sending(commit_of(1), commit_of(2)) as sending:
+        await rig.clock.advance(5)
+        assert rig.alarms.standing == {}
+        assert rig.states() == [], "it is nothing about this call: the other one waits behind it"
+        rig.node.estimates.clear()
+        await rig.clock.advance(20)
+        await sending
+    assert rig.node.made == [rig.data(commit_of(number)) for number in (1, 2)]
 
 
 async def test_a_call_that_no_node_takes_is_given_up_before_it_has_a_nonce(rig: Rig) -> None:
