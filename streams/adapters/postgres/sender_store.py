@@ -53,7 +53,7 @@ class PostgresSenderStore:
                     epoch = await connection.fetchval(_SQL["claim"], address)
             finally:
                 if epoch is None:
-                    await self._pool.release(connection)
+                    await self._give_back(connection)
                 else:
                     self._holding[address] = connection
             return epoch
@@ -73,7 +73,7 @@ class PostgresSenderStore:
                 connection.terminate()
                 raise
             finally:
-                await self._pool.release(connection)
+                await self._give_back(connection)
 
     async def find(self, address: bytes, call_hash: bytes) -> StoredCall | None:
         """The row of a call that is signed or confirmed."""
@@ -149,6 +149,11 @@ class PostgresSenderStore:
                 await self._pool.close()
         except (TimeoutError, StoreError, asyncpg.InterfaceError, OSError):
             self._pool.terminate()
+
+    async def _give_back(self, connection: pool.Connection) -> None:
+        # The driver asks it to tidy up, for as long as a statement may take unless told otherwise, and ends
+        # it when it does not answer.
+        await self._pool.release(connection, timeout=pool.CLOSE_S)
 
     async def _fetch(self, name: str, *arguments: Any) -> list[Any]:
         async with pool.acquired(self._pool) as connection:

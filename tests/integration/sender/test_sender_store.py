@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 import pytest
+from relay import relayed
 
 from streams.adapters.memory.sender_store import MemorySenderStore, SenderTable
 from streams.adapters.postgres import pool
@@ -249,6 +250,40 @@ async def test_the_end_does_not_wait_for_a_database_that_does_not_answer(
         await store.close()
         with pytest.raises(StoreError):
             await asking
+    await other.close()
+
+
+@pytest.mark.parametrize("stops_at", [b"pg_advisory_unlock(", b"pg_advisory_unlock_all"])
+async def test_letting_go_does_not_wait_for_a_database_that_stops_answering(
+    postgres: PostgresSettings, monkeypatch: pytest.MonkeyPatch, stops_at: bytes
+) -> None:
+    """The second words are of the driver, which tidies a connection that is given back."""
+    monkeypatch.setattr(pool, "CLOSE_S", 0.2)
+    async with relayed(postgres) as (relay, behind):
+        store, other = await open_sender_store(behind), await open_sender_store(postgres)
+        epoch = await holder(store)
+        relay.stops_at = stops_at
+        async with asyncio.timeout(5):
+            with pytest.raises(StoreError):
+                await store.release(ADDRESS)
+        assert relay.is_silent
+        await store.close()
+    assert await holder(other) == epoch + 1, "the lock fell with the connection"
+    await other.close()
+
+
+async def test_an_address_that_somebody_has_is_left_soon_by_who_asks_in_vain(
+    postgres: PostgresSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "CLOSE_S", 0.2)
+    async with relayed(postgres) as (relay, behind):
+        store, other = await open_sender_store(behind), await open_sender_store(postgres)
+        await holder(other)
+        relay.stops_at = b"pg_advisory_unlock_all"
+        async with asyncio.timeout(5):
+            with pytest.raises(StoreError):
+                await store.acquire(ADDRESS)
+        await store.close()
     await other.close()
 
 
