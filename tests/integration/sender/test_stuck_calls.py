@@ -4,7 +4,7 @@ import asyncio
 import signal
 
 import pytest
-from sender_process import Bench, commit_work
+from sender_process import Bench, Gateway, commit_work
 
 from streams.adapters.ethereum.chain import ANYTHING
 from streams.adapters.ethereum.rpc import RpcClient
@@ -44,6 +44,27 @@ async def test_fees_are_raised_while_blocks_are_dearer_than_the_call_and_it_is_m
     assert isinstance(sent, Sent)
     assert (row["nonce"], row["state"]) == (first["nonce"], "confirmed")
     assert sent.transaction_hash == row["transaction_hash"] != first["hash"]
+    assert await bench.commits(work.call.handle) == 1
+
+
+async def test_a_commit_that_a_reorganisation_took_with_its_nonce_is_made_again(
+    bench: Bench, gateway: Gateway
+) -> None:
+    work = commit_work(bench.gateway.at.host_chain_id, 1)
+    ours = gateway.accounts.coprocessor_senders[0].address
+    async with asyncio.timeout(PATIENCE_S), RpcClient(gateway.url) as chain:
+        before = await chain.call("evm_snapshot", (), ANYTHING)
+        await bench.send(work)
+        async with bench.sender():
+            assert isinstance(await bench.result_of("t", Sent), Sent)
+            (first,) = await bench.rows()
+            await chain.call("evm_revert", (before,), ANYTHING)
+            assert await bench.commits(work.call.handle) == 0
+            # on the new branch another transaction has the nonce
+            await chain.call("anvil_setNonce", (f"0x{ours.hex()}", hex(first["nonce"] + 1)), ANYTHING)
+            await chain.call("anvil_mine", ("0x4",), ANYTHING)
+            rows = await bench.rows_until(lambda rows: rows[-1]["state"] == "confirmed" and len(rows) == 2)
+    assert [row["state"] for row in rows] == ["lost", "confirmed"]
     assert await bench.commits(work.call.handle) == 1
 
 
