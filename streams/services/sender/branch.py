@@ -1,7 +1,11 @@
 """Whether the gateway's branch is still the one on which our calls were seen to be made."""
 
+from typing import Final
+
 from streams.adapters.ethereum.chain import Head
 from streams.services.sender.node import Node
+
+_ASKED_MAX: Final = 100  # blocks in one request
 
 
 class Branch:
@@ -21,9 +25,10 @@ class Branch:
         """Whether a block has gone since the last look, or nobody looked yet; raises RpcError."""
         if self._is_unknown:
             return True
-        for number, known in tuple(self._known.items()):
-            block = await self._node.block(number)
-            if block is None or block.hash != known:
+        known = tuple(self._known.items())
+        for part in (known[at : at + _ASKED_MAX] for at in range(0, len(known), _ASKED_MAX)):
+            blocks = await self._node.blocks([number for number, _ in part])
+            if [_hash(block) for block in blocks] != [known_hash for _, known_hash in part]:
                 return True
         return False
 
@@ -33,3 +38,7 @@ class Branch:
         self._known = {number: known for number, known in self._known.items() if number > head.number}
         self._known[head.number] = head.hash
         self._is_unknown = False
+
+
+def _hash(block: Head | None) -> bytes:
+    return b"" if block is None else block.hash

@@ -18,6 +18,10 @@ class Node(Protocol):
         """The block of the node's present branch with this number."""
         ...
 
+    async def blocks(self, numbers: Sequence[int]) -> list[Head | None]:
+        """The blocks of the node's present branch with these numbers."""
+        ...
+
     async def logs_since(self, first: int, address: bytes, topics: Sequence[bytes]) -> tuple[Log, ...]:
         """Logs of a contract with these first topics, from a block on, in order."""
         ...

@@ -44,7 +44,7 @@ class FakeGateway:
         self._known: dict[bytes, StoredCall] = {}  # by hash, everything that was ever broadcast
         self._failed: set[bytes] = set()  # mined and refused by the contract
         self.pool: dict[int, bytes] = {}  # hash by nonce
-        self.blocks: list[list[bytes]] = [[]]
+        self.chain: list[list[bytes]] = [[]]
         self._salt = 0
         self.is_mining = True
         self.minimum_fee = 0
@@ -70,11 +70,14 @@ class FakeGateway:
 
     async def head(self) -> Head:
         self._answer()
-        return self._head(len(self.blocks) - 1)
+        return self._head(len(self.chain) - 1)
 
     async def block(self, number: int) -> Head | None:
         self._answer()
-        return self._head(number) if 0 <= number < len(self.blocks) else None
+        return self._head(number) if 0 <= number < len(self.chain) else None
+
+    async def blocks(self, numbers: Sequence[int]) -> list[Head | None]:
+        return [await self.block(number) for number in numbers]
 
     async def logs_since(self, first: int, address: bytes, topics: Sequence[bytes]) -> tuple[Log, ...]:
         self._answer()
@@ -83,7 +86,7 @@ class FakeGateway:
 
     async def nonce(self, address: bytes, tag: str = "pending") -> int:
         self._answer()
-        nonce = sum(map(len, self.blocks)) + self.foreign
+        nonce = sum(map(len, self.chain)) + self.foreign
         if tag == "pending" and self.counts is not None:
             return self.counts
         while tag == "pending" and nonce in self.pool and nonce not in self.hidden:
@@ -133,7 +136,7 @@ class FakeGateway:
     async def receipt(self, transaction_hash: bytes) -> Receipt | None:
         self._answer()
         self.receipts += 1
-        for number, block in enumerate(self.blocks):
+        for number, block in enumerate(self.chain):
             if transaction_hash in block:
                 return Receipt(
                     transaction_hash=transaction_hash,
@@ -148,29 +151,29 @@ class FakeGateway:
     def mine(self, empty: int = 0) -> None:
         """A block with everything that is next in line, then so many empty ones."""
         block: list[bytes] = []
-        nonce = sum(map(len, self.blocks)) + self.foreign
+        nonce = sum(map(len, self.chain)) + self.foreign
         while nonce in self.pool and self._pays(self.pool[nonce]):
             block.append(self.pool.pop(nonce))
             nonce += 1
-        self.blocks.append(block)
-        self.blocks += [[] for _ in range(empty)]
+        self.chain.append(block)
+        self.chain += [[] for _ in range(empty)]
         for found in block:
             self._execute(found)
 
     def forget(self, depth: int) -> None:
         """A reorganisation: the last blocks and their transactions are gone."""
-        for block in self.blocks[-depth:]:
+        for block in self.chain[-depth:]:
             for found in block:
                 if found in self._failed:
                     self._failed.discard(found)
                 else:
                     self.made.remove(self._known[found].data)
-        del self.blocks[-depth:]
+        del self.chain[-depth:]
         self._salt += 1
 
     def use_next_nonce(self) -> None:
         """Somebody else sends with our key: what waits under that nonce is dropped."""
-        self.pool.pop(sum(map(len, self.blocks)) + self.foreign, None)
+        self.pool.pop(sum(map(len, self.chain)) + self.foreign, None)
         self.foreign += 1
 
     def _execute(self, found: bytes) -> None:
@@ -192,7 +195,7 @@ class FakeGateway:
         return new.max_fee * 10 >= old.max_fee * 11 and new.priority_fee * 10 >= old.priority_fee * 11
 
     def _head(self, number: int) -> Head:
-        content = b"".join(self.blocks[number])
+        content = b"".join(self.chain[number])
         return Head(
             number, keccak256(bytes((number % 256, self._salt)) + content), bytes(32), 0, b"", self.gas_limit
         )

@@ -42,7 +42,7 @@ async def look(rig: Rig, times: int = 1) -> None:
 
 def take(rig: Rig) -> None:
     """Another branch, on which somebody else's transactions have the nonces of the last block."""
-    used = len(rig.node.blocks[-1])
+    used = len(rig.node.chain[-1])
     rig.node.forget(1)
     rig.node.foreign += used
     rig.node.mine(empty=2)

@@ -152,7 +152,7 @@ async def test_confirmed_transactions_that_vanish_are_sent_again_before_the_next
 async def test_an_idle_sender_sends_again_what_a_reorganisation_took(rig: Rig) -> None:
     sender = rig.sender()
     await rig.send(sender, commit_of(1), commit_of(2))
-    rig.node.forget(len(rig.node.blocks) - 1)
+    rig.node.forget(len(rig.node.chain) - 1)
     idle = asyncio.create_task(sender.look_after())
     rig.node.failures = 1
     await rig.clock.advance(LOOK_S + 1)

@@ -94,7 +94,7 @@ async def test_a_rejection_that_a_reorganisation_took_is_sent_again_to_the_same_
 
 async def test_its_nonce_goes_to_an_empty_transaction_where_the_number_is_anothers(rig: Rig) -> None:
     await rig.send(rig.sender(), WORK, commit_of(1))
-    rig.node.forget(len(rig.node.blocks) - 1)
+    rig.node.forget(len(rig.node.chain) - 1)
     rig.node.requests[7] = ANOTHER
     await look(rig, 2)
     assert rejected(rig) == 0
