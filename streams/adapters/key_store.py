@@ -209,6 +209,8 @@ class KeyStore:
             # tells.
             if found is None:
                 found = await self._copy(material, await self._listed(material, ident, url), file)
+            if found is None:
+                raise KeyMissing(f"{material} {ident.hex()} from {url} is listed and cannot be read")
             if found != digest:
                 raise DigestMismatch(f"{material} {ident.hex()} from {url} is not what was activated")
             draft.rename(folder)

@@ -100,6 +100,20 @@ async def test_a_bucket_is_listed_where_the_direct_key_is_not_there(tmp_path: Pa
     assert file.read_bytes() == KEYSET
 
 
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_listed_object_that_cannot_be_read_now_is_missing_and_not_wrong(
+    tmp_path: Path, status: int
+) -> None:
+    key = f"PUB-p1/CompressedXofKeySet/{IDENT.hex()}"
+    storage = Storage({f"{URL}?list-type=2": listing(key), f"{URL}/{key}": status})
+    store = KeyStore(tmp_path, storage.client())
+    with pytest.raises(KeyMissing, match="listed and cannot be read") as raised:
+        await store.ensure(ANNOUNCED)
+    assert not isinstance(raised.value, DigestMismatch), "the key would be given up"
+    storage.objects[f"{URL}/{key}"] = KEYSET
+    assert (await store.ensure(ANNOUNCED)).read_bytes() == KEYSET
+
+
 async def test_a_url_below_a_bucket_lists_with_its_prefix(tmp_path: Path) -> None:
     key = f"kms/PUB/CompressedXofKeySet/{IDENT.hex()}"
     storage = Storage({f"{URL}?list-type=2&prefix=kms": listing(key), f"{URL}/{key}": KEYSET})
