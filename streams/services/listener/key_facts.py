@@ -54,12 +54,11 @@ async def announced(log: Log) -> list[Announcement]:
     for partition in range(await log.partitions(KEYSETS)):
         first, end = await log.bounds(KEYSETS, partition)
         async for record in log.read(KEYSETS, partition, first, end):
-            # the newest record of a key wins and stands at its own time, as after compaction
+            # the newest record of a key wins and stands at its own place, as after compaction
             records.pop(record.key or b"", None)
             records[record.key or b""] = record
-    # over partitions there is no order but the broker's time
-    ordered = sorted(records.values(), key=lambda record: (record.timestamp_ms, record.offset))
-    return [_decoder.decode(record.value) for record in ordered if record.value is not None]
+    # in the order of their offsets, one for everybody: times are those of the producers' clocks
+    return [_decoder.decode(record.value) for record in records.values() if record.value is not None]
 
 
 async def announce(log: Log, announcement: Announcement) -> None:

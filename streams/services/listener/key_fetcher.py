@@ -85,6 +85,7 @@ class KeyFetcher:
         for name in (_UNDECODABLE, *_SUCCESS.values(), *_FAIL.values(), *_MISMATCH.values()):
             metrics.counter(name)  # from the start: an alarm needs the zero before the first failure
         self._announced: dict[bytes, Announcement] | None = None
+        self._untold = True  # a tenant may lack what is announced; false only after everybody was told
         self._open: dict[bytes, Activation] = {}  # final and not announced, oldest first
 
     async def step(self) -> int:
@@ -94,7 +95,8 @@ class KeyFetcher:
             to be repeated.
         """
         if self._announced is None:
-            await self._resume()
+            await self._learn()
+        await self._tell()
         head = (await self._chain.head()).number
         final, settled = head - self._lag, head - RECENT_BLOCKS
         while self._next <= final:
@@ -159,14 +161,18 @@ class KeyFetcher:
 
     async def _learn(self) -> None:
         """What other listeners announced meanwhile."""
-        self._announced = {_ident(announcement): announcement for announcement in await announced(self._log)}
+        found = {_ident(announcement): announcement for announcement in await announced(self._log)}
+        # Before anything closes: what is closed is not looked at again, and its announcer may have died.
+        self._untold |= self._announced is None or not found.keys() <= self._announced.keys()
+        self._announced = found
         for ident, activation in tuple(self._open.items()):
             if ident in self._announced:
                 self._close(activation)
 
-    async def _resume(self) -> None:
-        await tell(self._log, self._tenants, self._tracing)
-        await self._learn()
+    async def _tell(self) -> None:
+        if self._untold:
+            await tell(self._log, self._tenants, self._tracing)
+            self._untold = False
 
     def _decode(self, log: ChainLog) -> Activation | None:
         try:
@@ -197,12 +203,12 @@ class KeyFetcher:
         await self._learn()  # a download takes minutes
         is_due = ident in self._open
         if is_due:
+            self._untold = True  # before: after an error the record may be there all the same
             await announce(self._log, announcement)
-        await tell(self._log, self._tenants, self._tracing)
-        if is_due:
             self._announced[ident] = announcement
             self._close(activation)
             self._metrics.counter(_SUCCESS[kind]).inc()
+        await self._tell()
         return is_due
 
     async def _fetch(self, activation: Activation) -> Announcement:

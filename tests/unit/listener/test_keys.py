@@ -360,6 +360,50 @@ async def test_a_lost_fact_is_told_again_after_the_restart(rig: Rig) -> None:
     assert [rig.ids(tenant) for tenant in TENANTS] == [[1], [1], [1]]
 
 
+@pytest.mark.parametrize("failures", [1, 2, 3])
+async def test_an_announced_key_is_told_once_the_broker_is_back(rig: Rig, failures: int) -> None:
+    fetcher = rig.fetcher()
+    await fetcher.step()
+    rig.chain.mine(1, [key_log(1, KEYSET)])
+    rig.chain.mine(LAG)
+    for _ in range(failures):
+        rig.log.fail_next(EVENTS)
+    for _ in range(failures):
+        with pytest.raises(BrokerError):
+            await fetcher.step()
+    await fetcher.step()
+    assert [rig.ids(tenant) for tenant in TENANTS] == [[1], [1], [1]]
+    assert len(rig.log.records(KEYSETS)) == 1
+
+
+async def test_what_another_listener_announced_and_did_not_tell_is_told(rig: Rig, kill_at: KillAt) -> None:
+    ours, other = rig.fetcher(), rig.fetcher()
+    await ours.step()
+    rig.chain.mine(1, [key_log(1, KEYSET)])
+    rig.chain.mine(LAG)
+    killed = kill_at("keys.announced")
+    with pytest.raises(killed):
+        await other.step()
+    rig.log.fail_next(EVENTS)
+    with pytest.raises(BrokerError):
+        await ours.step()
+    await ours.step()
+    assert [rig.ids(tenant) for tenant in TENANTS] == [[1], [1], [1]]
+
+
+async def test_keys_are_told_in_the_order_of_the_log_whatever_the_clocks_say(
+    rig: Rig, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ident, now_ms in ((1, 2_000), (2, 1_000)):
+        monkeypatch.setattr(log, "_clock", FakeClock(now_ms))
+        key_id = ident.to_bytes(32, "big")
+        await announce(
+            log, KeySetAnnouncement(key_id=key_id, digest=b"d", engine="clear", release="r", urls=())
+        )
+    await rig.fetcher().step()
+    assert rig.ids("ours") == [1, 2]
+
+
 async def test_a_new_tenant_hears_of_the_active_keys_before_its_anchor(rig: Rig, clock: FakeClock) -> None:
     await announce(rig.log, CrsAnnouncement(crs_id=b"\2" * 32, digest=b"\3" * 32, urls=()))
     follower = HostFollower(rig.chain, rig.log, rig.host, clock, Metrics())
