@@ -1,5 +1,6 @@
 """Reading public objects by their URL, without credentials: what key-fetchers, KMS nodes and users do."""
 
+import asyncio
 from types import TracebackType
 from typing import Final, Self
 
@@ -11,6 +12,9 @@ from streams.domain.errors import BlobError
 from streams.ports import Clock
 
 _TIMEOUT: Final = httpx.Timeout(30, connect=5)
+# Each attempt as a whole: who sends a byte now and then must not hold a caller for ever.
+_LEAST_TIME_S: Final = 60.0
+_LEAST_BYTES_PER_S: Final = 1024 * 1024
 _REDIRECTS_MAX: Final = 3
 _OK: Final = 200
 _MISSING: Final = 404
@@ -51,9 +55,12 @@ class HttpReader:
         await self.close()
 
     async def _attempt(self, url: str, size_bytes_max: int) -> bytes | None:
+        time_max_s = _LEAST_TIME_S + size_bytes_max / _LEAST_BYTES_PER_S
         try:
-            async with self._client.stream("GET", url) as response:
+            async with asyncio.timeout(time_max_s), self._client.stream("GET", url) as response:
                 return await _body(response, url, size_bytes_max)
+        except TimeoutError as error:
+            raise Unavailable(f"get {url}: not whole after {time_max_s:g} s") from error
         except httpx.TransportError as error:
             raise Unavailable(f"get {url}: {error or type(error).__name__}") from error
         except httpx.HTTPError as error:

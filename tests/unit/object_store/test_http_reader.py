@@ -8,6 +8,7 @@ import pytest
 
 from streams.adapters.breaker import BreakerState
 from streams.adapters.memory.clock import FakeClock
+from streams.adapters.object_store import http
 from streams.adapters.object_store.http import HttpReader
 from streams.adapters.object_store.retry import ATTEMPTS
 from streams.domain.errors import BlobError
@@ -52,6 +53,24 @@ async def test_request_carries_no_credentials() -> None:
 async def test_stated_size_is_checked_before_reading() -> None:
     with pytest.raises(BlobError, match="101 bytes, more than 100"):
         await read(lambda _: httpx.Response(200, content=bytes(101)))
+
+
+async def test_an_answer_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_LEAST_TIME_S", 0.0)
+    asked = 0
+
+    async def never_whole() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.Event().wait()
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        return httpx.Response(200, content=never_whole())
+
+    with pytest.raises(BlobError, match="not whole after"):
+        await read(handler)
+    assert asked == ATTEMPTS
 
 
 async def test_size_is_checked_while_reading() -> None:
