@@ -105,15 +105,18 @@ class Window:
         self._blocks = kept
 
 
-def connected(blocks: Sequence[facts.HostBlock]) -> list[facts.HostBlock]:
+def connected(
+    blocks: Sequence[facts.HostBlock], given: Sequence[facts.HostBlock] = ()
+) -> list[facts.HostBlock]:
     """Of the newest blocks in the log, those that the law holds for: a block behind a lost one is read again.
 
-    Parents of the first may lie before what was read, unless the chain's anchor is among them.
+    Args: given: blocks before them that it holds for. Without these the parents of the first may lie before
+        what was read, unless the chain's anchor is among them.
     """
-    edge = 0 if any(block.anchor for block in blocks) else _EDGE_BLOCKS
-    kept: dict[bytes, facts.HostBlock] = {}
+    edge = 0 if given or any(block.anchor for block in blocks) else _EDGE_BLOCKS
+    kept = {block.hash: block for block in given}
     for at, block in enumerate(blocks):
-        if block.anchor or block.parent_hash in kept or at < edge:
+        if block.anchor or block.parent_hash in kept or block.hash in kept or at < edge:
             kept.pop(block.hash, None)
             kept[block.hash] = block
     return list(kept.values())

@@ -23,10 +23,10 @@ from streams.domain.facts import Log as ChainLog
 from streams.ports import Clock, Log
 from streams.services.crashpoints import crashpoint
 from streams.services.listener.follower import Behind, TooDeep
-from streams.services.listener.gateway_ends import End, read_ends
+from streams.services.listener.gateway_ends import End, Ends, start_of
 from streams.services.listener.gateway_metrics import AnswerMetrics, RequestMetrics
 from streams.services.listener.gateway_routes import Router
-from streams.services.listener.publish import AUDIT_S, Publisher, bounded
+from streams.services.listener.publish import Publisher, bounded
 from streams.services.listener.reading import LogReader, LogSource, Moved, linked
 from streams.settings import GatewaySettings
 
@@ -61,13 +61,12 @@ class _Cursor(msgspec.Struct):
     at: End
     orphaned: int | None = None  # number at which the next range has to end
     published_s: float = -QUIET_S
-    read_s: float = 0.0  # when its log was read
 
 
 class _Reading(msgspec.Struct, frozen=True):
-    """Logs of the blocks above `above` up to `to`, with the tenants that hear of each."""
+    """Logs of connected blocks up to `to`, with the tenants that hear of each."""
 
-    above: int
+    ends: dict[int, End]  # its blocks, and the one that it begins above
     to: End
     logs: tuple[tuple[GatewayLog, tuple[str, ...]], ...]
 
@@ -97,13 +96,13 @@ class GatewayFollower:
         tracing: Tracing = OFF,
     ) -> None:
         self._chain = chain
-        self._log = log
         self._gateway = gateway
         self._router = router
         self._clock = clock
         self._publisher = Publisher(log, "gateway", tracing)
         self._reader = LogReader(chain, contracts_of(gateway), BLOCKS_MAX)
         self._cursors: dict[str, _Cursor] = {}
+        self._ends = {tenant: Ends(log, tenant, gateway, clock) for tenant in router.everybody}
         self._busy = metrics.busy
         self._asked = AnswerMetrics(metrics)
         self._ranges = metrics.counter("cipherstream_gateway_ranges")
@@ -141,7 +140,11 @@ class GatewayFollower:
         groups: list[tuple[_Reading, list[_Cursor]]] = []
         while waiting:
             reading = await self._read(min(cursor.at.number for cursor in waiting), head)
-            groups.append((reading, [c for c in waiting if c.at.number < reading.to.number]))
+            forward = [c for c in waiting if c.at.number < reading.to.number]
+            # A node may be several behind one address: what was read has to go on where the log ends.
+            if any(reading.ends[c.at.number].hash != c.at.hash for c in forward):
+                raise Moved
+            groups.append((reading, forward))
             waiting = [c for c in waiting if c.at.number >= reading.to.number]
         return groups
 
@@ -155,10 +158,10 @@ class GatewayFollower:
 
     async def _place(self, tenant: str) -> None:
         """Make sure that the tenant's cursor is on the node's branch."""
-        cursor = self._cursors.get(tenant)
-        if cursor is not None and self._is_fresh(cursor) and await self._is_canonical(cursor.at):
+        cursor, audit = self._cursors.get(tenant), self._ends[tenant].audit
+        if cursor is not None and not audit.is_due and await self._is_canonical(cursor.at):
             return
-        ends = await read_ends(self._log, tenant, self._gateway) or [await self._start()]
+        ends = await self._ends[tenant].read() or [await self._start()]
         # Not only the newest end: another listener may have gone on above an end that is orphaned now.
         blocks = await self._chain.blocks([end.number for end in ends])
         pairs = zip(ends, blocks, strict=True)
@@ -179,16 +182,11 @@ class GatewayFollower:
             action = "node_behind" if blocks[common] is None else "reorganisation"
             _log.warning("the gateway has another end", action=action, tenant=tenant, end=orphaned)
         published_s = -QUIET_S if cursor is None else cursor.published_s
-        self._cursors[tenant] = _Cursor(
-            tenant, ends[common - 1], orphaned, published_s, self._clock.monotonic_s()
-        )
-
-    def _is_fresh(self, cursor: _Cursor) -> bool:
-        return self._clock.monotonic_s() - cursor.read_s < AUDIT_S
+        self._cursors[tenant] = _Cursor(tenant, ends[common - 1], orphaned, published_s)
+        audit.done()
 
     async def _start(self) -> End:
-        # ranges are open below: (from, to]
-        number = max(0, self._gateway.start_block - 1)
+        number = start_of(self._gateway)
         block = await self._chain.block(number)
         if block is None:
             raise Moved(f"the gateway has no block {number} yet")
@@ -213,7 +211,9 @@ class GatewayFollower:
         # Asked again after the logs: the node's branch may have changed while they were read.
         if (await self._block(last)).hash != to.hash:
             raise Moved
-        return _Reading(lowest, to, tuple(logs))
+        below = End(lowest, headers[0].parent_hash)
+        ends = {header.number: End(header.number, header.hash, header.timestamp) for header in headers}
+        return _Reading({lowest: below, **ends}, to, tuple(logs))
 
     async def _block(self, number: int) -> End:
         block = await self._chain.block(number)
@@ -222,7 +222,7 @@ class GatewayFollower:
         return End(number, block.hash, block.timestamp)
 
     async def _publish_next(self, cursor: _Cursor, reading: _Reading) -> None:
-        to = await self._end_for(cursor, reading)
+        to = _end_for(cursor, reading)
         if to is None or to.number <= cursor.at.number:
             return
         logs = _logs_of(cursor, reading, to.number)
@@ -237,16 +237,6 @@ class GatewayFollower:
             return
         await self._publish(cursor, to, tuple(logs))
         cursor.at, cursor.orphaned, cursor.published_s = to, None, now_s
-
-    async def _end_for(self, cursor: _Cursor, reading: _Reading) -> End | None:
-        if cursor.orphaned is None:
-            return reading.to
-        if cursor.orphaned > reading.to.number:
-            return None  # until the new branch is as long, readers could not tell that the old end is gone
-        end = await self._block(cursor.orphaned)
-        if not await self._is_canonical(reading.to):
-            raise Moved
-        return end
 
     async def _publish(self, cursor: _Cursor, to: End, logs: tuple[GatewayLog, ...]) -> None:
         fact = GatewayRange(
@@ -268,12 +258,20 @@ class GatewayFollower:
             if isinstance(error, Exception):  # not the end of the service
                 self._requests.lost(logs)
             raise
+        self._ends[cursor.tenant].audit.published()
         self._ranges.labels(cursor.tenant).inc()
         self._requests.told(logs)
 
 
 def _fact_log(header: Head, log: ChainLog) -> GatewayLog:
     return GatewayLog(block_number=header.number, block_hash=header.hash, log=bounded(log))
+
+
+def _end_for(cursor: _Cursor, reading: _Reading) -> End | None:
+    if cursor.orphaned is None:
+        return reading.to
+    # Until the new branch is as long, readers could not tell that the old end is gone.
+    return reading.ends.get(cursor.orphaned)
 
 
 def _logs_of(cursor: _Cursor, reading: _Reading, last: int) -> list[GatewayLog]:

@@ -1,12 +1,12 @@
 """Ends of the gateway ranges that a tenant's log adds up to, as its readers count them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from streams.domain.facts import Fact, GatewayRange
-from streams.ports import Log
-from streams.services.listener.position import newest_facts
+from streams.ports import Clock, Log
+from streams.services.listener.audit import Audit
 from streams.settings import GatewaySettings
 
 
@@ -18,38 +18,60 @@ class End(msgspec.Struct, frozen=True):
     timestamp: int = 0  # where it was read from the chain
 
 
-def fold(ranges: Iterable[GatewayRange]) -> list[End]:
-    """Ends in rising order, as the graph counts them.
+def start_of(gateway: GatewaySettings) -> int:
+    """Number at which a tenant's first range begins: ranges are open below, (from, to]."""
+    return max(0, gateway.start_block - 1)
+
+
+def fold(ranges: Iterable[GatewayRange], known: Sequence[End] = ()) -> list[End]:
+    """Ends in rising order, as the graph counts them, after those that are known.
 
     A range counts above the tip. One that ends at a known number with another hash first takes back what
     came after its start. One that starts on another branch, or behind a gap, does not count.
     """
-    ends: list[End] = []
+    ends = list(known)
+    hashes = {end.number: end.hash for end in ends}
     for found in ranges:
         start, stop = End(found.from_block, found.from_hash), End(found.to_block, found.to_hash)
         # the oldest range that was looked at: what lies below it is taken as given
         if not ends:
             ends.append(start)
-        if _contradicts(ends, start):
+            hashes[start.number] = start.hash
+        if hashes.get(start.number, start.hash) != start.hash:
             continue
-        if _contradicts(ends, stop):
+        if hashes.get(stop.number, stop.hash) != stop.hash:
             ends = [end for end in ends if end.number <= start.number] or [start]
+            hashes = {end.number: end.hash for end in ends}
         if start.number <= ends[-1].number < stop.number:
             ends.append(stop)
+            hashes[stop.number] = stop.hash
     return ends
 
 
-def _contradicts(ends: Iterable[End], other: End) -> bool:
-    return any(end.number == other.number and end.hash != other.hash for end in ends)
+class Ends:
+    """Ends of one tenant's ranges, as its log has them."""
 
+    def __init__(self, log: Log, tenant: str, gateway: GatewaySettings, clock: Clock) -> None:
+        self._gateway = gateway
+        first = start_of(gateway)
+        self.audit = Audit(log, tenant, clock, self._pick, lambda found: found.from_block == first)
+        self._known: list[End] = []
 
-async def read_ends(log: Log, tenant: str, gateway: GatewaySettings) -> list[End]:
-    """Ends that the newest ranges in a tenant's log add up to; none in a new log."""
+    async def read(self) -> list[End]:
+        """The newest that the log adds up to, at most `reorg_ranges_max` ranges; none in a new log.
 
-    def pick(fact: Fact) -> GatewayRange | None:
-        if not isinstance(fact, GatewayRange) or fact.chain_id != gateway.chain_id:
+        Raises: BrokerError.
+        """
+        found, known, ranges_max = await self.audit.since_mark(), self._known, self._gateway.reorg_ranges_max
+        if found is None:
+            found, known = await self.audit.newest(ranges_max), []
+        ends = fold((placed[1] for placed in found), known)
+        tip = ends[-1].hash if ends else b""
+        self.audit.mark(next((placed for placed in reversed(found) if placed[1].to_hash == tip), None))
+        self._known = ends[-ranges_max - 1 :]  # so many ranges, with where the first of them begins
+        return self._known
+
+    def _pick(self, fact: Fact) -> GatewayRange | None:
+        if not isinstance(fact, GatewayRange) or fact.chain_id != self._gateway.chain_id:
             return None
         return msgspec.structs.replace(fact, logs=())
-
-    ranges = await newest_facts(log, tenant, pick, gateway.reorg_ranges_max)
-    return fold(ranges[-gateway.reorg_ranges_max :])

@@ -19,10 +19,10 @@ from streams.domain import facts
 from streams.domain.errors import BrokerError, RpcError
 from streams.ports import Clock, Log
 from streams.services.crashpoints import crashpoint
+from streams.services.listener.audit import Audit
 from streams.services.listener.follower import BLOCKS_AT_ONCE, Chain, Window, connected, fact_of, next_blocks
 from streams.services.listener.key_facts import tell
-from streams.services.listener.position import newest_facts
-from streams.services.listener.publish import AUDIT_S, Publisher
+from streams.services.listener.publish import Publisher
 from streams.services.listener.reading import LogReader
 from streams.services.listener.unknown_events import UnknownEvents
 from streams.settings import HostChainSettings
@@ -68,8 +68,8 @@ class HostFollower:
         self._unknown_events = UnknownEvents(host.id, _raw(host.executor_address), metrics)
         self._tracing = tracing
         self._publisher = Publisher(log, "listener", tracing)
-        self._clock = clock
-        self._read_s = 0.0  # when the window was read
+        self._audit = Audit(log, self.tenant, clock, self._header, lambda block: block.anchor)
+        self._known: list[facts.HostBlock] = []  # at the last audit
         self._has_keys = False
         self._window: Window | None = None
 
@@ -101,33 +101,42 @@ class HostFollower:
     async def _publish(self, block: facts.HostBlock) -> None:
         try:
             with self._busy.track_inprogress():
-                await self._publisher.publish(
-                    self.tenant, block, facts.host_event_id(block.chain_id, block.hash)
-                )
+                event_id = facts.host_event_id(block.chain_id, block.hash)
+                await self._publisher.publish(self.tenant, block, event_id)
         except BaseException:
             self._window = None  # what is in the log is unknown now
             raise
+        self._audit.published()
         self._blocks.inc()
 
     async def _fresh_window(self) -> Window:
-        now_s = self._clock.monotonic_s()
-        if self._window is not None and now_s - self._read_s < AUDIT_S:
-            return self._window
-        self._window, self._read_s = await self._read_window(), now_s
+        if self._window is None or self._audit.is_due:
+            self._window = await self._read_window()
+            self._audit.done()
         return self._window
 
     async def _read_window(self) -> Window:
-        found = await newest_facts(self._log, self.tenant, self._header, 2 * self._depth)
+        blocks = await self._read_blocks()
         if not self._has_keys:
             # Also what other chains' listeners announced before this tenant was; it comes before the anchor.
             await tell(self._log, [self.tenant], self._tracing)
             self._has_keys = True
         window = Window(self._depth)
-        for block in connected(found):
+        for block in blocks:
             window.add(block.number, block.hash, block.parent_hash)
         tip = window.tip.number if window.tip else None
         _log.info("position read", action="position", tenant=self.tenant, tip=tip, blocks=len(window))
         return window
+
+    async def _read_blocks(self) -> list[facts.HostBlock]:
+        found, given = await self._audit.since_mark(), self._known
+        if found is None:
+            found, given = await self._audit.newest(2 * self._depth), []
+        blocks = connected([block for _, block in found], given)
+        tip = blocks[-1].hash if blocks else b""
+        self._audit.mark(next((placed for placed in reversed(found) if placed[1].hash == tip), None))
+        self._known = blocks[-2 * self._depth :]
+        return blocks
 
     def _header(self, fact: facts.Fact) -> facts.HostBlock | None:
         if not isinstance(fact, facts.HostBlock) or fact.chain_id != self._host.id:

@@ -4,12 +4,12 @@ A fact in parts counts once all its parts are there, at the place of the last; a
 does not count, so its block is published again whole.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from typing import Final, TypeVar
 
 from streams.domain import facts
-from streams.domain.errors import Undecodable
+from streams.domain.errors import BrokerError, LogTruncated, Undecodable
 from streams.messages.topics import EVENTS
 from streams.ports import Log, Record
 
@@ -18,6 +18,7 @@ _CHUNK_RECORDS_MAX: Final = 20_000
 CHUNK_BYTES_MAX: Final = 32 * 1024 * 1024  # of a tenant's records in memory; a step with more is shortened
 
 T = TypeVar("T")
+Placed = tuple[int, T]  # with the offset at which a fact became whole
 
 
 class _Parts:
@@ -48,26 +49,76 @@ async def newest_facts(
     Args:
         pick: what is needed of a fact, and no more: it is held, the fact is not; None of one to leave out.
         records_max: give up after that many records of the partition.
+
+    Raises: BrokerError.
+    """
+    return [picked for _, picked in await placed_facts(log, tenant, pick, count, records_max)]
+
+
+async def placed_facts(
+    log: Log,
+    tenant: str,
+    pick: Callable[[facts.Fact], T | None],
+    count: int | None = None,
+    records_max: int | None = None,
+    *,
+    since: int = 0,
+    is_first: Callable[[T], bool] = lambda _: False,
+) -> list[Placed[T]]:
+    """The same with their offsets.
+
+    Args:
+        count: all of them where it is None.
+        since: an offset, before which nothing is looked at.
+        is_first: whether a tenant's log begins with it, though another listener may have told it later.
+
+    Raises: BrokerError, also where retention takes what is just being read: then it is to be read again.
     """
     partition = log.partition_of(EVENTS, tenant.encode())
     first, end = await log.bounds(EVENTS, partition)
-    stop = first if records_max is None else max(first, end - records_max)
-    found: list[tuple[int, T]] = []
+    stop = max(first, since) if records_max is None else max(first, since, end - records_max)
+    try:
+        found = await _backwards(log, tenant, (stop, end), pick, count, is_first)
+    except LogTruncated as error:
+        raise BrokerError(f"the log of {tenant} became shorter while it was read") from error
+    return sorted(found, key=lambda placed: placed[0])
+
+
+async def _backwards(
+    log: Log,
+    tenant: str,
+    bounds: tuple[int, int],
+    pick: Callable[[facts.Fact], T | None],
+    count: int | None,
+    is_first: Callable[[T], bool],
+) -> list[Placed[T]]:
+    partition, (stop, end) = log.partition_of(EVENTS, tenant.encode()), bounds
+    found: list[Placed[T]] = []
     parts, step = _Parts(), _CHUNK_RECORDS
     # backwards from the end, in growing steps: what is wanted is near it, but not always
-    while end > stop and len(found) < count:
+    while end > stop and (count is None or len(found) < count):
         begin = max(stop, end - step)
         chunk = await _records(log, partition, begin, end, tenant.encode())
         if chunk is None:
             step = (end - begin) // 2
             continue
-        while chunk:  # from its end, and let go of as it is read
-            placed = _decode(chunk.pop(), parts)
-            picked = None if placed is None else pick(placed[1])
-            if placed is not None and picked is not None:
-                found.append((placed[0], picked))
+        older = list(_picked(chunk, parts, pick))
+        # Behind the first one others may lie, of a listener that was quicker; nothing lies far behind it.
+        if not older and any(is_first(picked) for _, picked in found):
+            break
+        found += older
         end, step = begin, min(2 * step, _CHUNK_RECORDS_MAX)
-    return [picked for _, picked in sorted(found, key=lambda placed: placed[0])]
+    return found
+
+
+def _picked(
+    chunk: list[Record], parts: _Parts, pick: Callable[[facts.Fact], T | None]
+) -> Iterator[Placed[T]]:
+    while chunk:  # from its end, and let go of as it is read
+        placed = _decode(chunk.pop(), parts)
+        picked = None if placed is None else pick(placed[1])
+        if placed is not None and picked is not None:
+            yield placed[0], picked
 
 
 async def _records(log: Log, partition: int, begin: int, end: int, key: bytes) -> list[Record] | None:

@@ -1,7 +1,6 @@
 """Facts onto `events.v1`: in order, each acknowledged before the next, the first delivery error stops."""
 
 import hashlib
-from typing import Final
 
 from streams.adapters.kafka.delivery import when_stored
 from streams.adapters.telemetry.tracing import OFF, Tracing
@@ -10,9 +9,6 @@ from streams.messages import headers, subjects, trace
 from streams.messages.topics import EVENTS
 from streams.ports import Headers, Log
 from streams.services.crashpoints import crashpoint
-
-# A broker that loses its leader uncleanly loses what it acknowledged; so the log is read back now and then.
-AUDIT_S: Final = 60.0
 
 
 def bounded(log: facts.Log) -> facts.Log:

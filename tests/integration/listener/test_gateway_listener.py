@@ -13,10 +13,10 @@ from streams.adapters.memory.clock import FakeClock
 from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.errors import Recoverable
 from streams.domain.facts import GATEWAY_TENANT, GatewayLog, GatewayRange
+from streams.services.listener.audit import AUDIT_S
 from streams.services.listener.gateway import QUIET_S, GatewayFollower
 from streams.services.listener.gateway_ends import fold
 from streams.services.listener.gateway_routes import Router
-from streams.services.listener.publish import AUDIT_S
 from streams.settings import GatewaySettings
 
 pytestmark = pytest.mark.stack

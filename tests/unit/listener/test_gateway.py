@@ -11,9 +11,10 @@ from streams.adapters.memory.clock import FakeClock
 from streams.adapters.memory.log import MemoryLog
 from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.digest import event_topic
-from streams.domain.errors import BrokerError
+from streams.domain.errors import BrokerError, RpcError
 from streams.domain.facts import FACT_WHOLE_BYTES_MAX, GATEWAY_TENANT, GatewayRange, Log
 from streams.messages.topics import EVENTS
+from streams.services.listener.audit import AUDIT_S
 from streams.services.listener.follower import Moved, TooDeep
 from streams.services.listener.gateway import (
     BLOCKS_MAX,
@@ -25,7 +26,6 @@ from streams.services.listener.gateway import (
 )
 from streams.services.listener.gateway_ends import End, fold
 from streams.services.listener.gateway_routes import Router
-from streams.services.listener.publish import AUDIT_S
 from streams.settings import GatewaySettings
 
 CONTRACT = bytes.fromhex("aa" * 20)
@@ -372,6 +372,37 @@ async def test_a_lost_range_is_found_by_the_audit(rig: Rig) -> None:
     assert rig.spans("ours") == [(3, 5), (6, 7), (5, 7)]
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_the_audit_looks_behind_all_ranges_since_the_last_one(rig: Rig, is_restarted: bool) -> None:
+    rig.router = Router({OURS: "ours"})
+    follower = await rig.drain()
+    rig.chain.mine(1, [request(1, OURS)])
+    rig.log.drop_next(EVENTS)
+    await rig.drain(follower)
+    for ident in range(2, 402):
+        rig.chain.mine(1, [request(ident, OURS)])
+        await rig.drain(follower)
+    await rig.clock.advance(AUDIT_S)
+    await rig.drain(None if is_restarted else follower)
+    ends = fold(ranges_of(rig.log, "ours"))
+    assert (ends[0].number, ends[-1].number) == (3, len(rig.chain.branch) - 1)
+
+
+async def test_an_audit_that_the_node_cut_short_is_made_again(rig: Rig) -> None:
+    follower = await rig.drain()
+    rig.chain.mine(1, [request(1, OURS)])
+    rig.log.drop_next(EVENTS)
+    await rig.drain(follower)
+    rig.chain.mine(1, [request(2, OURS)])
+    await rig.drain(follower)
+    await rig.clock.advance(AUDIT_S)
+    rig.chain.failures = 1
+    with pytest.raises(RpcError):
+        await follower.step()
+    await rig.drain(follower)
+    assert rig.spans("ours") == [(3, 5), (6, 7), (5, 7)]
+
+
 class MovingChain(FakeChain):
     """Changes its branch once, after the listener has found its place and before it reads."""
 
@@ -394,6 +425,43 @@ async def test_a_branch_that_changes_between_the_place_and_the_reading_loses_no_
         await follower.step()
     await rig.later(follower)
     assert [topic for _, topic in sent_events(rig, "ours")] == [word(7)]
+
+
+class TwoNodes(FakeChain):
+    """One address, two nodes: above `cut` another one answers, on a branch of its own."""
+
+    other: FakeChain | None = None
+    cut = 0
+
+    async def head(self) -> Head:
+        return await (self.other.head() if self.other else super().head())
+
+    async def block(self, number: int) -> Head | None:
+        if self.other and number > self.cut:
+            return await self.other.block(number)
+        return await super().block(number)
+
+
+async def test_what_two_nodes_on_two_branches_say_is_never_one_range(rig: Rig) -> None:
+    rig.router = Router({OURS: "ours"})
+    nodes = rig.chain = TwoNodes(length=6)
+    follower = await rig.drain()
+    nodes.mine(1, [request(1, OURS)])
+    nodes.mine(2)
+    await rig.later(follower)
+    nodes.other, nodes.cut = FakeChain(length=6), 8
+    nodes.other.drop(1)
+    nodes.other.branch = nodes.branch[:6]
+    nodes.other.mine(1, [request(2, OURS)])
+    nodes.other.mine(6)
+    with pytest.raises(Moved):
+        await rig.later(follower)
+    assert rig.spans("ours") == [(3, 5), (5, 8)]
+    nodes.cut = 0  # the first node has come to the other's branch
+    nodes.logs_of_block, nodes.logs_in_range = nodes.other.logs_of_block, nodes.other.logs_in_range  # type: ignore[method-assign]
+    await rig.later(follower)
+    assert rig.spans("ours") == [(3, 5), (5, 8), (5, 8)]
+    assert sent_events(rig, "ours")[-1] == (6, word(2))
 
 
 def sent_events(rig: Rig, tenant: str) -> list[tuple[int, bytes]]:

@@ -17,11 +17,11 @@ from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.digest import event_topic
 from streams.domain.errors import Recoverable
 from streams.domain.facts import GATEWAY_TENANT, Log
+from streams.services.listener.audit import AUDIT_S
 from streams.services.listener.follower import Behind, TooDeep
 from streams.services.listener.gateway import QUIET_S, GatewayFollower
 from streams.services.listener.gateway_ends import fold
 from streams.services.listener.gateway_routes import Router
-from streams.services.listener.publish import AUDIT_S
 from streams.services.listener.reading import Moved
 from streams.settings import GatewaySettings
 

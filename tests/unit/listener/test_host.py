@@ -1,6 +1,7 @@
 """A listener publishes every block once it is known, parents first, whatever happens in between."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from unittest.mock import AsyncMock
 
 import pytest
 from fake_chain import FakeChain, a_log, blocks_of
@@ -11,9 +12,10 @@ from streams.adapters.telemetry.metrics import Metrics
 from streams.domain import facts
 from streams.domain.errors import BrokerError, RpcError
 from streams.messages.topics import EVENTS
-from streams.services.listener.follower import TooDeep
+from streams.ports import Record
+from streams.services.listener.audit import AUDIT_S
+from streams.services.listener.follower import BLOCKS_AT_ONCE, TooDeep, connected
 from streams.services.listener.host import HostFollower, tenant_of
-from streams.services.listener.publish import AUDIT_S
 from streams.settings import HostChainSettings
 
 ACL = bytes.fromhex("ac" * 20)
@@ -40,6 +42,11 @@ class Rig:
 
     def numbers(self) -> list[int]:
         return [block.number for block in blocks_of(self.log, self.tenant)]
+
+    def assert_all_known(self) -> None:
+        """The node's branch is in the log, each block once behind its parent."""
+        known = {block.hash for block in connected(blocks_of(self.log, self.tenant))}
+        assert {head.hash for head in self.chain.branch[self.host.start_block :]} <= known
 
     def assert_complete(self) -> None:
         """The node's branch is in the log, and no block before its parent."""
@@ -177,6 +184,73 @@ async def test_an_acknowledged_block_that_the_broker_lost_is_found_by_the_audit(
     await clock.advance(AUDIT_S)
     await rig.drain(follower)
     assert rig.numbers() == [3, 5, 6, 7, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("listeners", [1, 3])
+async def test_the_audit_looks_behind_all_that_was_published_since_the_last_one(
+    rig: Rig, clock: FakeClock, listeners: int, is_restarted: bool
+) -> None:
+    followers = [await rig.drain() for _ in range(listeners)]
+    rig.chain.mine(1)
+    rig.log.drop_next(EVENTS, listeners)
+    for follower in followers:
+        await rig.drain(follower)
+    for _ in range(2_000 // BLOCKS_AT_ONCE):
+        rig.chain.mine(BLOCKS_AT_ONCE)
+        for follower in followers:
+            await rig.drain(follower)
+    await clock.advance(AUDIT_S)
+    await rig.drain(None if is_restarted else followers[-1])
+    rig.assert_all_known()
+
+
+class CountingLog(MemoryLog):
+    """Counts the records that are read of a topic."""
+
+    reads = 0
+
+    async def read(
+        self, topic: str, partition: int, start: int, end: int | None = None
+    ) -> AsyncGenerator[Record, None]:
+        async for record in super().read(topic, partition, start, end):
+            self.reads += topic == EVENTS
+            yield record
+
+
+async def test_a_young_tenants_audit_does_not_read_its_neighbours(
+    host: HostChainSettings, clock: FakeClock
+) -> None:
+    log = CountingLog()
+    rig = Rig(log, host, clock)
+    partition = log.partition_of(EVENTS, rig.tenant.encode())
+    for _ in range(10_000):
+        await log.append(EVENTS, key=b"neighbour", value=b"{}", partition=partition)
+    rig.chain.mine(20)
+    follower = await rig.drain()
+    log.reads = 0
+    await clock.advance(AUDIT_S)
+    await rig.drain(follower)
+    assert log.reads < 2_000
+    assert rig.numbers() == list(range(3, 24))
+
+
+async def test_what_retention_takes_while_it_is_read_is_read_again(
+    rig: Rig, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.chain.mine(20)
+    follower = await rig.drain()
+    partition = rig.log.partition_of(EVENTS, rig.tenant.encode())
+    bounds = rig.log.bounds(EVENTS, partition)
+    monkeypatch.setattr(rig.log, "bounds", AsyncMock(return_value=await bounds))
+    rig.log.expire(EVENTS, partition, 5)
+    await clock.advance(AUDIT_S)
+    with pytest.raises(BrokerError, match="became shorter"):
+        await follower.step()
+    monkeypatch.undo()
+    rig.chain.mine(1)
+    await rig.drain(follower)
+    assert rig.numbers() == list(range(8, 25))
 
 
 async def test_a_cut_sequence_of_parts_is_published_again_whole(rig: Rig, kill_at: KillAt) -> None:
