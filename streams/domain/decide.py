@@ -126,10 +126,15 @@ def _joined(state: State, tenant: str, part: FactPart) -> Fact | None:
         # not parked like bytes that nobody can read: a chain without one of its blocks must not go on
         raise FactTooLarge(f"a fact of {part.count} parts is larger than {FACT_WHOLE_BYTES_MAX} bytes")
     row = FactPartRow(tenant=tenant, sha256=part.sha256, part=part.index, parts=part.count, body=part.body)
-    if state.get(FactPartRow, tenant, part.sha256, part.index) is None:
-        state.put(row)
-    # By digest and not in order: two listeners may tell the same fact, and their parts interleave.
+    # By digest: two listeners may tell the same fact, and their parts interleave.
     parts = state.find(FactPartRow, ("tenant", "sha256"), tenant, part.sha256)
+    # Each tells its parts in order, so without a first one the fact is whole already, or is told again whole:
+    # kept, the part would stay for ever.
+    if part.index and not any(known.part == 0 for known in parts):
+        return None
+    if all(known.part != part.index for known in parts):
+        state.put(row)
+        parts = [*parts, row]
     if len(parts) < part.count:
         return None
     for known in parts:

@@ -34,7 +34,8 @@ class _Parts:
         bodies.setdefault(part.index, part.body)
         # where it became whole: readers count it at its last part
         self._last[part.sha256] = max(offset, self._last.get(part.sha256, -1))
-        if len(bodies) < part.count:
+        # Its first part last, on the way back: readers keep no part before that one.
+        if part.index or len(bodies) < part.count:
             return None
         whole = b"".join(bodies[index] for index in range(part.count))
         del self._bodies[part.sha256]

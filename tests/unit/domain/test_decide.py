@@ -343,20 +343,40 @@ def test_squash_of_other_bytes_than_the_stored_ones_never_reaches_the_commit():
     assert [row.kind for row in state.rows(DivergenceRow)] == ["ct64"]
 
 
-def test_fact_in_parts_is_applied_when_all_parts_are_there_in_any_order():
+def _parts() -> list[FactPart]:
     big = Logs().trivial(ONE, 1).allow(ONE)
     padded = msgspec.structs.replace(big.done()[0], data=bytes(300_000), topics=(b"\x01" * 32,), log_index=50)
     fact = msgspec.structs.replace(block("b1", 1, "b0"), logs=(*big.done(), padded))
     parts = [decode_fact(record) for record in encode_fact(fact)]
     assert len(parts) > 1
-    assert all(isinstance(part, FactPart) for part in parts)
-    state = run([KEY, ANCHOR])
-    random.Random(1).shuffle(parts)
-    run([parts[0], parts[0], *parts[1:-1]], state)
+    return [part for part in parts if isinstance(part, FactPart)]
+
+
+def test_fact_in_parts_is_applied_when_all_parts_are_there():
+    parts, state = _parts(), run([KEY, ANCHOR])
+    run([parts[0], *parts[:-1]], state)
     assert _tip(state).tip_number == 0
     decide_fact(state, TENANT, parts[-1], RULES)
     assert _tip(state).tip_number == 1
     assert not state.rows(FactPartRow)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_parts_that_two_listeners_tell_at_once_leave_nothing_behind(seed: int):
+    rng, parts, state = random.Random(seed), _parts(), run([KEY, ANCHOR])
+    tellers = [list(parts), list(parts)]
+    while any(tellers):
+        decide_fact(state, TENANT, rng.choice([told for told in tellers if told]).pop(0), RULES)
+    assert _tip(state).tip_number == 1
+    assert not state.rows(FactPartRow)
+
+
+def test_parts_whose_first_one_was_lost_count_when_they_are_told_again():
+    parts, state = _parts(), run([KEY, ANCHOR])
+    run(parts[1:], state)
+    assert not state.rows(FactPartRow)
+    run(parts, state)
+    assert _tip(state).tip_number == 1
 
 
 def test_parts_that_do_not_add_up_are_refused():

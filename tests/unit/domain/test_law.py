@@ -155,21 +155,22 @@ def _told(rng: random.Random, start: int, end: int, logs: list[GatewayLog], bran
 
 
 def _cut(rng: random.Random, facts: list[Fact]) -> list[Fact]:
-    """Some facts in parts, as if records were small; their parts in any order and partly twice."""
+    """Some facts in parts, as if records were small; told in order by two, of whom one may stop midway."""
     cut: list[Fact] = []
     for fact in facts:
         if rng.random() < 0.8 or not isinstance(fact, HostBlock):
             cut.append(fact)
             continue
         (whole,) = encode_fact(fact)
-        size = len(whole) // rng.randint(1, 3) + 1
-        bodies = [whole[at : at + size] for at in range(0, len(whole), size)]
         sha256 = hashlib.sha256(whole).digest()
+        size = len(whole) // (1 + sha256[0] % 3) + 1  # every listener cuts alike
+        bodies = [whole[at : at + size] for at in range(0, len(whole), size)]
         parts = [
             FactPart(sha256=sha256, index=i, count=len(bodies), body=body) for i, body in enumerate(bodies)
         ]
-        rng.shuffle(parts)
-        cut += [parts[0], *parts] if len(parts) > 1 else parts
+        tellers = [list(parts), parts[: rng.randint(0, len(parts))]]
+        while any(tellers):
+            cut.append(rng.choice([told for told in tellers if told]).pop(0))
     return cut
 
 

@@ -76,6 +76,16 @@ async def test_interleaved_sequences_of_two_listeners_are_whole_once(log: Memory
     assert await numbers(log, 9) == [1]
 
 
+async def test_parts_before_their_first_one_do_not_count_as_readers_keep_none_of_them(log: MemoryLog) -> None:
+    first, *later = facts.encode_fact(block(1, size=400_000))
+    for part in (*later, first):
+        await log.append(EVENTS, key=b"ours", value=part)
+    assert await numbers(log, 9) == []
+    for part in later:
+        await log.append(EVENTS, key=b"ours", value=part)
+    assert await numbers(log, 9) == [1]
+
+
 async def test_a_cut_sequence_does_not_count(log: MemoryLog) -> None:
     for part in facts.encode_fact(block(1, size=400_000))[:-1]:
         await log.append(EVENTS, key=b"ours", value=part)
