@@ -9,7 +9,7 @@ import msgspec
 
 from streams.adapters.ethereum import abi
 from streams.adapters.ethereum.bloom import BLOOM_BYTES
-from streams.adapters.ethereum.errors import WrongLogs
+from streams.adapters.ethereum.errors import NoCode, WrongLogs
 from streams.adapters.ethereum.rpc import RpcClient
 from streams.domain.errors import RpcError
 from streams.domain.facts import Log
@@ -274,12 +274,17 @@ class EthereumChain:
         """Result of a view at the head.
 
         Raises:
+            NoCode: there is no contract, or not yet.
             ContractReverted: the contract refused.
             Undecodable: what came back is not what the function returns.
         """
         data = abi.encode_call(called, *arguments)
         request = {"to": hex_text(address), "data": hex_text(data)}
-        return abi.decode_result(called, unhex(await self.rpc.call("eth_call", (request, "latest"), TEXT)))
+        found = unhex(await self.rpc.call("eth_call", (request, "latest"), TEXT))
+        # A node answers so as well while it has not come to the contract's deployment.
+        if not found and not await self.code(address):
+            raise NoCode(f"no contract at {hex_text(address)}: the node is below it, or the address is wrong")
+        return abi.decode_result(called, found)
 
     async def estimate_gas(self, sender: bytes, to: bytes | None, data: bytes) -> int:
         """Gas that a transaction takes now; raises ContractReverted where it would fail."""

@@ -4,7 +4,8 @@ RpcError                  (recoverable)
 ├── RpcRefused            the node answered with an error
 │   └── BlockUnknown      the block was reorganised away, or is not there yet
 ├── TooMuch               a request or its answer was too large, for the node or for us
-└── WrongLogs             logs that do not belong to the block, or not all that do
+├── WrongLogs             logs that do not belong to the block, or not all that do
+└── NoCode                the node knows no contract at an address
 CallReverted              (irrecoverable)
 └── ContractReverted      with the contract's own error, decoded
 """
@@ -32,6 +33,10 @@ class TooMuch(RpcError):
 
 class WrongLogs(RpcError):
     """The node's logs are not those of the block, or not all of them."""
+
+
+class NoCode(RpcError):
+    """The node has no contract at this address: it is below the deployment, or the address is wrong."""
 
 
 class ContractReverted(CallReverted):

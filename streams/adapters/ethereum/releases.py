@@ -37,7 +37,7 @@ async def require_spoken(node: Views, gateway: GatewaySettings) -> None:
     """Ask every contract that the settings name for its release.
 
     Raises:
-        RpcError: the node does not answer.
+        RpcError: the node does not answer, or has not come to the contracts' deployment.
         ForeignRelease: one is of a release that we do not speak; the message names it.
     """
     lines = (SPOKEN,) if gateway.multichain_acl_address is None else (SPOKEN, OLD)

@@ -1,11 +1,16 @@
 """A gateway of another release than we speak is refused by name, before anything is called or believed."""
 
+import json
+
+import httpx
 import pytest
 
 from streams.adapters.ethereum import abi
 from streams.adapters.ethereum.calls import GET_VERSION
-from streams.adapters.ethereum.errors import ContractReverted
+from streams.adapters.ethereum.chain import EthereumChain
+from streams.adapters.ethereum.errors import ContractReverted, NoCode
 from streams.adapters.ethereum.releases import OLD, SPOKEN, require_spoken
+from streams.adapters.ethereum.rpc import RpcClient
 from streams.domain.errors import Fatal, ForeignRelease, RpcError, Undecodable
 from streams.settings import GatewaySettings
 
@@ -64,6 +69,21 @@ async def test_a_contract_that_tells_no_version_is_none_of_ours(failure: Excepti
 async def test_a_node_that_is_away_says_nothing_about_releases() -> None:
     with pytest.raises(RpcError):
         await require_spoken(Contracts(RpcError()), settings("ciphertext_commits_address"))
+
+
+@pytest.mark.parametrize(("code", "error"), [("0x", NoCode), ("0x60", ForeignRelease)])
+async def test_a_node_below_the_deployment_is_waited_for_and_another_contract_is_not(
+    code: str, error: type[Exception]
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked = json.loads(request.content)
+        result = {"eth_call": "0x", "eth_getCode": code}[asked["method"]]
+        return httpx.Response(200, json={"jsonrpc": "2.0", "id": asked["id"], "result": result})
+
+    async with RpcClient("http://node", transport=httpx.MockTransport(answer)) as rpc:
+        with pytest.raises(error):
+            await require_spoken(EthereumChain(rpc), settings("ciphertext_commits_address"))
+    assert issubclass(NoCode, RpcError)
 
 
 async def test_an_old_network_is_spoken_to_only_where_its_rights_go_to_the_gateway() -> None:
