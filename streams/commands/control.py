@@ -303,7 +303,12 @@ def accept_loss(
     partition: Annotated[int, typer.Argument(help="The shard.", min=0)],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Go on with what a cut or new log still holds, although records are lost."""
+    """Go on with what a cut or new log still holds, although records are lost.
+
+    Facts that were lost before they were applied are not made up for: later blocks of their tenants wait
+    for their parent, later ranges of the gateway for what is missing before them, until those facts are in
+    the log again. What was applied before it was lost costs nothing.
+    """
     from streams.adapters.kafka.log import KafkaLog
     from streams.adapters.postgres.store import PostgresStore
     from streams.messages.topics import EVENTS, RESULTS
@@ -325,4 +330,5 @@ def accept_loss(
             await store.close()
 
     offset = asyncio.run(repair())
-    output.say(f"{topic}/{partition} goes on at offset {offset}; restart the graph service")
+    left = truncation.consequence(topic)
+    output.say(f"{topic}/{partition} goes on at offset {offset}; restart the graph service.{left}")

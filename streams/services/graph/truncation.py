@@ -1,9 +1,21 @@
 """A log that does not hold the record that a shard needs next: Fatal, with the command that repairs it."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from streams.domain.errors import LogTruncated
+from streams.messages.topics import EVENTS
 from streams.ports import Log, Offset
+
+_UNAPPLIED: Final = (
+    " A tenant whose facts were lost before they were applied does not go on by that: until they are in the"
+    " log again, its later blocks wait for their parent (alarm pending_parent), its later ranges for what is"
+    " missing (alarm gateway_range)."
+)
+
+
+def consequence(topic: str) -> str:
+    """What accepting the loss does not mend, as a sentence to append."""
+    return _UNAPPLIED if topic == EVENTS else ""
 
 
 def check(offset: Offset, shard: int, topic_id: str, bounds: tuple[int, int]) -> None:
@@ -22,7 +34,7 @@ def check(offset: Offset, shard: int, topic_id: str, bounds: tuple[int, int]) ->
 def truncated(topic: str, shard: int, what: str) -> LogTruncated:
     """The error, with what an operator can do."""
     return LogTruncated(
-        f"{topic}/{shard} {what}. Records are lost; to go on without them: "
+        f"{topic}/{shard} {what}. Records are lost.{consequence(topic)} To go on without them: "
         f"cipherstream control accept-loss {topic} {shard}"
     )
 
@@ -39,7 +51,7 @@ async def accept_loss(store: Repairable, log: Log, topic: str, shard: int) -> in
     """Go on with what the log still holds, fencing the owner; gives the offset.
 
     The offset goes to the first record that is there: what was applied already is applied again, which
-    changes nothing.
+    changes nothing. A fact that was lost before it was applied is not made up for: see `consequence`.
     """
     start, _ = await log.bounds(topic, shard)
     await store.repair(topic, shard, await log.topic_id(topic), start)

@@ -117,6 +117,7 @@ async def test_a_cut_log_ends_the_service_until_the_loss_is_accepted(graph: Live
     assert command in child.log.read_text()
     output = await cipherstream(graph, "control", "accept-loss", topics.EVENTS, str(shard), "--yes")
     assert "goes on at offset 3" in output
+    assert "does not go on by that" in " ".join(output.split())
     await graph.start()
     await graph.until_applied(len(facts()))
 
