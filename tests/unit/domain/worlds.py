@@ -64,9 +64,9 @@ class Logs:
         self.logs.append(_log(b"\x01" * 20, [event_topic(event), *topics], data, tx, len(self.logs)))
         return self
 
-    def trivial(self, result: bytes, value: int, tx: str = "tx") -> "Logs":
+    def trivial(self, result: bytes, value: int, tx: str = "tx", caller: bytes = CALLER) -> "Logs":
         data = _word(value) + _word(result[30]) + result
-        return self._add(BY_NAME["TrivialEncrypt"].event, [_word(CALLER)], data, tx)
+        return self._add(BY_NAME["TrivialEncrypt"].event, [_word(caller)], data, tx)
 
     def add(
         self, left: bytes, right: bytes | int, result: bytes, tx: str = "tx", name: str = "Add"

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+import pytest
 from graph_world import TENANT, GraphWorld, Process, honest
 from unit.domain.worlds import CRS, KEY, Logs, block, h
 
@@ -159,6 +160,23 @@ async def test_locality_is_switched_at_run_time(world: GraphWorld) -> None:
         await world.publish(*facts(parallel, 2))
         await process.settle()
         assert at_home(parallel) == {True, False}
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+async def test_turns_of_contracts_are_switched_at_run_time(world: GraphWorld, is_on: bool) -> None:
+    word = FeatureSwitch(feature=Feature.CONTRACT_FAIRNESS, enabled=is_on)
+    names = [f"n{at}" for at in range(40)]
+    logs = Logs()
+    for at, name in enumerate(names):
+        logs.trivial(h(name), 1, tx=name, caller=bytes([at % 2 + 1]) * 20).allow(h(name), tx=name)
+    async with world.process() as process:
+        await say(world, word)
+        await world.publish(*facts(()), block("2", 2, "1", logs))
+        await until_quiet(world, process)
+        await world.beat("w", slots=5, partitions=range(8))
+        await until_quiet(world, process)
+        sent = Counter(row.contract for row in world.items() if row.state is WorkState.DISPATCHED)
+        assert sorted(sent.values()) == ([5, 5] if is_on else [10])
 
 
 def test_every_feature_has_its_meaning() -> None:
