@@ -9,7 +9,7 @@ from ethereum_chains import OPERATORS, Chains, network
 from streams.adapters.ethereum import abi, calls
 from streams.adapters.ethereum.chain import Receipt
 from streams.adapters.ethereum.eip712 import CiphertextVerification, GatewayDomain, sign_verification
-from streams.adapters.ethereum.errors import ContractReverted
+from streams.adapters.ethereum.errors import ContractReverted, NoCode
 from streams.devnet import chain_client as client
 from streams.devnet import contracts
 from streams.domain import events
@@ -240,5 +240,5 @@ async def test_an_account_without_tokens_has_no_handle(chains: Chains) -> None:
 
 
 async def test_a_call_to_nobody_is_told(chains: Chains) -> None:
-    with pytest.raises(Exception, match="getVersion"):
+    with pytest.raises(NoCode, match="no contract at"):
         await chains.host.view(secrets.token_bytes(20), abi.function("getVersion()", "(string)"))
