@@ -247,14 +247,19 @@ class EthereumChain:
         _require_of(wanted, (entry.log for entry in logs))
         return tuple(sorted(logs, key=lambda item: (item.block_number, item.log.log_index)))
 
-    async def logs_since(self, first: int, address: bytes, topics: Sequence[bytes]) -> tuple[Log, ...]:
-        """Logs of a contract with these first topics, in canonical blocks from `first` to the head, in order.
+    async def logs_since(
+        self, first: int, address: bytes, topics: Sequence[bytes], last: int | None = None
+    ) -> tuple[Log, ...]:
+        """Logs of a contract with these first topics, in canonical blocks from `first` on, in order.
+
+        Args: last: block; without it the head.
 
         Raises:
             RpcRefused: the range is too long for the node.
             WrongLogs: the answer holds other logs.
         """
-        query = {"fromBlock": hex(first), "toBlock": "latest", **_addresses((address,))}
+        to = "latest" if last is None else hex(last)
+        query = {"fromBlock": hex(first), "toBlock": to, **_addresses((address,))}
         asked = query | {"topics": [hex_text(topic) for topic in topics]}
         found = await self.rpc.call("eth_getLogs", (asked,), _LOGS)
         logs = [(quantity(log.block_number), log.read()) for log in found]

@@ -22,8 +22,10 @@ class Node(Protocol):
         """The blocks of the node's present branch with these numbers."""
         ...
 
-    async def logs_since(self, first: int, address: bytes, topics: Sequence[bytes]) -> tuple[Log, ...]:
-        """Logs of a contract with these first topics, from a block on, in order."""
+    async def logs_since(
+        self, first: int, address: bytes, topics: Sequence[bytes], last: int | None = None
+    ) -> tuple[Log, ...]:
+        """Logs of a contract with these first topics, from a block on to another or to the head, in order."""
         ...
 
     async def nonce(self, address: bytes, tag: str = "pending") -> int:

@@ -11,9 +11,10 @@ block.
 from typing import Final, Protocol
 
 from streams.adapters.ethereum import calls
-from streams.adapters.ethereum.errors import ContractReverted
+from streams.adapters.ethereum.errors import ContractReverted, RpcRefused
 from streams.domain.errors import UndecodableLog
 from streams.domain.events import VerifyProofRequest, decode_gateway_log
+from streams.domain.facts import Log
 from streams.domain.gateway_events import VERIFY_PROOF_REQUEST_TOPIC
 from streams.domain.requests import item_that_answers
 from streams.services.sender.node import Node
@@ -66,7 +67,7 @@ class Votes:
         number = call.data[len(selector) : len(selector) + 32]
         head = await self._node.head()
         first = max(0, head.number - self._blocks)
-        logs = await self._node.logs_since(first, call.to, (VERIFY_PROOF_REQUEST_TOPIC, number))
+        logs = await self._requests(first, head.number, call.to, number)
         if not logs:
             return not await self._is_requested(call)
         try:
@@ -75,6 +76,25 @@ class Votes:
             return True
         is_request = isinstance(request, VerifyProofRequest)
         return not is_request or item_that_answers(asked.tenant, request) != asked.item
+
+    async def _requests(self, first: int, head: int, to: bytes, number: bytes) -> tuple[Log, ...]:
+        """Requests of that number from a block on; a node that bounds ranges is asked for less at once."""
+        topics = (VERIFY_PROOF_REQUEST_TOPIC, number)
+        found: tuple[Log, ...] = ()
+        span = head - first + 1
+        while True:
+            # the last part is open: blocks may come meanwhile
+            last = None if first + span > head else first + span - 1
+            try:
+                found += await self._node.logs_since(first, to, topics, last)
+            except RpcRefused:
+                if span <= 1:
+                    raise
+                span //= 2
+                continue
+            if last is None:
+                return found
+            first = last + 1
 
     async def _is_requested(self, call: Calling) -> bool:
         try:

@@ -64,6 +64,7 @@ class FakeGateway:
         self.broadcasts: list[bytes] = []
         self.slow: dict[bytes, asyncio.Event] = {}  # by call data: when its estimate may be answered
         self.requests: dict[int, VerifyProofRequest] = {}  # by number, of blocks that may still go
+        self.range_max = 1_000_000  # blocks whose logs it tells at once
         self.receipts = 0  # that were asked for
         self.counts: int | None = None  # what it says to be pending, whatever it has
         self.foreign = 0  # nonces that another transaction used
@@ -79,10 +80,16 @@ class FakeGateway:
     async def blocks(self, numbers: Sequence[int]) -> list[Head | None]:
         return [await self.block(number) for number in numbers]
 
-    async def logs_since(self, first: int, address: bytes, topics: Sequence[bytes]) -> tuple[Log, ...]:
+    async def logs_since(
+        self, first: int, address: bytes, topics: Sequence[bytes], last: int | None = None
+    ) -> tuple[Log, ...]:
         self._answer()
+        to = (await self.head()).number if last is None else last
+        if to - first >= self.range_max:
+            raise RpcRefused("eth_getLogs", -32005, "block range is too large")
         number = int.from_bytes(topics[1], "big")
-        return (_log_of(self.requests[number]),) if number in self.requests else ()
+        # every request is in the newest block
+        return (_log_of(self.requests[number]),) if last is None and number in self.requests else ()
 
     async def nonce(self, address: bytes, tag: str = "pending") -> int:
         self._answer()

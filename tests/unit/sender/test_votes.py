@@ -173,6 +173,18 @@ async def test_a_rejection_of_the_new_request_is_not_answered_from_the_old_ones_
     assert rejected(rig) == 1
 
 
+@pytest.mark.parametrize("range_max", [1, 3, 8])
+async def test_a_node_with_a_bound_for_ranges_is_asked_for_less_at_once(rig: Rig, range_max: int) -> None:
+    rig.node.mine(empty=20)
+    rig.node.range_max = range_max
+    await rig.send(rig.sender(), WORK)
+    assert rejected(rig) == 1
+    rig.node.requests[8] = ANOTHER
+    work = msgspec.structs.replace(rejection_of(8), item=item_that_answers("ours", JUDGED))
+    with pytest.raises(CallRefused, match="its request is another one"):
+        await rig.send(rig.sender(), work)
+
+
 async def test_a_node_that_does_not_tell_requests_is_an_alarm_and_the_rejection_waits(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
