@@ -1,6 +1,6 @@
 """When a tenant's log is read back, and from where on: a broker may lose what it acknowledged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 from streams.domain.facts import Fact
@@ -41,25 +41,24 @@ class Audit(Generic[T]):
             return True
         return self._clock.monotonic_s() - self._read_s >= AUDIT_S
 
-    async def since_mark(self) -> list[Placed[T]] | None:
-        """Facts from the mark on, itself first; None without one, or where the log lost it.
+    async def read(self, least: int) -> tuple[list[Placed[T]], bool]:
+        """Facts from the mark on, itself first, and True: they go on from what was known at it.
 
-        Raises: BrokerError.
+        Without a mark, or where the log lost it, the newest ones, those of a whole audit and `least` before
+        them, and False. Raises: BrokerError.
         """
-        if self._mark is None:
-            return None
-        # No further back: what lies before the mark and did not count then would be taken as given now.
-        found = await placed_facts(self._log, self._tenant, self._pick, since=self._mark[0])
-        return found if found[:1] == [self._mark] else None
-
-    async def newest(self, least: int) -> list[Placed[T]]:
-        """The newest facts, those of a whole audit and so many before them; raises BrokerError."""
+        if self._mark is not None:
+            # No further back: what lies before the mark and did not count then would be taken as given now.
+            found = await placed_facts(self._log, self._tenant, self._pick, since=self._mark[0])
+            if found[:1] == [self._mark]:
+                return found, True
         count = AUDIT_FACTS + least
-        return await placed_facts(self._log, self._tenant, self._pick, count, is_first=self._is_first)
+        newest = await placed_facts(self._log, self._tenant, self._pick, count, is_first=self._is_first)
+        return newest, False
 
-    def mark(self, newest: Placed[T] | None) -> None:
-        """The newest fact that counts: what follows it is looked at the next time."""
-        self._mark = newest
+    def mark(self, found: Sequence[Placed[T]], is_tip: Callable[[T], bool]) -> None:
+        """What follows the newest fact that counts is looked at the next time."""
+        self._mark = next((placed for placed in reversed(found) if is_tip(placed[1])), None)
 
     def published(self) -> None:
         """Note a fact that was acknowledged."""

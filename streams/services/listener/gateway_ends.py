@@ -62,12 +62,11 @@ class Ends:
 
         Raises: BrokerError.
         """
-        found, known, ranges_max = await self.audit.since_mark(), self._known, self._gateway.reorg_ranges_max
-        if found is None:
-            found, known = await self.audit.newest(ranges_max), []
-        ends = fold((placed[1] for placed in found), known)
+        ranges_max = self._gateway.reorg_ranges_max
+        found, goes_on = await self.audit.read(ranges_max)
+        ends = fold((placed[1] for placed in found), self._known if goes_on else [])
         tip = ends[-1].hash if ends else b""
-        self.audit.mark(next((placed for placed in reversed(found) if placed[1].to_hash == tip), None))
+        self.audit.mark(found, lambda last: last.to_hash == tip)
         self._known = ends[-ranges_max - 1 :]  # so many ranges, with where the first of them begins
         return self._known
 

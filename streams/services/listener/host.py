@@ -129,12 +129,10 @@ class HostFollower:
         return window
 
     async def _read_blocks(self) -> list[facts.HostBlock]:
-        found, given = await self._audit.since_mark(), self._known
-        if found is None:
-            found, given = await self._audit.newest(2 * self._depth), []
-        blocks = connected([block for _, block in found], given)
+        found, goes_on = await self._audit.read(2 * self._depth)
+        blocks = connected([block for _, block in found], self._known if goes_on else [])
         tip = blocks[-1].hash if blocks else b""
-        self._audit.mark(next((placed for placed in reversed(found) if placed[1].hash == tip), None))
+        self._audit.mark(found, lambda block: block.hash == tip)
         self._known = blocks[-2 * self._depth :]
         return blocks
 
