@@ -8,13 +8,13 @@ A node may be several behind one address, with indices that lag behind their blo
 """
 
 import itertools
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
 from typing import Final, Protocol
 
 from streams.adapters.ethereum import bloom
 from streams.adapters.ethereum.chain import BlockLog, Head
 from streams.adapters.ethereum.errors import BlockUnknown, RpcRefused, TooMuch, WrongLogs
-from streams.adapters.ethereum.span import Span
+from streams.adapters.ethereum.span import Span, pages
 from streams.domain.errors import Recoverable
 from streams.domain.facts import Log
 
@@ -74,22 +74,11 @@ class LogReader:
         """
         return [entry async for page in self._pages(first, last) for entry in page]
 
-    async def _pages(self, first: int, last: int) -> AsyncGenerator[tuple[BlockLog, ...]]:
-        while first <= last:
-            until = min(last, first + self._span.length - 1)
-            asked = until - first + 1
-            try:
-                page = await self._chain.logs_in_range(first, until, self._addresses)
-            except BlockUnknown:
-                raise
-            # Some nodes refuse by count of logs, some by range: halving finds what this one takes.
-            except (RpcRefused, TooMuch):
-                if not self._span.refuse(asked):
-                    raise
-                continue
-            self._span.succeed(asked)
-            yield page
-            first = until + 1
+    def _pages(self, first: int, last: int) -> AsyncGenerator[tuple[BlockLog, ...]]:
+        def ask(first: int, last: int) -> Awaitable[tuple[BlockLog, ...]]:
+            return self._chain.logs_in_range(first, last, self._addresses)
+
+        return pages(self._span, first, last, ask)
 
     async def of_blocks(self, headers: Sequence[Head]) -> dict[bytes, tuple[Log, ...]]:
         """Logs of connected blocks that were asked for together, by hash; `of_block` has the last word.
@@ -99,16 +88,16 @@ class LogReader:
         if len(headers) < RANGE_MIN:
             return {}
         try:
-            pages = [page async for page in self._pages(headers[0].number, headers[-1].number)]
+            found = [page async for page in self._pages(headers[0].number, headers[-1].number)]
         except (RpcRefused, TooMuch):
             return {}  # one block that is too much must not hold up those before it
         hashes = {header.number: header.hash for header in headers}
         logs: dict[bytes, list[Log]] = {header.hash: [] for header in headers}
-        for entry in itertools.chain.from_iterable(pages):
+        for entry in itertools.chain.from_iterable(found):
             if hashes[entry.block_number] != entry.block_hash:
                 raise Moved
             logs[entry.block_hash].append(entry.log)
-        for cut in (page[-1] for page in pages if len(page) >= LARGE_LOGS):
+        for cut in (page[-1] for page in found if len(page) >= LARGE_LOGS):
             del logs[cut.block_hash]  # where an answer is cut, its last block is not whole
         return {block_hash: tuple(of_block) for block_hash, of_block in logs.items()}
 

@@ -8,10 +8,12 @@ that it always was. A number that is not given yet may be given to anybody while
 block.
 """
 
+from collections.abc import Awaitable
 from typing import Final, Protocol
 
 from streams.adapters.ethereum import calls
-from streams.adapters.ethereum.errors import ContractReverted, RpcRefused
+from streams.adapters.ethereum.errors import ContractReverted
+from streams.adapters.ethereum.span import Span, pages
 from streams.domain.errors import UndecodableLog
 from streams.domain.events import VerifyProofRequest, decode_gateway_log
 from streams.domain.facts import Log
@@ -77,24 +79,17 @@ class Votes:
         is_request = isinstance(request, VerifyProofRequest)
         return not is_request or item_that_answers(asked.tenant, request) != asked.item
 
-    async def _requests(self, first: int, head: int, to: bytes, number: bytes) -> tuple[Log, ...]:
-        """Requests of that number from a block on; a node that bounds ranges is asked for less at once."""
+    async def _requests(self, first: int, head: int, to: bytes, number: bytes) -> list[Log]:
+        """Requests of that number from a block on."""
         topics = (VERIFY_PROOF_REQUEST_TOPIC, number)
-        found: tuple[Log, ...] = ()
-        span = head - first + 1
-        while True:
+
+        def ask(first: int, last: int) -> Awaitable[tuple[Log, ...]]:
             # the last part is open: blocks may come meanwhile
-            last = None if first + span > head else first + span - 1
-            try:
-                found += await self._node.logs_since(first, to, topics, last)
-            except RpcRefused:
-                if span <= 1:
-                    raise
-                span //= 2
-                continue
-            if last is None:
-                return found
-            first = last + 1
+            return self._node.logs_since(first, to, topics, None if last == head else last)
+
+        # anew for each search: they are rare, and what refuses one need not be the range
+        span = Span(head - first + 1)
+        return [log async for page in pages(span, first, head, ask) for log in page]
 
     async def _is_requested(self, call: Calling) -> bool:
         try:
