@@ -2,12 +2,14 @@
 
 A look costs a question or two while the branch is the same. When it has changed, every call that was settled
 within so many blocks has its receipt read again. A call that is gone is under way again where its nonce is
-free, with the same bytes; where the nonce is used, or the new branch refused the call, the contract is asked
-and the call made anew. The contract has the last word: what it has already is not made twice.
+free, with the same bytes; so is one that is in another block now, until enough blocks are above that one.
+Where the nonce is used, or the new branch refused the call, the contract is asked and the call made anew. The
+contract has the last word: what it has already is not made twice.
 """
 
 from collections.abc import Container
 
+from streams.adapters.ethereum.chain import Receipt
 from streams.domain.transactions import FILLER, CallState, StoredCall
 from streams.services.sender.branch import Branch
 from streams.services.sender.node import Node
@@ -70,21 +72,24 @@ class Review:
         if call.state is CallState.SIGNED or await self._is_deep(call):
             return call
         receipt = await self._watch.receipt(call)
-        if receipt is not None:
-            return call if receipt.is_success else None
-        if await self._node.nonce(self._address, "latest") > call.nonce:
+        if receipt is None and await self._node.nonce(self._address, "latest") > call.nonce:
             return None
-        return await self._store.reopen(epoch, call)
+        if receipt is not None and not receipt.is_success:
+            return None
+        return call if _is_as_told(call, receipt) else await self._store.reopen(epoch, call)
 
     async def _look(self, first_block: int) -> None:
         for row in await self._store.made(self._address, first_block):
-            if row.state is CallState.LOST or not await self._is_made(row):
+            if row.state is CallState.LOST or not _is_as_told(row, await self._watch.receipt(row)):
                 self.take(row)
-
-    async def _is_made(self, row: StoredCall) -> bool:
-        receipt = await self._watch.receipt(row)
-        return receipt is not None and receipt.is_success
 
     async def _is_deep(self, call: StoredCall) -> bool:
         head = await self._node.head()
         return call.block_number < head.number - self._blocks
+
+
+def _is_as_told(row: StoredCall, receipt: Receipt | None) -> bool:
+    """Whether the call is made where its row says: how deep it lies is counted from there."""
+    if receipt is None or not receipt.is_success:
+        return False
+    return (receipt.transaction_hash, receipt.block_number) == (row.transaction_hash, row.block_number)

@@ -109,6 +109,56 @@ async def test_without_a_reorganisation_no_receipt_is_read_again(rig: Rig) -> No
         assert rig.node.receipts == before
 
 
+async def move(rig: Rig, blocks: int) -> None:
+    """Another branch, in which the last call is so many blocks later."""
+    (moved,) = rig.node.chain[-1]
+    rig.node.forget(1)
+    rig.node.mine(empty=blocks - 1)
+    rig.node.pool[0] = moved
+    rig.node.mine()
+
+
+async def test_a_call_that_another_branch_has_in_another_block_is_told_to_be_there(rig: Rig) -> None:
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1))
+    first = rig.table.rows[KEY.address, 0]
+    async with looking(sender):
+        await look(rig)
+        await move(rig, 5)
+        await look(rig)
+        row = rig.table.rows[KEY.address, 0]
+        assert (row.state, row.block_number) == (CallState.CONFIRMED, first.block_number + 5)
+        assert row.signed == first.signed
+        rig.node.mine(empty=BOUND - 3)  # deeper than the bound, counted from where it was first
+        await look(rig)
+        taken = rig.node.chain[row.block_number :]
+        rig.node.forget(len(taken))
+        rig.node.foreign += 1
+        rig.node.mine(empty=len(taken))
+        await look(rig)
+    assert rig.node.made == [rig.data(commit_of(1))]
+
+
+async def test_a_call_in_another_block_is_final_below_as_many_blocks_as_any_other() -> None:
+    rig = Rig(confirmations=3, sender=SenderSettings(review_blocks=BOUND))
+    sender = rig.sender()
+    rig.node.is_mining = False
+    first = asyncio.create_task(rig.send(sender, commit_of(1)))
+    await rig.clock.advance(1)
+    rig.node.mine(empty=3)
+    await rig.clock.advance(1)
+    await first
+    del rig.node.chain[2:]
+    await move(rig, 2)
+    again = asyncio.create_task(rig.send(sender, commit_of(1)))
+    await rig.clock.advance(1)
+    assert not again.done()
+    rig.node.mine(empty=3)
+    await rig.clock.advance(1)
+    (sent,) = await again
+    assert sent.block_number == rig.table.rows[KEY.address, 0].block_number == 3
+
+
 @pytest.mark.parametrize(("deep", "is_made"), [(BOUND - 3, True), (BOUND + 1, False)])
 async def test_what_lies_deeper_than_the_settings_say_is_final(rig: Rig, deep: int, is_made: bool) -> None:
     sender = rig.sender()
