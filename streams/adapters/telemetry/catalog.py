@@ -435,6 +435,13 @@ _SENDER_METRICS: Final = (
         _SENDER,
         "From the first sight of a request to verify a proof to the finality of its answer.",
     ),
+    Metric(
+        "cipherstream_sender_taken_calls_given_up",
+        "counter",
+        _SENDER,
+        "Calls that a reorganisation of the gateway took and that are not made again; look at the log.",
+        ("kind",),
+    ),
     Metric("cipherstream_sender_item_seconds", "histogram", _SENDER, "Time of one item."),
 )
 _ALL: Final = (*_HOST, *_GATEWAY, *_GRAPH, *_COMPUTE, *_SENDER)

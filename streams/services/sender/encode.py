@@ -22,6 +22,7 @@ from streams.settings import GatewaySettings
 ADD_MATERIAL: Final = "add_ciphertext_material"
 VERIFY_PROOF: Final = "verify_proof"
 ALLOW_HANDLE: Final = "allow_handle"
+UNKNOWN: Final = "unknown"  # of a contract that the settings do not have
 
 
 class Target(msgspec.Struct, frozen=True):

@@ -6,8 +6,9 @@ hands is missed by nobody but us.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import structlog
 
@@ -31,11 +32,11 @@ class Idle:
         line: Line,
         lease: Lease,
         review: Review,
-        make: Callable[[StoredCall], Coroutine[Any, Any, None]],
+        make: Callable[[StoredCall], Awaitable[bool]],
         calls_max: int,
         clock: Clock,
     ) -> None:
-        """Args: make: makes a call that nobody has in hand; so many at once."""
+        """Args: make: makes a call that nobody has in hand, so many at once; False when that failed."""
         self._line = line
         self._lease = lease
         self._review = review
@@ -44,6 +45,8 @@ class Idle:
         self._clock = clock
         self._is_tended = False
         self._making: set[asyncio.Task[None]] = set()
+        self._waiting: deque[StoredCall] = deque()
+        self._tried = -1  # nonce of the last one that had its turn
 
     async def run(self) -> None:
         """Look for ever; raises ConfigurationError."""
@@ -64,11 +67,23 @@ class Idle:
         elif self._is_tended:
             self._line.leave()
             self._is_tended = False
-        room = self._calls_max - len(self._making)
-        for call in (await self._review.due())[:room]:
-            task = group.create_task(self._make(call))
+        self._waiting = deque(sorted(await self._review.due(), key=self._turn))
+        for _ in range(min(len(self._waiting), self._calls_max - len(self._making))):
+            task = group.create_task(self._make_waiting())
             self._making.add(task)
             task.add_done_callback(self._making.discard)
+
+    def _turn(self, call: StoredCall) -> tuple[bool, int]:
+        """By nonce, from the one behind the last that was tried: what cannot be made starves nobody."""
+        return call.nonce <= self._tried, call.nonce
+
+    async def _make_waiting(self) -> None:
+        """One call after the other until one fails: what refuses all is asked a few times at each look."""
+        while self._waiting:
+            call = self._waiting.popleft()
+            self._tried = call.nonce
+            if not await self._make(call):
+                return
 
     async def _tend(self) -> None:
         async with self._lease.held() as epoch:

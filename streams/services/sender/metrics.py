@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 from streams.adapters.telemetry.metrics import Metrics
 from streams.ports import Clock
-from streams.services.sender.encode import ADD_MATERIAL, ALLOW_HANDLE, VERIFY_PROOF
+from streams.services.sender.encode import ADD_MATERIAL, ALLOW_HANDLE, UNKNOWN, VERIFY_PROOF
 from streams.services.worker.metrics import LoopMetrics
 
 _SUCCESS = {
@@ -35,7 +35,15 @@ class SenderMetrics:
         self._success = {kind: metrics.counter(name) for kind, name in _SUCCESS.items()}
         self._fail = {kind: metrics.counter(name) for kind, name in _FAIL.items()}
         self._latency = {kind: metrics.histogram(name, buckets=_SECONDS) for kind, name in _LATENCY.items()}
+        self._given_up = metrics.counter("cipherstream_sender_taken_calls_given_up")
+        # zeros from the start, so that a rule on an increase sees the first one
+        for kind in (*_SUCCESS, UNKNOWN):
+            self._given_up.labels(kind)
         self._clock = clock
+
+    def given_up(self, kind: str) -> None:
+        """A call that a reorganisation took is not made again."""
+        self._given_up.labels(kind).inc()
 
     @contextlib.contextmanager
     def of(self, kind: str, seen_ms: int) -> Generator[None]:

@@ -39,22 +39,23 @@ class Review:
         self._blocks = blocks
         self._in_hand = in_hand
         self._taken: dict[bytes, StoredCall] = {}  # by call hash
+        self._first_block = 0
 
     async def due(self) -> list[StoredCall]:
-        """Calls that nobody has in hand and that are not made, by nonce; raises RpcError, StoreError."""
+        """Calls that nobody has in hand and that are not made; raises RpcError, StoreError."""
         head = await self._node.head()
+        self._first_block = head.number - self._blocks
         if await self._branch.has_moved():
-            await self._look(head.number - self._blocks)
+            await self._look(self._first_block)
         self._branch.looked(head)
-        self._taken = {
-            call_hash: row
-            for call_hash, row in self._taken.items()
-            if row.block_number >= head.number - self._blocks
-        }
         under_way = {row.call_hash: row for row in await self._store.signed(self._address)}
-        rows = (self._taken | under_way).values()
-        due = [row for row in rows if row.item != FILLER and row.call_hash not in self._in_hand]
-        return sorted(due, key=lambda row: row.nonce)
+        # what was taken says in which block it was made; its row may be a new one since
+        rows = (under_way | self._taken).values()
+        return [row for row in rows if row.item != FILLER and row.call_hash not in self._in_hand]
+
+    def is_past(self, call: StoredCall) -> bool:
+        """Whether it was made, if ever, deeper than a reorganisation went at the last look."""
+        return call.block_number < self._first_block
 
     def take(self, call: StoredCall) -> None:
         """A call that was made is not any more: it is due until it has ended."""
@@ -69,7 +70,7 @@ class Review:
 
         Raises: Fenced, RpcError, StoreError.
         """
-        if call.state is CallState.SIGNED or await self._is_deep(call):
+        if call.state is CallState.SIGNED or await self._is_final(call):
             return call
         receipt = await self._watch.receipt(call)
         if receipt is None and await self._node.nonce(self._address, "latest") > call.nonce:
@@ -83,7 +84,9 @@ class Review:
             if row.state is CallState.LOST or not _is_as_told(row, await self._watch.receipt(row)):
                 self.take(row)
 
-    async def _is_deep(self, call: StoredCall) -> bool:
+    async def _is_final(self, call: StoredCall) -> bool:
+        if call.call_hash in self._taken:  # it may have waited for its turn until it was deep
+            return False
         head = await self._node.head()
         return call.block_number < head.number - self._blocks
 

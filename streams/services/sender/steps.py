@@ -42,7 +42,7 @@ from streams.services.sender.alarms import Alarm, Alarms
 from streams.services.sender.answers import Answer, answer
 from streams.services.sender.branch import Branch
 from streams.services.sender.broadcast import sign
-from streams.services.sender.encode import Encoder, Target
+from streams.services.sender.encode import UNKNOWN, Encoder, Target
 from streams.services.sender.idle import Idle
 from streams.services.sender.lease import AddressTaken, Lease
 from streams.services.sender.line import Line
@@ -134,23 +134,53 @@ class Sender:
         """Make again what a reorganisation took, whatever else is to do; raises ConfigurationError."""
         await self._idle.run()
 
-    async def _take_up(self, row: StoredCall) -> None:
-        """Make the call of a row that is in nobody's hands; what fails comes again with the next look."""
+    async def _take_up(self, row: StoredCall) -> bool:
+        """Make the call of a row that is in nobody's hands; False when it failed."""
         target = self._encoder.known(row.to, row.data)
         if target is None:
-            return
+            # bytes that are under way need no contract that we know, only their line
+            if row.state is not CallState.SIGNED:
+                self._give_up(row, UNKNOWN, "the settings do not have its contract")
+            return True
         try:
             async with self._alone(row.call_hash) as turn, self._lease.held() as epoch:
                 _log.warning("a call in nobody's hands is taken up", action="call_taken_up", nonce=row.nonce)
                 await self._fenced(row, target, epoch, turn)
-        except CallGivenUp as error:
-            _log.error(str(error), action="taken_call_given_up", nonce=row.nonce, item=row.item)
         # Our keys are right, if they were for this call before: its request is another one on this branch.
-        except (Recoverable, Fenced, ConfigurationError) as error:
-            _log.info(str(error), action="taken_call_waits", nonce=row.nonce, item=row.item)
-            self._review.take(row)
-            return
+        except (CallRefused, CallGivenUp, ConfigurationError) as error:
+            self._refused_again(row, target.kind, error)
+        except AddressTaken as error:
+            self._left_to_holder(row, error)
+        except (Recoverable, Fenced) as error:
+            self._wait(row, error)
+        else:
+            self._review.ended(row)
+            return True
+        return False
+
+    def _refused_again(self, row: StoredCall, kind: str, error: Exception) -> None:
+        """It may be taken later, for as long as a reorganisation may reach it; no call goes without a try."""
+        if isinstance(error, CallGivenUp) or self._review.is_past(row):
+            self._give_up(row, kind, str(error))
+        else:
+            self._wait(row, error)
+
+    def _left_to_holder(self, row: StoredCall, error: AddressTaken) -> None:
+        """Whoever has the address looks as well; it may end before it has made the call."""
+        if self._review.is_past(row):
+            self._review.ended(row)
+        else:
+            self._wait(row, error)
+
+    def _wait(self, row: StoredCall, error: Exception) -> None:
+        _log.info(str(error), action="taken_call_waits", nonce=row.nonce, item=row.item)
+        self._review.take(row)
+
+    def _give_up(self, row: StoredCall, kind: str, reason: str) -> None:
         self._review.ended(row)
+        if row.was_made:  # else its item is still to be answered, and comes again
+            self._metrics.given_up(kind)
+            _log.warning(reason, action="taken_call_given_up", kind=kind, nonce=row.nonce, item=row.item)
 
     @contextlib.asynccontextmanager
     async def _alone(self, call_hash: bytes) -> AsyncGenerator[Turn]:

@@ -8,8 +8,12 @@ import msgspec
 import pytest
 from fake_gateway import PRICE, refusal
 from sender_rig import KEY, Rig, commit_of
+from structlog.testing import capture_logs
 
+from streams.adapters.ethereum.errors import RpcRefused
+from streams.adapters.memory.sender_store import MemorySenderStore
 from streams.domain.transactions import CallState
+from streams.services.sender.encode import ADD_MATERIAL, UNKNOWN
 from streams.services.sender.idle import LOOK_S
 from streams.services.sender.line import LOOK_AGAIN_S
 from streams.services.sender.steps import Sender
@@ -107,6 +111,153 @@ async def test_without_a_reorganisation_no_receipt_is_read_again(rig: Rig) -> No
         before = rig.node.receipts
         await look(rig, 5)
         assert rig.node.receipts == before
+
+
+def narrow(calls_max: int) -> Rig:
+    """A sender that makes so many calls at once."""
+    return Rig(sender=SenderSettings(review_blocks=BOUND, calls_max=calls_max))
+
+
+def refuse(rig: Rig, *numbers: int) -> None:
+    for number in numbers:
+        rig.node.refuses[rig.data(commit_of(number))] = refusal("EnforcedPause")
+
+
+def given_up(rig: Rig, kind: str = ADD_MATERIAL) -> float | None:
+    return rig.metrics.value("cipherstream_sender_taken_calls_given_up", {"kind": kind})
+
+
+async def test_calls_that_are_refused_do_not_starve_those_behind_them() -> None:
+    rig = narrow(calls_max=2)
+    sender = rig.sender()
+    works = [commit_of(number) for number in range(6)]
+    for work in works:
+        await rig.send(sender, work)
+    async with looking(sender):
+        await look(rig)
+        rig.node.forget(len(works))
+        rig.node.foreign += len(works)
+        rig.node.mine()
+        refuse(rig, 0, 1, 2, 3)
+        with capture_logs() as lines:
+            await look(rig)
+        assert [line["action"] for line in lines].count("taken_call_waits") == 2, "and no more at once"
+        await look(rig, 2)
+        assert sorted(rig.node.made) == [rig.data(work) for work in works[4:]]
+        rig.node.refuses.clear()
+        await look(rig, 3)
+    assert sorted(rig.node.made) == [rig.data(work) for work in works]
+
+
+async def test_what_a_reorganisation_took_is_made_at_one_look_however_few_go_at_once() -> None:
+    """On a chain with quick blocks a few looks are all that there is time for."""
+    rig = narrow(calls_max=2)
+    sender = rig.sender()
+    for number in range(7):
+        await rig.send(sender, commit_of(number))
+    async with looking(sender):
+        await look(rig)
+        rig.node.forget(7)
+        rig.node.foreign += 7
+        rig.node.mine()
+        await look(rig)
+        await rig.clock.advance(5)
+    assert len(rig.node.made) == 7
+
+
+async def test_a_call_is_given_up_only_after_it_was_refused_where_no_reorganisation_reaches(rig: Rig) -> None:
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1))
+    async with looking(sender):
+        await look(rig)
+        take(rig)
+        refuse(rig, 1)
+        await look(rig, 2)
+        assert given_up(rig) == 0
+        rig.node.mine(empty=BOUND)
+        with capture_logs() as lines:
+            await look(rig, 2)
+        (told,) = [line for line in lines if line["action"] == "taken_call_given_up"]
+        assert (told["item"], told["kind"], told["log_level"]) == ("item1", ADD_MATERIAL, "warning")
+        assert "EnforcedPause" in told["event"]
+        assert given_up(rig) == 1
+        rig.node.refuses.clear()
+        await look(rig, 2)
+    assert rig.node.made == []
+
+
+async def test_a_call_that_only_an_outage_kept_is_made_also_when_blocks_went_by_meanwhile(rig: Rig) -> None:
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1))
+    async with looking(sender):
+        await look(rig)
+        take(rig)
+        rig.node.estimates[rig.data(commit_of(1))] = RpcRefused("eth_estimateGas", -32000, "try later")
+        await look(rig, 2)
+        rig.node.mine(empty=BOUND)
+        await look(rig, 2)
+        rig.node.estimates.clear()
+        await look(rig)
+    assert rig.node.made == [rig.data(commit_of(1))]
+    assert given_up(rig) == 0
+
+
+async def test_a_call_that_waited_for_its_turn_until_it_was_deep_is_not_taken_for_made(rig: Rig) -> None:
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1))
+    async with looking(sender):
+        await look(rig)
+        take(rig)
+        rig.table.holders[KEY.address] = MemorySenderStore(rig.table)
+        await look(rig)
+        del rig.table.holders[KEY.address]
+        rig.node.mine(empty=BOUND)
+        await look(rig)
+    assert rig.node.made == [rig.data(commit_of(1))]
+
+
+async def test_who_waits_for_the_address_gives_up_nothing_that_its_holder_makes(rig: Rig) -> None:
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1))
+    async with looking(sender):
+        await look(rig)
+        take(rig)
+        rig.table.holders[KEY.address] = MemorySenderStore(rig.table)
+        with capture_logs() as lines:
+            await look(rig)
+            assert [line["action"] for line in lines] == ["taken_call_waits"]
+            rig.node.mine(empty=BOUND)
+            await look(rig, 3)
+    assert [line["action"] for line in lines] == ["taken_call_waits"]
+    assert given_up(rig) == 0
+
+
+async def test_calls_to_contracts_that_the_settings_have_no_more_take_nobody_s_place() -> None:
+    rig = narrow(calls_max=1)
+    sender = rig.sender()
+    for number in range(4):
+        await rig.send(sender, commit_of(number))
+    for place, row in [*rig.table.rows.items()][:3]:
+        left = msgspec.structs.replace(row, to=b"\xcc" * 20, state=CallState.SIGNED)
+        rig.table.rows[place] = left
+    async with looking(sender):
+        await look(rig)
+        take(rig)
+        await look(rig)
+    assert rig.data(commit_of(3)) in rig.node.made
+    assert given_up(rig, UNKNOWN) == 0, "they are under way"
+
+
+async def test_a_call_that_was_taken_from_a_contract_which_nobody_knows_any_more_is_told(rig: Rig) -> None:
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1))
+    row = rig.table.rows[KEY.address, 0]
+    rig.table.rows[KEY.address, 0] = msgspec.structs.replace(row, to=b"\xcc" * 20)
+    async with looking(sender):
+        await look(rig)
+        take(rig)
+        await look(rig, 3)
+    assert given_up(rig, UNKNOWN) == 1
 
 
 async def move(rig: Rig, blocks: int) -> None:
