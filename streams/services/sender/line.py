@@ -7,7 +7,8 @@ an idle sender now and then (`idle`):
 - a nonce that nobody fills any more is filled, since nothing behind it can be mined: with the bytes that
   once lost it where there are any (the contract refuses a call that was made since), else with an empty
   transaction;
-- a rejection whose request is another one by now (`votes`) gives its nonce to an empty transaction;
+- a rejection whose request seems to be another one (`votes`) is held back, and gives its nonce to an empty
+  transaction when that is certain (`doubts`);
 - what has too little gas for now is signed anew with what it takes: on a rollup that follows the price of
   data while bytes wait;
 - what offers too little is replaced by the same call under the same nonce with higher fees, stored before
@@ -15,6 +16,7 @@ an idle sender now and then (`idle`):
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -29,6 +31,7 @@ from streams.services.crashpoints import crashpoint
 from streams.services.sender.alarms import Alarm, Alarms
 from streams.services.sender.answers import Answer
 from streams.services.sender.broadcast import broadcast, sign
+from streams.services.sender.doubts import Doubts
 from streams.services.sender.fees import FeePolicy, Fees
 from streams.services.sender.gas import GasPolicy
 from streams.services.sender.node import Node
@@ -63,11 +66,21 @@ class Line:
     """What is signed under one address and not mined."""
 
     def __init__(
-        self, store: SenderStore, node: Node, signer: Signer, settings: Settings, clock: Clock, alarms: Alarms
+        self,
+        store: SenderStore,
+        node: Node,
+        signer: Signer,
+        settings: Settings,
+        clock: Clock,
+        alarms: Alarms,
+        on_withdrawn: Callable[[StoredCall], None],
     ) -> None:
+        """Args: on_withdrawn: told of a rejection whose nonce was given away."""
         self._store = store
         self._node = node
         self.votes = Votes(node, signer.address, settings.sender.review_blocks)
+        self._doubts = Doubts()
+        self._on_withdrawn = on_withdrawn
         self._signer = signer
         self._chain_id = settings.gateway.chain_id
         self._patience = settings.sender.replace_after_blocks
@@ -97,7 +110,7 @@ class Line:
     async def is_waiting(self) -> bool:
         """Whether a transaction of ours is not mined, or not any more; raises RpcError, StoreError."""
         mined = await self._node.nonce(self._signer.address, "latest")
-        return bool(await self._store.from_nonce(self._signer.address, mined))
+        return bool(await self._unmined(mined))
 
     async def tend(self, epoch: int, *, now: bool = False) -> None:
         """Look after the line, unless somebody just did; raises as `join`."""
@@ -112,7 +125,7 @@ class Line:
         """Broadcast everything that is not mined; gives the first nonce that is not. Raises as `join`."""
         async with self._lock:
             mined = await self._node.nonce(self._signer.address, "latest")
-            for row in await self._rows(mined, epoch):
+            for row in self._sendable(await self._rows(mined, epoch)):
                 await broadcast(self._node, row)
         return mined
 
@@ -127,9 +140,9 @@ class Line:
         head = await self._node.head()
         price = await self._node.gas_price()
         self._look_at_front(rows[0], head.number, at_s)
-        answers = [(row, *await broadcast(self._node, row)) for row in rows]
+        answers = [(row, *await broadcast(self._node, row)) for row in self._sendable(rows)]
         self._tell(answers)
-        if answers[0][1] not in _FEES_HELP:
+        if not any(row is rows[0] and answer in _FEES_HELP for row, answer, _ in answers):
             self._front.block = head.number  # the node does not have it: no block has left it out
         # in blocks and not in seconds: a chain that makes none is not helped by higher fees
         is_stuck = head.number - self._front.block >= self._patience
@@ -146,12 +159,21 @@ class Line:
                 await self._replace(row, price, epoch)
 
     async def _rows(self, mined: int, epoch: int) -> list[StoredCall]:
+        return [await self._harmless(row, epoch) for row in await self._unmined(mined)]
+
+    async def _unmined(self, mined: int) -> list[StoredCall]:
         rows = await self._store.from_nonce(self._signer.address, mined)
-        return [await self._harmless(row, epoch) for row in rows]
+        self._doubts.keep(row.call_hash for row in rows)
+        return rows
+
+    def _sendable(self, rows: Sequence[StoredCall]) -> list[StoredCall]:
+        """Without the rejections that might hit another request."""
+        return [row for row in rows if row.call_hash not in self._doubts]
 
     async def _harmless(self, row: StoredCall, epoch: int) -> StoredCall:
-        """The row, or what takes its nonce where its call would hit another request."""
-        if not await self.votes.is_misled(row, row):
+        """The row, or what takes its nonce where its call would certainly hit another request."""
+        look = await self.votes.look(row, row)
+        if not self._doubts.note(row.call_hash, look, self._clock.monotonic_s()):
             return row
         price = await self._node.gas_price()
         # the node may still have the old bytes
@@ -159,6 +181,7 @@ class Line:
         refilled = await self._store.refill(epoch, row, await self._filler(row.nonce, fees))
         crashpoint("sender.filled")
         _log.warning("the request of a rejection is another one", action="vote_withdrawn", item=row.item)
+        self._on_withdrawn(row)
         return refilled
 
     async def _is_gap(self, nonce: int) -> bool:

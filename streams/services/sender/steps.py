@@ -92,7 +92,7 @@ class Sender:
         self._metrics = metrics
         self._worker = worker
         self._alarms = alarms
-        self._line = Line(store, node, key, settings, clock, alarms)
+        self._line = Line(store, node, key, settings, clock, alarms, self._withdrawn)
         branch = Branch(node)
         self._nonces = Nonces(store, node, key.address, alarms)
         self._watch = Watch(store, node, self._line, branch, settings.gateway.confirmations, clock)
@@ -181,6 +181,10 @@ class Sender:
         if row.was_made:  # else its item is still to be answered, and comes again
             self._metrics.given_up(kind)
             _log.warning(reason, action="taken_call_given_up", kind=kind, nonce=row.nonce, item=row.item)
+
+    def _withdrawn(self, row: StoredCall) -> None:
+        if row.was_made:  # and nobody asks for it again: its request may come back
+            self._review.take(row)
 
     @contextlib.asynccontextmanager
     async def _alone(self, call_hash: bytes) -> AsyncGenerator[Turn]:

@@ -9,7 +9,10 @@ block.
 """
 
 from collections.abc import Awaitable
+from enum import StrEnum
 from typing import Final, Protocol
+
+import msgspec
 
 from streams.adapters.ethereum import calls
 from streams.adapters.ethereum.errors import ContractReverted
@@ -52,6 +55,21 @@ class Calling(Protocol):
         ...
 
 
+class Whose(StrEnum):
+    """Whose request has the number that a rejection names."""
+
+    JUDGED = "judged"  # also said of a call that is no rejection
+    ANOTHERS = "another's"
+    NOBODYS = "nobody's"
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What a node showed, and at which block."""
+
+    whose: Whose
+    block: int
+
+
 class Votes:
     """Compares rejections with the requests of the node's branch."""
 
@@ -63,21 +81,20 @@ class Votes:
 
     async def is_misled(self, asked: Asking, call: Calling) -> bool:
         """Whether a call would reject another request than the one that was judged; raises RpcError."""
+        return (await self.look(asked, call)).whose is not Whose.JUDGED
+
+    async def look(self, asked: Asking, call: Calling) -> Look:
+        """Whose request a call would reject, as the node that answers has it; raises RpcError."""
         selector = calls.REJECT_PROOF_RESPONSE.selector
         if not call.data.startswith(selector):
-            return False
+            return Look(Whose.JUDGED, 0)
         number = call.data[len(selector) : len(selector) + 32]
         head = await self._node.head()
         first = max(0, head.number - self._blocks)
         logs = await self._requests(first, head.number, call.to, number)
-        if not logs:
-            return not await self._is_requested(call)
-        try:
-            request = decode_gateway_log(logs[-1].topics, logs[-1].data)
-        except UndecodableLog:  # what we judged could be read
-            return True
-        is_request = isinstance(request, VerifyProofRequest)
-        return not is_request or item_that_answers(asked.tenant, request) != asked.item
+        if logs:
+            return Look(_whose(asked, logs[-1]), head.number)
+        return Look(Whose.JUDGED if await self._is_requested(call) else Whose.NOBODYS, head.number)
 
     async def _requests(self, first: int, head: int, to: bytes, number: bytes) -> list[Log]:
         """Requests of that number from a block on."""
@@ -97,3 +114,13 @@ class Votes:
         except ContractReverted as refusal:
             return refusal.name != _NOT_REQUESTED
         return True
+
+
+def _whose(asked: Asking, log: Log) -> Whose:
+    try:
+        request = decode_gateway_log(log.topics, log.data)
+    except UndecodableLog:  # what we judged could be read
+        return Whose.ANOTHERS
+    if isinstance(request, VerifyProofRequest) and item_that_answers(asked.tenant, request) == asked.item:
+        return Whose.JUDGED
+    return Whose.ANOTHERS

@@ -1,6 +1,7 @@
 """A rejection names its request by number alone: it never hits another request that has the number by now."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 
 import msgspec
@@ -12,10 +13,12 @@ from streams.adapters.ethereum.errors import RpcRefused
 from streams.domain.events import VerifyProofRequest
 from streams.domain.lifecycle import ProofState
 from streams.domain.requests import item_that_answers, response_item
+from streams.domain.results import Sent
 from streams.domain.rows import ProofRow
 from streams.domain.transactions import FILLER, CallState
 from streams.domain.work import SendWork
 from streams.services.sender.alarms import Alarm
+from streams.services.sender.doubts import DOUBT_MAX_S
 from streams.services.sender.idle import LOOK_S
 from streams.services.sender.line import LOOK_AGAIN_S
 from streams.services.sender.reverts import CallRefused
@@ -43,6 +46,43 @@ async def rig() -> AsyncGenerator[Rig]:
 
 def rejected(rig: Rig, work: SendWork = WORK) -> int:
     return rig.node.made.count(rig.data(work))
+
+
+@contextlib.asynccontextmanager
+async def looking(rig: Rig) -> AsyncGenerator[None]:
+    idle = asyncio.create_task((await rig.restart()).look_after())
+    try:
+        yield
+    finally:
+        idle.cancel()
+
+
+async def waiting(rig: Rig, *, is_settled: bool = False) -> asyncio.Task[list[Sent]]:
+    """The vote is signed and not mined, or a reorganisation took it; no node has it."""
+    rig.node.is_mining = is_settled
+    first = asyncio.create_task(rig.send(rig.sender(), WORK))
+    await rig.clock.advance(1)
+    if is_settled:
+        await first
+        rig.node.is_mining = False
+        rig.node.forget(1)
+    rig.node.pool.clear()
+    return first
+
+
+def free(rig: Rig, shown: VerifyProofRequest | None = None) -> None:
+    """A branch on which the number is nobody's, or another's."""
+    rig.node.requests.clear()
+    if shown is not None:
+        rig.node.requests[7] = shown
+    rig.node.refuses[rig.data(WORK)] = refusal("VerifyProofNotRequested")
+
+
+async def look_on(rig: Rig, times: int = 1) -> None:
+    """A block without us, and a look."""
+    for _ in range(times):
+        rig.node.chain.append([])
+        await rig.clock.advance(LOOK_AGAIN_S + 0.5)
 
 
 async def look(rig: Rig, times: int = 1) -> None:
@@ -103,26 +143,20 @@ async def test_its_nonce_goes_to_an_empty_transaction_where_the_number_is_anothe
 
 
 @pytest.mark.parametrize("is_settled", [False, True])
-async def test_a_number_that_nobody_has_yet_is_not_waited_for_with_a_rejection(
+async def test_a_number_that_nobody_is_given_is_not_waited_for_without_end(
     rig: Rig, is_settled: bool
 ) -> None:
     """Whoever gets the number next would be rejected by bytes that a node has kept."""
-    rig.node.is_mining = is_settled
-    first = asyncio.create_task(rig.send(rig.sender(), WORK))
-    await rig.clock.advance(1)
-    if is_settled:
-        await first
-        rig.node.is_mining = False
-        rig.node.forget(1)
-    rig.node.pool.clear()
-    rig.node.requests.clear()
-    rig.node.refuses[rig.data(WORK)] = refusal("VerifyProofNotRequested")
+    first = await waiting(rig, is_settled=is_settled)
+    free(rig)
     async with rig.sending(commit_of(1)) as behind:
-        await rig.clock.advance(2 * LOOK_AGAIN_S)
+        await rig.clock.advance(DOUBT_MAX_S - LOOK_AGAIN_S)
+        assert rig.table.rows[KEY.address, 0].item == WORK.item
+        assert rig.node.pool.keys() <= {1}, "held back meanwhile"
+        await rig.clock.advance(4 * LOOK_AGAIN_S)
         if not is_settled:
             with pytest.raises(CallWithdrawn):
                 await first
-            await rig.clock.advance(2 * LOOK_AGAIN_S)
         assert rig.table.rows[KEY.address, 0].item == FILLER
         rig.node.is_mining = True
         rig.node.mine()
@@ -132,6 +166,110 @@ async def test_a_number_that_nobody_has_yet_is_not_waited_for_with_a_rejection(
     assert rig.data(commit_of(1)) in rig.node.made
 
 
+async def test_a_number_that_its_request_gets_again_soon_is_rejected_with_the_same_bytes(rig: Rig) -> None:
+    """What a reorganisation takes comes into the next blocks most often, and in the same order."""
+    first = await waiting(rig)
+    signed = rig.table.rows[KEY.address, 0].signed
+    free(rig)
+    await look_on(rig, 8)
+    assert rig.node.pool == {}
+    rig.node.requests[7] = JUDGED
+    await look_on(rig)
+    assert rig.table.rows[KEY.address, 0].signed == signed
+    assert rig.node.pool == {0: signed.hash}
+    rig.node.mine()
+    await rig.clock.advance(1)
+    await first
+    assert rejected(rig) == 1
+
+
+async def test_a_number_that_nobody_had_goes_to_an_empty_transaction_when_another_gets_it(rig: Rig) -> None:
+    first = await waiting(rig)
+    free(rig)
+    await look_on(rig)
+    rig.node.requests[7] = ANOTHER
+    await look_on(rig)
+    assert rig.table.rows[KEY.address, 0].item == FILLER
+    with pytest.raises(CallWithdrawn):
+        await first
+
+
+@pytest.mark.parametrize("shown", [None, ANOTHER], ids=["no request yet", "the branch before"])
+async def test_one_look_at_a_node_that_lags_behind_withdraws_no_vote(
+    rig: Rig, shown: VerifyProofRequest | None
+) -> None:
+    first = await waiting(rig)
+    free(rig, shown)
+    await look_on(rig)
+    rig.node.requests[7] = JUDGED
+    await look_on(rig)
+    free(rig, shown)
+    await look_on(rig)
+    rig.node.requests[7] = JUDGED
+    await look_on(rig)
+    rig.node.mine()
+    await rig.clock.advance(1)
+    await first
+    assert rejected(rig) == 1
+
+
+async def test_a_second_look_at_the_same_block_is_no_second_look(rig: Rig) -> None:
+    first = await waiting(rig)
+    free(rig, ANOTHER)
+    await rig.clock.advance(4 * LOOK_AGAIN_S)
+    assert rig.table.rows[KEY.address, 0].item == WORK.item
+    await look_on(rig)
+    assert rig.table.rows[KEY.address, 0].item == FILLER
+    with pytest.raises(CallWithdrawn):
+        await first
+
+
+@pytest.mark.parametrize("shown", [None, ANOTHER], ids=["no request yet", "the branch before"])
+async def test_a_vote_that_was_made_is_not_withdrawn_by_looks_at_a_node_that_lags_behind(
+    rig: Rig, shown: VerifyProofRequest | None
+) -> None:
+    """It shows neither the vote nor its request, and nobody would ask for either again."""
+    await rig.send(rig.sender(), WORK)
+    made, chain = rig.table.rows[KEY.address, 0], rig.node.chain
+    rig.node.is_mining = False
+    async with looking(rig):
+        await rig.clock.advance(LOOK_S + 1)
+        for blocks in (1, 2):
+            rig.node.chain = [[] for _ in range(blocks)]
+            free(rig, shown)
+            await rig.clock.advance(LOOK_S)
+            rig.node.chain = chain
+            rig.node.requests[7] = JUDGED
+            rig.node.pool.clear()
+            await rig.clock.advance(LOOK_S)
+    assert rig.table.rows[KEY.address, 0] == made
+
+
+async def test_a_vote_that_was_made_and_withdrawn_is_made_when_its_request_comes_back(rig: Rig) -> None:
+    """Withdrawn by a call behind it, before anybody looked for what a reorganisation took."""
+    sender = rig.sender()
+    await rig.send(sender, WORK)
+    rig.node.is_mining = False
+    rig.node.forget(1)
+    free(rig, ANOTHER)
+    behind = asyncio.create_task(rig.send(sender, commit_of(1)))
+    await look_on(rig, 3)
+    assert rig.table.rows[KEY.address, 0].item == FILLER
+    rig.node.is_mining = True
+    rig.node.mine()
+    await rig.clock.advance(1)
+    await behind
+    idle = asyncio.create_task(sender.look_after())
+    await rig.clock.advance(LOOK_S)
+    assert rejected(rig) == 0
+    rig.node.refuses.clear()
+    rig.node.requests[7] = JUDGED
+    await rig.clock.advance(LOOK_S)
+    idle.cancel()
+    assert rejected(rig) == 1
+    assert rig.table.rows[KEY.address, 2].item == WORK.item
+
+
 async def test_the_bytes_that_a_node_kept_are_outbid(rig: Rig) -> None:
     await rig.send(rig.sender(), WORK)
     old = rig.table.rows[KEY.address, 0].signed
@@ -139,7 +277,10 @@ async def test_the_bytes_that_a_node_kept_are_outbid(rig: Rig) -> None:
     rig.node.forget(1)
     rig.node.pool[0] = old.hash
     rig.node.requests[7] = ANOTHER
-    await look(rig)
+    async with looking(rig):
+        await rig.clock.advance(LOOK_S + 1)
+        rig.node.chain.append([])
+        await rig.clock.advance(LOOK_AGAIN_S)
     assert rig.node.pool[0] == rig.table.rows[KEY.address, 0].signed.hash != old.hash
     assert rig.table.rows[KEY.address, 0].earlier == (old.hash,)
 
