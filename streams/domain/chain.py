@@ -80,8 +80,11 @@ def apply_block(
     if parent is not None and parent.number + 1 != fact.number:
         raise Undecodable(f"block {fact.number} cannot follow block {parent.number}")
     # The anchor: the chain begins where the listener was told to begin, and its parent is never asked for.
-    is_first = owner.tip_number < 0 and owner.blocks_seen == 0
-    connected = is_first or (parent is not None and parent.status is not BlockStatus.PENDING_PARENT)
+    if owner.tip_number < 0 and owner.blocks_seen == 0:
+        owner = msgspec.structs.replace(owner, anchor_number=fact.number)
+    # A reorganisation may take it like any other block: the other branch then begins at the same number.
+    is_root = fact.number == owner.anchor_number and (fact.anchor or owner.blocks_seen == 0)
+    connected = is_root or (parent is not None and parent.status is not BlockStatus.PENDING_PARENT)
     block = BlockRow(
         tenant=tenant,
         hash=fact.hash,

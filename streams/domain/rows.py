@@ -77,6 +77,7 @@ class TenantRow(Row, frozen=True, kw_only=True):
     gateway_hash: bytes = b""
     gateway_s: int = 0  # the gateway's clock; 0 while no range has told it
     coprocessors: tuple[bytes, ...] = ()  # senders that are expected to commit
+    anchor_number: int = -1  # of the block that the chain begins with, on whatever branch
 
 
 class BlockRow(Row, frozen=True, kw_only=True):

@@ -8,17 +8,17 @@
 
 -- name: add_tenants
 -- Insert new rows of tenants.
-insert into tenants as o (shard, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors)
-select $1, coalesce(tenant, ($2::text[])[1]), coalesce(chain_id, ($3::bigint[])[1]), coalesce(tip_hash, ($4::bytea[])[1]), coalesce(tip_number, ($5::bigint[])[1]), coalesce(blocks_seen, ($6::bigint[])[1]), coalesce(key_id, ($7::bytea[])[1]), coalesce(engine, ($8::text[])[1]), coalesce(crs_id, ($9::bytea[])[1]), coalesce(gateway_number, ($10::bigint[])[1]), coalesce(gateway_hash, ($11::bytea[])[1]), coalesce(gateway_s, ($12::bigint[])[1]), coalesce(coprocessors, ($13::text[])[1])::bytea[]
-from unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bytea[], $8::text[], $9::bytea[], $10::bigint[], $11::bytea[], $12::bigint[], $13::text[]) as t(tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors);
+insert into tenants as o (shard, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors, anchor_number)
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(chain_id, ($3::bigint[])[1]), coalesce(tip_hash, ($4::bytea[])[1]), coalesce(tip_number, ($5::bigint[])[1]), coalesce(blocks_seen, ($6::bigint[])[1]), coalesce(key_id, ($7::bytea[])[1]), coalesce(engine, ($8::text[])[1]), coalesce(crs_id, ($9::bytea[])[1]), coalesce(gateway_number, ($10::bigint[])[1]), coalesce(gateway_hash, ($11::bytea[])[1]), coalesce(gateway_s, ($12::bigint[])[1]), coalesce(coprocessors, ($13::text[])[1])::bytea[], coalesce(anchor_number, ($14::bigint[])[1])
+from unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bytea[], $8::text[], $9::bytea[], $10::bigint[], $11::bytea[], $12::bigint[], $13::text[], $14::bigint[]) as t(tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors, anchor_number);
 
 -- name: put_tenants
 -- Insert or replace rows of tenants.
-insert into tenants as o (shard, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors)
-select $1, coalesce(tenant, ($2::text[])[1]), coalesce(chain_id, ($3::bigint[])[1]), coalesce(tip_hash, ($4::bytea[])[1]), coalesce(tip_number, ($5::bigint[])[1]), coalesce(blocks_seen, ($6::bigint[])[1]), coalesce(key_id, ($7::bytea[])[1]), coalesce(engine, ($8::text[])[1]), coalesce(crs_id, ($9::bytea[])[1]), coalesce(gateway_number, ($10::bigint[])[1]), coalesce(gateway_hash, ($11::bytea[])[1]), coalesce(gateway_s, ($12::bigint[])[1]), coalesce(coprocessors, ($13::text[])[1])::bytea[]
-from unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bytea[], $8::text[], $9::bytea[], $10::bigint[], $11::bytea[], $12::bigint[], $13::text[]) as t(tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors)
+insert into tenants as o (shard, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors, anchor_number)
+select $1, coalesce(tenant, ($2::text[])[1]), coalesce(chain_id, ($3::bigint[])[1]), coalesce(tip_hash, ($4::bytea[])[1]), coalesce(tip_number, ($5::bigint[])[1]), coalesce(blocks_seen, ($6::bigint[])[1]), coalesce(key_id, ($7::bytea[])[1]), coalesce(engine, ($8::text[])[1]), coalesce(crs_id, ($9::bytea[])[1]), coalesce(gateway_number, ($10::bigint[])[1]), coalesce(gateway_hash, ($11::bytea[])[1]), coalesce(gateway_s, ($12::bigint[])[1]), coalesce(coprocessors, ($13::text[])[1])::bytea[], coalesce(anchor_number, ($14::bigint[])[1])
+from unnest($2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bytea[], $8::text[], $9::bytea[], $10::bigint[], $11::bytea[], $12::bigint[], $13::text[], $14::bigint[]) as t(tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine, crs_id, gateway_number, gateway_hash, gateway_s, coprocessors, anchor_number)
 on conflict (tenant) do update set
-  chain_id = excluded.chain_id, tip_hash = excluded.tip_hash, tip_number = excluded.tip_number, blocks_seen = excluded.blocks_seen, key_id = excluded.key_id, engine = excluded.engine, crs_id = excluded.crs_id, gateway_number = excluded.gateway_number, gateway_hash = excluded.gateway_hash, gateway_s = excluded.gateway_s, coprocessors = excluded.coprocessors;
+  chain_id = excluded.chain_id, tip_hash = excluded.tip_hash, tip_number = excluded.tip_number, blocks_seen = excluded.blocks_seen, key_id = excluded.key_id, engine = excluded.engine, crs_id = excluded.crs_id, gateway_number = excluded.gateway_number, gateway_hash = excluded.gateway_hash, gateway_s = excluded.gateway_s, coprocessors = excluded.coprocessors, anchor_number = excluded.anchor_number;
 
 -- name: delete_tenants
 -- Remove rows of tenants by primary key.
@@ -29,7 +29,7 @@ delete from tenants as o where o.ctid = any(array(
 
 -- name: load_tenants_by_tenant
 -- Rows of tenants; `at` says which of the asked values they answer.
-select k.at, row(o.tenant, o.chain_id, o.tip_hash, o.tip_number, o.blocks_seen, o.key_id, o.engine, o.crs_id, o.gateway_number, o.gateway_hash, o.gateway_s, o.coprocessors) as found, null::bytea[] as arrays
+select k.at, row(o.tenant, o.chain_id, o.tip_hash, o.tip_number, o.blocks_seen, o.key_id, o.engine, o.crs_id, o.gateway_number, o.gateway_hash, o.gateway_s, o.coprocessors, o.anchor_number) as found, null::bytea[] as arrays
 from unnest($1::text[]) with ordinality as k(tenant, at)
 cross join lateral (select * from tenants as o where o.tenant = k.tenant offset 0) as o;
 

@@ -1,7 +1,8 @@
 """Which blocks of a chain are to be published next: pure of Kafka, over a small Protocol of the node.
 
-The log has a law that everything here keeps: the parent of a block comes before it, except the anchor's. So
-a walk from the chain's head along parents may stop at the first block that the log has.
+The log has a law that everything here keeps: the parent of a block comes before it, except an anchor's. So
+a walk from the chain's head along parents may stop at the first block that the log has. A branch that a
+reorganisation made below the anchor begins with an anchor of its own, of the same number.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -64,6 +65,7 @@ class Window:
         self._blocks: dict[bytes, Known] = {}
         self.tip: Known | None = None
         self.best: Known | None = None  # the highest, the first seen of them: what readers follow
+        self.anchor: int | None = None  # number of the block that the chain begins with, while it is known
 
     def __contains__(self, block_hash: bytes) -> bool:
         return block_hash in self._blocks
@@ -76,8 +78,16 @@ class Window:
         """Number below which nothing is remembered."""
         return min((block.number for block in self._blocks.values()), default=0)
 
-    def add(self, number: int, block_hash: bytes, parent_hash: bytes) -> None:
+    def begins_with(self, block: Head) -> bool:
+        """Whether nothing that is to be told comes before this block, which the log lacks."""
+        if self.tip is None:
+            return True
+        return block.number == self.anchor and block.parent_hash not in self
+
+    def add(self, number: int, block_hash: bytes, parent_hash: bytes, *, anchor: bool = False) -> None:
         """Note that the log has this block, and stand there."""
+        if anchor:
+            self.anchor = number
         self.tip = Known(number, block_hash, parent_hash)
         self._blocks.pop(block_hash, None)
         self._blocks[block_hash] = self.tip
@@ -89,10 +99,13 @@ class Window:
             self._forget(self.best.number)
 
     def leaves_at(self, block_hash: bytes) -> int:
-        """Number of the block at which the branch of a known block leaves the best one; -1 where unknown."""
+        """Number of the block at which the branch of a known block leaves the best one; -1 where unknown.
+
+        A branch with an anchor of its own leaves it below that.
+        """
         ours = {block.hash for block in self._branch(self.best.hash if self.best else b"")}
         shared = (block.number for block in self._branch(block_hash) if block.hash in ours)
-        return next(shared, -1)
+        return next(shared, -1 if self.anchor is None else self.anchor - 1)
 
     def _branch(self, block_hash: bytes) -> Iterator[Known]:
         block = self._blocks.get(block_hash)
@@ -101,8 +114,10 @@ class Window:
             block = self._blocks.get(block.parent_hash)
 
     def _forget(self, highest: int) -> None:
-        kept = {hash_: block for hash_, block in self._blocks.items() if block.number > highest - self._depth}
-        self._blocks = kept
+        lowest = highest - self._depth + 1
+        self._blocks = {hash_: block for hash_, block in self._blocks.items() if block.number >= lowest}
+        if self.anchor is not None and self.anchor < lowest:
+            self.anchor = None
 
 
 def connected(
@@ -184,6 +199,8 @@ async def _back_to_known(chain: Chain, window: Window, branch: list[Head], depth
     while branch[0].parent_hash not in window:
         # Before the next question: a node on a chain of its own would be walked back to its genesis.
         if branch[0].number <= lowest:
+            if window.begins_with(branch[0]):
+                return branch
             raise _too_deep(top, depth_max)
         # by hash: by number the node could answer from another branch meanwhile
         parent = await chain.block_by_hash(branch[0].parent_hash)

@@ -6,7 +6,8 @@ Steps of a range, with what a crash after each leaves:
 3. move the tenant's cursor                              the log has it (`gateway.acknowledged`)
 The next start reads each tenant's position from its log. After a reorganisation a tenant goes back to the
 last common end, and its next range ends exactly where an orphaned one did: readers know a reorganisation by
-a known number with another hash.
+a known number with another hash. Where it took the very block above which a tenant begins, the next range
+begins a block lower, which nobody knows yet, and ends there.
 """
 
 from collections.abc import Sequence
@@ -172,18 +173,33 @@ class GatewayFollower:
             raise Behind(
                 f"the gateway's node has not come to {ends[0].number}, where the log of {tenant} begins"
             )
-        if not common:
-            raise TooDeep(
-                f"the gateway has none of the last {len(ends)} ends of ranges of {tenant} on its branch;"
-                " check the node; if the branch is the true one, raise gateway.reorg_ranges_max"
-            )
+        at = ends[common - 1] if common else await self._below(tenant, ends)
         orphaned = ends[common].number if common < len(ends) else None
         if orphaned is not None:
             action = "node_behind" if blocks[common] is None else "reorganisation"
             _log.warning("the gateway has another end", action=action, tenant=tenant, end=orphaned)
         published_s = -QUIET_S if cursor is None else cursor.published_s
-        self._cursors[tenant] = _Cursor(tenant, ends[common - 1], orphaned, published_s)
+        self._cursors[tenant] = _Cursor(tenant, at, orphaned, published_s)
         audit.done()
+
+    async def _below(self, tenant: str, ends: Sequence[End]) -> End:
+        """Where a tenant begins whose beginning the gateway left; raises TooDeep where it is not known."""
+        ranges_max, first = self._gateway.reorg_ranges_max, ends[0].number
+        if len(ends) > ranges_max:
+            raise TooDeep(
+                f"the gateway has none of the last {len(ends)} ends of ranges of {tenant} on its branch;"
+                " check the node; if the branch is the true one, raise gateway.reorg_ranges_max"
+            )
+        # Whoever reads a log without its beginning knows older ends, which no range from here would reach.
+        if first > start_of(self._gateway):
+            raise TooDeep(
+                f"the gateway has none of the ends of ranges of {tenant} on its branch, and the log begins at"
+                f" {first} only; check the node; if the branch is the true one, see docs/operations.md,"
+                " Facts that were lost"
+            )
+        if not first:
+            raise TooDeep("the gateway has another first block: its node is on another chain")
+        return await self._block(first - 1)
 
     async def _start(self) -> End:
         number = start_of(self._gateway)

@@ -89,13 +89,12 @@ class HostFollower:
         together = await self._reader.of_blocks(headers)
         for header in headers:
             logs = await self._reader.of_block(header, together.get(header.hash))
-            # the first block of an empty log is the chain's anchor
-            block = fact_of(header, host.id, logs, anchor=window.tip is None)
+            block = fact_of(header, host.id, logs, anchor=window.begins_with(header))
             crashpoint("listener.read")
             # acknowledged before the next one: the log's order is the chain's
             await self._publish(block)
             self._unknown_events.look(block.logs)
-            window.add(block.number, block.hash, block.parent_hash)
+            window.add(block.number, block.hash, block.parent_hash, anchor=block.anchor)
         return len(headers)
 
     async def _publish(self, block: facts.HostBlock) -> None:
@@ -123,7 +122,7 @@ class HostFollower:
             self._has_keys = True
         window = Window(self._depth)
         for block in blocks:
-            window.add(block.number, block.hash, block.parent_hash)
+            window.add(block.number, block.hash, block.parent_hash, anchor=block.anchor)
         tip = window.tip.number if window.tip else None
         _log.info("position read", action="position", tenant=self.tenant, tip=tip, blocks=len(window))
         return window

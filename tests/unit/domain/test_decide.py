@@ -299,6 +299,27 @@ def test_block_with_unknown_parent_waits_and_alarms_until_the_parent_comes():
     assert not state.rows(AlarmRow)
 
 
+def test_an_anchor_that_is_reorganised_is_retracted_like_any_other_block():
+    state = run([KEY, block("a0", 0, "a-1", _mint(), anchor=True), block("a1", 1, "a0")])
+    assert _item(state, items.COMPUTE, SUM).state is WorkState.READY
+    run([block("x0", 0, "x-1", anchor=True)], state)
+    assert _tip(state).tip_hash == block("a1", 1, "a0").hash
+    run([block("x1", 1, "x0"), block("x2", 2, "x1")], state)
+    assert _tip(state).tip_hash == block("x2", 2, "x1").hash
+    assert {row.state for row in state.rows(WorkRow)} == {WorkState.CANCELLED}
+    assert _handle(state, SUM).reasons == 0
+    run([block("a2", 2, "a1"), block("a3", 3, "a2")], state)
+    assert _item(state, items.COMPUTE, SUM).state is WorkState.READY
+    assert not state.rows(AlarmRow)
+
+
+def test_an_anchor_of_another_number_waits_for_its_parent():
+    state = run([KEY, block("a5", 5, "a4", anchor=True), block("x6", 6, "x5", anchor=True)])
+    assert [row.kind for row in state.rows(AlarmRow)] == ["pending_parent"]
+    run([block("x7", 7, "x6")], state)
+    assert _tip(state).tip_number == 5
+
+
 def test_block_whose_number_does_not_follow_its_parent_is_refused():
     with pytest.raises(Undecodable, match="cannot follow"):
         run([ANCHOR, block("b5", 5, "b0")])
@@ -441,6 +462,18 @@ def test_gateway_reorganisation_takes_back_what_came_after_the_common_block():
     assert proof.state is ProofState.ORPHANED
     assert {row.state for row in state.rows(WorkRow)} == {WorkState.CANCELLED}
     assert _tip(state).gateway_hash == digest("x4")
+
+
+def test_gateway_reorganisation_below_the_beginning_is_taken_back_by_a_range_a_block_lower():
+    state = run([KEY, CRS, gateway(3, 5, request_log(1, number=5))])
+    lower, after = gateway(2, 3, branch="x"), gateway(3, 6, request_log(2, number=6), branch="x")
+    run([lower, after, lower], state)
+    assert {row.zk_proof_id: row.state for row in state.rows(ProofRow)} == {
+        1: ProofState.ORPHANED,
+        2: ProofState.REQUESTED,
+    }
+    assert _tip(state).gateway_number == 6
+    assert not state.rows(AlarmRow)
 
 
 def test_request_repeated_in_another_gateway_block_keeps_its_verdict():

@@ -304,11 +304,56 @@ async def test_a_reorganisation_is_read_again_up_to_the_orphaned_end(rig: Rig, i
 
 
 async def test_a_branch_without_any_known_range_stops_the_process(rig: Rig) -> None:
+    rig.settings = rig.settings.model_copy(update={"reorg_ranges_max": 2})
     follower = await rig.drain()
+    for _ in range(2):
+        rig.chain.mine(1, [request(1, OURS)])
+        await rig.later(follower)
     rig.chain.drop(4)
     rig.chain.mine(10)
-    with pytest.raises(TooDeep, match="none of the last"):
+    with pytest.raises(TooDeep, match=r"none of the last 3 ends .* raise gateway\.reorg_ranges_max"):
         await follower.step()
+    rig.settings = rig.settings.model_copy(update={"reorg_ranges_max": 3})
+    await rig.later(await rig.drain())
+    assert fold(ranges_of(rig.log, "ours"))[-1].hash == rig.chain.branch[-1].hash
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_a_tenants_beginning_that_is_reorganised_goes_a_block_lower(
+    rig: Rig, is_restarted: bool
+) -> None:
+    rig.chain.mine(1, [request(1, OURS)])
+    follower = await rig.drain()
+    for number in (2, 3):
+        rig.chain.drop(len(rig.chain.branch) - 3)
+        rig.chain.mine(4 + number, [request(number, OURS)])
+        follower = await rig.later(await rig.later(rig.listener() if is_restarted else follower))
+    assert rig.spans("ours") == [(3, 6), (2, 3), (3, 8), (2, 3), (3, 9)]
+    folded = fold(ranges_of(rig.log, "ours"))
+    assert folded == [End(number, rig.chain.branch[number].hash) for number in (2, 3, 9)]
+
+
+async def test_a_log_without_its_beginning_does_not_take_a_lower_one(rig: Rig) -> None:
+    follower = await rig.drain()
+    rig.chain.mine(2, [request(1, OURS)])
+    await rig.later(follower)
+    for tenant in rig.router.everybody:
+        partition = rig.log.partition_of(EVENTS, tenant.encode())
+        rig.log.expire(EVENTS, partition, rig.log.records(EVENTS, partition)[-1].offset)
+    rig.chain.drop(4)
+    rig.chain.mine(8)
+    with pytest.raises(TooDeep, match="the log begins at 5 only"):
+        await rig.drain()
+
+
+async def test_another_first_block_is_another_chain(rig: Rig) -> None:
+    rig.settings = rig.settings.model_copy(update={"start_block": 0})
+    await rig.drain()
+    rig.chain = FakeChain(length=1)
+    rig.chain.drop(1)
+    rig.chain.mine(6)
+    with pytest.raises(TooDeep, match="on another chain"):
+        await rig.drain()
 
 
 async def test_two_listeners_with_other_boundaries_repair_a_reorganisation(rig: Rig) -> None:

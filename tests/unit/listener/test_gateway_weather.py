@@ -152,8 +152,10 @@ async def test_a_node_that_starts_over_is_waited_for(rig: Rig) -> None:
 
 
 async def test_a_gateway_of_another_history_ends_the_process(rig: Rig) -> None:
-    mine(rig, 1, 3)
-    await rig.follow()
+    rig.follower = rig.listener(reorg_ranges_max=2)
+    for value in range(3):
+        mine(rig, value, 1)
+        await rig.follow()
     rig.chain.drop(7)
     rig.chain.mine(20)
     with pytest.raises(TooDeep, match=r"raise gateway\.reorg_ranges_max"):

@@ -140,6 +140,38 @@ async def test_a_branch_that_comes_back_is_not_published_again(rig: Rig) -> None
     rig.assert_complete()
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("mined", [0, 1, 6])
+async def test_an_anchor_that_is_reorganised_leaves_its_place_to_the_new_branch(
+    rig: Rig, mined: int, is_restarted: bool
+) -> None:
+    rig.chain.mine(mined)
+    follower = await rig.drain()
+    rig.chain.drop(mined + 2)
+    rig.chain.mine(mined + 3)
+    await rig.drain(None if is_restarted else follower)
+    found = blocks_of(rig.log, rig.tenant)
+    assert [block.number for block in found] == [*range(3, 4 + mined), *range(3, 5 + mined)]
+    assert [at for at, block in enumerate(found) if block.anchor] == [0, mined + 1]
+    rig.assert_complete()
+    rig.chain.mine(2)
+    await rig.drain()
+    assert rig.numbers()[-2:] == [mined + 5, mined + 6]
+
+
+async def test_an_anchor_deeper_than_the_limit_waits_for_the_operator(rig: Rig) -> None:
+    rig.host = rig.host.model_copy(update={"reorg_depth_max": 5})
+    rig.chain.mine(5)
+    await rig.drain()
+    rig.chain.drop(7)
+    rig.chain.mine(8)
+    with pytest.raises(TooDeep, match="raise reorg_depth_max"):
+        await rig.drain()
+    rig.host = rig.host.model_copy(update={"reorg_depth_max": 6})
+    await rig.drain()
+    rig.assert_complete()
+
+
 async def test_a_reorganisation_beyond_the_limit_stops_the_process(rig: Rig) -> None:
     rig.chain.mine(80)
     follower = await rig.drain()
