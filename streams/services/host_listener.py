@@ -47,7 +47,9 @@ async def follow(runtime: Runtime, log: Log, host: HostChainSettings, troubles: 
     poll_s = host.poll_interval_ms / 1000
     async with RpcClient(host.http_url) as rpc:
         chain = EthereumChain(rpc, has_blooms=host.logs_bloom)
-        follower = HostFollower(chain, log, host, runtime.clock, runtime.metrics, runtime.tracing)
+        follower = HostFollower(
+            chain, log, host, runtime.clock, runtime.metrics, runtime.tracing, runtime.health
+        )
         step = once_checked(chain, host.id, follower.step)
         async with announcements(chain, host.ws_url, runtime.clock) as announced:
             await repeat(

@@ -196,9 +196,7 @@ class StoreContract:
 
     async def test_rows_come_back_as_they_were(self, store: Store) -> None:
         rows: list[Row] = [
-            TenantRow(
-                tenant=T, chain_id=12345, tip_hash=A, coprocessors=(A, B), gateway_s=7, anchor_number=3
-            ),
+            TenantRow(tenant=T, chain_id=1234, tip_hash=A, coprocessors=(A, B), gateway_s=7, anchor_number=3),
             MaterialRow(tenant=T, handle=A, tx_sender=B, **COMMITTED),
             ConsensusRow(tenant=T, handle=A, **COMMITTED),
             drift(A, differing=(B, C)),

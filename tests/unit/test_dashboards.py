@@ -140,6 +140,10 @@ def test_every_alarm_has_a_rule() -> None:
     assert [of for of in alarming() if not any(re.fullmatch(of, kind) for kind in told)] == []
 
 
+def test_what_blocks_handles_without_an_alarm_has_a_rule() -> None:
+    assert any("cipherstream_executor_unknown_events" in names(rule["expr"]) for rule in rules())
+
+
 def test_alarms_have_no_kinds_beside_the_list() -> None:
     raised = [
         call

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from streams.adapters.telemetry.health import Health
 from streams.adapters.telemetry.metrics import Metrics
 from streams.adapters.telemetry.tracing import OFF, Tracing
 from streams.domain import facts
@@ -53,6 +54,7 @@ class HostFollower:
         clock: Clock,
         metrics: Metrics,
         tracing: Tracing = OFF,
+        health: Health | None = None,
     ) -> None:
         self.tenant = tenant_of(host)
         self._chain = chain
@@ -65,7 +67,9 @@ class HostFollower:
         self._blocks = metrics.counter("host_poller_blocks_processed").labels(host.id)
         self._rpc_errors = metrics.counter("host_poller_rpc_errors").labels(host.id)
         self._log_errors = metrics.counter("host_poller_db_errors").labels(host.id)
-        self._unknown_events = UnknownEvents(host.id, _raw(host.executor_address), metrics)
+        self._unknown_events = UnknownEvents(
+            host.id, _raw(host.executor_address), metrics, health or Health()
+        )
         self._tracing = tracing
         self._publisher = Publisher(log, "listener", tracing)
         self._audit = Audit(log, self.tenant, clock, self._header, lambda block: block.anchor)

@@ -12,6 +12,7 @@ from streams.adapters.ethereum.chain import BlockLog
 from streams.adapters.key_store import KeyStore, Material
 from streams.adapters.memory.clock import FakeClock
 from streams.adapters.memory.log import MemoryLog
+from streams.adapters.telemetry.health import Health
 from streams.adapters.telemetry.metrics import Metrics
 from streams.domain.digest import event_topic
 from streams.domain.errors import BrokerError, RpcError
@@ -64,7 +65,7 @@ async def test_a_host_chain_s_blocks_and_troubles_are_counted(
     assert metrics.value("host_poller_db_errors", {"chain_id": "12345"}) == 1
 
 
-async def test_what_the_executor_tells_and_nobody_knows_is_counted_and_told_once(
+async def test_what_the_executor_tells_and_nobody_knows_is_counted_told_once_and_shown(
     log: MemoryLog, clock: FakeClock, host: HostChainSettings
 ) -> None:
     metrics, chain = Metrics(), FakeChain(length=1)
@@ -72,14 +73,15 @@ async def test_what_the_executor_tells_and_nobody_knows_is_counted_and_told_once
     new, other = event_topic("FheLogarithm(address,bytes32,bytes32)"), event_topic("FheNew(bytes32)")
     known = [event_topic(name) for name in ("Upgraded(address)", "Initialized(uint64)")]
     known.append(next(iter(EXECUTOR_TOPICS)))
-    strange = b"\x77" * 20
+    strange, health = b"\x77" * 20, Health()
     chain.mine(1, [a_log(executor, 1, b"", (topic,)) for topic in known])
     chain.mine(1, [a_log(strange, 2, b"", (new,))])
-    follower = HostFollower(chain, log, host, clock, metrics)
+    follower = HostFollower(chain, log, host, clock, metrics, health=health)
     with structlog.testing.capture_logs() as told:
         while await follower.step():
             pass
         assert metrics.value("cipherstream_executor_unknown_events", {"chain_id": "12345"}) == 0
+        assert health.snapshot().details == {}
         chain.mine(1, [a_log(executor, number, b"", (new,)) for number in (3, 4)])
         chain.mine(1, [a_log(executor, 5, b"", (other,)), a_log(executor, 6, b"", ())])
         while await follower.step():
@@ -87,6 +89,9 @@ async def test_what_the_executor_tells_and_nobody_knows_is_counted_and_told_once
     assert metrics.value("cipherstream_executor_unknown_events", {"chain_id": "12345"}) == 4
     topics = [line["topic"] for line in told if line["action"] == "unknown_executor_event"]
     assert topics == [f"0x{new.hex()}", f"0x{other.hex()}", "0x"]
+    report = health.snapshot()
+    assert (report.status_code, report.dependencies) == (200, {"executor.12345": "ok"})
+    assert all(topic in report.details["executor.12345"] for topic in topics)
 
 
 def gateway(chain: FakeChain, log: MemoryLog, clock: FakeClock, metrics: Metrics) -> GatewayFollower:
