@@ -9,6 +9,7 @@ import typer
 
 from streams.commands import output
 from streams.commands.devnet import JsonOption
+from streams.commands.publish_again import commands_for, publish_again
 from streams.domain.control import PRIORITY_MAX, RESUME, FeatureSwitch, Pause, Priority
 from streams.domain.errors import CipherstreamError, ConfigurationError
 from streams.domain.features import MEANINGS, Feature
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from streams.settings import PostgresSettings
 
 app = typer.Typer(
-    help="Pauses, features, priorities, halted tenants, acknowledged alarms, logs that were cut.",
+    help="Pauses, features, priorities, halted tenants, acknowledged alarms, facts that were lost.",
     no_args_is_help=True,
 )
 _ALARMS_MAX: Final = 500  # of one message, some 60 kB
@@ -305,14 +306,15 @@ def accept_loss(
 ) -> None:
     """Go on with what a cut or new log still holds, although records are lost.
 
-    Facts that were lost before they were applied are not made up for: later blocks of their tenants wait
-    for their parent, later ranges of the gateway for what is missing before them, until those facts are in
-    the log again. What was applied before it was lost costs nothing.
+    Facts that were lost before they were applied are not made up for by that: later blocks of their tenants
+    wait for their parent, later ranges of the gateway for what is missing before them. The commands that tell
+    them again are printed. What was applied before it was lost costs nothing.
     """
     from streams.adapters.kafka.log import KafkaLog
     from streams.adapters.postgres.store import PostgresStore
     from streams.messages.topics import EVENTS, RESULTS
     from streams.services.graph import truncation
+    from streams.services.host_listener import all_tenants
     from streams.settings import load_settings
 
     if topic not in (EVENTS, RESULTS):
@@ -320,15 +322,25 @@ def accept_loss(
     if not yes:
         typer.confirm(f"Records of {topic}/{partition} are lost for good. Go on without them?", abort=True)
 
-    async def repair() -> int:
+    async def repair() -> tuple[int, list[str]]:
         settings = load_settings()
         store, log = await PostgresStore.open(settings.postgres, 1), KafkaLog(settings.kafka)
         try:
-            return await truncation.accept_loss(store, log, topic, partition)
+            offset = await truncation.accept_loss(store, log, topic, partition)
+            if topic != EVENTS:
+                return offset, []
+            everybody = all_tenants(settings.host_chain)
+            tenants = [name for name in everybody if log.partition_of(EVENTS, name.encode()) == partition]
+            return offset, commands_for(settings, tenants, await store.places(partition)) if tenants else []
         finally:
             await log.close()
             await store.close()
 
-    offset = asyncio.run(repair())
+    offset, commands = asyncio.run(repair())
     left = truncation.consequence(topic)
     output.say(f"{topic}/{partition} goes on at offset {offset}; restart the graph service.{left}")
+    for command in commands:
+        output.say(command)
+
+
+app.command(name="publish-again")(publish_again)

@@ -2,9 +2,13 @@
 
 The highest branch is canonical, the first seen on a tie. A block whose parent is unknown waits
 (`pending_parent`) and alarms. Events of every branch are stored, so that a branch can come back.
+
+Whoever tells a block that was missing tells all that follows it once more, as a listener does that finds
+it missing: of a long line of waiting blocks some are connected at once, the others when they are told again.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -39,6 +43,9 @@ from streams.domain.rows import (
 )
 from streams.domain.state import State
 
+# Waiting descendants that one block connects: a decision asks the store for them one after the other.
+ADOPTED_MAX: Final = 64
+
 Events = tuple[HostEvent | UndecodableLog | None, ...]
 """What each log of a block says; None where nobody here listens, or its data were left out."""
 
@@ -71,9 +78,11 @@ def apply_block(
         plan: what is made of it.
         events: `events_of(fact)`, where they have been read already.
     """
-    # A fact of a known block changes nothing: so any number of listeners may tell it, in any order after
-    # its parent.
-    if state.get(BlockRow, tenant, fact.hash) is not None:
+    # A fact of a known block changes nothing, unless it waits for what is known by now: so any number of
+    # listeners may tell it, in any order after its parent.
+    known = state.get(BlockRow, tenant, fact.hash)
+    if known is not None:
+        _connect(state, known, plan)
         return
     owner = state.get(TenantRow, tenant) or TenantRow(tenant=tenant, chain_id=fact.chain_id)
     parent = state.get(BlockRow, tenant, fact.parent_hash)
@@ -107,20 +116,34 @@ def apply_block(
     _choose(state, tenant, _adopt(state, block), plan)
 
 
+def _connect(state: State, block: BlockRow, plan: Planning) -> None:
+    """Connect a block that waits although its parent is connected."""
+    if block.status is not BlockStatus.PENDING_PARENT:
+        return
+    parent = state.get(BlockRow, block.tenant, block.parent_hash)
+    if parent is None or parent.status is BlockStatus.PENDING_PARENT or parent.number + 1 != block.number:
+        return
+    _choose(state, block.tenant, _adopt(state, _relieve(state, block)), plan)
+
+
 def _adopt(state: State, block: BlockRow) -> list[BlockRow]:
-    """The block and every waiting descendant that it connects, parents first."""
+    """The block and waiting descendants that it connects, parents first."""
     # the list grows while it is walked: children of children are behind it
     connected, at = [block], 0
-    while at < len(connected):
+    while at < len(connected) <= ADOPTED_MAX:
         parent = connected[at]
         at += 1
         for child in state.find(BlockRow, ("tenant", "parent_hash"), parent.tenant, parent.hash):
             if child.status is BlockStatus.PENDING_PARENT and child.number == parent.number + 1:
-                side = msgspec.structs.replace(child, status=BlockStatus.SIDE)
-                state.put(side)
-                state.delete(_orphan_alarm(side))
-                connected.append(side)
+                connected.append(_relieve(state, child))
     return connected
+
+
+def _relieve(state: State, block: BlockRow) -> BlockRow:
+    side = msgspec.structs.replace(block, status=BlockStatus.SIDE)
+    state.put(side)
+    state.delete(_orphan_alarm(side))
+    return side
 
 
 def _orphan_alarm(block: BlockRow) -> AlarmRow:

@@ -45,6 +45,14 @@ class HaltedTenant(msgspec.Struct, frozen=True, kw_only=True):
     error: str
 
 
+class TenantPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a tenant's facts are applied: blocks of its chain, and of the gateway; -1 where none is."""
+
+    tenant: str
+    tip_number: int
+    gateway_number: int
+
+
 class PostgresTransaction:
     """An open, fenced transaction of one shard."""
 
@@ -257,6 +265,11 @@ class PostgresStore:
         """Halted tenants of all shards; raises StoreError."""
         async with pool.acquired(self._pool) as connection:
             return [HaltedTenant(**dict(record)) for record in await connection.fetch(_SQL["all_halted"])]
+
+    async def places(self, shard: int) -> list[TenantPlace]:
+        """Where the tenants of a shard stand; raises StoreError."""
+        async with pool.acquired(self._pool) as connection:
+            return [TenantPlace(**dict(record)) for record in await connection.fetch(_SQL["places"], shard)]
 
     async def repair(self, topic: str, partition: int, topic_id: str, next_off: int) -> None:
         """An operator accepts that records are lost: fence the owner and go on at this offset."""

@@ -18,6 +18,10 @@ select topic, topic_id, next_off from consumer_offset where part = $1 and topic 
 -- Tenants of a shard whose records are kept, not applied.
 select tenant from halted_tenants where shard = $1;
 
+-- name: places
+-- Where the tenants of a shard stand, for operators.
+select tenant, tip_number, gateway_number from tenants where shard = $1 order by tenant;
+
 -- name: all_halted
 -- Halted tenants, for operators.
 select tenant, topic, part, off, error from halted_tenants order by tenant;

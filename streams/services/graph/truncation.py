@@ -7,9 +7,9 @@ from streams.messages.topics import EVENTS
 from streams.ports import Log, Offset
 
 _UNAPPLIED: Final = (
-    " A tenant whose facts were lost before they were applied does not go on by that: until they are in the"
-    " log again, its later blocks wait for their parent (alarm pending_parent), its later ranges for what is"
-    " missing (alarm gateway_range)."
+    " A tenant whose facts were lost before they were applied does not go on by that alone: until"
+    " `cipherstream control publish-again` has told them again, its later blocks wait for their parent (alarm"
+    " pending_parent), its later ranges for what is missing (alarm gateway_range)."
 )
 
 
@@ -51,7 +51,8 @@ async def accept_loss(store: Repairable, log: Log, topic: str, shard: int) -> in
     """Go on with what the log still holds, fencing the owner; gives the offset.
 
     The offset goes to the first record that is there: what was applied already is applied again, which
-    changes nothing. A fact that was lost before it was applied is not made up for: see `consequence`.
+    changes nothing. A fact that was lost before it was applied is not made up for by that: see `consequence`
+    and `publish_again`.
     """
     start, _ = await log.bounds(topic, shard)
     await store.repair(topic, shard, await log.topic_id(topic), start)

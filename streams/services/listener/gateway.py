@@ -103,11 +103,26 @@ class GatewayFollower:
         self._publisher = Publisher(log, "gateway", tracing)
         self._reader = LogReader(chain, contracts_of(gateway), BLOCKS_MAX)
         self._cursors: dict[str, _Cursor] = {}
+        self._is_again = False  # told from somewhere on whatever the logs have
         self._ends = {tenant: Ends(log, tenant, gateway, clock) for tenant in router.everybody}
         self._busy = metrics.busy
         self._asked = AnswerMetrics(metrics)
         self._ranges = metrics.counter("cipherstream_gateway_ranges")
         self._requests = RequestMetrics(metrics)
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Number of the block up to which each tenant was told."""
+        return {tenant: cursor.at.number for tenant, cursor in self._cursors.items()}
+
+    async def begin_at(self, number: int) -> None:
+        """Tell every tenant all from this block on, whatever its log has.
+
+        Raises: RpcError; Moved where the node has not come there, and by later steps when its branch changes.
+        """
+        at = await self._end_at(max(0, number - 1))
+        self._cursors = {tenant: _Cursor(tenant, at) for tenant in self._router.everybody}
+        self._is_again = True
 
     async def step(self) -> int:
         """Publish what is new; zero when there is nothing more to read now.
@@ -160,9 +175,11 @@ class GatewayFollower:
     async def _place(self, tenant: str) -> None:
         """Make sure that the tenant's cursor is on the node's branch."""
         cursor, audit = self._cursors.get(tenant), self._ends[tenant].audit
+        if self._is_again:
+            return  # until the branch changes, which `_require_branch` sees
         if cursor is not None and not audit.is_due and await self._is_canonical(cursor.at):
             return
-        ends = await self._ends[tenant].read() or [await self._start()]
+        ends = await self._ends[tenant].read() or [await self._end_at(start_of(self._gateway))]
         # Not only the newest end: another listener may have gone on above an end that is orphaned now.
         blocks = await self._chain.blocks([end.number for end in ends])
         pairs = zip(ends, blocks, strict=True)
@@ -194,15 +211,14 @@ class GatewayFollower:
         if first > start_of(self._gateway):
             raise TooDeep(
                 f"the gateway has none of the ends of ranges of {tenant} on its branch, and the log begins at"
-                f" {first} only; check the node; if the branch is the true one, see docs/operations.md,"
-                " Facts that were lost"
+                f" {first} only; check the node; if the branch is the true one, begin with an empty log and"
+                " an empty database"
             )
         if not first:
             raise TooDeep("the gateway has another first block: its node is on another chain")
-        return await self._block(first - 1)
+        return await self._end_at(first - 1)
 
-    async def _start(self) -> End:
-        number = start_of(self._gateway)
+    async def _end_at(self, number: int) -> End:
         block = await self._chain.block(number)
         if block is None:
             raise Moved(f"the gateway has no block {number} yet")

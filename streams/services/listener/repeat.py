@@ -93,6 +93,13 @@ class Identified(Protocol):
         ...
 
 
+async def require_chain(node: Identified, chain_id: int) -> None:
+    """Raises ConfigurationError where the node is on another chain; RpcError."""
+    found = await node.chain_id()
+    if found != chain_id:
+        raise ConfigurationError(f"the node for chain {chain_id} is on chain {found}: set its http_url")
+
+
 def once_checked(node: Identified, chain_id: int, step: Step) -> Step:
     """The step, before whose first run the node is asked for its chain; raises ConfigurationError."""
     is_checked = False
@@ -100,11 +107,7 @@ def once_checked(node: Identified, chain_id: int, step: Step) -> Step:
     async def checked() -> int:
         nonlocal is_checked
         if not is_checked:
-            found = await node.chain_id()
-            if found != chain_id:
-                raise ConfigurationError(
-                    f"the node for chain {chain_id} is on chain {found}: set its http_url"
-                )
+            await require_chain(node, chain_id)
             # Once: a node behind this address does not change its chain, and every step would cost a
             # question more.
             is_checked = True

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from streams.domain import items
+from streams.domain.chain import ADOPTED_MAX
 from streams.domain.decide import Rules, decide_fact, decide_result
 from streams.domain.digest import keccak256
 from streams.domain.errors import FactTooLarge, Undecodable
@@ -297,6 +298,27 @@ def test_block_with_unknown_parent_waits_and_alarms_until_the_parent_comes():
     assert _tip(state).tip_number == 2
     assert _item(state, items.COMPUTE, SUM).state is WorkState.READY
     assert not state.rows(AlarmRow)
+
+
+def test_of_many_blocks_that_wait_some_are_connected_at_once_and_the_others_when_they_are_told_again():
+    last = 3 * ADOPTED_MAX
+    rest = [block(f"b{n}", n, f"b{n - 1}", _mint() if n == last else None) for n in range(2, last + 1)]
+    missing = block("b1", 1, "b0")
+    state = run([KEY, ANCHOR, *rest, missing])
+    assert _tip(state).tip_number == 1 + ADOPTED_MAX
+    again = run([missing, *rest], state)
+    whole = run([KEY, ANCHOR, missing, *rest])
+    assert _tip(again).tip_number == last
+    assert again.rows(AlarmRow) == []
+    assert {row.status for row in again.rows(BlockRow)} == {BlockStatus.CANONICAL}
+    assert settled(again)["work_items"] == settled(whole)["work_items"]
+
+
+def test_a_block_that_is_told_again_waits_on_for_a_parent_that_waits():
+    waiting = [block("b2", 2, "b1"), block("b3", 3, "b2")]
+    state = run([KEY, ANCHOR, *waiting, *waiting])
+    assert len(state.rows(AlarmRow)) == 2
+    assert _tip(state).tip_number == 0
 
 
 def test_an_anchor_that_is_reorganised_is_retracted_like_any_other_block():
