@@ -76,6 +76,35 @@ async def test_alarms_of_former_versions_that_nothing_ends_are_gone(
     await store.close()
 
 
+async def test_a_tenant_of_a_former_version_knows_where_its_chain_begins(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = PostgresSettings(url=stack.postgres_url, schema=f"t_{secrets.token_hex(6)}")
+    every = migrations.migrations()
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "migrations", lambda: [each for each in every if each.version < 12])
+        await migrate(stack.postgres_url, settings.schema_name)
+    store = await PostgresStore.open(settings)
+    await store.pool.execute(
+        "insert into tenants (shard, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine,"
+        " crs_id, gateway_number, gateway_hash) select 3, name, 1, '', tip, 0, '', '', '', 7, '' from"
+        " (values ('t', 8), ('new', -1)) as of(name, tip)"
+    )
+    await store.pool.execute(
+        "insert into blocks (shard, tenant, hash, parent_hash, number, timestamp, status, sequence) values"
+        " (3, 't', 'b', 'a', 8, 0, 'canonical', 1), (3, 't', 'a', '', 7, 0, 'canonical', 0)"
+    )
+    await migrate(stack.postgres_url, settings.schema_name)
+    rows = await store.pool.fetch("select tenant, anchor_number from tenants order by tenant")
+    assert [tuple(row) for row in rows] == [("new", -1), ("t", 7)]
+    assert [(p.tenant, p.tip_number, p.gateway_number) for p in await store.places(3)] == [
+        ("new", -1, 7),
+        ("t", 8, 7),
+    ]
+    assert await store.places(4) == []
+    await store.close()
+
+
 async def test_a_migration_waits_for_the_transactions_of_owners(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

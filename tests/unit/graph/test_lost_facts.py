@@ -28,10 +28,13 @@ from streams.settings import GatewaySettings, HostChainSettings
 
 VERIFICATION = b"\x02" * 20
 HOST = HostChainSettings(
-    id=12345, http_url="http://unused", acl_address="0x" + ACL.hex(), executor_address="0x" + "01" * 20
+    id=12345,
+    http_url="http://unused",
+    acl_address="0x" + ACL.hex(),
+    executor_address="0x" + "01" * 20,
+    start_block=1,
 )
-GATEWAY = GatewaySettings(input_verification_address="0x" + VERIFICATION.hex())
-KINDS = {"pending_parent", "gateway_range"}
+GATEWAY = GatewaySettings(input_verification_address="0x" + VERIFICATION.hex(), start_block=2)
 
 
 def request(zk_proof_id: int) -> Log:
@@ -46,7 +49,7 @@ class Deployment:
     """A chain and a gateway, followed onto the log of a graph."""
 
     def __init__(self) -> None:
-        self.world, self.chain, self.gateway = GraphWorld(), FakeChain(), FakeChain()
+        self.world, self.chain, self.gateway = GraphWorld(), FakeChain(2), FakeChain(2)
         self.router = Router({HOST.id: TENANT})
         clock, log = self.world.clock, self.world.log
         self.followers = (
@@ -186,7 +189,7 @@ async def test_facts_that_are_told_again_change_nothing(deployment: Deployment) 
     await deployment.live(2)
     await deployment.compute()
     before = settled(deployment.world.store.state)
-    await deployment.publish_again(0, 0)
+    await deployment.publish_again(HOST.start_block, 0)
     await deployment.compute()
     assert settled(deployment.world.store.state) == before
     await deployment.live(3)
@@ -201,12 +204,12 @@ async def test_ranges_are_told_again_past_what_a_listener_told_meanwhile(deploym
     ranges = ranges_again(deployment.gateway, log, GATEWAY, deployment.router, clock, 0)
     telling = asyncio.create_task(listed(ranges))
     await let_run()
-    assert told_of(log)[-2:] == [(3, 103), (0, 100)]
+    assert told_of(log)[-2:] == [(4, 104), (0, 100)]
     deployment.gateway.mine(2, [request(2)])
     await deployment.followers[1].step()
-    assert told_of(log)[-1] == (103, 105)
-    assert (await deployment.collected(telling))[-1] == 105
-    assert told_of(log)[-1] == (100, 105)
+    assert told_of(log)[-1] == (104, 106)
+    assert (await deployment.collected(telling))[-1] == 106
+    assert told_of(log)[-1] == (100, 106)
 
 
 def told_of(log: MemoryLog) -> list[tuple[int, int]]:
