@@ -13,6 +13,7 @@ from streams.adapters.system import SystemClock
 from streams.adapters.telemetry.metrics import Metrics
 from streams.devnet import stack as devnet
 from streams.domain.errors import Recoverable
+from streams.services.listener.again import blocks_again
 from streams.services.listener.follower import TooDeep
 from streams.services.listener.host import HostFollower, tenant_of
 
@@ -56,6 +57,23 @@ async def test_a_restarted_listener_goes_on_after_its_last_block(
     assert await drain(HostFollower(node, log, host, SystemClock(), Metrics())) == 7
     assert await drain(HostFollower(node, log, host, SystemClock(), Metrics())) == 0
     await assert_canonical(log, node, tenant_of(host))
+
+
+async def test_an_anchor_that_is_reorganised_is_followed_and_told_again_as_it_is(
+    log: KafkaLog, node: EthereumChain, chains: devnet.Stack
+) -> None:
+    host = host_settings(chains, (await mined(node, 2)).number)
+    await mined(node, 2)
+    follower = HostFollower(node, log, host, SystemClock(), Metrics())
+    assert await drain(follower) == 3
+    await leave(node, 4)
+    assert await drain(follower) == 4
+    told = await assert_canonical(log, node, tenant_of(host))
+    assert [block.anchor for block in told] == [True, False, False, True, False, False, False]
+    head = (await node.head()).number
+    assert [number async for number in blocks_again(node, log, host, host.start_block)] == [head]
+    assert await blocks(log, tenant_of(host)) == [*told, *told[3:]]
+    assert await drain(HostFollower(node, log, host, SystemClock(), Metrics())) == 0
 
 
 async def test_a_reorganisation_while_the_listener_was_away(

@@ -51,6 +51,10 @@ class Deployment:
     def __init__(self) -> None:
         self.world, self.chain, self.gateway = GraphWorld(), FakeChain(2), FakeChain(2)
         self.router = Router({HOST.id: TENANT})
+        self.restart()
+
+    def restart(self) -> None:
+        """Listeners that know nothing but the log."""
         clock, log = self.world.clock, self.world.log
         self.followers = (
             HostFollower(self.chain, log, HOST, clock, Metrics()),
@@ -192,6 +196,7 @@ async def test_facts_that_are_told_again_change_nothing(deployment: Deployment) 
     await deployment.publish_again(HOST.start_block, 0)
     await deployment.compute()
     assert settled(deployment.world.store.state) == before
+    deployment.restart()
     await deployment.live(3)
     await deployment.compute()
     assert deployment.outcome() == await spared(3, 3)
