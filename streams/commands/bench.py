@@ -221,6 +221,18 @@ def look_ups(
     _keep(context, measure(repeats), to_file)
 
 
+@app.command()
+def executor(
+    context: typer.Context,
+    transfers: Annotated[int, typer.Option(min=1, help="At once.")] = 300,
+    to_file: OutputOption = None,
+) -> None:
+    """Processor time of the wave executor by itself, on a device that answers at once."""
+    from streams.bench.executor import measure
+
+    _keep(context, measure(transfers), to_file)
+
+
 def _device(name: str, key: "ServerKey", threads: int, gpu: int | None) -> "Device":
     from streams.fhe.wave.on_device import known_device
 

@@ -49,24 +49,37 @@ class DeviceExecutor:
         which = [distinct.setdefault(table.entries, len(distinct)) for table in tables]
         entries = np.array(list(distinct), dtype=np.int64)
         # (batch, k N + 1), or (batch, n + 1) of seeded blocks
-        ciphertexts = np.stack([self.ciphertext(look_up.block) for look_up in batch])
+        ciphertexts = self._ciphertexts([look_up.block for look_up in batch])
         polynomials = test_polynomial(self._device.parameters, entries)
         return Bootstraps(ciphertexts, polynomials, which, [table.shifts for table in tables])
 
     def ciphertext(self, block: Block) -> Words:
         """The LWE ciphertext of a block, shape (k N + 1,), or (n + 1,) of a seeded one."""
-        dimension = self._device.parameters.big_dimension
-        if _is_seeded(block):
-            dimension = self._device.parameters.lwe_dimension
+        return self._ciphertexts([block])[0]
+
+    def _ciphertexts(self, blocks: Sequence[Block]) -> Words:
+        """Those of blocks of one kind, shape (blocks, k N + 1), or (blocks, n + 1) of seeded ones."""
+        parameters = self._device.parameters
+        dimension = parameters.lwe_dimension if _is_seeded(blocks[0]) else parameters.big_dimension
         # A constant block has no terms: it becomes a trivial ciphertext, mask zero.
-        combined = np.zeros(dimension + 1, np.uint64)
-        for wire, factor in block.terms:
-            # modulo 2^64: a negative factor is its two's complement
-            combined += wire.data * Word(factor & WRAP)
-        combined[-1:] += encode_halves(self._device.parameters, np.array([block.halves], dtype=np.int64))
-        return combined
+        rows = np.zeros((len(blocks), dimension + 1), np.uint64)
+        for row, block in zip(rows, blocks, strict=True):
+            for wire, factor in block.terms:
+                _add(row, wire.data, factor)
+        rows[:, -1] += encode_halves(parameters, np.array([block.halves for block in blocks], np.int64))
+        return rows
+
+
+def _add(row: Words, words: Words, factor: int) -> None:
+    if factor == 1:
+        np.add(row, words, row)
+    elif factor == -1:
+        np.subtract(row, words, row)
+    else:
+        # modulo 2^64: a negative factor is its two's complement
+        np.add(row, words * Word(factor & WRAP), row)
 
 
 def _is_seeded(block: Block) -> bool:
     # Only ciphertexts that were never encrypted are without noise (`random.seeded`).
-    return block.noise == 0 and not block.is_constant
+    return bool(block.terms) and not any(wire.noise for wire, _ in block.terms)

@@ -5,9 +5,10 @@ never reach an executor: looking up a known value gives a known value.
 """
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from itertools import compress
 from typing import Final, Protocol, TypeAlias, TypeVar
+
+import msgspec
 
 from streams.domain.errors import OperationError
 from streams.fhe.noise import norm2_budget
@@ -34,51 +35,46 @@ class NoiseExceeded(OperationError):
     """A look-up's input carries more noise than the failure probability allows."""
 
 
-@dataclass(frozen=True)
-class LookUp:
+class LookUp(msgspec.Struct, eq=False, gc=False):
     """One bootstrap: functions of one block, as many results."""
 
     block: Block
     functions: tuple[Function, ...]
+    _table: Table | None = None
+    _names: tuple[bytes, ...] = ()
 
     def outputs(self, datas: Sequence[object]) -> Outputs:
         """The results as blocks, around what an executor keeps for each of them."""
-        parts = zip(self._ends, self.table.halves, self.names, datas, strict=True)
+        table = self.table
         # The wire holds f - c, the block adds c again: its noise is 1 whatever went in.
         return self.around(
             [
                 Wire(2 * low - halves, 2 * high - halves, 1, data, name)
-                for (low, high), halves, name, data in parts
+                for (low, high), halves, name, data in zip(
+                    table.ends, table.halves, self.names, datas, strict=True
+                )
             ]
         )
 
     def around(self, wires: Sequence[Wire]) -> Outputs:
         """The results as blocks, of wires that this look-up gives, or an equal one has given."""
-        parts = zip(wires, self.table.halves, self._ends, strict=True)
-        return tuple(Block(((wire, 1),), halves, low, high) for wire, halves, (low, high) in parts)
+        parts = zip(wires, self.table.halves, self.table.ends, strict=True)
+        return tuple([Block(((wire, 1),), halves, low, high) for wire, halves, (low, high) in parts])
 
-    @cached_property
+    @property
     def names(self) -> tuple[bytes, ...]:
         """Of the results' wires: what a device computes their words from; raises PaddingExceeded."""
-        block = self.block.name
-        return tuple(name_of(block, name) for name in self.table.names)
+        if not self._names:
+            block = self.block.name
+            self._names = tuple([name_of(block, name) for name in self.table.names])
+        return self._names
 
     @property
     def table(self) -> Table:
         """The table to rotate; raises PaddingExceeded."""
-        return tabulate(self.functions, self.block.low, self.block.high)
-
-    @property
-    def _ends(self) -> Sequence[tuple[int, int]]:
-        return _ends(self.functions, self.block.low, self.block.high)
-
-
-@lru_cache(maxsize=4096)
-def _ends(functions: tuple[Function, ...], low: int, high: int) -> Sequence[tuple[int, int]]:
-    """The least and the largest value of each function on a range."""
-    # Exact and not a bound: narrow ranges are what makes the next look-up possible.
-    values = [[function(v) for v in range(low, high + 1)] for function in functions]
-    return [(min(each), max(each)) for each in values]
+        if self._table is None:
+            self._table = tabulate(self.functions, self.block.low, self.block.high)
+        return self._table
 
 
 # A generator and no list: what is asked next depends on ranges and noises of what has come back.
@@ -117,10 +113,10 @@ def batch(look_ups: Sequence[LookUp]) -> Steps[list[Outputs]]:
     known = [(each, _evaluated(each)) for each in look_ups]
     # Equal ones are asked once: their results are the same words, so that whoever adds them has to see one
     # wire and not two.
-    waiting = list(dict.fromkeys(each for each, result in known if result is None))
+    waiting = {each.names: each for each, result in known if result is None}
     # nothing to ask for is no batch: an executor would count an empty one as depth
-    results = dict(zip(waiting, (yield waiting) if waiting else (), strict=True))
-    return [results[each] if result is None else result for each, result in known]
+    results = dict(zip(waiting, (yield list(waiting.values())) if waiting else (), strict=True))
+    return [results[each.names] if result is None else result for each, result in known]
 
 
 def _evaluated(each: LookUp) -> Outputs | None:
@@ -154,10 +150,12 @@ def refreshed(blocks: Sequence[Block], noise_max: float) -> Steps[list[Block]]:
 def capped(blocks: Sequence[Block], noises_max: Sequence[float]) -> Steps[list[Block]]:
     """The same values, those above their own limit bootstrapped."""
     # The limits are the caller's: they follow from the factors of the sums that it is about to make.
-    pairs = list(zip(blocks, noises_max, strict=True))
-    noisy = [block for block, most in pairs if block.noise > most]
+    is_noisy = [block.noise > most for block, most in zip(blocks, noises_max, strict=True)]
+    if not any(is_noisy):
+        return list(blocks)
+    noisy = compress(blocks, is_noisy)
     fresh = iter((yield from firsts([look_up(block, identity) for block in noisy])))
-    return [next(fresh) if block.noise > most else block for block, most in pairs]
+    return [next(fresh) if is_one else block for block, is_one in zip(blocks, is_noisy, strict=True)]
 
 
 def together(algorithms: Sequence[Steps[T]]) -> Steps[list[T]]:

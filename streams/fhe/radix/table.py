@@ -35,6 +35,7 @@ class Table:
     entries: tuple[int, ...]  # 16 values of the boxes, in halves of the scale
     shifts: tuple[int, ...]  # box at which each result is read
     halves: tuple[int, ...]  # constant to be added to each result, in halves
+    ends: tuple[tuple[int, int], ...] = ()  # least and largest value of each result
     names: tuple[bytes, ...] = ()  # of what is read for each result, in words
 
     def read(self, value: int, output: int) -> int:
@@ -64,7 +65,15 @@ def tabulate(functions: tuple[Function, ...], low: int, high: int) -> Table:
             # 2 f - 2c in halves of Delta
             _place(entries, (value + shift) % TURN, 2 * function(value) - constant)
     boxes = tuple(entries.get(box, 0) for box in range(SPACE))
-    return Table(boxes, shifts, halves, tuple(b"%d" % shift + b",%d" * SPACE % boxes for shift in shifts))
+    ends = tuple(_ends(function, low, high) for function in functions)
+    names = tuple(b"%d" % shift + b",%d" * SPACE % boxes for shift in shifts)
+    return Table(boxes, shifts, halves, ends, names)
+
+
+def _ends(function: Function, low: int, high: int) -> tuple[int, int]:
+    # Exact and not a bound: narrow ranges are what makes the next look-up possible.
+    values = [function(value) for value in range(low, high + 1)]
+    return min(values), max(values)
 
 
 def _constant(function: Function, low: int, high: int) -> int:

@@ -7,7 +7,7 @@ again, does not show in what comes out.
 
 from collections import deque
 from typing import Protocol, TypeAlias
-from weakref import WeakValueDictionary
+from weakref import ref
 
 from streams.fhe.radix.block import Wire
 from streams.fhe.radix.steps import LookUp, Outputs
@@ -32,13 +32,13 @@ class Asked:
 
     def __init__(self) -> None:
         # Weak: a value is let go with its last use, and who repeats it after that computes it again.
-        self._wires = WeakValueDictionary[bytes, Wire]()
+        self._wires = dict[bytes, ref[Wire]]()
         # By what one asker has under way: who else waits for it, and for which of his look-ups.
         self._beside = dict[Names, deque[tuple[Asker, int]]]()
 
     def answer(self, look_up: LookUp) -> Outputs | None:
         """The results of an equal look-up, if all of them are there."""
-        wires = [wire for name in look_up.names if (wire := self._wires.get(name)) is not None]
+        wires = [wire for name in look_up.names if (wire := self._wire(name)) is not None]
         return look_up.around(wires) if len(wires) == len(look_up.functions) else None
 
     def is_new(self, look_up: LookUp, asker: Asker, place: int) -> bool:
@@ -52,8 +52,9 @@ class Asked:
 
     def computed(self, look_up: LookUp, outputs: Outputs) -> None:
         """Tells the others what came of it."""
-        wires = [wire for block in outputs for wire, _ in block.terms]
-        self._wires.update({wire.name: wire for wire in wires})
+        for block in outputs:
+            for wire, _ in block.terms:
+                self._wires[wire.name] = ref(wire)
         for asker, place in self._beside.pop(look_up.names):
             asker.hear(place, outputs)
 
@@ -65,3 +66,7 @@ class Asked:
             if asker.take_over(place):
                 return
         del self._beside[look_up.names]
+
+    def _wire(self, name: bytes) -> Wire | None:
+        kept = self._wires.get(name)
+        return None if kept is None else kept()
