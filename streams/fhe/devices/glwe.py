@@ -4,11 +4,16 @@ Shape (..., k + 1, N): k mask polynomials A_i, then the body B = sum A_i S_i + M
 The key S has shape (k, N) and binary coefficients; flattened it is the big LWE key.
 """
 
+from typing import Any, TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.fhe.devices.polynomial import negacyclic_product
 from streams.fhe.devices.randomness import Source
 from streams.fhe.devices.words import Words, as_signed, as_words
+
+Unsigned = TypeVar("Unsigned", bound=np.unsignedinteger[Any])
 
 
 def encrypt(source: Source, key: Words, messages: Words, noise_log2: int) -> Words:
@@ -54,3 +59,12 @@ def sample_extract(ciphertexts: Words, coefficient: int) -> Words:
     flat = masks.reshape(*ciphertexts.shape[:-2], -1)
     # the body of coefficient h is B_h itself
     return np.concatenate([flat, ciphertexts[..., -1, coefficient, None]], axis=-1)
+
+
+def sample_extract_first(ciphertext: NDArray[Unsigned], count: int) -> NDArray[Unsigned]:
+    """`sample_extract` of the first coefficients of one ciphertext (k + 1, N): words (count, k N + 1)."""
+    size = ciphertext.shape[-1]
+    origin = np.arange(count)[:, None] - np.arange(size)
+    masks = ciphertext[:-1, origin % size]  # (k, count, N)
+    masks = np.where(origin < 0, -masks, masks).swapaxes(0, 1)
+    return np.concatenate([masks.reshape(count, -1), ciphertext[-1, :count, None]], axis=-1)

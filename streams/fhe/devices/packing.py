@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.fhe.devices.encoding import encode
-from streams.fhe.devices.glwe import sample_extract
+from streams.fhe.devices.glwe import sample_extract_first
 from streams.fhe.devices.lookup_table import boxed
 from streams.fhe.devices.words import Word, Words
 from streams.fhe.parameters import COMPRESSION, WORD_BITS, Parameters
@@ -51,14 +51,11 @@ def exponents(stored: Rounded) -> Rounded:
     """Stored words as exponents of blind rotations: one row (k N + 1,) for each block."""
     bodies = len(stored) - COMPRESSION.dimension
     size = COMPRESSION.polynomial_size
-    glwe = np.zeros((COMPRESSION.glwe_dimension + 1) * size, np.uint64)
+    glwe = np.zeros((COMPRESSION.glwe_dimension + 1) * size, np.uint16)
     # Bodies that were not stored are zeros: no block lies there and none is extracted.
     glwe[: len(stored)] = stored
-    polynomials = glwe.reshape(-1, size)
-    # sample_extract negates modulo 2^64; taken modulo 2N that is the negative modulo 2N, since 2N divides
-    # 2^64
-    rows = np.stack([sample_extract(polynomials, place) for place in range(bodies)])
-    return (rows % Word(1 << COMPRESSION.storage_log2)).astype(np.uint16)
+    # What is negated there modulo 2^16 is so modulo 2N, which divides it.
+    return sample_extract_first(glwe.reshape(-1, size), bodies) % np.uint16(1 << COMPRESSION.storage_log2)
 
 
 def compressed(blocks: Words, pack: Callable[[Words], Words]) -> tuple[Rounded, ...]:

@@ -49,15 +49,15 @@ class DeviceExecutor:
         which = [distinct.setdefault(table.entries, len(distinct)) for table in tables]
         entries = np.array(list(distinct), dtype=np.int64)
         # (batch, k N + 1), or (batch, n + 1) of seeded blocks
-        ciphertexts = self._ciphertexts([look_up.block for look_up in batch])
+        ciphertexts = self.ciphertexts([look_up.block for look_up in batch])
         polynomials = test_polynomial(self._device.parameters, entries)
         return Bootstraps(ciphertexts, polynomials, which, [table.shifts for table in tables])
 
     def ciphertext(self, block: Block) -> Words:
         """The LWE ciphertext of a block, shape (k N + 1,), or (n + 1,) of a seeded one."""
-        return self._ciphertexts([block])[0]
+        return self.ciphertexts([block])[0]
 
-    def _ciphertexts(self, blocks: Sequence[Block]) -> Words:
+    def ciphertexts(self, blocks: Sequence[Block]) -> Words:
         """Those of blocks of one kind, shape (blocks, k N + 1), or (blocks, n + 1) of seeded ones."""
         parameters = self._device.parameters
         dimension = parameters.lwe_dimension if _is_seeded(blocks[0]) else parameters.big_dimension

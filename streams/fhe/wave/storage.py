@@ -118,7 +118,7 @@ class Storage:
 
     def _stored(self, value: Value, blocks: Sequence[Block]) -> bytes:
         # A known digit has no wire: it is stored as a trivial ciphertext, which decrypts like any other.
-        words = np.stack([self._executor.ciphertext(block) for block in blocks])
+        words = self._executor.ciphertexts(blocks)
         packed = self._storage.compress(words)
         return write_number(PackedNumber(value.fhe_type == FheType.BOOL, len(blocks), packed))
 

@@ -60,6 +60,15 @@ def test_glwe_coefficients_are_lwe_ciphertexts_under_the_flat_key(parameters: Pa
         assert (lwe.phase(client.big, extracted) == expected).all()
 
 
+@pytest.mark.parametrize(("dtype", "count"), [(np.uint64, 8), (np.uint16, 5), (np.uint16, 1)])
+def test_the_first_coefficients_are_extracted_like_one(dtype: type[np.unsignedinteger], count: int) -> None:
+    words = SeededSource(b"extracted").uniform((4, 8)).astype(dtype)
+    found = glwe.sample_extract_first(words, count)
+    one_by_one = [glwe.sample_extract(words.astype(np.uint64), place).astype(dtype) for place in range(count)]
+    assert found.dtype == dtype
+    assert np.array_equal(found, np.stack(one_by_one))
+
+
 @pytest.mark.parametrize("parameters", SETS)
 @pytest.mark.parametrize("bit", [0, 1])
 def test_a_cmux_chooses_within_its_noise_bound(parameters: Parameters, bit: int) -> None:
