@@ -47,9 +47,14 @@ def rounded(packed: Words, count: int) -> Rounded:
     return ((kept + Word(1 << (_SHIFT - 1))) >> Word(_SHIFT)).astype(np.uint16)
 
 
+def blocks_in(stored: Rounded) -> int:
+    """How many blocks lie in the stored words of a packed ciphertext."""
+    return len(stored) - COMPRESSION.dimension
+
+
 def exponents(stored: Rounded) -> Rounded:
     """Stored words as exponents of blind rotations: one row (k N + 1,) for each block."""
-    bodies = len(stored) - COMPRESSION.dimension
+    bodies = blocks_in(stored)
     size = COMPRESSION.polynomial_size
     glwe = np.zeros((COMPRESSION.glwe_dimension + 1) * size, np.uint16)
     # Bodies that were not stored are zeros: no block lies there and none is extracted.

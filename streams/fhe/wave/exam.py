@@ -1,13 +1,16 @@
 """Questions whose answers are known: what a device is asked, to see whether it still computes rightly.
 
 One question for each key that a device computes with, of ciphertexts that nobody encrypted. Devices promise
-equal words, so an answer is right or wrong to the bit; nobody's secret is needed to know which.
+equal words, so an answer is right or wrong to the bit; nobody's secret is needed to know which. A device that
+has several kernels for one thing, by the size of the batch, is asked each of them that it has used: the same
+question, as often as it takes for that kernel to be chosen.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +38,19 @@ class Subject(StrEnum):
     PACK = "compression"
 
 
+_ROTATING: Final = (Subject.LOOK_UP, Subject.RANDOM, Subject.UNPACK)
+
+
+class Duty(NamedTuple):
+    """What is done by one kernel with one key."""
+
+    subject: Subject
+    kernel: int = 0  # of those for larger and larger batches
+
+    def __str__(self) -> str:
+        return f"{self.subject} in large batches" if self.kernel else str(self.subject)
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """A device with its storage, under a name for people."""
@@ -43,6 +59,17 @@ class Unit:
     device: Device
     storage: BlockStorage
     spare: int = 0  # places of a batch that are kept for a question, where one more would begin another wave
+    least_batches: tuple[int, ...] = (1,)  # the smallest batch of each kernel that rotates, from 1 upwards
+
+    @property
+    def duties(self) -> tuple[Duty, ...]:
+        """All that it can be asked for."""
+        kernels = range(len(self.least_batches))
+        return (*(Duty(each, kernel) for each in _ROTATING for kernel in kernels), Duty(Subject.PACK))
+
+    def duty(self, subject: Subject, count: int) -> Duty:
+        """What takes so many ciphertexts that are rotated."""
+        return Duty(subject, max(0, bisect_right(self.least_batches, count) - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +94,22 @@ class Exam:
             blocks=blocks,
             stored=unit.storage.compress(blocks),
         )
-        return replace(questions, _answers={each: questions.asked(unit, each) for each in Subject})
+        return replace(questions, _answers={each: questions.asked(unit, Duty(each)) for each in Subject})
 
-    def asked(self, unit: Unit, subject: Subject) -> Answer:
+    def asked(self, unit: Unit, duty: Duty) -> Answer:
         """What a unit answers; raises what it raises."""
+        count = unit.least_batches[duty.kernel]
         ask: Mapping[Subject, Callable[[], Answer]] = {
-            Subject.LOOK_UP: lambda: unit.device.bootstrap(self.look_up),
-            Subject.RANDOM: lambda: unit.device.rotate(self.random),
-            Subject.UNPACK: lambda: unit.storage.decompress(self.stored),
+            Subject.LOOK_UP: lambda: unit.device.bootstrap(repeated(self.look_up, count)),
+            Subject.RANDOM: lambda: unit.device.rotate(repeated(self.random, count)),
+            Subject.UNPACK: lambda: unit.storage.decompress(self.stored * count),
             Subject.PACK: lambda: unit.storage.compress(self.blocks),
         }
-        return ask[subject]()
+        return ask[duty.subject]()
 
-    def is_right(self, subject: Subject, answer: Answer) -> bool:
-        """Whether these are the words that are due."""
-        due = self._answers[subject]
+    def is_right(self, subject: Subject, answer: Answer, times: int = 1) -> bool:
+        """Whether these are the words that are due for the question, asked so many times."""
+        due = list(self._answers[subject]) * times
         return len(answer) == len(due) and all(map(np.array_equal, answer, due))
 
     def riding(self, batch: Bootstraps, place: int) -> Bootstraps:
@@ -93,6 +121,17 @@ class Exam:
             [*batch.tables[:place], len(batch.polynomials), *batch.tables[place:]],
             [*batch.boxes[:place], _BOXES, *batch.boxes[place:]],
         )
+
+
+def repeated(batch: Bootstraps, count: int) -> Bootstraps:
+    """So many ciphertexts, those of the batch over and over."""
+    places = [index % len(batch.ciphertexts) for index in range(count)]
+    return Bootstraps(
+        batch.ciphertexts[places],
+        batch.polynomials,
+        [batch.tables[place] for place in places],
+        [batch.boxes[place] for place in places],
+    )
 
 
 def any_ciphertexts(source: SeededSource, parameters: Parameters, count: int) -> Words:

@@ -18,7 +18,7 @@ from streams.fhe.devices.port import Bootstraps, Device
 from streams.fhe.devices.randomness import SeededSource
 from streams.fhe.mapped_bytes import mapped_bytes
 from streams.fhe.parameters import PINNED, Parameters
-from streams.fhe.wave.exam import Unit, any_ciphertexts
+from streams.fhe.wave.exam import Unit, any_ciphertexts, repeated
 from streams.fhe.wave.key_files import opened
 from streams.fhe.wave.keys import WaveKeys
 
@@ -47,7 +47,13 @@ def opened_on_gpus(folder: Path, fleet: Fleet) -> WaveKeys:
     devices = compared(on_cpu.device, PINNED, fleet, switch, rotate, random)
     # A unit for each GPU, so that it is known whose answer was wrong.
     units = tuple(
-        Unit(name_of(fleet, index), device, CudaStorage(PINNED, fleet.only(index), pack, unpack), spare=1)
+        Unit(
+            name_of(fleet, index),
+            device,
+            CudaStorage(PINNED, fleet.only(index), pack, unpack),
+            spare=1,
+            least_batches=device.least_batches,
+        )
         for index, device in devices.items()
     )
     return replace(on_cpu, units=units, drivers=len(units))
@@ -118,17 +124,6 @@ def _warn(reason: str) -> None:
 def name_of(fleet: Fleet, index: int) -> str:
     """A GPU's name for people."""
     return f"GPU {index}, {fleet.seats[index].gpu.properties.name}"
-
-
-def repeated(batch: Bootstraps, count: int) -> Bootstraps:
-    """So many ciphertexts, those of the batch over and over."""
-    places = [index % len(batch.ciphertexts) for index in range(count)]
-    return Bootstraps(
-        batch.ciphertexts[places],
-        batch.polynomials,
-        [batch.tables[place] for place in places],
-        [batch.boxes[place] for place in places],
-    )
 
 
 def known_batch(parameters: Parameters) -> Bootstraps:

@@ -107,9 +107,15 @@ def _rotation_bytes(reads: Reads, dimension: int) -> int:
     return sizes.rotation_bytes(len(reads.table_of), dimension, len(reads.tables), reads.count)
 
 
+def parts_of(count: int) -> Iterator[slice]:
+    """What is sent together of a batch: parts of nearly one size, so that one kernel takes all of them."""
+    parts = -(-count // PART)
+    size = -(-count // parts) if parts else 1
+    return (slice(first, first + size) for first in range(0, count, size))
+
+
 def _parts(batch: Bootstraps) -> Iterator[Bootstraps]:
-    for first in range(0, len(batch.ciphertexts), PART):
-        part = slice(first, first + PART)
+    for part in parts_of(len(batch.ciphertexts)):
         yield replace(
             batch, ciphertexts=batch.ciphertexts[part], tables=batch.tables[part], boxes=batch.boxes[part]
         )

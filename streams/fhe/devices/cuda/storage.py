@@ -6,7 +6,7 @@ import numpy as np
 
 from streams.fhe.devices import packing
 from streams.fhe.devices.cuda import operations, sizes
-from streams.fhe.devices.cuda.device import PART
+from streams.fhe.devices.cuda.device import parts_of
 from streams.fhe.devices.cuda.fleet import Fleet, Seat
 from streams.fhe.devices.cuda.keys import FACTORS, RotationKey, SwitchKey
 from streams.fhe.devices.cuda.operations import Reads
@@ -38,7 +38,7 @@ class CudaStorage:
             return operations.pack(seat, self._pack, scaled)
 
     def _unpacked(self, amounts: Rounded) -> Words:
-        parts = [amounts[first : first + PART] for first in range(0, len(amounts), PART)]
+        parts = [amounts[part] for part in parts_of(len(amounts))]
         return np.concatenate([self._unpacked_on(self._fleet.next(), part) for part in parts])
 
     def _unpacked_on(self, seat: Seat, amounts: Rounded) -> Words:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import structlog
 
-from streams.domain.errors import ConfigurationError, DeviceExhausted, KeyMaterialError
+from streams.domain.errors import ConfigurationError, DeviceExhausted, DevicesLost, KeyMaterialError
 from streams.fhe.devices.cpu import CpuDevice
 from streams.fhe.devices.cuda import cupy_gpu
 from streams.fhe.devices.cuda.device import CudaDevice
@@ -22,15 +23,19 @@ from streams.fhe.devices.randomness import SeededSource
 from streams.fhe.devices.raw import raw_keys
 from streams.fhe.devices.words import Words, flat
 from streams.fhe.parameters import COMPRESSION, PINNED
+from streams.fhe.wave.exam import Exam, Subject, Unit, repeated
 from streams.fhe.wave.on_device import known_device, opened_on
 from streams.fhe.wave.on_gpus import known_batch, opened_on_gpus
+from streams.fhe.wave.service import Service
 from streams.services import sns_worker, tfhe_worker, zkproof_worker
 from streams.services.worker.jobs import jobs_of
 from streams.services.worker.service import child_command
 from streams.settings import EngineSettings
+from tests.unit.fhe.cuda import raw
 from tests.unit.fhe.cuda.emulated import BROKEN, DeadGpu, EmulatedGpu, Faulty
 from tests.unit.fhe.cuda.raw import BIG, differing, words
 from tests.unit.fhe.devices.sets import keys_of
+from tests.unit.fhe.wave.faults import PlainStorage
 from tests.unit.fhe.wave.windows import U8, DeviceSide, component, handle, settled, step, values
 
 SHORT = replace(PINNED, lwe_dimension=18)
@@ -67,7 +72,8 @@ def test_keys_are_attached_and_every_gpu_gives_the_cpus_answer(folder: Path) -> 
 
 def test_a_gpu_with_other_bits_does_not_serve(folder: Path) -> None:
     keys = opened_on_gpus(folder, Fleet.of([EmulatedGpu(fault=BROKEN), EmulatedGpu()]))
-    assert [(unit.name, unit.spare) for unit in keys.units] == [("GPU 1, emulated", 1)]
+    told = [(unit.name, unit.spare, unit.least_batches) for unit in keys.units]
+    assert told == [("GPU 1, emulated", 1, (1, 2, 3))]
     assert keys.drivers == 1
     with pytest.raises(ConfigurationError, match="GPU 0, emulated, computes other bits than the CPU"):
         opened_on_gpus(folder, Fleet.of([EmulatedGpu(fault=BROKEN)]))
@@ -85,6 +91,27 @@ def test_a_gpu_that_is_wrong_in_large_batches_alone_does_not_serve(
     monkeypatch.setattr(CudaDevice, "bootstrap", wrong_when_full)
     with pytest.raises(ConfigurationError, match="computes other bits than the CPU"):
         opened_on_gpus(folder, Fleet.of([EmulatedGpu(multiprocessors=4)]))
+
+
+@pytest.mark.parametrize("subject", [Subject.LOOK_UP, Subject.RANDOM])
+def test_a_gpu_that_begins_to_lie_in_large_batches_is_found_by_what_it_did(subject: Subject) -> None:
+    """It is asked with the kernel that it lies with, not only with the one for a lone question."""
+    keys = raw.raw_keys(3)
+    gpu = EmulatedGpu(multiprocessors=1)  # one ciphertext, two, three and more: a kernel for each
+    device = keys.on(gpu)
+    unit = Unit("gpu", device, PlainStorage(), spare=1, least_batches=device.least_batches)
+    exam = Exam.set_by(Unit("cpu", keys.cpu, PlainStorage()))
+    service = Service([unit], exam)
+    gpu.fault = BROKEN  # of the last of the three
+    calls: dict[Subject, Callable[[], object]] = {
+        Subject.LOOK_UP: lambda: service.bootstrap(repeated(exam.look_up, 4)),
+        Subject.RANDOM: lambda: service.rotate(repeated(exam.random, 4)),
+    }
+    calls[subject]()
+    mark = service.mark()
+    with pytest.raises(DevicesLost, match=f"a wrong answer: {subject} in large batches"):
+        service.prove()
+    assert not service.is_proven(mark)
 
 
 def test_a_gpu_that_does_not_answer_does_not_serve(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Devices with planted faults, on a set of keys on which everything runs in milliseconds."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class Fault:
     wrong: frozenset[Subject] = frozenset()
     raises: frozenset[Subject] = frozenset()
     period: int = 0  # of all look-ups, each n-th is wrong
+    kernel: range = range(1 << 30)  # sizes of batches in which it is wrong, or raises
     error: type[BaseException] = Broken
     gate: Callable[[Subject, int], None] = lambda subject, count: None
     calls: list[tuple[Subject, int]] = field(default_factory=list[tuple[Subject, int]])
@@ -39,14 +40,16 @@ class Fault:
         """Results as this unit gives them."""
         self.calls.append((subject, len(rows)))
         self.gate(subject, len(rows))
-        if subject in self.raises:
+        is_affected = len(rows) in self.kernel
+        if is_affected and subject in self.raises:
             raise self.error
-        return [self._row(subject, row) for row in rows]
+        is_wrong = is_affected and subject in self.wrong
+        return [self._row(subject, row, is_wrong) for row in rows]
 
-    def _row(self, subject: Subject, row: NDArray[Any]) -> NDArray[Any]:
+    def _row(self, subject: Subject, row: NDArray[Any], is_wrong: bool) -> NDArray[Any]:
         self.turned += subject is Subject.LOOK_UP
         is_turn = subject is Subject.LOOK_UP and bool(self.period) and self.turned % self.period == 0
-        return row ^ row.dtype.type(1) if subject in self.wrong or is_turn else row
+        return row ^ row.dtype.type(1) if is_wrong or is_turn else row
 
     @property
     def batches(self) -> list[int]:
@@ -98,7 +101,7 @@ class PlainStorage:
 
 def faulty(unit: Unit, fault: Fault) -> Unit:
     """The same unit with a fault."""
-    return Unit(unit.name, FaultyDevice(unit.device, fault), FaultyStorage(unit.storage, fault))
+    return replace(unit, device=FaultyDevice(unit.device, fault), storage=FaultyStorage(unit.storage, fault))
 
 
 def honest(name: str = "honest") -> Unit:

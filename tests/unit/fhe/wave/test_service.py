@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from streams.domain.errors import DeviceDistrusted, DeviceExhausted, DevicesLost
 from streams.fhe.devices.port import Bootstraps
 from streams.fhe.devices.randomness import SeededSource
-from streams.fhe.wave.exam import Exam, Subject, any_ciphertexts
+from streams.fhe.parameters import COMPRESSION
+from streams.fhe.wave.exam import Exam, Subject, any_ciphertexts, repeated
 from streams.fhe.wave.service import Service
 from tests.unit.fhe.devices.sets import SMALL
 from tests.unit.fhe.wave.faults import BATCH_SIZE, Broken, Fault, faulty, honest
@@ -113,6 +114,66 @@ def test_a_device_that_answers_wrongly_goes_and_the_others_serve(subject: Subjec
             assert all(map(np.array_equal, call(both), due[each]))
     both.prove()
     assert bad.calls == []
+
+
+LEAST_BATCHES = (1, 4, 7)  # of three kernels
+IN_LARGE_BATCHES: dict[Subject, Callable[[Service, int], object]] = {
+    Subject.LOOK_UP: lambda service, count: service.bootstrap(batch(count)),
+    Subject.RANDOM: lambda service, count: service.rotate(repeated(EXAM.random, count)),
+    Subject.UNPACK: lambda service, count: service.decompress([STORED] * count),
+}
+# As many words as one block takes: what decides over a kernel is counted, not looked at.
+STORED = np.zeros(COMPRESSION.dimension + 1, np.uint16)
+
+
+def in_kernels(fault: Fault) -> Service:
+    """One unit that has a kernel for small batches, one for larger ones, and one for the largest."""
+    made = Service([replace(faulty(honest(), fault), least_batches=LEAST_BATCHES)], EXAM, EVERY)
+    fault.calls.clear()
+    return made
+
+
+@pytest.mark.parametrize("kernel", range(3))
+@pytest.mark.parametrize("subject", IN_LARGE_BATCHES)
+@pytest.mark.parametrize("is_raised", [False, True])
+def test_a_kernel_that_begins_to_lie_is_found_by_what_it_did(
+    subject: Subject, kernel: int, is_raised: bool
+) -> None:
+    fault = Fault()
+    asked = in_kernels(fault)
+    IN_LARGE_BATCHES[subject](asked, LEAST_BATCHES[kernel] + 1)
+    mark = asked.mark()
+    ends = (*LEAST_BATCHES, 1 << 30)
+    fault.kernel = range(ends[kernel], ends[kernel + 1])
+    only = frozenset({subject})
+    fault.raises, fault.wrong = (only, frozenset()) if is_raised else (frozenset(), only)
+    with pytest.raises(DevicesLost, match=str(subject)):
+        asked.prove()
+    assert not asked.is_proven(mark)
+
+
+def test_only_kernels_that_were_used_are_asked_again() -> None:
+    fault = Fault()
+    asked = in_kernels(fault)
+    IN_LARGE_BATCHES[Subject.UNPACK](asked, 5)
+    IN_LARGE_BATCHES[Subject.LOOK_UP](asked, 8)
+    fault.calls.clear()
+    asked.prove()
+    assert fault.calls == [(Subject.LOOK_UP, 7), (Subject.UNPACK, 4)]
+    asked.prove()
+    assert len(fault.calls) == 2
+
+
+def test_a_question_that_rides_answers_for_the_kernel_of_its_batch_alone() -> None:
+    fault = Fault()
+    asked = in_kernels(fault)
+    asked.bootstrap(batch(2))
+    small = asked.mark()
+    asked.bootstrap(batch(5))
+    fault.calls.clear()
+    asked.bootstrap(batch(6))  # the third: with the question it is of seven
+    assert fault.calls == [(Subject.LOOK_UP, 7), (Subject.LOOK_UP, 1), (Subject.LOOK_UP, 4)]
+    assert asked.is_proven(small)
 
 
 @pytest.mark.parametrize("subject", Subject)
