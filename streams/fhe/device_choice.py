@@ -17,7 +17,7 @@ DEVICES: Final[Mapping[EngineName, tuple[DeviceName, ...]]] = {
     "wave": ("cpu", "cuda", "concrete"),
     "clear": ("cpu",),
 }
-_GPU: Final = "cuda"
+GPU: Final = "cuda"
 # Devices that compute other words than `cpu`, of the same values, and others again in the next process.
 OWN_WORDS: Final = frozenset({"concrete"})
 
@@ -33,10 +33,10 @@ def device_of(engine: EngineName, wanted: str, *, gpu_enabled: bool = False) -> 
         DeviceMissing: this engine does not compute on it.
         ConfigurationError: the two settings contradict each other.
     """
-    if gpu_enabled and wanted not in ("auto", _GPU):
-        raise ConfigurationError(f"engine.gpu_enabled asks for {_GPU}, engine.device for {wanted}")
+    if gpu_enabled and wanted not in ("auto", GPU):
+        raise ConfigurationError(f"engine.gpu_enabled asks for {GPU}, engine.device for {wanted}")
     devices = DEVICES[engine]
-    device = _GPU if gpu_enabled else wanted
+    device = GPU if gpu_enabled else wanted
     if device == "auto":
         return devices[0]
     if device not in devices:

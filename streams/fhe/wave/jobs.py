@@ -5,9 +5,10 @@ one, `run` does it and touches nothing that is kept here, `give` takes what came
 in `take` and `give`; nobody waits for a decompression, or for the slower half of a batch, but who needs it.
 
 What comes first: results, since they end items; then inputs, since what is not loaded fills no batch (there
-are never more than a worker has slots); then look-ups, which the drivers that have them share evenly. Results
-are held until the devices that computed them were asked and answered rightly (`watch`): they are asked in the
-course of look-ups, and by a job of its own where there is nothing else to do.
+are never more than a worker has slots); then look-ups, which the drivers that have them share evenly (a GPU
+has more drivers than batches, so that it seldom waits for Python). Results are held until the devices that
+computed them were asked and answered rightly (`watch`): they are asked in the course of look-ups, and by a
+job of its own where there is nothing else to do.
 
 What fails in a job fails one item alone wherever it can be told which: jobs that load or store several are
 tried one by one. What a device raises ends all items that are inside, because nobody knows what it has done;
@@ -98,11 +99,22 @@ class Jobs:
         storage: Stores,
         drivers: int = 1,
         watch: Watch = TRUSTING,
+        batches: int = 0,
     ) -> None:
-        """`drivers` is how many jobs are away at a time."""
+        """Begins empty.
+
+        Args:
+            make_executor: of a window, and of the next one after a failure.
+            storage: of the items' inputs and results.
+            drivers: jobs that are away at a time.
+            watch: of the devices.
+            batches: of look-ups that devices compute side by side; 0 = as many as there are drivers. One
+                more is taken only where it is full, so that it is ready when a device is.
+        """
         self._make_executor = make_executor
         self._storage = storage
         self._drivers = drivers
+        self._batches = batches or drivers
         self._watch = watch
         self._epoch = watch.epoch  # in which the window began
         self._names = count()
@@ -133,10 +145,23 @@ class Jobs:
             self._leaving
             or self._computed
             or self._loadable()
-            or (self._made and self._made.waiting)
+            or self._may_look_up
             or self._may_prove
             or self._is_stale
         )
+
+    @property
+    def _may_look_up(self) -> bool:
+        if self._made is None:
+            return False
+        # A device with enough to do gains nothing by a small batch, which would be larger a moment later.
+        is_free = self._of_look_ups < self._batches
+        return self._made.waiting > (0 if is_free else self._made.batch_size - 1)
+
+    @property
+    def _of_look_ups(self) -> int:
+        """Batches that are away."""
+        return sum(isinstance(each, LookUps) for each in self._away)
 
     @property
     def _may_prove(self) -> bool:
@@ -252,8 +277,10 @@ class Jobs:
         return Prove(self._watch) if self._may_prove else None
 
     def _look_ups(self) -> LookUps | None:
-        others = sum(not isinstance(each, LookUps) for each in self._away)
-        shares = self._executor.take(max(1, self._drivers - others))
+        if not self._may_look_up:
+            return None
+        others = len(self._away) - self._of_look_ups
+        shares = self._executor.take(max(1, min(self._batches, self._drivers - others)))
         return LookUps(self._executor, shares) if shares else None
 
     def _loadable(self) -> list[Ticket]:

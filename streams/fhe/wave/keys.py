@@ -24,7 +24,8 @@ class WaveKeys:
     units: tuple[Unit, ...]  # devices of equal words, at least one
     oracle: Unit  # says which words are right
     re_randomise: ReRandomiser
-    drivers: int = 1  # calls that the devices compute side by side
+    drivers: int = 1  # calls at a time
+    batches: int = 0  # of look-ups that the devices compute side by side; 0 = as many as there are drivers
 
     @property
     def device(self) -> Device:

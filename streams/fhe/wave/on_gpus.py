@@ -24,6 +24,8 @@ from streams.fhe.wave.keys import WaveKeys
 
 _log = structlog.get_logger(__name__)
 
+# Of a GPU: one waits for its look-ups, one loads or stores, one makes the next batch ready.
+DRIVERS: Final = 3
 KNOWN: Final = 5  # ciphertexts of the comparison; larger batches repeat them
 _OTHER_BITS: Final = ", computes other bits than the CPU"
 
@@ -31,7 +33,7 @@ T = TypeVar("T")
 
 
 def opened_on_gpus(folder: Path, fleet: Fleet) -> WaveKeys:
-    """Attach the files of `key_files.derived`; each GPU takes a key when it needs it first, and has a driver.
+    """Attach the files of `key_files.derived`; each GPU takes a key when it needs it first.
 
     Raises:
         KeyMaterialError: a file is missing or damaged.
@@ -56,7 +58,7 @@ def opened_on_gpus(folder: Path, fleet: Fleet) -> WaveKeys:
         )
         for index, device in devices.items()
     )
-    return replace(on_cpu, units=units, drivers=len(units))
+    return replace(on_cpu, units=units, drivers=DRIVERS * len(units), batches=len(units))
 
 
 def compared(

@@ -51,7 +51,7 @@ class WaveCompute:
         )
         self._service.on_out = self._storage.cache.clear
         self._window = Window(
-            lambda: WaveExecutor.on(b"", device), self._storage, keys.drivers, self._service
+            lambda: WaveExecutor.on(b"", device), self._storage, keys.drivers, self._service, keys.batches
         )
 
     @classmethod

@@ -35,9 +35,10 @@ class Window:
         storage: Stores,
         drivers: int = 1,
         watch: Watch = TRUSTING,
+        batches: int = 0,
     ) -> None:
-        """`drivers` is how many batches the device computes side by side."""
-        self._jobs = Jobs(make_executor, storage, drivers, watch)
+        """`drivers` is how many threads do jobs, `batches` how many of those are of look-ups (`Jobs`)."""
+        self._jobs = Jobs(make_executor, storage, drivers, watch, batches)
         self._drivers = drivers
         self._driving = 0
         lock = threading.RLock()

@@ -21,7 +21,7 @@ from streams.adapters.object_store.s3 import REQUESTS_MAX
 from streams.adapters.telemetry.health import Health
 from streams.domain.control import WorkerHeartbeat
 from streams.domain.work import WorkClass
-from streams.fhe.device_choice import OWN_WORDS, device_of
+from streams.fhe.device_choice import GPU, OWN_WORDS, device_of
 from streams.fhe.keyset import KeyStore, keys_of
 from streams.messages import claim_check
 from streams.messages.topics import GROUPS, WORK
@@ -46,6 +46,10 @@ from streams.settings import EngineSettings
 # item of the window takes longer for its neighbours; its timeout, ten times what it takes alone with
 # `tfhe-rs`, has room for that.
 WINDOW_PER_THREAD: Final = 8
+# An item has two or three look-ups at a time, and a large GPU is full with four hundred.
+WINDOW_ON_GPU: Final = 256
+# Of a child that computes on GPUs, above its bound: CUDA's own memory, and the ciphertexts of more items.
+GPU_MEMORY_BYTES: Final = 4 << 30
 _ABANDON_S: Final = 0.1  # for a source whose items were cancelled
 _HTTP_TIMEOUT_S: Final = 30.0
 _CPU: Final = "cpu"
@@ -127,7 +131,7 @@ def slots_of(kind: Kind, engine: EngineSettings, threads: int) -> int:
     if kind.slots:
         return kind.slots
     if kind.has_window and engine.name == "wave":
-        return engine.window or WINDOW_PER_THREAD * threads
+        return engine.window or (WINDOW_ON_GPU if _is_on_gpu(kind, engine) else WINDOW_PER_THREAD * threads)
     return min(threads, kind.slots_max or threads)
 
 
@@ -146,7 +150,8 @@ def child_command(kind: Kind, engine: EngineSettings, threads: int) -> tuple[str
 
 def memory_of(kind: Kind, engine: EngineSettings) -> int:
     """Bytes that a worker's child may take."""
-    return engine.memory_mib << 20 or kind.memory_bytes_max
+    room = GPU_MEMORY_BYTES if _is_on_gpu(kind, engine) else 0
+    return engine.memory_mib << 20 or kind.memory_bytes_max + room
 
 
 def counting(metrics: WorkerMetrics, health: Health) -> OnCounts:
@@ -165,6 +170,10 @@ def _device(kind: Kind, engine: EngineSettings) -> tuple[str, ...]:
         return ()
     device = device_of(known_engine(engine.name), engine.device, gpu_enabled=engine.gpu_enabled)
     return "--device", _CPU if device in kind.on_cpu else device
+
+
+def _is_on_gpu(kind: Kind, engine: EngineSettings) -> bool:
+    return GPU in _device(kind, engine)
 
 
 def check_engine(engine: EngineSettings, kind: Kind) -> None:

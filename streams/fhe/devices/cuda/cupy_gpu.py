@@ -5,7 +5,7 @@ CuPy is not among the dependencies: an operator with GPUs installs the build for
 
 import importlib
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final, cast
@@ -54,6 +54,26 @@ def _count(cupy: Any) -> int:
         raise ConfigurationError(f"the device cuda needs a driver and a GPU: {error}") from error
 
 
+class _Lease:
+    """A stream of a thread, for as long as it lives.
+
+    Drivers come and go with the items of a worker. CuPy keeps what was allocated on a stream for that stream:
+    with one that is new, everything would be allocated anew.
+    """
+
+    def __init__(self, idle: list[Any], make: Callable[[], Any]) -> None:
+        self._idle = idle
+        try:
+            self.stream = idle.pop()
+        except IndexError:
+            self.stream = make()
+
+    def __del__(self) -> None:
+        # What the thread left on it, if anything, comes before what the next one asks for.
+        if hasattr(self, "stream"):
+            self._idle.append(self.stream)
+
+
 class CupyGpu(Gpu):
     """One GPU; every thread has a stream of its own on it.
 
@@ -66,6 +86,7 @@ class CupyGpu(Gpu):
         self._cupy = cupy
         self._device = cupy.cuda.Device(index)
         self._local = threading.local()
+        self._idle = list[Any]()  # streams of threads that ended
         self._compiling = threading.Lock()
         self._functions = dict[tuple[Program, str], Any]()
         self._properties = _properties(cupy, index)
@@ -91,7 +112,7 @@ class CupyGpu(Gpu):
                 return cast("Buffer", self._cupy.asarray(host))
             buffer = self._cupy.empty(host.shape, host.dtype)
             buffer.set(host)
-            self._local.stream.synchronize()
+            self._local.lease.stream.synchronize()
             return cast("Buffer", buffer)
 
     def empty(self, nbytes: int) -> Buffer:
@@ -108,7 +129,7 @@ class CupyGpu(Gpu):
     def wait(self) -> None:
         """Until all that this thread asked for has happened; then other threads may use it."""
         with self._here():
-            self._local.stream.synchronize()
+            self._local.lease.stream.synchronize()
 
     def launch(self, launch: Launch) -> None:
         """Begins; compiles the program where that is due."""
@@ -144,9 +165,9 @@ class CupyGpu(Gpu):
     def _here(self) -> Generator[None]:
         """This GPU and this thread's stream on it, for one call."""
         with self._entered():
-            if not hasattr(self._local, "stream"):
-                self._local.stream = self._cupy.cuda.Stream(non_blocking=True)
-            with self._local.stream:
+            if not hasattr(self._local, "lease"):
+                self._local.lease = _Lease(self._idle, lambda: self._cupy.cuda.Stream(non_blocking=True))
+            with self._local.lease.stream:
                 yield
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
@@ -269,3 +270,24 @@ def test_a_kernel_without_shared_memory_asks_for_none() -> None:
     CupyGpu(cupy, 0).launch(Launch(INTEGER_PROGRAM, "pack", (1, 1), 128, ()))
     assert cupy.called == [("pack", (1, 1), (128,), (), 0, 0)]
     assert cupy_gpu.INSTALL.startswith("install")
+
+
+def test_streams_of_threads_that_ended_are_used_again() -> None:
+    """CuPy keeps memory for a stream: windows that come and go must not leave theirs behind."""
+    cupy = FakeCupy(H200)
+    made = list[object]()
+    cupy.cuda.Stream = lambda *, non_blocking: [made.append(non_blocking), cupy._stream(non_blocking=True)][1]
+    gpu, inside = CupyGpu(cupy, 0), threading.Barrier(3, timeout=60)
+
+    def drive() -> None:
+        gpu.empty(8)
+        inside.wait()  # side by side, so that none ends before the others have begun
+        gpu.wait()
+
+    for _ in range(4):
+        drivers = [threading.Thread(target=drive) for _ in range(3)]
+        for each in drivers:
+            each.start()
+        for each in drivers:
+            each.join()
+    assert len(made) == 3

@@ -61,7 +61,7 @@ def test_keys_are_attached_and_every_gpu_gives_the_cpus_answer(folder: Path) -> 
     gpus = [EmulatedGpu(), EmulatedGpu((8, 0))]
     keys = opened_on_gpus(folder, Fleet.of(gpus))
     assert isinstance(keys.device, CudaDevice)
-    assert keys.drivers == 2
+    assert (keys.drivers, keys.batches) == (6, 2)
     assert isinstance(keys.storage, CudaStorage)
     for gpu, names in zip(gpus, (["1-2", "2-1", "3-1"], ["1-0", "2-0"]), strict=True):
         turned = {launch.program.name for launch in gpu.launches if launch.kernel == "blind_rotate"}
@@ -74,7 +74,7 @@ def test_a_gpu_with_other_bits_does_not_serve(folder: Path) -> None:
     keys = opened_on_gpus(folder, Fleet.of([EmulatedGpu(fault=BROKEN), EmulatedGpu()]))
     told = [(unit.name, unit.spare, unit.least_batches) for unit in keys.units]
     assert told == [("GPU 1, emulated", 1, (1, 2, 3))]
-    assert keys.drivers == 1
+    assert (keys.drivers, keys.batches) == (3, 1)
     with pytest.raises(ConfigurationError, match="GPU 0, emulated, computes other bits than the CPU"):
         opened_on_gpus(folder, Fleet.of([EmulatedGpu(fault=BROKEN)]))
 

@@ -32,9 +32,9 @@ ADD, MUL = step("Add", X, Y, result=SUM), step("Mul", X, Y, result=PRODUCT)
 class Desk:
     """Jobs over clear numbers."""
 
-    def __init__(self, drivers: int = 2, batch_size: int = 64) -> None:
+    def __init__(self, drivers: int = 2, batch_size: int = 64, batches: int = 0) -> None:
         self.runner, self.shop = Runner(), Shop()
-        self.jobs = Jobs(lambda: executor(self.runner, batch_size), self.shop, drivers)
+        self.jobs = Jobs(lambda: executor(self.runner, batch_size), self.shop, drivers, batches=batches)
 
     def done(self, job: Job | None) -> Job:
         """A job that is run and given back."""
@@ -96,6 +96,43 @@ def test_look_ups_are_shared_by_the_drivers_that_have_nothing_else() -> None:
     halves = [desk.next(LookUps) for _ in range(2)]
     assert [sum(len(share.look_ups) for share in half.shares) for half in halves] == [8, 8]  # type: ignore[union-attr]
     assert desk.jobs.take() is None
+
+
+def size(job: Job) -> int:
+    """Look-ups of a batch."""
+    assert isinstance(job, LookUps)
+    return sum(len(share.look_ups) for share in job.shares)
+
+
+def test_a_gpu_has_one_batch_and_the_next_one_only_if_that_is_full() -> None:
+    """Its other drivers load and store, or make ready what would be a batch of its own anyway."""
+    desk = Desk(drivers=3, batches=1, batch_size=10)
+    desk.jobs.enter(desk.shop.item("wide", 1, 2, *wide("a")))  # 16 look-ups
+    desk.done(desk.next(Load))
+    first = desk.next(LookUps)
+    assert size(first) == 10
+    assert not desk.jobs.has_work
+    assert desk.jobs.take() is None
+    desk.jobs.enter(desk.shop.item("wide", 1, 2, *wide("b")))
+    desk.done(desk.next(Load))
+    second = desk.next(LookUps)
+    assert (size(second), desk.jobs.has_work) == (10, True)
+    third = desk.next(LookUps)
+    assert (size(third), desk.jobs.has_work) == (10, False)
+    desk.done(first)
+    desk.done(second)
+    desk.done(third)
+    desk.finish()
+    assert desk.jobs.size == 2
+
+
+def test_what_waits_is_taken_whole_where_one_batch_is_computed_at_a_time() -> None:
+    desk = Desk(drivers=3, batches=1)
+    desk.jobs.enter(desk.shop.item("wide", 1, 2, *wide("a")))
+    desk.done(desk.next(Load))
+    desk.jobs.enter(desk.shop.sum_of(3, 4))
+    desk.next(Load)
+    assert size(desk.next(LookUps)) == 16
 
 
 def test_small_items_are_loaded_together_and_large_ones_one_by_one() -> None:
