@@ -66,7 +66,7 @@ def open_squash(
         files: of the key set.
         threads: of one call on the processor.
         device: only `wave` has a choice: `cuda`, or the processor for any other. It has no setting for known
-            answers: a GPU is asked about every number (`wave/squash_service`).
+            answers: a GPU is asked after every batch (`wave/squash_service`).
 
     Raises:
         KeyMaterialError: the files are not those of a key set.

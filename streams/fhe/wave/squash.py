@@ -1,11 +1,14 @@
-"""The engine `wave` as an sns-worker opens it: stored ciphertexts to squashed ones."""
+"""The engine `wave` as an sns-worker opens it: stored ciphertexts to squashed ones.
+
+Numbers that are asked for beside each other are squashed together (`gathering`): a pass over the key, 1.6 GB,
+serves as many ciphertexts as the kernels like at a time, and a number of 64 bits is 16 of them.
+"""
 
 from collections.abc import Sequence
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from streams.domain.operations import FheType
 from streams.fhe.device_choice import DeviceName
-from streams.fhe.devices.packing import Rounded
 from streams.fhe.devices.port import Device
 from streams.fhe.devices.words import Words
 from streams.fhe.formats.ciphertext_list import read_number
@@ -15,7 +18,13 @@ from streams.fhe.radix.device_executor import DeviceExecutor
 from streams.fhe.suite import Tally
 from streams.fhe.wave import key_files, squash_files
 from streams.fhe.wave.calibration import lookup_s
-from streams.fhe.wave.squash_unit import SquashUnit
+from streams.fhe.wave.gathering import Gathering
+from streams.fhe.wave.squash_unit import SquashUnit, Unsquashed
+
+# Ciphertexts of a batch for each thread of the processor: the kernel's chunk (`squash/rotation.rs`).
+PER_THREAD: Final = 32
+# Calls of each GPU: the question, the packing and Python's part of one are beside the kernels of the other.
+_AT_ONCE: Final = 2
 
 
 class Squashes(Protocol):
@@ -26,18 +35,29 @@ class Squashes(Protocol):
         """Questions with known answers so far, and devices that were taken out of service."""
         ...
 
-    def squashed(self, glwes: Sequence[Rounded], *, packed: bool) -> tuple[Words, ...]:
-        """A stored number's packed ciphertexts (words, 2), or else its squashed ones (4097, 2)."""
+    def squashed(self, numbers: Sequence[Unsquashed]) -> list[tuple[Words, ...]]:
+        """Of each number its packed ciphertexts (words, 2), or else its squashed ones (4097, 2)."""
         ...
 
 
 class WaveSquash:
-    """Squashes stored ciphertexts of one key set; the same bytes for the same ct64, on whatever device."""
+    """Squashes stored ciphertexts of one key set, for several threads at once.
 
-    def __init__(self, cpu: Device, squashes: Squashes) -> None:
-        """The speed of the machine is measured on `cpu`."""
+    The bytes for a ct64 are the same on whatever device, and in whatever company.
+    """
+
+    def __init__(self, cpu: Device, squashes: Squashes, size_max: int = PER_THREAD, at_once: int = 1) -> None:
+        """What squashes is not asked otherwise than in these batches.
+
+        Args:
+            cpu: on which the speed of the machine is measured.
+            squashes: in batches.
+            size_max: ciphertexts to squash of a batch of several numbers.
+            at_once: batches that are away at a time.
+        """
         self._executor = DeviceExecutor(cpu)
         self._squashes = squashes
+        self._gathering = Gathering(squashes.squashed, size_max, at_once)
 
     @classmethod
     def open(cls, files: KeyFiles, threads: int = 1, device: DeviceName = "cpu") -> Self:
@@ -60,11 +80,13 @@ class WaveSquash:
         keys = key_files.opened(compute, threads)
         cpu = SquashUnit("cpu", keys.storage, squash_files.attached(mapped, threads))
         if device != "cuda":
-            return cls(keys.device, cpu)
+            return cls(keys.device, cpu, PER_THREAD * threads)
         from streams.fhe.devices.cuda.cupy_gpu import fleet
+        from streams.fhe.devices.cuda.squashing import PART
         from streams.fhe.wave.squash_on_gpus import opened_on_gpus
 
-        return cls(keys.device, opened_on_gpus(cpu, compute, mapped, fleet()))
+        service = opened_on_gpus(cpu, compute, mapped, fleet())
+        return cls(keys.device, service, PART, _AT_ONCE * service.units)
 
     def lookup_s(self) -> float:
         """Seconds of one look-up of the processor, the least of a few."""
@@ -76,7 +98,7 @@ class WaveSquash:
         return Tally(known_answers=questions, devices_lost=lost)
 
     def squash(self, ct64: bytes, fhe_type: int, *, compressed: bool = True) -> bytes:
-        """The ct128 of a ct64, which is not re-randomised.
+        """The ct128 of a ct64, which is not re-randomised; waits for batches in front of it.
 
         Raises:
             OperationError: the ct64 does not decode or has another type.
@@ -85,6 +107,7 @@ class WaveSquash:
         """
         number = read_number(ct64)
         number.require(FheType(fhe_type))
-        rows = self._squashes.squashed(number.glwes, packed=compressed)
+        ciphertexts = -(-number.blocks // 2)  # two blocks in each
+        rows = self._gathering.answer(Unsquashed(number.glwes, compressed), ciphertexts)
         write = write_list if compressed else write_bare
         return write(Squashed(number.is_bool, number.blocks, rows))

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from streams.fhe.devices.cuda.fleet import Fleet
+from streams.fhe.devices.cuda.fleet import Fleet, Seat
 from streams.fhe.devices.cuda.keys import RotationKey, SquashKey, WideKey, packing_key, switch_key
+from streams.fhe.devices.cuda.program import variants
 from streams.fhe.devices.cuda.squashing import CudaSquashing
 from streams.fhe.devices.cuda.storage import CudaStorage
 from streams.fhe.mapped_bytes import mapped_bytes
@@ -35,7 +36,14 @@ def opened_on_gpus(cpu: SquashUnit, compute: Path, files: Mapped, fleet: Fleet) 
     # A unit for each GPU, so that it is known whose answer was wrong.
     def unit(index: int) -> SquashUnit:
         seat = fleet.only(index)
-        storage, squashing = CudaStorage(PINNED, seat, pack, unpack), CudaSquashing(seat, *keys)
-        return SquashUnit(name_of(fleet, index), storage, squashing)
+        storage = CudaStorage(PINNED, seat, pack, unpack, _wave(fleet.seats[index]))
+        return SquashUnit(name_of(fleet, index), storage, CudaSquashing(seat, *keys))
 
     return SquashService(tuple(trusted(fleet, unit, exam.is_passed).values()), exam)
+
+
+def _wave(seat: Seat) -> int:
+    """Ciphertexts that the kernel for the smallest batches decompresses at a time."""
+    # Larger batches would take another kernel, which the question, with its few blocks, does not go through.
+    properties = seat.gpu.properties
+    return variants(properties.architecture)[0].ciphertexts * properties.multiprocessors

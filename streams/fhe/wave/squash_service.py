@@ -1,14 +1,15 @@
 """Devices that squash, in service: they take turns, and each stays for as long as it answers rightly.
 
-A number leaves only once the device that squashed it was asked *afterwards*, and answered rightly. The
-question is a whole number with known words, from decompression to packing: it goes through every kernel and
-every key that a number does. Calls beside each other share one, which answers for all that had come back
-before it was asked. No result waits for a later call: so there is no setting for how many calls lie between
-two questions, as there is for look-ups.
+The numbers of a call leave only once the device that squashed them was asked *afterwards*, and answered
+rightly. The question is a whole number with known words, from decompression to packing: it goes through every
+kernel and every key that numbers do, however many they are. Calls beside each other share one, which answers
+for all that had come back before it was asked. No result waits for a later call: so there is no setting for
+how many calls lie between two questions, as there is for look-ups.
 
 What follows: nothing goes out that a device computed after it broke down for good, and what it computed since
 it last answered rightly is computed again on another. A device that is wrong now and then goes undetected
-until a question meets its fault, as in `service`.
+until a question meets its fault, as in `service`. A call goes out as a whole or begins again as a whole; what
+it raises says nothing about which of its numbers that was.
 """
 
 import threading
@@ -18,10 +19,9 @@ from dataclasses import dataclass, field
 import structlog
 
 from streams.domain.errors import DeviceDistrusted
-from streams.fhe.devices.packing import Rounded
 from streams.fhe.devices.words import Words
 from streams.fhe.wave.roster import PASSING, Post, Roster
-from streams.fhe.wave.squash_unit import SquashExam, SquashUnit
+from streams.fhe.wave.squash_unit import SquashExam, SquashUnit, Unsquashed
 
 _log = structlog.get_logger(__name__)
 
@@ -51,8 +51,13 @@ class SquashService:
         with self._lock:
             return self._asked, self._roster.epoch
 
-    def squashed(self, glwes: Sequence[Rounded], *, packed: bool) -> tuple[Words, ...]:
-        """A stored number's packed ciphertexts (words, 2), or else its squashed ones (4097, 2).
+    @property
+    def units(self) -> int:
+        """Those that it began with."""
+        return len(self._posts)
+
+    def squashed(self, numbers: Sequence[Unsquashed]) -> list[tuple[Words, ...]]:
+        """Of each number its packed ciphertexts (words, 2), or else its squashed ones (4097, 2).
 
         Raises:
             DeviceExhausted: a GPU has too little memory, or others hold it for long.
@@ -61,14 +66,14 @@ class SquashService:
         # It ends: whoever is distrusted is out, and after the last one comes DevicesLost.
         while True:
             try:
-                return self._believed(glwes, packed=packed)
+                return self._believed(numbers)
             except DeviceDistrusted as error:
-                _log.warning("an item begins again", action="item_again", reason=str(error))
+                _log.warning("items begin again", action="item_again", count=len(numbers), reason=str(error))
 
-    def _believed(self, glwes: Sequence[Rounded], *, packed: bool) -> tuple[Words, ...]:
+    def _believed(self, numbers: Sequence[Unsquashed]) -> list[tuple[Words, ...]]:
         with self._roster.turn() as post:
             try:
-                found = post.unit.squashed(glwes, packed=packed)
+                found = post.unit.squashed(numbers)
             except PASSING:
                 raise
             except BaseException:  # a panic of native code is no Exception

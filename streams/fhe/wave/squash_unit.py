@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final, Self
 
 import numpy as np
@@ -20,6 +21,14 @@ BLOCKS: Final = 31
 
 
 @dataclass(frozen=True, slots=True)
+class Unsquashed:
+    """A stored number, and in what form it is wanted."""
+
+    glwes: Sequence[Rounded]
+    packed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class SquashUnit:
     """A device that squashes, with its storage, under a name for people."""
 
@@ -32,14 +41,24 @@ class SquashUnit:
         """It is asked nothing."""
         return 0, 0
 
-    def squashed(self, glwes: Sequence[Rounded], *, packed: bool) -> tuple[Words, ...]:
-        """A stored number's packed ciphertexts (words, 2), or else its squashed ones (4097, 2)."""
-        rows = self.squash(glwes)
-        return self.squashing.pack(rows) if packed else tuple(rows)
+    def squashed(self, numbers: Sequence[Unsquashed]) -> list[tuple[Words, ...]]:
+        """Of each number its packed ciphertexts (words, 2), or else its squashed ones (4097, 2).
 
-    def squash(self, glwes: Sequence[Rounded]) -> Words:
-        """A stored number's squashed ciphertexts (count, 4097, 2), two blocks in each."""
-        return self.squashing.squash(paired(np.concatenate(self.storage.decompress(glwes))))
+        A number's words are the same in any company.
+        """
+        rows = self.squash([number.glwes for number in numbers])
+        return [
+            self.squashing.pack(own) if number.packed else tuple(own)
+            for number, own in zip(numbers, rows, strict=True)
+        ]
+
+    def squash(self, numbers: Sequence[Sequence[Rounded]]) -> list[Words]:
+        """Of each stored number its squashed ciphertexts (count, 4097, 2), two blocks in each."""
+        found = iter(self.storage.decompress([glwe for glwes in numbers for glwe in glwes]))
+        # The last block of a number is never put into one ciphertext with the first of the next.
+        pairs = [paired(np.concatenate([next(found) for _ in glwes])) for glwes in numbers]
+        squashed = self.squashing.squash(np.concatenate(pairs))
+        return np.split(squashed, list(accumulate(map(len, pairs)))[:-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +75,12 @@ class SquashExam:
         # Any words do: the kernels look at no value, and whoever computes rightly gives equal words for them.
         blocks = any_ciphertexts(SeededSource(b"known answer"), PINNED, BLOCKS)
         stored = unit.storage.compress(blocks)
-        squashed = unit.squash(stored)
+        (squashed,) = unit.squash([stored])
         return cls(stored, squashed, unit.squashing.pack(squashed))
 
     def is_passed(self, unit: SquashUnit) -> bool:
         """Whether a unit gives these words, squashed and packed; raises what it raises."""
-        squashed = unit.squash(self.stored)
+        (squashed,) = unit.squash([self.stored])
         if not np.array_equal(squashed, self.squashed):
             return False
         packed = unit.squashing.pack(squashed)

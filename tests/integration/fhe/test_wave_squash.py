@@ -1,6 +1,10 @@
 """Noise squashing by the engine `wave` on activated keys: who reads it, its noise, its bits."""
 
 import hashlib
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cipherstream_kernel as kernel
@@ -20,9 +24,11 @@ from streams.fhe.parameters import PINNED, SQUASHING, WIDE_BITS
 from streams.fhe.suite import ClearValue
 from streams.fhe.wave import key_files, squash_files
 from streams.fhe.wave.squash import WaveSquash
-from streams.fhe.wave.squash_unit import SquashExam, SquashUnit
+from streams.fhe.wave.squash_unit import SquashExam, SquashUnit, Unsquashed
 
 pytestmark = pytest.mark.fhe
+
+PATIENCE_S = 300.0
 
 VALUES = {
     FheType.BOOL: 1,
@@ -72,6 +78,64 @@ def test_the_crate_decrypts_each_type(
 ) -> None:
     ct128 = squash.squash(stored[kind], kind, compressed=compressed)
     assert decryptor.decrypt(ct128, kind, compressed=compressed) == VALUES[kind]
+
+
+class Held:
+    """A unit that takes down how many numbers a call has, and does not begin before it is let go."""
+
+    def __init__(self, unit: SquashUnit) -> None:
+        self.unit = unit
+        self.calls = list[int]()
+        self.has_begun, self.is_free = threading.Event(), threading.Event()
+
+    @property
+    def reading(self) -> tuple[int, int]:
+        return self.unit.reading
+
+    def squashed(self, numbers: Sequence[Unsquashed]) -> list[tuple[Words, ...]]:
+        self.calls.append(len(numbers))
+        self.has_begun.set()
+        assert self.is_free.wait(PATIENCE_S)
+        return self.unit.squashed(numbers)
+
+
+def test_bytes_are_the_same_alone_and_in_company(
+    folders: tuple[Path, Path], squash: WaveSquash, stored: dict[FheType, bytes]
+) -> None:
+    held = Held(on_cpu(folders, kernel.instruction_sets()[0]))
+    together = WaveSquash(key_files.opened(folders[1]).device, held, size_max=64)
+    asked = [(kind, form) for kind in (FheType.BOOL, FheType.UINT8, FheType.UINT64) for form in (True, False)]
+    with ThreadPoolExecutor(1 + len(asked)) as threads:
+        first = threads.submit(together.squash, stored[FheType.UINT4], FheType.UINT4)
+        assert held.has_begun.wait(PATIENCE_S)
+        others = [
+            threads.submit(together.squash, stored[kind], kind, compressed=form) for kind, form in asked
+        ]
+        until = time.monotonic() + PATIENCE_S
+        while len(together._gathering._line) < len(asked):
+            assert time.monotonic() < until
+            time.sleep(0.001)
+        held.is_free.set()
+        assert first.result(PATIENCE_S) == squash.squash(stored[FheType.UINT4], FheType.UINT4)
+        for (kind, form), found in zip(asked, others, strict=True):
+            assert found.result(PATIENCE_S) == squash.squash(stored[kind], kind, compressed=form)
+    assert held.calls == [1, len(asked)]
+
+
+def test_a_number_that_is_refused_costs_its_neighbours_nothing(
+    folders: tuple[Path, Path], squash: WaveSquash, stored: dict[FheType, bytes]
+) -> None:
+    held = Held(on_cpu(folders, kernel.instruction_sets()[0]))
+    together = WaveSquash(key_files.opened(folders[1]).device, held)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(together.squash, stored[FheType.UINT4], FheType.UINT4)
+        assert held.has_begun.wait(PATIENCE_S)
+        # It never comes into the line.
+        refused = threads.submit(together.squash, stored[FheType.UINT8], FheType.UINT64)
+        assert isinstance(refused.exception(PATIENCE_S), OperationError)
+        held.is_free.set()
+        assert first.result(PATIENCE_S) == squash.squash(stored[FheType.UINT4], FheType.UINT4)
+    assert held.calls == [1]
 
 
 def test_what_is_no_stored_number_of_that_type_is_refused(

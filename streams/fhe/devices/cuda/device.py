@@ -107,9 +107,9 @@ def _rotation_bytes(reads: Reads, dimension: int) -> int:
     return sizes.rotation_bytes(len(reads.table_of), dimension, len(reads.tables), reads.count)
 
 
-def parts_of(count: int) -> Iterator[slice]:
+def parts_of(count: int, most: int = PART) -> Iterator[slice]:
     """What is sent together of a batch: parts of nearly one size, so that one kernel takes all of them."""
-    parts = -(-count // PART)
+    parts = -(-count // most)
     size = -(-count // parts) if parts else 1
     return (slice(first, first + size) for first in range(0, count, size))
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from streams.fhe.devices import packing
 from streams.fhe.devices.cuda import operations, sizes
-from streams.fhe.devices.cuda.device import parts_of
+from streams.fhe.devices.cuda.device import PART, parts_of
 from streams.fhe.devices.cuda.fleet import Fleet, Seat
 from streams.fhe.devices.cuda.keys import FACTORS, RotationKey, SwitchKey
 from streams.fhe.devices.cuda.operations import Reads
@@ -18,10 +18,14 @@ from streams.fhe.parameters import Parameters
 class CudaStorage:
     """Blocks of stored numbers, each call on the next GPU."""
 
-    def __init__(self, parameters: Parameters, fleet: Fleet, pack: SwitchKey, unpack: RotationKey) -> None:
+    def __init__(
+        self, parameters: Parameters, fleet: Fleet, pack: SwitchKey, unpack: RotationKey, part: int = PART
+    ) -> None:
+        """Of a large batch, `part` ciphertexts are decompressed at a time."""
         self._fleet = fleet
         self._pack = pack
         self._unpack = unpack
+        self._part = part
         self._table = packing.digit_polynomial(parameters)
 
     def compress(self, blocks: Words) -> tuple[Rounded, ...]:
@@ -38,7 +42,7 @@ class CudaStorage:
             return operations.pack(seat, self._pack, scaled)
 
     def _unpacked(self, amounts: Rounded) -> Words:
-        parts = [amounts[part] for part in parts_of(len(amounts))]
+        parts = [amounts[part] for part in parts_of(len(amounts), self._part)]
         return np.concatenate([self._unpacked_on(self._fleet.next(), part) for part in parts])
 
     def _unpacked_on(self, seat: Seat, amounts: Rounded) -> Words:

@@ -1,6 +1,9 @@
 """The engine `wave` squashing on GPUs: keys from files, known answers first and after each number."""
 
 import sys
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,16 +19,18 @@ from streams.fhe import engines
 from streams.fhe.device_choice import DEVICES, DeviceName
 from streams.fhe.devices.cuda import cupy_gpu
 from streams.fhe.devices.cuda.fleet import Fleet
+from streams.fhe.devices.cuda.gpu import Launch
 from streams.fhe.devices.cuda.program import SQUASHING_PROGRAM, Variant
 from streams.fhe.keyset import KeyFiles
 from streams.fhe.wave import key_files, squash_files, squash_on_gpus, squash_unit
-from streams.fhe.wave.squash import WaveSquash
+from streams.fhe.wave.squash import Squashes, WaveSquash
 from streams.fhe.wave.squash_on_gpus import opened_on_gpus
 from streams.fhe.wave.squash_service import SquashService
-from streams.fhe.wave.squash_unit import SquashUnit
+from streams.fhe.wave.squash_unit import SquashUnit, Unsquashed
 from tests.unit.fhe.cuda.emulated import BROKEN, DeadGpu, EmulatedGpu, Fault, Faulty
 from tests.unit.fhe.cuda.raw import BIG
 
+PATIENCE_S = 60.0
 STEPS = 2
 SAMPLE = Sample.made(b"squashed", STEPS, FheType.UINT4)
 NUMBER = SAMPLE.packed[:1]
@@ -90,7 +95,13 @@ def decompressed_by_the_cpu(folders: Folders, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture(scope="module")
 def due(folders: Folders) -> dict[bool, tuple[np.ndarray, ...]]:
-    return {packed: folders.cpu.squashed(NUMBER, packed=packed) for packed in (True, False)}
+    return {packed: squashed(folders.cpu, packed) for packed in (True, False)}
+
+
+def squashed(asked: Squashes, packed: bool = True) -> tuple[np.ndarray, ...]:
+    """The number, alone."""
+    (found,) = asked.squashed([Unsquashed(NUMBER, packed)])
+    return found
 
 
 def kernels(gpu: EmulatedGpu) -> list[str]:
@@ -104,14 +115,48 @@ def test_words_are_those_of_the_cpu_on_every_gpu(
     gpus = [EmulatedGpu(), EmulatedGpu((8, 0))]
     service = folders.on(*gpus)
     for _ in gpus:
-        found = service.squashed(NUMBER, packed=packed)
+        found = squashed(service, packed)
         assert len(found) == len(due[packed])
         assert all(map(np.array_equal, found, due[packed]))
     # Before it serves, for the number and after it; what is not packed is not packed for it either.
     assert [kernels(gpu).count("squash_extract") for gpu in gpus] == [3, 3]
-    assert [kernels(gpu).count("blind_rotate") for gpu in gpus] == [3, 3]
+    # The number's two blocks in two waves, for this GPU has one multiprocessor.
+    assert [kernels(gpu).count("blind_rotate") for gpu in gpus] == [4, 4]
     assert [kernels(gpu).count("wide_sum") for gpu in gpus] == [2 + packed] * 2
     assert service.reading == (2, 0)
+
+
+# Of two blocks, of one, and of two; their words do not depend on each other.
+COMPANY = [
+    Unsquashed(SAMPLE.packed[:1]),
+    Unsquashed((SAMPLE.packed[1][:-1],), packed=False),
+    Unsquashed(SAMPLE.packed[2:3]),
+]
+
+
+def test_a_number_has_the_same_words_alone_and_in_company(folders: Folders) -> None:
+    gpu = EmulatedGpu()
+    service = folders.on(gpu)
+    gpu.launches.clear()
+    together = service.squashed(COMPANY)
+    # One pass over the key for all of them, one for the question; each number is packed by itself.
+    assert [launch.grid for launch in gpu.launches if launch.kernel == "squash_extract"] == [(3, 1), (1, 1)]
+    assert kernels(gpu).count("wide_sum") == 2 + 1
+    for found in (together, folders.cpu.squashed(COMPANY)):
+        for number, words in zip(COMPANY, found, strict=True):
+            (alone,) = folders.cpu.squashed([number])
+            assert len(words) == len(alone)
+            assert all(map(np.array_equal, words, alone))
+
+
+def test_the_question_goes_through_the_kernel_that_decompresses_large_batches(folders: Folders) -> None:
+    gpu = EmulatedGpu(multiprocessors=2)
+    service = folders.on(gpu)
+    gpu.launches.clear()
+    service.squashed(COMPANY)
+    rotations = [launch for launch in gpu.launches if launch.kernel == "blind_rotate"]
+    assert [launch.grid for launch in rotations] == [(2, 1), (2, 1), (1, 1), (1, 1)]
+    assert {launch.program for launch in rotations} == {Variant(1, 2).program}
 
 
 @pytest.mark.parametrize("kind", ["squashing", "packing"])
@@ -124,7 +169,7 @@ def test_a_gpu_with_other_words_does_not_serve(kind: str, folders: Folders) -> N
     assert line["reason"] == "GPU 0, emulated, computes other bits than the CPU"
     lying.launches.clear()
     for _ in range(2):
-        service.squashed(NUMBER, packed=True)
+        squashed(service)
     assert lying.launches == []
     with pytest.raises(ConfigurationError, match="GPU 0, emulated, computes other bits than the CPU"):
         folders.on(EmulatedGpu(fault=FAULTS[kind]))
@@ -138,7 +183,7 @@ def test_a_gpu_that_does_not_answer_does_not_serve(
         service = folders.on(DeadGpu(), EmulatedGpu())
     (line,) = [each for each in logs if each["action"] == "device_refused"]
     assert line["reason"].startswith("GPU 0, emulated: Faulty: an illegal address in ")
-    assert np.array_equal(service.squashed(NUMBER, packed=True)[0], due[True][0])
+    assert np.array_equal(squashed(service)[0], due[True][0])
     with pytest.raises(Faulty, match="an illegal address"):
         folders.on(DeadGpu())
 
@@ -151,11 +196,11 @@ def test_what_a_gpu_computes_after_it_began_to_lie_does_not_leave(
     lying, honest = EmulatedGpu(), EmulatedGpu()
     both, alone = folders.on(lying, honest), folders.on(lying)
     lying.fault = FAULTS[kind]
-    (found,) = both.squashed(NUMBER, packed=True)
+    (found,) = squashed(both)
     assert np.array_equal(found, due[True][0])
     assert both.reading == (2, 1)
     with pytest.raises(DevicesLost, match="GPU 0, emulated: a wrong answer"):
-        alone.squashed(NUMBER, packed=True)
+        squashed(alone)
 
 
 @pytest.mark.usefixtures("decompressed_by_the_cpu")
@@ -174,7 +219,7 @@ def test_a_gpu_that_decompresses_wrongly_does_not_stay(
     lying, honest = EmulatedGpu(multiprocessors=4), EmulatedGpu()
     service = folders.on(lying, honest)
     lying.fault = FAULTS["decompression"]
-    (found,) = service.squashed(NUMBER, packed=True)
+    (found,) = squashed(service)
     assert np.array_equal(found, due[True][0])
     assert service.reading == (2, 1)
 
@@ -188,10 +233,10 @@ def test_a_lack_of_memory_costs_no_gpu(folders: Folders, due: dict[bool, tuple[n
     gpu.held += other  # of another process
     memory.keep(other)
     with pytest.raises(DeviceExhausted):
-        service.squashed(NUMBER, packed=True)
+        squashed(service)
     gpu.held -= other
     memory.keep(-other)
-    (found,) = service.squashed(NUMBER, packed=True)
+    (found,) = squashed(service)
     assert np.array_equal(found, due[True][0])
     assert service.reading == (1, 0)
 
@@ -230,6 +275,53 @@ def test_every_device_gives_the_bytes_of_the_cpu_and_only_one_takes_gpus(
         with pytest.raises(DevicesLost):
             suite.squash(CT64, FheType.UINT4, compressed=False)
         assert suite.tally().devices_lost == 1
+
+
+class HeldGpu(EmulatedGpu):
+    """Ends no rotation for as long as it is held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._turn = threading.Lock()  # the fibers of the emulation are one thread's
+        self.arrived, self.is_free = threading.Semaphore(0), threading.Event()
+        self.is_free.set()
+
+    def launch(self, launch: Launch) -> None:
+        if launch.kernel == "squash_extract":
+            self.arrived.release()
+            assert self.is_free.wait(PATIENCE_S)
+        with self._turn:
+            super().launch(launch)
+
+
+@pytest.mark.usefixtures("decompressed_by_the_cpu")
+def test_two_calls_are_away_and_what_comes_meanwhile_is_squashed_together(
+    derived: KeyFiles, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = HeldGpu()
+    monkeypatch.setattr(cupy_gpu, "fleet", lambda: Fleet.of([gpu]))
+    suite = WaveSquash.open(derived, 1, "cuda")
+    cpu = WaveSquash(key_files.opened(folders.compute).device, folders.cpu)
+    gpu.arrived, gpu.launches = threading.Semaphore(0), []
+    gpu.is_free.clear()
+    given = [each.ct64 for each in SAMPLE.works[0].inputs]
+    asked = [*given[:2], *given]
+    with ThreadPoolExecutor(len(asked)) as threads:
+        found = list[Future[bytes]]()
+        for index, ct64 in enumerate(asked):
+            found.append(threads.submit(suite.squash, ct64, FheType.UINT4, compressed=False))
+            if index < 2:
+                assert gpu.arrived.acquire(timeout=PATIENCE_S)
+        until = time.monotonic() + PATIENCE_S
+        while len(suite._gathering._line) < 3:
+            assert time.monotonic() < until
+            time.sleep(0.001)
+        gpu.is_free.set()
+        due = [cpu.squash(ct64, FheType.UINT4, compressed=False) for ct64 in asked]
+        assert [each.result(PATIENCE_S) for each in found] == due
+    batches = [launch.grid[0] for launch in gpu.launches if launch.kernel == "squash_extract"]
+    # Questions are of two.
+    assert sorted(each for each in batches if each != 2) == [1, 1, 3]
 
 
 def test_without_cupy_the_device_is_refused(derived: KeyFiles, monkeypatch: pytest.MonkeyPatch) -> None:
