@@ -37,8 +37,8 @@ def kind_of(settings: SnsSettings) -> Kind:
     # With small values one squashing does not keep all cores busy; several at a time do.
     #
     # Where they are squashed together, an item's time holds the batches in front of it and its own: fewer
-    # than twice as many items as are in hand, and as many again where batches fail. That is less than four
-    # times what all slots cost on all threads; its limit is ten times that (`Pool.limit_s`, `timeout_ms`).
+    # than twice as many items as are in hand, and as many again where batches fail: less than four times what
+    # all slots cost on all threads. Its limit is ten times that cost (`Pool.limit_s`, `timeout_ms`).
     policy = Policy.SEQUENTIAL if settings.schedule_policy == "sequential" else Policy.PARALLEL
     bare = () if settings.enable_compression else ("--bare",)
     return msgspec.structs.replace(
