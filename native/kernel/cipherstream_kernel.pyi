@@ -64,6 +64,15 @@ class PackingKey:
     def pack(self, lwes: Buffer, threads: int = 1, path: str | None = None) -> bytes:
         """u64 `[count][2049]` to the one u64 `[dimension + 1][polynomial_size]` that holds them as coefficients."""
 
+class ReRandomisingKey:
+    """Keyswitch from the secret of the compact public key to the big key: one digit of 24 bits for a mask word."""
+
+    @staticmethod
+    def attach(standard: Buffer) -> ReRandomisingKey:
+        """From u64 `[2048][2049]`, as TFHE-rs has it: read-only, and always used in place (a mapped file)."""
+    def switch(self, lwes: Buffer, threads: int = 1, path: str | None = None) -> bytes:
+        """u64 `[batch][2049]` to u64 `[batch][2049]`, equal to TFHE-rs's words."""
+
 class SquashingKey:
     """GGSW ciphertexts of the bits of the small key in 128-bit words, in the Fourier domain."""
 

@@ -10,10 +10,13 @@ use cipherstream_kernel::bootstrap_key::{BootstrapKey, STEP_WORDS};
 use cipherstream_kernel::keyswitch::{KeyswitchKey, Target};
 use cipherstream_kernel::parameters::{BIG_LWE, N};
 use cipherstream_kernel::path::Path;
+use cipherstream_kernel::re_randomising::ReRandomisingKey;
 
 const DIMENSION: usize = 918;
 const LEVELS: usize = 4;
 const BATCHES: [usize; 4] = [1, 8, 16, 32];
+/// A bit, and 1, 3 and 12 numbers of 64 bits.
+const RE_RANDOMISED: [usize; 4] = [1, 32, 96, 384];
 
 fn main() {
     let repetitions =
@@ -43,6 +46,20 @@ fn main() {
             measure(&label("keyswitch and bootstrap"), repetitions, batch, || {
                 keyswitch_bootstrap(&lwes, &look_ups, &keyswitch_key, &bootstrap_key, 1, path)
                     .expect("a batch");
+            });
+        }
+    }
+    re_randomising(&mut random, repetitions);
+}
+
+fn re_randomising(random: &mut Words, repetitions: usize) {
+    let key = ReRandomisingKey::attach(random.take(N * BIG_LWE)).expect("a whole key");
+    for path in Path::available() {
+        for batch in RE_RANDOMISED {
+            let lwes = random.take(batch * BIG_LWE);
+            let label = format!("{} re-randomising batch {batch}", path.name());
+            measure(&label, repetitions, batch, || {
+                key.switch(&lwes, 1, path).expect("a batch");
             });
         }
     }

@@ -13,6 +13,7 @@ mod sealed {
     impl Plain for u8 {}
     impl Plain for i32 {}
     impl Plain for i64 {}
+    impl Plain for u64 {}
     impl Plain for f64 {}
     impl Plain for [i8; 4] {}
 }

@@ -34,6 +34,12 @@ pub fn decompose(word: u64, levels: usize, tie: Tie) -> Digits {
     digits
 }
 
+/// The only digit of a word, of at most 30 bits, in [-half, half]: nothing stands above it that could take a carry.
+#[inline]
+pub fn single(word: u64, bits: u32) -> i32 {
+    balanced(word, bits, Tie::Rounded)
+}
+
 /// The upper `bits` bits, half rounded up, as a signed number in [-half, half].
 #[inline]
 fn balanced(word: u64, bits: u32, tie: Tie) -> i32 {

@@ -1,5 +1,5 @@
 //! The bootstrap of TFHE for batches: keyswitch, mean-centred modulus switch, blind rotation, extraction of one or
-//! several functions, and the packing keyswitch.
+//! several functions, the packing keyswitch, and the keyswitch of re-randomisation.
 //!
 //! The instruction set is chosen at run time and never changes a result: integers are exact, and for binary64 the
 //! graph of operations is fixed (`fourier`). Only arrays and bytes cross the border to Python, and nothing here
@@ -23,4 +23,6 @@ pub mod parameters;
 pub mod path;
 #[cfg(feature = "python")]
 mod python;
+pub mod re_randomising;
 pub mod squash;
+pub mod tile_product;

@@ -19,6 +19,8 @@ pub const ACCUMULATOR_BITS: u32 = 32;
 
 /// Bits of a digit of the keyswitch.
 pub const KEYSWITCH_BASE_LOG: u32 = 4;
+/// Bits of the one digit of the keyswitch that re-randomises.
+pub const RE_RANDOMISING_BASE_LOG: u32 = 24;
 /// A keyswitch has at most this many digits per mask word: four bytes make one 32-bit dot product.
 pub const MAX_LEVELS: usize = 4;
 

@@ -59,10 +59,10 @@ pub fn chosen(path: Option<&str>) -> Outcome<Path> {
 }
 
 /// A buffer that its owner cannot write, kept for as long as a key uses it.
-pub struct ReadOnly(PyBuffer<u8>);
+pub struct ReadOnly<T: Element>(PyBuffer<T>);
 
-impl ReadOnly {
-    pub fn new(buffer: PyBuffer<u8>) -> PyResult<Self> {
+impl<T: Element> ReadOnly<T> {
+    pub fn new(buffer: PyBuffer<T>) -> PyResult<Self> {
         if !buffer.readonly() || !buffer.is_c_contiguous() {
             return Err(PyValueError::new_err("a prepared key is attached from read-only contiguous bytes"));
         }
@@ -70,12 +70,12 @@ impl ReadOnly {
     }
 }
 
-impl AsRef<[u8]> for ReadOnly {
-    fn as_ref(&self) -> &[u8] {
+impl<T: Element> AsRef<[T]> for ReadOnly<T> {
+    fn as_ref(&self) -> &[T] {
         if self.0.len_bytes() == 0 {
             return &[];
         }
-        // Contiguous and read-only, and the buffer keeps its owner alive.
-        unsafe { std::slice::from_raw_parts(self.0.buf_ptr().cast(), self.0.len_bytes()) }
+        // Contiguous, aligned and read-only, and the buffer keeps its owner alive.
+        unsafe { std::slice::from_raw_parts(self.0.buf_ptr().cast(), self.0.item_count()) }
     }
 }

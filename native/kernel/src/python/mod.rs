@@ -3,6 +3,7 @@
 mod arrays;
 mod functions;
 mod keys;
+mod re_randomising;
 mod squashing;
 
 use pyo3::prelude::*;
@@ -13,6 +14,7 @@ fn cipherstream_kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<keys::BootstrapKey>()?;
     module.add_class::<keys::KeyswitchKey>()?;
     module.add_class::<keys::PackingKey>()?;
+    module.add_class::<re_randomising::ReRandomisingKey>()?;
     module.add_class::<squashing::SquashingKey>()?;
     module.add_class::<squashing::WidePackingKey>()?;
     module.add_function(wrap_pyfunction!(functions::instruction_set, module)?)?;
