@@ -12,12 +12,13 @@ import cipherstream_kernel as kernel
 import numpy as np
 
 from streams.fhe.devices.cpu import CpuDevice
+from streams.fhe.devices.cpu_re_randomisation import KernelSwitch
 from streams.fhe.devices.cpu_squashing import CpuSquashing
 from streams.fhe.devices.cpu_storage import CpuStorage
 from streams.fhe.devices.port import Squashing
 from streams.fhe.devices.randomness import SeededSource, Source
 from streams.fhe.devices.re_randomisation import PublicKey, ReRandomiser
-from streams.fhe.devices.words import flat
+from streams.fhe.devices.words import Words, flat
 from streams.fhe.parameters import COMPRESSION, PINNED, SQUASHING, Parameters
 from streams.fhe.wave.exam import Unit
 from streams.fhe.wave.keys import WaveKeys
@@ -43,7 +44,8 @@ class RandomKeys:
     pack: kernel.PackingKey
     squash: memoryview  # the prepared bytes of a `SquashingKey`
     pack_squashed: memoryview  # of a `WidePackingKey`
-    re_randomise: ReRandomiser
+    public: PublicKey
+    switch_public: Words  # rows from the public key's secret to the big key, read-only
 
     @classmethod
     def made(cls, seed: bytes, steps: int) -> Self:
@@ -58,7 +60,8 @@ class RandomKeys:
         rows, packed = size * COMPRESSION.packing.level, COMPRESSION.dimension + COMPRESSION.polynomial_size
         packing = source.uniform((rows * packed,))
         mask, body, zeros = (source.uniform((each, size)) for each in (1, 1, size))
-        bodies = source.uniform((size, 1))
+        switch_public = np.concatenate([zeros, source.uniform((size, 1))], axis=-1)
+        switch_public.flags.writeable = False
         return cls(
             parameters=replace(PINNED, lwe_dimension=steps),
             switch=kernel.KeyswitchKey.prepare(flat(switching), steps, PINNED.ks.level),
@@ -73,14 +76,18 @@ class RandomKeys:
             ),
             squash=_squashing(source, steps),
             pack_squashed=_wide_packing(source),
-            re_randomise=ReRandomiser(PublicKey(mask[0], body[0]), np.concatenate([zeros, bodies], axis=-1)),
+            public=PublicKey(mask[0], body[0]),
+            switch_public=switch_public,
         )
 
     def on_cpu(self, threads: int, path: str | None = None) -> WaveKeys:
         """The device `cpu` with that many threads to a call, on an instruction path."""
         device = CpuDevice(self.parameters, self.switch, self.rotate, threads, path, random=self.random)
         unit = Unit("cpu", device, CpuStorage(PINNED, self.pack, self.unpack, threads, path))
-        return WaveKeys((unit,), unit, self.re_randomise)
+        return WaveKeys((unit,), unit, self._re_randomiser(threads, path))
+
+    def _re_randomiser(self, threads: int = 1, path: str | None = None) -> ReRandomiser:
+        return ReRandomiser(self.public, KernelSwitch(self.switch_public, threads, path))
 
     def squashing(self, threads: int, path: str | None = None) -> CpuSquashing:
         """Squashing on the device `cpu`, likewise."""
@@ -100,7 +107,7 @@ class RandomKeys:
         )
         device = CudaDevice(self.parameters, fleet, switch_key(switch), rotate, random)
         unit = Unit("cuda", device, CudaStorage(PINNED, fleet, packing_key(pack), unpack))
-        return WaveKeys((unit,), unit, self.re_randomise)
+        return WaveKeys((unit,), unit, self._re_randomiser())
 
     def squashing_on_gpus(self, fleet: "Fleet") -> Squashing:
         """Squashing on the device `cuda`."""

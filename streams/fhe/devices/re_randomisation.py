@@ -11,7 +11,7 @@ They are drawn from a seed, so that every operator adds the same ones.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,17 +36,20 @@ class PublicKey:
     body: Words  # B, (N,)
 
 
-class ReRandomiser:
-    """Adds encryptions of zero; holds the keyswitch key as doubles, which multiply exactly."""
+class Switches(Protocol):
+    """Exact keyswitch from the public key's secret to the big key."""
 
-    def __init__(self, public: PublicKey, rows: Words) -> None:
-        """`rows` (N, k N + 1) switch from the public key's secret to the big key."""
+    def __call__(self, ciphertexts: Words) -> Words:
+        """Ciphertexts (count, N + 1) to (count, k N + 1)."""
+        ...
+
+
+class ReRandomiser:
+    """Adds encryptions of zero."""
+
+    def __init__(self, public: PublicKey, switch: Switches) -> None:
         self._public = public
-        # Four limbs of 16 bits: 2,048 products of a digit below 2^23 and a limb below 2^16 sum up to less
-        # than 2^50, so a matrix product of doubles is exact, and BLAS does it.
-        mask = Word((1 << _LIMB_BITS) - 1)
-        shifts = range(0, WORD_BITS, _LIMB_BITS)
-        self._limbs = [((rows >> Word(shift)) & mask).astype(np.float64) for shift in shifts]
+        self._switch = switch
 
     def __call__(self, numbers: Sequence[tuple[Words, bytes]]) -> list[Words]:
         """The same messages in other ciphertexts.
@@ -57,14 +60,27 @@ class ReRandomiser:
         if not numbers:
             return []
         counts = [len(ciphertexts) for ciphertexts, _ in numbers]
-        # One product for all of them: the key, 134 MB as doubles, passes through the processor once.
-        added = self._switched(
+        # One product for all of them: the key, 34 MB, passes through the processor once.
+        added = self._switch(
             np.concatenate([zeros(self._public, seed, len(ciphertexts)) for ciphertexts, seed in numbers])
         )
         parts = np.split(added, list(accumulate(counts))[:-1])
         return [ciphertexts + part for (ciphertexts, _), part in zip(numbers, parts, strict=True)]
 
-    def _switched(self, ciphertexts: Words) -> Words:
+
+class LimbSwitch:
+    """The keyswitch without native code: it holds the key as doubles, which multiply exactly."""
+
+    def __init__(self, rows: Words) -> None:
+        """`rows`: (N, k N + 1)."""
+        # Four limbs of 16 bits: 2,048 products of a digit below 2^23 and a limb below 2^16 sum up to less
+        # than 2^50, so a matrix product of doubles is exact, and BLAS does it.
+        mask = Word((1 << _LIMB_BITS) - 1)
+        shifts = range(0, WORD_BITS, _LIMB_BITS)
+        self._limbs = [((rows >> Word(shift)) & mask).astype(np.float64) for shift in shifts]
+
+    def __call__(self, ciphertexts: Words) -> Words:
+        """Ciphertexts (count, N + 1) to (count, k N + 1)."""
         # (count, N): one level, hence one digit per mask word
         digits = decompose(ciphertexts[:, :-1], GADGET)[..., 0].astype(np.float64)
         switched = np.zeros((len(ciphertexts), self._limbs[0].shape[1]), np.uint64)

@@ -17,7 +17,9 @@ import cipherstream_kernel as kernel
 
 from streams.domain.errors import KeyMaterialError
 from streams.fhe.devices.cpu import CpuDevice
+from streams.fhe.devices.cpu_re_randomisation import KernelSwitch
 from streams.fhe.devices.cpu_storage import CpuStorage
+from streams.fhe.devices.re_randomisation import ReRandomiser
 from streams.fhe.devices.words import flat
 from streams.fhe.formats import activated
 from streams.fhe.formats.activated import ActivatedKeys
@@ -26,7 +28,7 @@ from streams.fhe.mapped_bytes import mapped_bytes
 from streams.fhe.parameters import COMPRESSION, PINNED
 from streams.fhe.wave.derived_folder import derived_folder
 from streams.fhe.wave.exam import Unit
-from streams.fhe.wave.keys import WaveKeys, re_randomiser, require_safe, write_public
+from streams.fhe.wave.keys import WaveKeys, public_words, require_safe, write_public
 
 # Raise it whenever the kernel's order of words changes: files of before would map and compute nonsense.
 RELEASE: Final = "wave 1"  # of these files' layout
@@ -72,7 +74,9 @@ def opened(folder: Path, threads: int = 1, path: str | None = None, drivers: int
         device = CpuDevice(PINNED, switch, rotate, threads, path, random=random)
         return Unit(path or "cpu", device, CpuStorage(PINNED, pack, unpack, threads, path))
 
-    return WaveKeys((unit(path),), unit(_other_path(path)), re_randomiser(folder / "public"), drivers)
+    public, rows = public_words(folder / "public")
+    re_randomise = ReRandomiser(public, KernelSwitch(rows, threads, path))
+    return WaveKeys((unit(path),), unit(_other_path(path)), re_randomise, drivers)
 
 
 def _other_path(path: str | None) -> str | None:

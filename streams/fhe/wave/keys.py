@@ -61,9 +61,9 @@ def write_public(keys: ActivatedKeys, path: Path) -> None:
     path.write_bytes(keys.public.tobytes() + keys.re_randomise.expanded().tobytes())
 
 
-def re_randomiser(path: Path) -> ReRandomiser:
-    """Of a file of `write_public`; raises KeyMaterialError."""
+def public_words(path: Path) -> tuple[PublicKey, Words]:
+    """Key and rows (N, N + 1) of the keyswitch in a file of `write_public`; raises KeyMaterialError."""
     size = PINNED.big_dimension
     words = mapped_words(path, size * (size + 3))
     mask, body, rows = np.split(words, [size, 2 * size])
-    return ReRandomiser(PublicKey(mask, body), rows.reshape(size, size + 1))
+    return PublicKey(mask, body), rows.reshape(size, size + 1)

@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from streams.fhe.devices.re_randomisation import ReRandomiser
+from streams.fhe.devices.re_randomisation import LimbSwitch, ReRandomiser
 from streams.fhe.devices.words import Words
 from streams.fhe.formats import activated
 from streams.fhe.keyset import PUBLIC_KEY
 from streams.fhe.parameters import COMPRESSION, PINNED
 from streams.fhe.wave.derived_folder import derived_folder
-from streams.fhe.wave.keys import mapped_words, re_randomiser, write_public
+from streams.fhe.wave.keys import mapped_words, public_words, write_public
 
 RELEASE: Final = "words 1"  # of these files' layout
 
@@ -63,7 +63,8 @@ def derived(keyset: Path) -> Path:
 def opened(folder: Path) -> KeyWords:
     """Map the files; raises KeyMaterialError where one is missing or of another length."""
     arrays = {name: _opened(folder / name, shape) for name, shape in SHAPES.items()}
-    return KeyWords(**arrays, re_randomise=re_randomiser(folder / "public"))
+    public, rows = public_words(folder / "public")
+    return KeyWords(**arrays, re_randomise=ReRandomiser(public, LimbSwitch(rows)))
 
 
 def _opened(path: Path, shape: tuple[int, ...]) -> Words:

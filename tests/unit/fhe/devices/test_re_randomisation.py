@@ -5,7 +5,14 @@ from streams.fhe.devices import encoding, lwe
 from streams.fhe.devices.decomposition import decompose, weights
 from streams.fhe.devices.polynomial import negacyclic_product
 from streams.fhe.devices.randomness import SeededSource, binary_key
-from streams.fhe.devices.re_randomisation import GADGET, NOISE_LOG2, PublicKey, ReRandomiser, zeros
+from streams.fhe.devices.re_randomisation import (
+    GADGET,
+    NOISE_LOG2,
+    LimbSwitch,
+    PublicKey,
+    ReRandomiser,
+    zeros,
+)
 from streams.fhe.devices.words import Words, as_signed, as_words
 from streams.fhe.parameters import PINNED
 
@@ -22,7 +29,7 @@ def public_key() -> PublicKey:
 
 PUBLIC = public_key()
 ROWS = lwe.encrypt(SOURCE, BIG, SECRET * weights(GADGET), NOISE_LOG2)
-RE_RANDOMISE = ReRandomiser(PUBLIC, ROWS)
+RE_RANDOMISE = ReRandomiser(PUBLIC, LimbSwitch(ROWS))
 MESSAGES = encoding.encode(PINNED, np.arange(16))
 GIVEN = lwe.encrypt(SeededSource(b"in"), BIG, MESSAGES, NOISE_LOG2)
 
@@ -65,7 +72,7 @@ def test_a_word_does_not_depend_on_how_many_follow() -> None:
 @pytest.mark.parametrize("bits", [16, 31, 48, 64])
 def test_the_product_is_exact_for_words_of_any_size(bits: int) -> None:
     rows = SeededSource(b"rows").uniform((SIZE, SIZE + 1)) >> np.uint64(64 - bits)
-    (made,) = ReRandomiser(PUBLIC, rows)([(np.zeros((2, SIZE + 1), np.uint64), b"seed")])
+    (made,) = ReRandomiser(PUBLIC, LimbSwitch(rows))([(np.zeros((2, SIZE + 1), np.uint64), b"seed")])
     given = zeros(PUBLIC, b"seed", 2)
     expected = -(as_words(decompose(given[:, :-1], GADGET)[..., 0]) @ rows)
     expected[:, -1] += given[:, -1]

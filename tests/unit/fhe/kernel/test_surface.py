@@ -8,6 +8,7 @@ def test_public_names() -> None:
         "BootstrapKey",
         "KeyswitchKey",
         "PackingKey",
+        "ReRandomisingKey",
         "SquashingKey",
         "VERSION",
         "WidePackingKey",
