@@ -14,10 +14,11 @@ from itertools import accumulate
 from typing import Final, Protocol
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from streams.fhe.devices.decomposition import decompose
-from streams.fhe.devices.polynomial import negacyclic_product, rotate
+from streams.fhe.devices.polynomial import negacyclic_product
 from streams.fhe.devices.randomness import SeededSource, binary_key
 from streams.fhe.devices.words import Word, Words, as_signed, as_words
 from streams.fhe.parameters import RE_RANDOMISATION, WORD_BITS
@@ -106,7 +107,8 @@ def zeros(key: PublicKey, seed: bytes, count: int) -> Words:
     # i
     body = negacyclic_product(chosen, key.body)[::-1][:count] + as_words(source.noise(NOISE_LOG2, (count,)))
     # <X^i A R, S> is coefficient N - 1 - i of A R * reversed S, which is that of B R but for noise.
-    masks = rotate(np.broadcast_to(mask, (count, 1, size)), np.arange(count))[:, 0]
+    # X^i times the mask is a window on -mask, mask, as X^N = -1.
+    masks = sliding_window_view(np.concatenate([-mask, mask]), size)[size - np.arange(count)]
     return np.concatenate([masks, body[:, None]], axis=-1)
 
 
