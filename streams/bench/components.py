@@ -7,12 +7,15 @@ from typing import Final, Self
 import msgspec
 
 from streams.devnet import client
-from streams.domain.operations import BY_NAME, FheType, Result
+from streams.devnet.encrypted_matrix import due
+from streams.domain.operations import FheType, Kind
 from streams.domain.results import Ciphertext
+from streams.domain.rules import encrypted_operands
 from streams.domain.work import ComputeWork, Step
+from streams.fhe import matrix
 from streams.fhe.keyset import EngineName, KeyFiles, KeyStore
 from streams.fhe.known_answers import SEED
-from streams.fhe.suite import ClearValue
+from streams.fhe.suite import ClearValue, Plain
 from streams.fhe.wave.measure import (
     AMOUNT,
     BALANCE,
@@ -28,8 +31,14 @@ from streams.fhe.wave.measure import (
 
 CRATE: Final[EngineName] = "tfhe-rs"
 OURS: Final[EngineName] = "wave"
-OPERATIONS: Final = ("Add", "Sub", "Ge", "Eq", "BitAnd", "Max", "IfThenElse")
+_OF_64 = [cell for cell in matrix.cells() if cell.fhe_type is FheType.UINT64]
+# Of each operation on 64 bits the first cell: its operands are encrypted, where there is the choice.
+OPERATIONS: Final[Mapping[str, matrix.Cell]] = {
+    name: next(cell for cell in _OF_64 if cell.name == name) for name in {cell.name: None for cell in _OF_64}
+}
 _MODULUS: Final = 1 << 64
+_LEFT, _RIGHT = 0x0123_4567_89AB_CDEF, 0x0FED_CBA9_8765_4321
+_DRAWN: Final = (Kind.RAND, Kind.RAND_BOUNDED)
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class Task:
     """A component with the numbers that it must give."""
 
     work: ComputeWork
-    expected: Mapping[bytes, int]
+    expected: Mapping[bytes, int]  # empty where a number is drawn
 
 
 @dataclass(frozen=True)
@@ -67,8 +76,9 @@ class Components:
         """Of so many steps, each on what the one before gave, of an operation that has no effect again."""
         task = self._operation(name, 0)
         results = [handle(f"result {index}") for index in range(length)]
-        lefts = [BALANCE, *results[:-1]]
-        steps = tuple(step(name, left, AMOUNT, result=to) for left, to in zip(lefts, results, strict=True))
+        left, right = task.work.steps[0].operands
+        lefts = [left, *results[:-1]]
+        steps = tuple(step(name, each, right, result=to) for each, to in zip(lefts, results, strict=True))
         work = msgspec.structs.replace(task.work, steps=steps, outputs=(results[-1],))
         return Task(work, {results[-1]: next(iter(task.expected.values()))})
 
@@ -81,7 +91,7 @@ class Components:
     def check(self, task: Task, outputs: Sequence[Ciphertext]) -> None:
         """Raises WrongResult when these are other numbers."""
         numbers = {each.handle: self.samples.decrypt(each.ct64).value for each in outputs}
-        if numbers != task.expected:
+        if task.expected and numbers != task.expected:
             raise WrongResult(f"{task.work.item} gave {numbers}, expected is {task.expected}")
 
     def _transfer(self, index: int) -> Task:
@@ -95,14 +105,24 @@ class Components:
         return Task(self._work(f"transfer {index}", numbers, WHITEPAPER, tuple(due)), due)
 
     def _operation(self, name: str, index: int) -> Task:
-        left, right = 0x0123_4567_89AB_CDEF + index, 0x0FED_CBA9_8765_4321 - index
-        operation = BY_NAME[name]
-        result = handle("result", FheType.BOOL if operation.result is Result.BOOL else FheType.UINT64)
-        chosen = name == "IfThenElse"
-        operands = (CONDITION, BALANCE, AMOUNT) if chosen else (BALANCE, AMOUNT)
-        numbers = ({CONDITION: index % 2} if chosen else {}) | {BALANCE: left, AMOUNT: right}
-        work = self._work(f"{name} {index}", numbers, (step(name, *operands, result=result),), (result,))
-        return Task(work, {result: expected(name, index % 2, left, right)})
+        cell = OPERATIONS[name]
+        operands = matrix.operands(cell, _LEFT + index, _RIGHT - index, index + 1)
+        numbers = {
+            handle(f"operand {place}", FheType(each.fhe_type)): each.value
+            for place, each in enumerate(operands)
+            if isinstance(each, ClearValue)
+        }
+        encrypted = iter(numbers)
+        result = handle("result", cell.out_type)
+        only = Step(
+            operation=cell.operation.code,
+            operands=tuple(each.value if isinstance(each, Plain) else next(encrypted) for each in operands),
+            is_scalar=_is_scalar(cell, operands),
+            result=result,
+            fhe_type=cell.out_type,
+        )
+        expected = {} if cell.operation.kind in _DRAWN else {result: due(cell, operands)}
+        return Task(self._work(f"{name} {index}", numbers, (only,), (result,)), expected)
 
     def _work(
         self, item: str, numbers: Mapping[bytes, int], steps: tuple[Step, ...], outputs: tuple[bytes, ...]
@@ -117,17 +137,7 @@ class Components:
         return self.samples.encrypt(ClearValue(fhe_type, number))
 
 
-def expected(name: str, condition: int, left: int, right: int) -> int:
-    """What an operation on clear numbers gives."""
-    return {
-        "Add": (left + right) % _MODULUS,
-        "Sub": (left - right) % _MODULUS,
-        "Ge": int(left >= right),
-        "Eq": int(left == right),
-        "BitAnd": left & right,
-        "Max": max(left, right),
-        "IfThenElse": left if condition else right,
-    }[name]
-
-
-CONDITION = handle("condition", FheType.BOOL)
+def _is_scalar(cell: matrix.Cell, operands: Sequence[matrix.ClearOperand]) -> bool:
+    # What makes these operands' kinds those that were given (`wave/suite`).
+    is_encrypted = tuple(isinstance(each, ClearValue) for each in operands)
+    return is_encrypted != tuple(encrypted_operands(cell.operation, len(operands), False))

@@ -27,6 +27,7 @@ from streams.settings import EngineSettings
 ENGINES: Final[Mapping[str, EngineName]] = {CRATE: CRATE, OURS: OURS}
 UNCOMPRESSED: Final = "tfhe-rs uncompressed"  # nothing is stored between the steps of a component
 TRANSFERS: Final = "transfers"
+DEAR_MS: Final = 10_000  # on one core with `tfhe-rs`
 AIMS: Final = {CRATE: 10.0, UNCOMPRESSED: 5.0}  # of our transfers, by whose they are divided by
 
 
@@ -39,7 +40,7 @@ def measure(
         names: of engines; each is compared with those before it.
         transfers: at once.
         threads: of each engine.
-        operations: by name; each is computed alone, then as often as the worker has slots.
+        operations: by name; each is computed alone, then as often as the worker has slots (dear ones twice).
         is_whole: squashing and memory too.
 
     Raises:
@@ -114,7 +115,7 @@ def _measured(
         yield from bench.figures(UNCOMPRESSED, _uncompressed(suite), TRANSFERS, tasks)
     for operation in operations:
         yield from bench.latency(name, suite, f"{operation}, alone", components.operations(operation, 1))
-        at_once = components.operations(operation, bench.slots)
+        at_once = components.operations(operation, bench.at_once(operation))
         yield from bench.figures(name, suite, f"{operation}, at once", at_once)
 
 
@@ -130,6 +131,11 @@ class _Bench:
     components: Components
     timings: Timings
     slots: int
+
+    def at_once(self, operation: str) -> int:
+        """As many as the worker has slots, or two of what takes minutes."""
+        is_dear = OPERATIONS[operation].operation.tfhe_ms > DEAR_MS
+        return min(self.slots, 2) if is_dear else self.slots
 
     def figures(self, engine: str, suite: ComputeSuite, what: str, tasks: Sequence[Task]) -> Iterator[Figure]:
         """Throughput."""

@@ -32,11 +32,14 @@ def compare(crate: Act, ours: Act, repeats: int, clock: Clock = time.process_tim
         repeats: of which the least time counts.
         clock: seconds of this process, which has one thread.
     """
-    short, long = (_least(crate, length, repeats, clock) for length in LENGTHS)
+    calls = [*((crate, length) for length in LENGTHS), *((ours, batch) for batch in BATCHES)]
+    # In turns: a minute in which neighbours are busy is one of both.
+    rounds = [[_seconds(act, size, clock) for act, size in calls] for _ in range(repeats)]
+    short, long, *batches = map(min, zip(*rounds, strict=True))
     theirs = (long - short) / ((LENGTHS[1] - LENGTHS[0]) * _counted())
     figures = [_ms(CRATE, theirs)]
-    for batch in BATCHES:
-        each = _least(ours, batch, repeats, clock) / batch
+    for batch, seconds in zip(BATCHES, batches, strict=True):
+        each = seconds / batch
         name = f"{OURS}, {batch} at once"
         aim = SINGLE_AIM if batch == 1 else BATCH_AIM
         ratio = Figure(name=f"look-up, {name}, ratio", value=round(each / theirs, 3), unit="", at_most=aim)
@@ -49,10 +52,6 @@ def _counted() -> int:
     found = counted(OPERATION, FheType.UINT64.bits, "encrypted")
     assert found is not None
     return found.one_thread
-
-
-def _least(act: Act, size: int, repeats: int, clock: Clock) -> float:
-    return min(_seconds(act, size, clock) for _ in range(repeats))
 
 
 def _seconds(act: Act, size: int, clock: Clock) -> float:

@@ -38,7 +38,7 @@ def continue_matrix(report: Path, threads: int, engine: "EngineName" = "tfhe-rs"
     samples = client.TfheSamples(generated.client_key.read_bytes(), files)
     compute = engines.open_compute(engine, files, threads)
     cells = matrix.cells()
-    for answer in encrypted_matrix.run(report, cells, compute, samples):
+    for answer in encrypted_matrix.run(report, cells, compute, samples, engines.release_of(engine)):
         output.say(f"{'equal' if answer.equal else 'DIFFERENT':9}  {answer.cell:24} {answer.cpu_s:8.2f} s")
         answers[answer.cell] = answer
     equal = sum(answers[str(cell)].equal for cell in cells)

@@ -175,12 +175,14 @@ def fhe(
     client = generate_client(source, PINNED)
     bench_of = Bench(client, _device(device, generate_server(source, client), threads, gpu), source)
     found = [bench_of.measure(count, _clock, form) for count in transfers or TRANSFERS]
+    sum_s = bench_of.sum_s(_clock, form)
     if as_json:
         output.result([{**dataclasses.asdict(each), "per_second": each.per_second} for each in found])
     else:
         _show_transfers(found)
+        typer.echo(f"one sum of 64 bits alone: {1000 * sum_s:.1f} ms")
     measurements = _measurements(context)
-    measurements.keep(measurements.finish(_report(found, threads, form, device)), to_file)
+    measurements.keep(measurements.finish(_report(found, sum_s, threads, form, device)), to_file)
 
 
 def _compared(engines: str, transfers: int, threads: int, operations: str, *, is_whole: bool) -> "Report":
@@ -189,7 +191,7 @@ def _compared(engines: str, transfers: int, threads: int, operations: str, *, is
     from streams.bench.components import OPERATIONS
     from streams.bench.engines import measure
 
-    chosen = OPERATIONS if operations == "all" else tuple(filter(None, operations.split(",")))
+    chosen = tuple(OPERATIONS) if operations == "all" else tuple(filter(None, operations.split(",")))
     return measure(engines.split(","), transfers, threads, chosen, is_whole=is_whole)
 
 
@@ -252,7 +254,7 @@ def _device(name: str, key: "ServerKey", threads: int, gpu: int | None) -> "Devi
             return CudaDevice.prepare(key, fleet() if gpu is None else fleet().only(gpu))
 
 
-def _report(found: "list[Measurement]", threads: int, form: Form, device: str) -> "Report":
+def _report(found: "list[Measurement]", sum_s: float, threads: int, form: Form, device: str) -> "Report":
     from streams.bench.report import Figure, Report
 
     figures = tuple(
@@ -260,9 +262,9 @@ def _report(found: "list[Measurement]", threads: int, form: Form, device: str) -
         for each in found
     )
     look_up = Figure(name="one look-up", value=round(found[-1].look_up_ms, 3), unit="ms of a core")
-    return Report(
-        bench="fhe", setting={"device": device, "threads": threads, "form": form}, figures=(*figures, look_up)
-    )
+    alone = Figure(name="one sum of 64 bits alone", value=round(1000 * sum_s, 1), unit="ms")
+    setting: dict[str, int | float | str] = {"device": device, "threads": threads, "form": form}
+    return Report(bench="fhe", setting=setting, figures=(*figures, look_up, alone))
 
 
 app.command("catch-up")(catch_up)

@@ -36,6 +36,7 @@ class CellAnswer(msgspec.Struct, frozen=True):
     equal: bool
     cpu_s: float
     problem: str = ""
+    release: str = ""  # of the engine's results, where it has one
 
 
 def due(cell: matrix.Cell, operands: tuple[matrix.ClearOperand, ...]) -> int:
@@ -61,18 +62,23 @@ def load(report: Path) -> dict[str, CellAnswer]:
 
 
 def run(
-    report: Path, cells: Iterable[matrix.Cell], compute: ComputeSuite, samples: Samples
+    report: Path,
+    cells: Iterable[matrix.Cell],
+    compute: ComputeSuite,
+    samples: Samples,
+    release: str = "",
 ) -> Iterator[CellAnswer]:
-    """Computes the cells that the report does not have as equal yet, and adds each to it.
+    """Computes the cells that the report does not have as equal in this release, and adds each to it.
 
     Raises:
         Undecodable: the file is not such a report.
     """
     known = load(report)
     for cell in cells:
-        if str(cell) in known and known[str(cell)].equal:
+        before = known.get(str(cell))
+        if before is not None and before.equal and before.release == release:
             continue
-        answer = _answer(cell, compute, samples)
+        answer = msgspec.structs.replace(_answer(cell, compute, samples), release=release)
         with report.open("ab") as file:
             file.write(msgspec.json.encode(answer) + b"\n")
         yield answer

@@ -46,6 +46,15 @@ def open_compute(
     return tfhe_rs.TfheCompute.open(files, threads)
 
 
+def release_of(engine: EngineName) -> str:
+    """The release of an engine's results, on whose words operators have to agree; empty where it has none."""
+    if engine != "wave":
+        return ""
+    from streams.fhe.wave.suite import RELEASE
+
+    return RELEASE
+
+
 def open_proof(engine: EngineName, files: KeyFiles, crs: Path, threads: int = 1) -> ProofSuite:
     """What a zkproof-worker opens; raises KeyMaterialError."""
     if engine == "clear":

@@ -116,6 +116,28 @@ class Bench:
             reading.fill,
         )
 
+    def sum_s(self, clock: Clock, form: Form = Form.THROUGHPUT) -> float:
+        """Seconds of one sum of 64 bits with nothing beside it; raises WrongResult."""
+        left, right = (1 << BITS) - 1, 2
+        window = WaveExecutor.on(KEY_ID, self.device, form)
+        window.submit(
+            Component(
+                name="sum",
+                tenant="bench",
+                key_id=KEY_ID,
+                steps=(step("Add", BALANCE, AMOUNT, result=LEFT),),
+                inputs={BALANCE: self._encrypted(left), AMOUNT: self._encrypted(right)},
+                outputs=(LEFT,),
+            )
+        )
+        started, _ = clock()
+        results = list(window.drain())
+        seconds = clock()[0] - started
+        found = [self._decrypted(each.value) for each in results if isinstance(each, Computed)]
+        if found != [(left + right) % (1 << BITS)]:
+            raise WrongResult(f"{left} + {right} gave {found}")
+        return seconds
+
     def _component(self, name: str, given: Transfer) -> Component:
         numbers = {BALANCE: given.balance, RECEIVER: given.receiver, AMOUNT: given.amount}
         inputs = {handle: self._encrypted(number) for handle, number in numbers.items()}

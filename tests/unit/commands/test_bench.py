@@ -37,6 +37,7 @@ def test_fhe_prints_a_line_per_window(monkeypatch: pytest.MonkeyPatch) -> None:
         return Measurement(transfers, 2.0, 0.56 * transfers, 112 * transfers, 49, 32, 0.5)
 
     monkeypatch.setattr(Bench, "measure", measured)
+    monkeypatch.setattr(Bench, "sum_s", lambda *_: 0.0771)
     result = CliRunner().invoke(app, ["bench", "fhe"])
     assert result.exit_code == 0, result.output
     assert [line.split() for line in result.stdout.splitlines()] == [
@@ -44,4 +45,5 @@ def test_fhe_prints_a_line_per_window(monkeypatch: pytest.MonkeyPatch) -> None:
         ["1", "2.00", "0.50", "1.00", "112", "49", "50%", "5.00"],
         ["8", "2.00", "4.00", "8.00", "896", "49", "50%", "5.00"],
         ["32", "2.00", "16.00", "32.00", "3584", "49", "50%", "5.00"],
+        ["one", "sum", "of", "64", "bits", "alone:", "77.1", "ms"],
     ]

@@ -8,10 +8,13 @@ from streams.devnet.encrypted_matrix import CellAnswer
 from streams.domain.errors import OperationError, Undecodable
 from streams.domain.operations import BY_NAME, FheType
 from streams.fhe import clear, matrix
+from streams.fhe.engines import release_of
+from streams.fhe.keyset import EngineName
 from streams.fhe.suite import ClearValue, Operand
 
 U8 = FheType.UINT8
 CELLS = [cell for cell in matrix.cells() if cell.fhe_type is U8]
+ENGINES: tuple[EngineName, ...] = ("tfhe-rs", "wave")
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
 
 
@@ -59,6 +62,14 @@ def test_a_second_run_computes_only_what_is_missing(tmp_path: Path) -> None:
     ]
 
 
+def test_cells_of_another_release_are_computed_again(tmp_path: Path) -> None:
+    report, cells = tmp_path / "report.jsonl", CELLS[:3]
+    suite, samples = clear.ClearCompute(), ClearSamples()
+    for release, due in (("one", 3), ("one", 0), ("two", 3), ("two", 0)):
+        assert len(list(encrypted_matrix.run(report, cells, suite, samples, release))) == due
+    assert {answer.release for answer in encrypted_matrix.load(report).values()} == {"two"}
+
+
 def test_what_differs_is_told_and_computed_again(tmp_path: Path) -> None:
     report = tmp_path / "report.jsonl"
     names = ("Add", "Sub", "Neg", "RandBounded", "BitAnd")
@@ -84,8 +95,10 @@ def test_other_files_are_refused(tmp_path: Path, content: str) -> None:
         encrypted_matrix.load(report)
 
 
-@pytest.mark.parametrize("engine", ["tfhe-rs", "wave"])
-def test_the_reports_in_the_repository_have_every_cell_of_today_as_equal(engine: str) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_reports_in_the_repository_have_every_cell_of_today_as_equal(engine: EngineName) -> None:
     answers = encrypted_matrix.load(RESULTS / f"matrix-{engine}.jsonl")
     assert {cell for cell, answer in answers.items() if answer.equal} == {str(c) for c in matrix.cells()}
     assert [cell for cell, answer in answers.items() if not answer.equal or answer.problem] == []
+    # An engine whose results have changed on purpose is run again.
+    assert {answer.release for answer in answers.values()} == {release_of(engine)}

@@ -41,6 +41,11 @@ def test_the_latency_form_takes_fewer_batches() -> None:
     assert shallow.batches < wide.batches == 49
 
 
+@pytest.mark.parametrize("form", Form)
+def test_a_sum_alone(form: Form) -> None:
+    assert bench(CpuDevice.prepare(SERVER)).sum_s(ticks().__next__, form) == 4.0
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -63,3 +68,5 @@ class Lying(CpuDevice):
 def test_a_wrong_balance_is_no_measurement() -> None:
     with pytest.raises(WrongResult, match="gave"):
         bench(Lying.prepare(SERVER)).measure(2, ticks().__next__)
+    with pytest.raises(WrongResult, match="gave"):
+        bench(Lying.prepare(SERVER)).sum_s(ticks().__next__, Form.LATENCY)
