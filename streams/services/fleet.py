@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from streams.services.first import first_of
 from streams.services.runtime import DRAIN_S, PROCESS_VARIABLE, STATE_VARIABLE
 
 RESTART_S: Final = (
@@ -93,17 +94,10 @@ async def _life(state: Path, member: _Member, stopping: asyncio.Event) -> int:
         )
     member.process = child
     _log.info("child started", action="child_started", child=member.name, pid=child.pid)
-    await _first(child, stopping)
+    await first_of(child.wait(), stopping.wait())
     if stopping.is_set():
         _terminate(member)
     return await _end(child)
-
-
-async def _first(child: asyncio.subprocess.Process, stopping: asyncio.Event) -> None:
-    waits = [asyncio.create_task(child.wait()), asyncio.create_task(stopping.wait())]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
 
 
 async def _end(child: asyncio.subprocess.Process) -> int:

@@ -1,12 +1,12 @@
 """Service `graph`: starts exactly the Faust app of `streams.app`, in the process that the CLI made."""
 
-import asyncio
 import contextlib
 from collections.abc import Generator
 
 from aiokafka.errors import KafkaConnectionError
 
 from streams.domain.errors import ConfigurationError
+from streams.services.first import first_of
 from streams.services.runtime import Runtime
 
 
@@ -19,13 +19,9 @@ async def run(runtime: Runtime) -> None:
     # as a service of this loop: `faust worker` would take over signals and logging
     with _named(runtime.settings.kafka.bootstrap):
         await app.start()
-    stopping = asyncio.create_task(runtime.stopping.wait())
-    failed = asyncio.create_task(process.failed.wait())
     try:
-        await asyncio.wait((stopping, failed), return_when=asyncio.FIRST_COMPLETED)
+        await first_of(runtime.stopping.wait(), process.failed.wait())
     finally:
-        stopping.cancel()
-        failed.cancel()
         await app.stop()
     if process.failure is not None:
         raise process.failure

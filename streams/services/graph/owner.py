@@ -16,6 +16,7 @@ from streams.domain.errors import BrokerError, StoreError
 from streams.messages.topics import EVENTS, RESULTS
 from streams.ports import Offset, Record
 from streams.services.crashpoints import crashpoint
+from streams.services.first import first_of
 from streams.services.graph import acknowledging, truncation
 from streams.services.graph.batch import Applier
 from streams.services.graph.claims import CLASSES, Claims
@@ -231,13 +232,7 @@ class Owner:
             self._around.health("kafka", False, str(error))
         pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
         self._log.warning("waiting", action="wait_out", error=str(error), seconds=pause_s)
-        sleep = asyncio.ensure_future(self._around.clock.sleep(pause_s))
-        stop = asyncio.ensure_future(self._stopping.wait())
-        try:
-            await asyncio.wait((sleep, stop), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleep.cancel()
-            stop.cancel()
+        await first_of(self._around.clock.sleep(pause_s), self._stopping.wait())
         return failures + 1
 
     def _stir(self) -> None:

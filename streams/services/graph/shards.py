@@ -11,6 +11,7 @@ from streams.domain.errors import Fenced, StoreError
 from streams.messages.codec import key_of
 from streams.messages.topics import EVENTS
 from streams.ports import Record
+from streams.services.first import first_of
 from streams.services.graph.inbox import Ack
 from streams.services.graph.owner import Owner
 from streams.services.graph.surroundings import Surroundings
@@ -140,15 +141,8 @@ class Shards:
                 owner.sweep()
 
     async def _pause(self) -> None:
-        sleep = asyncio.ensure_future(
-            self._around.clock.sleep(self._around.graph.worker_polling_interval_ms / 1000)
-        )
-        wake = asyncio.ensure_future(self._sweep_now.wait())
-        try:
-            await asyncio.wait((sleep, wake), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleep.cancel()
-            wake.cancel()
+        pause_s = self._around.graph.worker_polling_interval_ms / 1000
+        await first_of(self._around.clock.sleep(pause_s), self._sweep_now.wait())
         self._sweep_now.clear()
 
     def _start(self, shard: int) -> None:

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import Literal
 
 from streams.adapters.ethereum.chain import EthereumChain
 from streams.adapters.ethereum.heads import HeadSource
 from streams.ports import Clock
+from streams.services.first import first_of
 from streams.services.runtime import Runtime
 
 
@@ -23,13 +23,7 @@ async def announcements(chain: EthereumChain, ws_url: str, clock: Clock) -> Asyn
 
 async def head_or_poll(runtime: Runtime, poll_s: float, announced: asyncio.Event) -> None:
     """Wait for an announced head, the time to look anyway, or the word to stop."""
-    waits = [asyncio.ensure_future(event.wait()) for event in (announced, runtime.stopping)]
-    waits.append(asyncio.ensure_future(_slept(runtime.clock, poll_s)))
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
+    await first_of(announced.wait(), runtime.stopping.wait(), runtime.clock.sleep(poll_s))
     announced.clear()
 
 
@@ -39,8 +33,3 @@ async def _hear(chain: EthereumChain, ws_url: str, clock: Clock, announced: asyn
     async with contextlib.aclosing(HeadSource(chain, ws_url, clock=clock).heads()) as heads:
         async for _ in heads:
             announced.set()
-
-
-async def _slept(clock: Clock, seconds: float) -> Literal[True]:
-    await clock.sleep(seconds)
-    return True

@@ -17,6 +17,7 @@ import structlog
 from streams.domain.errors import Undecodable, WorkerCrashed
 from streams.domain.results import Ciphertext
 from streams.fhe.blas_threads import ONE_THREAD
+from streams.services.first import first_of
 from streams.services.worker import frames
 from streams.services.worker.batches import Outbox
 from streams.services.worker.starvation import wait_while_used
@@ -105,11 +106,9 @@ class Child:
 
     async def ready(self, timeout_s: float) -> None:
         """Wait until it is up; raises ChildLost."""
-        ended = asyncio.create_task(self._ended.wait())
-        ready = asyncio.create_task(self._ready.wait())
-        await asyncio.wait({ended, ready}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        ready.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await first_of(self._ended.wait(), self._ready.wait())
         if not self._ready.is_set():
             self.kill("it did not come up")
             raise ChildLost(self._reason, Blame.GUILTY)

@@ -26,6 +26,7 @@ from streams.fhe.keyset import KeyStore, keys_of
 from streams.messages import claim_check
 from streams.messages.topics import GROUPS, WORK
 from streams.ports import Blobs, Record
+from streams.services.first import first_of
 from streams.services.runtime import Runtime
 from streams.services.worker import bodies
 from streams.services.worker.frames import Counts
@@ -285,13 +286,7 @@ class _Worker:
 
     async def _until_usable(self) -> None:
         """A worker that has no key yet, or dies of it again and again, costs the others no rebalance."""
-        awaited = (self._keys.usable(), self._runtime.stopping.wait())
-        waits = [asyncio.ensure_future(each) for each in awaited]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        await first_of(self._keys.usable(), self._runtime.stopping.wait())
 
     async def _stop_source(self) -> None:
         await self._runtime.stopping.wait()
