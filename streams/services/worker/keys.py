@@ -23,10 +23,12 @@ from streams.fhe.keyset import RELEASES
 from streams.messages.codec import decode_announcement
 from streams.messages.topics import KEYSETS
 from streams.ports import Clock, Log, Record
+from streams.services.first import first_of
 from streams.services.worker.pool import OnState
 
 KEY_WAIT_S: Final = 60.0  # an item holds its slot so long, then it is tried again later
 _BACKOFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # then the last one for ever
+NEWEST_WAIT_S: Final = 60.0  # for the newest key set, once there is another one to work with
 _DERIVE_AGAIN_S: Final = 30.0  # it takes gigabytes of a machine that has just had too few
 
 _UNTRIED: Final = "not looked for yet"
@@ -84,7 +86,8 @@ class Keys:
         self._lacking: dict[bytes, str] = {}  # of these, what is here without a part
         self._is_read = asyncio.Event()  # what was announced before, so that the newest is known
         self._is_read.set()
-        self._is_usable = asyncio.Event()
+        self._is_able = asyncio.Event()  # there is a key set to work with
+        self._is_usable = asyncio.Event()  # and the newest one is open or was tried
 
     @property
     def key_ids(self) -> tuple[bytes, ...]:
@@ -121,8 +124,13 @@ class Keys:
         """Return when there is a key set to work with, and the newest one is open too or cannot be had now.
 
         A worker that cannot open the newest one ends with it: it need not have joined the others for that.
+        But a slow storage keeps it no longer than NEWEST_WAIT_S from items of the key sets that it has.
         """
-        await self._is_usable.wait()
+        await first_of(self._is_usable.wait(), self._has_waited())
+
+    async def _has_waited(self) -> None:
+        await self._is_able.wait()
+        await self._clock.sleep(NEWEST_WAIT_S)
 
     async def take(self, announcement: Announcement) -> None:
         """Have this material; tries again until it succeeds. The one told last is opened at once.
@@ -200,8 +208,10 @@ class Keys:
         newest = self._newest.values()
         missing = [identity for identity in newest if not self._event(identity).is_set()]
         away = ", ".join(f"{identity.hex()}: {reason}" for identity, reason in self._away.items())
-        if self.key_ids and all(self._away.get(identity, _UNTRIED) != _UNTRIED for identity in missing):
-            self._is_usable.set()
+        if self.key_ids:
+            self._is_able.set()
+            if all(self._away.get(identity, _UNTRIED) != _UNTRIED for identity in missing):
+                self._is_usable.set()
         self._on_state(not missing, f"{len(self._key_ids)} known" + (f"; {away}" if away else ""))
 
     def _is_wanted(self, announcement: Announcement) -> bool:

@@ -15,7 +15,7 @@ from streams.domain.errors import (
     KeyUnderived,
 )
 from streams.messages.codec import encode, key_of
-from streams.services.worker.keys import Keys
+from streams.services.worker.keys import NEWEST_WAIT_S, Keys
 
 
 def keyset(number: int = 1, engine: str = "clear") -> KeySetAnnouncement:
@@ -193,6 +193,44 @@ async def test_a_worker_can_work_once_the_newest_key_set_is_open_or_known_to_be_
     await keys.usable()
     running.cancel()
     assert set(keys.key_ids) == {b"\1", b"\2"} - {lost}
+
+
+class Slow(Partly):
+    """A store that is at one key set for ever."""
+
+    async def ensure(self, announcement: Announcement) -> Path:
+        if isinstance(announcement, KeySetAnnouncement) and announcement.key_id == self._lost:
+            await asyncio.Event().wait()
+        return await super().ensure(announcement)
+
+
+@pytest.mark.parametrize("slow", [b"\1", b"\2"])
+async def test_a_worker_waits_for_the_newest_key_set_no_longer_than_a_minute(
+    bench: Bench, slow: bytes
+) -> None:
+    clock = FakeClock()
+    keys = Keys(bench.log, Slow(slow), NoChild(), clock, engine="clear")
+    await announce(bench, keyset(1), keyset(2))
+    running = asyncio.create_task(keys.run())
+    usable = asyncio.create_task(keys.usable())
+    await clock.advance(NEWEST_WAIT_S - 1)
+    # only the newest one is waited for
+    assert usable.done() is (slow == b"\1")
+    await clock.advance(2)
+    assert usable.done()
+    running.cancel()
+
+
+async def test_a_worker_without_any_key_set_is_not_usable_however_long_it_waits(bench: Bench) -> None:
+    clock = FakeClock()
+    keys = Keys(bench.log, Slow(b"\1"), NoChild(), clock, engine="clear")
+    await announce(bench, keyset(1))
+    running = asyncio.create_task(keys.run())
+    usable = asyncio.create_task(keys.usable())
+    await clock.advance(10 * NEWEST_WAIT_S)
+    assert not usable.done()
+    for task in (running, usable):
+        task.cancel()
 
 
 async def test_a_worker_whose_newest_key_set_is_bad_was_never_able_to_work(bench: Bench) -> None:
