@@ -75,7 +75,7 @@ class KeyPartMissing(KeyMissing):
 
 
 class KeyUnderived(KeyMissing):
-    """Memory or disk of this machine did not suffice to derive the key set's files."""
+    """This machine could not derive the key set's files: too little memory or disk, or a failure."""
 
 
 class DeviceExhausted(Recoverable):

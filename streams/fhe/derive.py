@@ -1,8 +1,9 @@
 """The process that derives the files by purpose: `python -m streams.fhe.derive KIND FILE FOLDER`.
 
 A process of its own, because expanding a key set takes more memory than any worker is allowed. It prints, as
-JSON, which parts the key set lacks. It ends with 1 where the material is bad, and with NOT_NOW where that is
-not known: the disk is full, memory is short, the crate failed.
+JSON, which parts the key set lacks. It ends with BAD_MATERIAL where the material is bad, and with NOT_NOW
+where that is not known: the disk is full, memory is short, the crate failed. Whatever else ends it says
+nothing of the material either.
 """
 
 import sys
@@ -14,7 +15,7 @@ import msgspec
 from streams.domain.errors import KeyMaterialError, KeyMissing, KeyUnderived
 from streams.fhe.key_objects import CLEAR_MAGIC, KeyObject, recognised
 from streams.fhe.key_parts import Part
-from streams.fhe.keyset import NOT_NOW, PUBLIC, PURPOSES
+from streams.fhe.keyset import BAD_MATERIAL, NOT_NOW, PUBLIC, PURPOSES
 
 
 def derive(kind: str, source: Path, folder: Path) -> tuple[Part, ...]:
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
         lacks = derive(kind, Path(source), Path(folder))
     except (KeyMaterialError, KeyMissing, OSError, MemoryError) as error:
         sys.stderr.write(f"{str(error) or type(error).__name__}\n")
-        return 1 if isinstance(error, KeyMaterialError) else NOT_NOW
+        return BAD_MATERIAL if isinstance(error, KeyMaterialError) else NOT_NOW
     sys.stdout.write(msgspec.json.encode(lacks).decode())
     return 0
 

@@ -47,7 +47,9 @@ SECRETS: Final = "secrets"  # folder of what must never be here
 CLIENT_KEY: Final = "client_key"  # file of the secret key, below it
 PURPOSES: Final = (PUBLIC, "compute", "squash")
 DIGEST_BYTES: Final = 32  # SHAKE gives any length; the chain states these
-NOT_NOW: Final = os.EX_TEMPFAIL  # of the process that derives, where the material is not to blame
+# How the process that derives ends where it knows why; 1 is of an interpreter that failed for any reason.
+BAD_MATERIAL: Final = os.EX_DATAERR
+NOT_NOW: Final = os.EX_TEMPFAIL  # the material is not to blame
 
 _MANIFEST: Final = "manifest.json"
 _CHUNK_BYTES: Final = 1 << 20
@@ -191,7 +193,7 @@ class KeyStore:
 
         Raises:
             KeyMissing: the key set is not on this machine.
-            KeyUnderived: that process was killed, or met a full disk; the key set may be good.
+            KeyUnderived: that process was killed, met a full disk or failed itself; the key set may be good.
             KeyMaterialError: it does not decode or is not of this release.
         """
         found = self.ready(digest)
@@ -250,7 +252,7 @@ def _underived(source: Path, code: int, stderr: str) -> KeyMaterialError | KeyUn
         )
     # The last line only: what comes before is the crate's own output.
     last = (stderr.strip() or "no message").splitlines()[-1]
-    kind = KeyUnderived if code == NOT_NOW else KeyMaterialError
+    kind = KeyMaterialError if code == BAD_MATERIAL else KeyUnderived
     return kind(f"deriving from {source} failed ({code}): {last}")
 
 

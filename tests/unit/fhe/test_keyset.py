@@ -1,4 +1,5 @@
 import hashlib
+import os
 import stat
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def test_the_deriving_process_refuses_what_is_no_key_set(
 ) -> None:
     source = tmp_path / "source"
     source.write_bytes(b"something")
-    assert derive.main(["clear", str(source), str(tmp_path)]) == 1
+    assert derive.main(["clear", str(source), str(tmp_path)]) == keyset.BAD_MATERIAL
     assert "not a clear key set" in capsys.readouterr().err
 
 
@@ -120,8 +121,9 @@ def test_a_deriving_process_that_finds_no_memory_does_not_blame_the_key_set(
     [
         ("kill -9 $$", KeyUnderived, "was ended by signal 9"),
         (f"echo No space left >&2; exit {keyset.NOT_NOW}", KeyUnderived, "No space left"),
-        ("echo cut short >&2; exit 1", KeyMaterialError, "cut short"),
-        ("exit 3", KeyMaterialError, "no message"),
+        (f"echo cut short >&2; exit {keyset.BAD_MATERIAL}", KeyMaterialError, "cut short"),
+        ("echo ImportError: no memory >&2; exit 1", KeyUnderived, "ImportError: no memory"),
+        ("exit 3", KeyUnderived, "no message"),
     ],
 )
 def test_how_the_deriving_process_ended_says_whether_the_key_set_is_to_blame(
@@ -140,6 +142,18 @@ def test_how_the_deriving_process_ended_says_whether_the_key_set_is_to_blame(
     with pytest.raises(kind, match=reason):
         store.derive(generated.keyset_digest)
     monkeypatch.undo()
+    assert store.derive(generated.keyset_digest).compute.is_file()
+
+
+def test_a_deriving_process_that_fails_itself_does_not_blame_the_key_set(
+    tmp_path: Path, store: KeyStore, generated: client.Generated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interpreter that cannot import what it needs, as for lack of memory."""
+    (tmp_path / "msgspec.py").write_text("raise ImportError('cannot map the library')")
+    with monkeypatch.context() as short:
+        short.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+        with pytest.raises(KeyUnderived, match="cannot map the library"):
+            store.derive(generated.keyset_digest)
     assert store.derive(generated.keyset_digest).compute.is_file()
 
 
