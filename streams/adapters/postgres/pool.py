@@ -127,8 +127,20 @@ async def acquired(pool: Pool) -> AsyncGenerator[Connection]:
             connection = await pool.acquire()
         try:
             yield connection
-        finally:
-            await pool.release(connection, timeout=COMMAND_TIMEOUT_S)
+        except BaseException:
+            await give_up(pool, connection)
+            raise
+        await pool.release(connection, timeout=COMMAND_TIMEOUT_S)
+
+
+async def give_up(pool: Pool, connection: Connection) -> None:
+    """Give a connection back after an error, before long; this raises nothing in that error's place.
+
+    Above all not in that of a cancellation, which whoever waits out a StoreError would never hear of. What
+    the driver cannot tidy it ends.
+    """
+    with contextlib.suppress(Exception):
+        await pool.release(connection, timeout=CLOSE_S)
 
 
 @contextlib.asynccontextmanager
@@ -137,9 +149,23 @@ async def begun(connection: Connection, statements: str) -> AsyncGenerator[str]:
     try:
         yield await connection.execute(statements)
     except BaseException:
-        await connection.execute("rollback")
+        await _roll_back(connection)
         raise
     await connection.execute("commit")
+
+
+async def _roll_back(connection: Connection) -> None:
+    try:
+        await connection.execute("rollback", timeout=CLOSE_S)
+    except Exception:
+        # It may be in the transaction still: not for others. What went wrong before is told, as in `give_up`.
+        cut(connection)
+
+
+def cut(connection: Connection) -> None:
+    """End a connection at once, with its locks and its transaction; the driver may have done it before."""
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 def quoted(identifier: str) -> str:

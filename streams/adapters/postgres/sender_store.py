@@ -51,11 +51,13 @@ class PostgresSenderStore:
             try:
                 if await connection.fetchval(_SQL["lock"], address):
                     epoch = await connection.fetchval(_SQL["claim"], address)
-            finally:
-                if epoch is None:
-                    await self._give_back(connection)
-                else:
-                    self._holding[address] = connection
+            except BaseException:
+                await pool.give_up(self._pool, connection)
+                raise
+            if epoch is None:
+                await self._give_back(connection)
+            else:
+                self._holding[address] = connection
             return epoch
 
     async def release(self, address: bytes) -> None:
@@ -70,7 +72,7 @@ class PostgresSenderStore:
                         await connection.execute(_SQL["unlock"], address)
             except BaseException:
                 # Or giving it back would wait for the answer to what was asked last.
-                connection.terminate()
+                pool.cut(connection)
                 raise
             finally:
                 await self._give_back(connection)

@@ -19,8 +19,12 @@ class Relay:
         self._host = host
         self._port = port
         self.stops_at = b""  # words of a request; nothing is passed on from it on
-        self.is_silent = False
+        self.fell_silent = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_silent(self) -> bool:
+        return self.fell_silent.is_set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
@@ -33,7 +37,8 @@ class Relay:
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while chunk := await reader.read(_CHUNK_BYTES):
-                self.is_silent |= bool(self.stops_at) and self.stops_at in chunk
+                if self.stops_at and self.stops_at in chunk:
+                    self.fell_silent.set()
                 if not self.is_silent:
                     writer.write(chunk)
         finally:
