@@ -204,10 +204,10 @@ Outgoing = WorkMessage | CiphertextAnnouncement | DeadLetter
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """What a shard may claim of a class, the first few of each contract, and what it has in flight."""
+    """What a shard may claim of a class, the first few of each contract, and how many it has in flight."""
 
     items: tuple[WorkRow, ...]
-    in_flight: int
+    in_flight: Mapping[str, int]  # by worker; those that name none under ""
 
 
 class Weight(msgspec.Struct, frozen=True):
@@ -277,7 +277,7 @@ class Transaction(Protocol):
         *,
         most: int = sys.maxsize,
     ) -> Ready:
-        """Items of a class that may be claimed now, of each contract and priority; none that is paused.
+        """Items of a class that may be claimed now, of each contract, priority and key set; none paused.
 
         Of these key sets alone (`b""` names none), without `key_ids` of any.
         None at all while `most` are in flight: with many contracts the list is long, and nobody could use it.

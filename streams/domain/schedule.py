@@ -33,6 +33,7 @@ SLOW_LANE: Final = -3  # an eighth of what the contract's other work gets, while
 
 F = TypeVar("F")
 PriorityOf = Callable[[F], int]
+ClaimOf = Callable[[WorkRow], WorkRow | None]
 
 
 def weight(priority: int) -> int:
@@ -47,6 +48,11 @@ def even(flow: object) -> int:
     """The priority of flows among which none is preferred."""
     del flow
     return 0
+
+
+def as_it_is(row: WorkRow) -> WorkRow:
+    """The claim of an item that has a place wherever it goes."""
+    return row
 
 
 def pipe_deadline_ms(now_ms: int, estimate_ms: int) -> int:
@@ -120,30 +126,44 @@ class Fair:
         *,
         by_contract: bool = True,
         priority: PriorityOf[str] = even,
+        claim: ClaimOf = as_it_is,
     ) -> list[WorkRow]:
-        """Up to `credit` of the ready items, in the order in which they go; `priority` is that of tenants."""
+        """Up to `credit` of the ready items as they are claimed, in the order in which they go.
+
+        Args:
+            priority: that of tenants.
+            claim: None where an item finds no place now; its flow does not pay for it and goes on.
+        """
         queues = _queues(ready, by_contract)
         self._lanes = defaultdict(RoundRobin, {t: r for t, r in self._lanes.items() if t in queues})
         quantum = max((_cost(row) for t in queues.values() for q in t.values() for row in q), default=1)
         picked: list[WorkRow] = []
         while queues and len(picked) < credit:
-            picked.append(self._next(queues, quantum, priority))
+            claimed = self._next(queues, quantum, priority, claim)
+            if claimed is not None:
+                picked.append(claimed)
         return picked
 
     def _next(
-        self, queues: dict[str, dict[Lane, deque[WorkRow]]], quantum: int, priority: PriorityOf[str]
-    ) -> WorkRow:
+        self,
+        queues: dict[str, dict[Lane, deque[WorkRow]]],
+        quantum: int,
+        priority: PriorityOf[str],
+        claim: ClaimOf,
+    ) -> WorkRow | None:
         tenant = self._tenants.next(queues, quantum, priority)
         flows, lanes = queues[tenant], self._lanes[tenant]
         lane = lanes.next(flows, quantum, PRIORITY_OF_LANE)
         row = flows[lane].popleft()
-        self._tenants.charge(tenant, _cost(row))
-        lanes.charge(lane, _cost(row))
+        claimed = claim(row)
+        if claimed is not None:
+            self._tenants.charge(tenant, _cost(row))
+            lanes.charge(lane, _cost(row))
         if not flows[lane]:
             del flows[lane]
         if not flows:
             del queues[tenant]
-        return row
+        return claimed
 
 
 def _queues(ready: Iterable[WorkRow], by_contract: bool) -> dict[str, dict[Lane, deque[WorkRow]]]:
@@ -175,6 +195,42 @@ class LiveWorker(msgspec.Struct, frozen=True):
     key_ids: tuple[bytes, ...] = ()  # key sets that it can compute with; none: no item that names one
 
 
+class Team(msgspec.Struct, frozen=True):
+    """Workers that have the same key sets: what one of them can do, each can."""
+
+    key_ids: frozenset[bytes]  # with `b""`
+    slots: int
+    workers: frozenset[str]
+
+
+class Rooms:
+    """How many more items of a shard each team may be given; one that is full takes nothing of the others."""
+
+    def __init__(self, teams: Sequence[Team], most: Sequence[int], in_flight: Mapping[str, int]) -> None:
+        """`most` is what the shard may have in flight at each; `in_flight` is by worker, in a team or not."""
+        self._team_of = {worker: at for at, team in enumerate(teams) for worker in team.workers}
+        total = sum(in_flight.values())
+        of_teams = [sum(in_flight.get(worker, 0) for worker in team.workers) for team in teams]
+        # What lies at a worker that is gone will go to another one: until then it has a place in every team.
+        gone = total - sum(of_teams)
+        self._left = [max(credit - held - gone, 0) for credit, held in zip(most, of_teams, strict=True)]
+
+    @property
+    def total(self) -> int:
+        """Of all teams together."""
+        return sum(self._left)
+
+    def among(self, workers: list[LiveWorker]) -> list[LiveWorker]:
+        """Those of them that may be given one more item."""
+        if len(self._left) == 1:  # as nearly always: nobody is looked up
+            return workers if self._left[0] > 0 else []
+        return [worker for worker in workers if self._left[self._team_of[worker.worker]] > 0]
+
+    def take(self, worker: str) -> None:
+        """One more item goes there."""
+        self._left[self._team_of[worker]] -= 1
+
+
 class Crew:
     """The live workers of a class at one moment, by the key set that an item names.
 
@@ -196,6 +252,16 @@ class Crew:
             found = [worker for worker in self._able if key_id in worker.key_ids]
             self._with_key[key_id] = found
         return found
+
+    def teams(self) -> list[Team]:
+        """All of them, by the key sets that they have; one team where all have the same."""
+        by_keys: dict[frozenset[bytes], list[LiveWorker]] = defaultdict(list)
+        for worker in self._workers:
+            by_keys[frozenset((b"", *worker.key_ids))].append(worker)
+        return [
+            Team(key_ids, sum(worker.slots for worker in of), frozenset(worker.worker for worker in of))
+            for key_ids, of in by_keys.items()
+        ]
 
     def is_complete(self, key_id: bytes) -> bool:
         """Whether every one of them has that key set, also who has no room."""

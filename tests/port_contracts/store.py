@@ -291,7 +291,7 @@ class StoreContract:
             work("d", contract=b"\x02" * 20),
             work("later", not_before_ms=NOW + 1, contract=b"\x03" * 20),
             work("other", work_class="sns"),
-            work("out", state=WorkState.DISPATCHED),
+            work("out", state=WorkState.DISPATCHED, worker="w"),
             work("taken", state=WorkState.CLAIMED),
         )
         async with store.begin(0, epoch) as tx:
@@ -301,7 +301,7 @@ class StoreContract:
         assert sorted(item.id for item in ready.items) == ["a", "b", "c", "d"]
         assert sorted(item.id for item in last.items) == ["a", "b", "d"]
         assert none.items == ()
-        assert ready.in_flight == last.in_flight == none.in_flight == 2
+        assert ready.in_flight == last.in_flight == none.in_flight == {"w": 1, "": 1}
 
     async def test_ready_gives_the_first_of_each_priority_so_that_none_hides_another(
         self, store: Store
@@ -371,7 +371,19 @@ class StoreContract:
             nothing = await tx.ready("tfhe", NOW, 2, (), ())
             everything = await tx.ready("tfhe", NOW, 9)
         assert [item.id for item in ready.items] == ["b", "c"]
-        assert (nothing.items, nothing.in_flight, len(everything.items)) == ((), 0, 7)
+        assert (nothing.items, nothing.in_flight, len(everything.items)) == ((), {}, 7)
+
+    async def test_ready_gives_the_first_of_each_key_set_in_the_order_of_the_queue(
+        self, store: Store
+    ) -> None:
+        old = [work(f"b{at}", key_id=b"z") for at in range(4)]
+        new = [work(f"c{at}", key_id=b"k") for at in range(4)]
+        epoch = await self._write(store, work("a"), *old, *new, work("d", key_id=b"z", contract=b"\x02" * 20))
+        async with store.begin(0, epoch) as tx:
+            some = await tx.ready("tfhe", NOW, 2, (), {b"", b"k", b"z"})
+            every = await tx.ready("tfhe", NOW, 2)
+        assert [item.id for item in some.items if item.id != "d"] == ["a", "b0", "b1", "c0", "c1"]
+        assert every == some
 
     async def test_contracts_of_tenants_are_told_apart_whatever_their_bytes(self, store: Store) -> None:
         flows = [("1.a", b""), ("1.a", b"\0"), ("1.a", b"\xff"), ("1.a\u00ff", b""), ("1.b", b"\xff\0")]

@@ -127,23 +127,24 @@ class MemoryTransaction:
         *,
         most: int = sys.maxsize,
     ) -> Ready:
-        """Items of a class that may be claimed now, of each contract and priority; none that is paused.
+        """Items of a class that may be claimed now, of each contract, priority and key set; none paused.
 
         Of these key sets alone (`b""` names none), without `key_ids` of any.
         None at all while `most` are in flight: with many contracts the list is long, and nobody could use it.
         """
-        in_flight = sum(row.state in IN_FLIGHT for row in self._of_class(work_class))
-        if in_flight >= most:
+        of_class = self._of_class(work_class)
+        in_flight = Counter(row.worker for row in of_class if row.state in IN_FLIGHT)
+        if in_flight.total() >= most:
             return Ready((), in_flight)
-        limit = min(per_contract, most - in_flight)
-        flows: dict[tuple[str, bytes, int], list[WorkRow]] = defaultdict(list)
-        for row in self._of_class(work_class):
+        limit = min(per_contract, most - in_flight.total())
+        flows: dict[tuple[str, bytes, int, bytes], list[WorkRow]] = defaultdict(list)
+        for row in of_class:
             is_due = row.state is WorkState.READY and row.not_before_ms <= now_ms
             is_of_these = key_ids is None or row.key_id in key_ids
             if is_due and is_of_these and row.tenant not in paused:
-                flows[row.tenant, row.contract, row.priority].append(row)
-        best = (sorted(flow, key=lambda row: row.id)[:limit] for flow in flows.values())
-        return Ready(tuple(row for flow in best for row in flow), in_flight)
+                flows[row.tenant, row.contract, row.priority, row.key_id].append(row)
+        best = (row for flow in flows.values() for row in sorted(flow, key=lambda row: row.id)[:limit])
+        return Ready(tuple(sorted(best, key=_in_queue)), in_flight)
 
     async def reclaim(self) -> list[WorkRow]:
         """Take over what owners before claimed and may not have published."""
@@ -424,6 +425,10 @@ def _demand(
         overdue=sum(_is_overdue(row, now_ms, live) for row in rows),
         paused=len(rows) - len(in_flight) - len(waiting),
     )
+
+
+def _in_queue(row: WorkRow) -> tuple[str, bytes, int, str]:
+    return row.tenant, row.contract, -row.priority, row.id
 
 
 def _is_overdue(row: WorkRow, now_ms: int, live: Collection[str]) -> bool:

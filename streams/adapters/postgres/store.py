@@ -88,7 +88,7 @@ class PostgresTransaction:
         *,
         most: int = sys.maxsize,
     ) -> Ready:
-        """Items of a class that may be claimed now, of each contract and priority; none that is paused.
+        """Items of a class that may be claimed now, of each contract, priority and key set; none paused.
 
         Of these key sets alone (`b""` names none), without `key_ids` of any.
         None at all while `most` are in flight: with many contracts the list is long, and nobody could use it.
@@ -96,9 +96,9 @@ class PostgresTransaction:
         of_these = None if key_ids is None else sorted(key_ids)
         place = (self._shard, work_class, now_ms, per_contract, sorted(paused), most, of_these)
         found = await self._fetch("ready", *place)
-        # without an item there is one row, with what is in flight
+        # Rows of workers and rows of items, each without the other's columns.
         items = tuple(_work(record) for record in found if record["id"] is not None)
-        return Ready(items, found[0]["in_flight"])
+        return Ready(items, {each["holder"]: each["in_flight"] for each in found if each["id"] is None})
 
     async def reclaim(self) -> list[WorkRow]:
         """Take over what owners before claimed and may not have published."""

@@ -69,51 +69,65 @@ with recursive down as (
 select item from down;
 
 -- name: ready
--- How many items are claimed or dispatched; while those are fewer than $6, the first items of each contract and
--- priority that may be claimed, without paused tenants. It goes from one (tenant, contract, priority) to the next by the
--- index, so one with a million items costs what any other does. Items of other key sets than $7 (null: none is other)
--- are passed over one by one.
+-- How many items are claimed or dispatched, by worker; while those are fewer than $6, the first items of each contract,
+-- priority and key set that may be claimed, without paused tenants, in the order of the queue. It goes from one (tenant,
+-- contract, priority, key set) to the next by the index, so one with a million items costs what any other does, also
+-- where it is none of the key sets $7 (null: any).
 with recursive busy as (
-  select count(*) as items from work_items
-  where shard = $1 and work_class = $2 and state in ('claimed', 'dispatched')
+  select worker, count(*) as items from work_items
+  where shard = $1 and work_class = $2 and state in ('claimed', 'dispatched') group by worker
+), room as (
+  select $6::bigint - coalesce(sum(items), 0)::bigint as items from busy
 ), flow as (
   (
-    select tenant, contract, priority from work_items
-    where shard = $1 and work_class = $2 and state = 'ready' and (select items from busy) < $6::bigint
-    order by tenant, contract, priority desc limit 1
+    select tenant, contract, priority, key_id from work_items
+    where shard = $1 and work_class = $2 and state = 'ready' and (select items from room) > 0
+    order by tenant, contract, priority desc, key_id limit 1
   )
   union all
-  select coalesce(a.tenant, b.tenant), coalesce(a.contract, b.contract), coalesce(a.priority, b.priority)
+  select coalesce(a.tenant, b.tenant, c.tenant), coalesce(a.contract, b.contract, c.contract),
+    coalesce(a.priority, b.priority, c.priority), coalesce(a.key_id, b.key_id, c.key_id)
   from flow f
   left join lateral (
-    select tenant, contract, priority from work_items
+    select tenant, contract, priority, key_id from work_items
     where shard = $1 and work_class = $2 and state = 'ready'
-      and tenant = f.tenant and contract = f.contract and priority < f.priority
-    order by priority desc limit 1
+      and tenant = f.tenant and contract = f.contract and priority = f.priority and key_id > f.key_id
+    order by key_id limit 1
   ) as a on true
   left join lateral (
-    select tenant, contract, priority from work_items
+    select tenant, contract, priority, key_id from work_items
     where a.tenant is null
-      and shard = $1 and work_class = $2 and state = 'ready' and (tenant, contract) > (f.tenant, f.contract)
-    order by tenant, contract, priority desc limit 1
+      and shard = $1 and work_class = $2 and state = 'ready'
+      and tenant = f.tenant and contract = f.contract and priority < f.priority
+    order by priority desc, key_id limit 1
   ) as b on true
-  where a.tenant is not null or b.tenant is not null
-)
-select busy.items as in_flight, first.* from busy
-left join (
+  left join lateral (
+    select tenant, contract, priority, key_id from work_items
+    where a.tenant is null and b.tenant is null
+      and shard = $1 and work_class = $2 and state = 'ready' and (tenant, contract) > (f.tenant, f.contract)
+    order by tenant, contract, priority desc, key_id limit 1
+  ) as c on true
+  where coalesce(a.tenant, b.tenant, c.tenant) is not null
+), first as (
   select i.* from flow
   cross join lateral (
     select tenant, id, work_class, kind, subject, affinity, contract, cost_ms, state, priority, missing, key_id, cause,
-      attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id
+      attempt, uncomputable_counter, not_before_ms, deadline_ms, epoch, worker, partition, event_id, created_at
     from work_items w
     where w.shard = $1 and w.work_class = $2 and w.state = 'ready' and w.not_before_ms <= $3
       and w.tenant = flow.tenant and w.contract = flow.contract and w.priority = flow.priority
-      and ($7::bytea[] is null or w.key_id = any($7::bytea[]))
+      and w.key_id = flow.key_id
+      -- Not beside the tenants below: a plan for the key sets at hand would look cheaper than one for any, and be made
+      -- again each time.
+      and ($7::bytea[] is null or flow.key_id = any($7::bytea[]))
     order by w.created_at, w.id
-    limit least($4::bigint, $6::bigint - (select items from busy))
+    limit least($4::bigint, (select items from room))
   ) as i
   where flow.tenant <> all($5::text[])
-) as first on true;
+)
+-- Rows of items and rows of workers: what is joined on false has no row in common.
+select busy.worker as holder, busy.items as in_flight, first.* from busy full join first on false
+order by first.tenant, first.contract, first.priority desc, first.created_at, first.id;
 
 -- name: outstanding
 -- Estimated cost of what is in flight per class and worker, over all shards.

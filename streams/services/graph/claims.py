@@ -4,12 +4,13 @@ Where nothing waits and there is credit for all of it, what becomes ready is cla
 so, and the store is asked nothing (`at_once`). Where something waits, the queue decides (`claim`).
 
 An item goes to workers alone that have its key set. Where none has it, it stays ready and is in nobody's
-way: it is not read from the queue, takes no credit, and its cost counts in no shard's share.
+way: it is not read from the queue, takes no credit, and its cost counts in no shard's share. Credit is that
+of a team, of workers that have the same key sets: items whose workers are few take no credit of the others.
 """
 
 import itertools
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -25,6 +26,8 @@ from streams.domain.schedule import (
     Crew,
     Fair,
     Place,
+    Rooms,
+    Team,
     pipe_deadline_ms,
     place_local,
     place_parallel,
@@ -44,6 +47,8 @@ _PER_CONTRACT_MAX: Final = 64  # candidates that are read of one contract
 # Its items go in the order of the queue: nonces are taken in that of their messages.
 _ORDERED: Final = WorkClass.SENDER
 
+_NOBODY: Final = Team(frozenset(), 0, frozenset(("",)))  # whose items name no worker
+
 _log = structlog.get_logger(__name__)
 
 
@@ -55,16 +60,16 @@ class Market:
         self.counts = counts  # partitions per class
         self.schedule = schedule
         self.signer = signer  # signing address, whose order work.sender keeps
-        self._costs: dict[str, dict[int, int]] = {}
+        # By class, key set and shard.
+        self._costs: dict[str, dict[bytes, dict[int, int]]] = {}
         self._outstanding: dict[str, dict[str, int]] = {}
         self._stuck: set[tuple[str, bytes]] = set()  # classes and key sets that are ready and nobody has
 
     def update(self, demands: Iterable[Demand], outstanding: Mapping[str, Mapping[str, int]]) -> None:
         """Take the answers of a sweep."""
-        costs: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+        self._costs = defaultdict(lambda: defaultdict(dict))
         for demand in demands:
-            costs[demand.work_class][demand.shard] += demand.weighed_cost_ms
-        self._costs = {work_class: dict(by_shard) for work_class, by_shard in costs.items()}
+            self._costs[demand.work_class][demand.key_id][demand.shard] = demand.weighed_cost_ms
         self._outstanding = {work_class: dict(costs) for work_class, costs in outstanding.items()}
 
     def outstanding(self, work_class: str) -> dict[str, int]:
@@ -92,17 +97,31 @@ class Market:
     def _is_on(self, feature: Feature, default: bool) -> bool:
         return self.workers.standing.is_on(feature, default)
 
-    def credit(self, work_class: str, shard: int, weighed_cost_ms: int) -> int:
-        """How many items of a class this shard may have in flight.
+    def credits(
+        self, work_class: str, teams: Iterable[Team], shard: int, weighed_ms: Mapping[bytes, int]
+    ) -> list[int]:
+        """How many items of a class this shard may have in flight at each team.
 
-        `weighed_cost_ms` is the shard's own, which may have grown since the sweep.
+        `weighed_ms` is the shard's own cost by key set, which may have grown since the sweep.
         """
-        capacity = self.most(work_class)
         if work_class in _FIXED:
-            return capacity
+            return [self.most(work_class) for _ in teams]
         known = self._costs.get(work_class, {})
-        others = (cost for other, cost in known.items() if other != shard)
-        return share(capacity, max(weighed_cost_ms, known.get(shard, 0)), others)
+        return [self._credit(team, shard, known, weighed_ms) for team in teams]
+
+    def _credit(
+        self,
+        team: Team,
+        shard: int,
+        known: Mapping[bytes, Mapping[int, int]],
+        weighed_ms: Mapping[bytes, int],
+    ) -> int:
+        # Only by what the team can do: a shard with little of it has all of the team where others have none.
+        able = [by_shard for key_id, by_shard in known.items() if key_id in team.key_ids]
+        ready_ms = sum(cost for key_id, cost in weighed_ms.items() if key_id in team.key_ids)
+        known_ms = sum(by_shard.get(shard, 0) for by_shard in able)
+        others = (cost for by_shard in able for other, cost in by_shard.items() if other != shard)
+        return share(PIPE_ROUNDS * team.slots, max(ready_ms, known_ms), others)
 
     def crew(self, work_class: str) -> Crew | None:
         """Who may be given items of a class now; None where nobody beats for it."""
@@ -153,8 +172,8 @@ class Claims:
         # begin at the shard's number: owners that start together would all choose the same worker first
         self._turns, self._batches = itertools.count(shard), itertools.count(shard)
         self.halted: set[str] = set()  # tenants whose results are kept, not applied
-        # What is in flight, by class; of those classes of which nothing waits.
-        self._idle: dict[str, int] = {}
+        # What is in flight, by class and worker; of those classes of which nothing waits.
+        self._idle: dict[str, Counter[str]] = {}
 
     def forget(self) -> None:
         """What is known of the queue may be wrong: it is asked before anything is claimed."""
@@ -189,11 +208,21 @@ class Claims:
         return claimed
 
     def waiting(self, changes: Changes) -> list[str]:
-        """Classes whose queue has to be asked: something is ready, or gave its credit to what waits."""
+        """Classes whose queue has to be asked: something is ready that somebody can do, or gave its credit to
+        what waits.
+        """
         rows = changes.rows(WorkRow)
-        ready = {row.work_class for row in rows if row.state is WorkState.READY}
+        ready: dict[str, set[bytes]] = defaultdict(set)
+        for row in rows:
+            if row.state is WorkState.READY:
+                ready[row.work_class].add(row.key_id)
+        doable = {work_class for work_class, key_ids in ready.items() if self._is_doable(work_class, key_ids)}
         ended = {row.work_class for row in rows if row.state in TERMINAL}
-        return [name for name in CLASSES if name in ready or (name in ended and name not in self._idle)]
+        return [name for name in CLASSES if name in doable or (name in ended and name not in self._idle)]
+
+    def _is_doable(self, work_class: str, key_ids: Collection[bytes]) -> bool:
+        crew = self._market.crew(work_class)
+        return crew is None or not crew.key_ids.isdisjoint(key_ids)
 
     def sent(self, rows: Iterable[WorkRow]) -> list[str]:
         """Publications are done with the report; gives the classes whose queue has to be asked for that."""
@@ -215,24 +244,28 @@ class Claims:
         now_ms = self._clock.now_ms()
         self._idle.pop(work_class, None)
         most = self._market.most(work_class)
-        if most <= 0:
-            return []  # nobody is there to do it
-        limit = min(most, _PER_CONTRACT_MAX)
         crew = self._market.crew(work_class)
         key_ids = None if crew is None else crew.key_ids
+        if most <= 0 or (key_ids is not None and not key_ids):
+            return []  # nobody is there to do it
+        limit = min(most, _PER_CONTRACT_MAX)
         ready = await tx.ready(work_class, now_ms, limit, self._paused(work_class), key_ids, most=most)
+        in_flight = Counter(ready.in_flight)
+        rooms = self._rooms(work_class, crew, in_flight, ready.items)
+        batch = next(self._batches)
 
         def priority(tenant: str) -> int:
             return self._market.workers.standing.priority(work_class, tenant)
 
-        credit = max(self._credit(work_class, ready.items) - ready.in_flight, 0)
+        def claim(row: WorkRow) -> WorkRow | None:
+            return self._placed(row, crew, rooms, batch, epoch, now_ms)
+
         by_contract = self._market.is_fair_to_contracts
         fair = self._fair[work_class]
-        picked = fair.pick(ready.items, credit, by_contract=by_contract, priority=priority)
-        claimed = self._place(work_class, picked, crew, epoch, now_ms)
+        claimed = fair.pick(ready.items, rooms.total, by_contract=by_contract, priority=priority, claim=claim)
         # Fewer than could have come of one contract alone, so these were all; and all of them go.
-        if len(claimed) == len(ready.items) < min(limit, most - ready.in_flight):
-            self._idle[work_class] = ready.in_flight + len(claimed)
+        if len(claimed) == len(ready.items) < min(limit, most - in_flight.total()):
+            self._idle[work_class] = in_flight + _by_worker(claimed)
         return claimed
 
     def _at_once(
@@ -243,21 +276,24 @@ class Claims:
             return []
         if not self._paused(work_class).isdisjoint(row.tenant for row in rows):
             return []
-        if in_flight + len(rows) > self._credit(work_class, rows):
+        rooms = self._rooms(work_class, crew, in_flight, rows)
+        if len(rows) > rooms.total:
             return []
-        claimed = self._place(work_class, rows, crew, epoch, now_ms)
+        batch = next(self._batches)
+        found = (self._placed(row, crew, rooms, batch, epoch, now_ms) for row in rows)
+        claimed = [row for row in found if row is not None]
         if len(claimed) < len(rows):
             for row in claimed:
                 self._market.charge(row, -1)
             return []
-        self._idle[work_class] = in_flight + len(claimed)
+        in_flight.update(_by_worker(claimed))
         return claimed
 
     def _end(self, row: WorkRow) -> None:
         """It gives its credit back; where something waits, the queue counts what is in flight."""
         self._market.charge(row, -1)
         if row.work_class in self._idle:
-            self._idle[row.work_class] -= 1
+            self._idle[row.work_class][row.worker] -= 1
 
     def _paused(self, work_class: str) -> frozenset[str]:
         paused = self._market.workers.standing.tenants
@@ -265,28 +301,33 @@ class Claims:
         # again.
         return paused if work_class in _FIXED else paused | self.halted
 
-    def _credit(self, work_class: str, rows: Iterable[WorkRow]) -> int:
-        """How many items may be in flight, of which these are ready."""
+    def _rooms(
+        self, work_class: str, crew: Crew | None, in_flight: Mapping[str, int], rows: Iterable[WorkRow]
+    ) -> Rooms:
+        """How many more items may go to whom, of which these are ready."""
         priority = self._market.workers.standing.priority
-        cost_ms = sum(row.cost_ms * weight(priority(work_class, row.tenant)) for row in rows)
-        return self._market.credit(work_class, self._shard, cost_ms)
+        weighed_ms: dict[bytes, int] = defaultdict(int)
+        for row in rows:
+            weighed_ms[row.key_id] += row.cost_ms * weight(priority(work_class, row.tenant))
+        teams = [_NOBODY] if crew is None else crew.teams()
+        return Rooms(teams, self._market.credits(work_class, teams, self._shard, weighed_ms), in_flight)
 
-    def _place(
-        self, work_class: str, picked: list[WorkRow], crew: Crew | None, epoch: int, now_ms: int
-    ) -> list[WorkRow]:
-        """Claim them for a place each; who finds none is left out."""
-        claimed: list[WorkRow] = []
-        batch = next(self._batches)
-        for row in picked:
-            place = self._fixed(row) if crew is None else self._among(crew, row, batch)
-            if place is not None:
-                claimed.append(_claimed(row, place, epoch, now_ms))
-                # counted at once: the next item of this batch goes to somebody else
-                self._market.charge(claimed[-1])
+    def _placed(
+        self, row: WorkRow, crew: Crew | None, rooms: Rooms, batch: int, epoch: int, now_ms: int
+    ) -> WorkRow | None:
+        """The item as it is claimed for a place; None where there is none now."""
+        place = self._fixed(row) if crew is None else self._among(crew, rooms, row, batch)
+        if place is None:
+            return None
+        claimed = _claimed(row, place, epoch, now_ms)
+        # counted at once: the next item of this batch goes to somebody else
+        self._market.charge(claimed)
+        rooms.take(place.worker)
         return claimed
 
-    def _among(self, crew: Crew, row: WorkRow, batch: int) -> Place | None:
-        able, outstanding = crew.with_key(row.key_id), self._market.outstanding(row.work_class)
+    def _among(self, crew: Crew, rooms: Rooms, row: WorkRow, batch: int) -> Place | None:
+        able = rooms.among(crew.with_key(row.key_id))
+        outstanding = self._market.outstanding(row.work_class)
         if self._market.is_local:
             place = place_local(row, able, outstanding, self._market.counts[row.work_class])
             # The holder may lack the key set for long: then any worker that has it is better than none.
@@ -300,6 +341,10 @@ class Claims:
         # One partition per signing address: nonces are taken in the order of one topic partition.
         key = self._market.signer or row.affinity
         return Place("", partition_of(key, self._market.counts[row.work_class]), SENDER_WAIT_MS)
+
+
+def _by_worker(rows: Iterable[WorkRow]) -> Counter[str]:
+    return Counter(row.worker for row in rows)
 
 
 def _claimed(row: WorkRow, place: Place, epoch: int, now_ms: int) -> WorkRow:

@@ -15,6 +15,8 @@ from streams.domain.schedule import (
     Fair,
     LiveWorker,
     Place,
+    Rooms,
+    Team,
     pipe_deadline_ms,
     place_local,
     place_parallel,
@@ -188,6 +190,39 @@ def test_an_item_may_be_given_to_those_alone_that_have_its_key_set() -> None:
     assert found == [[old, both], [both], [], [old, both, bare]]
     assert (crew.is_complete(b"k"), crew.is_complete(b"")) == (False, True)
     assert Crew([old, both]).is_complete(b"k")
+
+
+def test_workers_of_the_same_key_sets_are_a_team() -> None:
+    one, two = LiveWorker("one", 4, (0,), (b"k", b"l")), LiveWorker("two", 1, (), (b"l", b"k"))
+    other, bare = LiveWorker("other", 2, (1,), (b"k",)), LiveWorker("bare", 8, (2,))
+    assert Crew([one, other, two, bare]).teams() == [
+        Team(frozenset((b"", b"k", b"l")), 5, frozenset(("one", "two"))),
+        Team(frozenset((b"", b"k")), 2, frozenset(("other",))),
+        Team(frozenset((b"",)), 8, frozenset(("bare",))),
+    ]
+    assert Crew([]).teams() == []
+
+
+def test_a_team_that_is_full_leaves_the_others_their_room() -> None:
+    few, many = LiveWorker("few", 1, (0,), (b"k",)), LiveWorker("many", 4, (1,), (b"l",))
+    rooms = Rooms(Crew([few, many]).teams(), [2, 8], {"few": 1, "many": 5})
+    assert (rooms.total, rooms.among([few, many])) == (4, [few, many])
+    rooms.take("few")
+    assert (rooms.total, rooms.among([few, many])) == (3, [many])
+
+
+def test_what_lies_at_a_worker_that_is_gone_has_a_place_in_every_team() -> None:
+    few, many = LiveWorker("few", 1, (0,), (b"k",)), LiveWorker("many", 4, (1,), (b"l",))
+    rooms = Rooms(Crew([few, many]).teams(), [2, 8], {"gone": 3, "many": 1})
+    assert (rooms.total, rooms.among([few, many])) == (4, [many])
+    assert Rooms(Crew([many]).teams(), [8], {"gone": 8}).among([many]) == []
+
+
+def test_an_item_without_a_place_costs_its_flow_nothing_and_holds_up_no_other() -> None:
+    waiting = [item("a"), item("b"), item("c", contract=b"x"), item("d", contract=b"x")]
+    fair = Fair()
+    picked = fair.pick(waiting, 2, claim=lambda row: None if row.id in "ab" else row)
+    assert [row.id for row in picked] == ["c", "d"]
 
 
 def test_equally_loaded_workers_take_turns_and_their_partitions_with_each_batch() -> None:

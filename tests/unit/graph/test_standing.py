@@ -117,7 +117,7 @@ async def test_a_new_process_dispatches_nothing_before_it_has_heard_of_the_pause
         await world.publish(*facts("a"))
         await until_quiet(world, process)
         process.shards._around.market.workers.is_known = False  # as at its start
-        assert all(process.shards._around.market.credit(row.work_class, 0, 1) == 0 for row in world.items())
+        assert all(process.shards._around.market.most(row.work_class) == 0 for row in world.items())
     async with world.process() as process:
         await world.beat_all()
         await until_quiet(world, process)
