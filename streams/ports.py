@@ -259,6 +259,14 @@ class Transaction(Protocol):
         """Items that wait for these tokens, for what those items bring, and so on."""
         ...
 
+    async def ancestors(self, tenant: str, hashes: Sequence[bytes], most: int) -> list[bytes]:
+        """These blocks, their parents, and so on: at most so many of each branch."""
+        ...
+
+    async def orphans(self, tenant: str, hashes: Sequence[bytes]) -> list[bytes]:
+        """Blocks that wait for these, those that wait for them, and so on."""
+        ...
+
     async def write(self, changes: Changes) -> None:
         """Store what decisions changed."""
         ...

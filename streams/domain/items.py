@@ -104,6 +104,8 @@ def come(state: State, tenant: str, token: bytes) -> None:
     for wait in state.find(WaitRow, ("tenant", "token"), tenant, token):
         state.delete(wait)
         item = _item(state, tenant, wait.item)
+        if item is None:
+            continue
         item = msgspec.structs.replace(item, missing=item.missing - 1, key_id=_key_id(state, item))
         if item.missing == 0 and item.state is WorkState.BLOCKED:
             item = _moved(item, WorkState.READY)
@@ -205,7 +207,8 @@ def producers(state: State, tenant: str, compute_item: str) -> list[str]:
 def waiting(state: State, tenant: str, token: bytes) -> list[WorkRow]:
     """Items that wait for this token, ended ones too; raises Missing."""
     waits = state.find(WaitRow, ("tenant", "token"), tenant, token)
-    return [_item(state, tenant, wait.item) for wait in waits]
+    rows = (_item(state, tenant, wait.item) for wait in waits)
+    return [row for row in rows if row is not None]
 
 
 def outputs_stored(state: State, tenant: str, item: str) -> bool:
@@ -227,11 +230,9 @@ def _moved(row: WorkRow, state: WorkState) -> WorkRow:
     return msgspec.structs.replace(row, state=work_transition(row.state, state))
 
 
-def _item(state: State, tenant: str, item: str) -> WorkRow:
-    row = state.get(WorkRow, tenant, item)
-    if row is None:
-        raise AssertionError(f"a wait of {item} without the item")
-    return row
+def _item(state: State, tenant: str, item: str) -> WorkRow | None:
+    """The item of a wait: there is none without; None only where nobody has asked the store for it yet."""
+    return state.need(WorkRow, tenant, item)
 
 
 def _early(state: State, tenant: str, item: str) -> EarlyRow:
@@ -359,6 +360,8 @@ def _spread(state: State, tenant: str, item: str) -> None:
     pending = [item]
     while pending:
         row = _item(state, tenant, pending.pop())
+        if row is None:
+            continue
         for token in products(state, row):
             if _set_failure(state, tenant, token, row.cause):
                 waits = state.find(WaitRow, ("tenant", "token"), tenant, token)
@@ -385,7 +388,7 @@ def _set_failure(state: State, tenant: str, token: bytes, cause: str) -> bool:
 def _set_cause(state: State, tenant: str, item: str) -> bool:
     """A waiting item's cause is the least of those of its missing inputs."""
     row = _item(state, tenant, item)
-    if row.state in ENDED:
+    if row is None or row.state in ENDED:
         return False
     waits = state.find(WaitRow, _BY_ITEM, tenant, item)
     failures = (state.get(FailureRow, tenant, wait.token) for wait in waits)

@@ -37,6 +37,10 @@ class Read(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     values: Key
 
 
+Guesses = dict[Read, bool]
+"""Look-ups that are said to find nothing, and whether other rows prove already that this is wrong."""
+
+
 class Missing(Exception):
     """The decision needs rows that are not in the working set."""
 
@@ -172,7 +176,7 @@ class State:
         self._complete = complete
         self._tables = _Tables()
         self._undo: list[tuple[Any, Key, Any, bool]] = []
-        self._guessed: list[Read] | None = None
+        self._guessed: Guesses | None = None
         self._put_off: list[Step] | None = None
 
     def get(self, table: type[R], *key: Any) -> R | None:
@@ -182,6 +186,20 @@ class State:
             return row
         self._look_for(table, key)
         return None
+
+    def need(self, table: type[R], *key: Any) -> R | None:
+        """The row with this primary key, which other rows prove to exist; raises Missing.
+
+        None while it is guessed to be absent: whoever walks a list goes on without it, so that one round asks
+        for the rows of the whole list and not for the first.
+        """
+        row = self.get(table, *key)
+        if row is None:
+            read = Read(table, table.KEY, key)
+            if self._guessed is None or read not in self._guessed:
+                raise AssertionError(f"no row of {table.TABLE} under {key}")
+            self._guessed[read] = True
+        return row
 
     def find(self, table: type[R], columns: tuple[str, ...], *values: Any) -> list[R]:
         """All rows with these values in an index's columns, ordered by primary key; raises Missing."""
@@ -210,11 +228,11 @@ class State:
             self._undo.append((known, values, _ABSENT, False))
 
     @contextlib.contextmanager
-    def guessing(self) -> Generator[list[Read]]:
-        """Until the end of the context, what was never looked for is absent; gives what that was said of."""
-        self._guessed = guessed = []
+    def guessing(self, guessed: Guesses) -> Generator[None]:
+        """Until the end of the context, what was never looked for is absent; adds what that is said of."""
+        self._guessed = guessed
         try:
-            yield guessed
+            yield
         finally:
             self._guessed = None
 
@@ -360,7 +378,7 @@ class State:
     def _miss(self, read: Read) -> None:
         if self._guessed is None:
             raise Missing(read)
-        self._guessed.append(read)  # once: from then on it is known to be absent
+        self._guessed[read] = False  # once: from then on it is known to be absent
 
     def _write(self, under: Row, row: Row | None, is_new: bool | None) -> None:
         """Put a row, or nothing, under the key of one; `is_new` where the set does not know."""

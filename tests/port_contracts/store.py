@@ -156,6 +156,25 @@ def drift(handle: bytes, **fields: Any) -> DriftRow:
     return DriftRow(tenant=T, handle=handle, state=DriftState.DISPUTED, opened_block=3, **fields)
 
 
+def branch(
+    name: str, length: int, *, tenant: str = T, status: BlockStatus = BlockStatus.SIDE
+) -> list[BlockRow]:
+    """Blocks that follow one another, from number 1 on."""
+    hashes = [f"{name}{at}".encode() for at in range(length + 1)]
+    return [
+        BlockRow(
+            tenant=tenant,
+            hash=hashes[at],
+            parent_hash=hashes[at - 1],
+            number=at,
+            timestamp=at,
+            status=status,
+            sequence=at,
+        )
+        for at in range(1, length + 1)
+    ]
+
+
 def record(offset: int, value: bytes = b"v", topic: str = "events.v1") -> Record:
     return Record(
         topic=topic, partition=0, offset=offset, key=T.encode(), value=value, headers=(("h", b"1"),)
@@ -353,6 +372,22 @@ class StoreContract:
         epoch = await self._write(store, work("b"), work("c"), output("b", B), output("c", A), *waits)
         async with store.begin(0, epoch) as tx:
             assert sorted(await tx.downstream(T, [kinds.stored(A)])) == ["b", "c"]
+
+    async def test_ancestors_are_the_blocks_of_a_branch_as_far_as_is_asked(self, store: Store) -> None:
+        epoch = await self._write(store, *branch("a", 5), *branch("b", 3), *branch("a", 2, tenant="2.bb"))
+        async with store.begin(0, epoch) as tx:
+            assert sorted(await tx.ancestors(T, [b"a5"], 3)) == [b"a3", b"a4", b"a5"]
+            found = await tx.ancestors(T, [b"a5", b"b2", b"none"], 9)
+            assert sorted(found) == [b"a1", b"a2", b"a3", b"a4", b"a5", b"b1", b"b2"]
+            assert await tx.ancestors(T, [b"none"], 9) == []
+
+    async def test_orphans_are_the_blocks_that_wait_however_far(self, store: Store) -> None:
+        lost = branch("a", 5, status=BlockStatus.PENDING_PARENT)
+        epoch = await self._write(store, *lost, *branch("b", 3), *branch("c", 2, tenant="2.bb"))
+        async with store.begin(0, epoch) as tx:
+            assert sorted(await tx.orphans(T, [b"a0"])) == [b"a1", b"a2", b"a3", b"a4", b"a5"]
+            assert sorted(await tx.orphans(T, [b"a3", b"b0"])) == [b"a4", b"a5"]
+            assert await tx.orphans(T, [b"none"]) == []
 
     async def test_nothing_of_a_paused_tenant_is_ready(self, store: Store) -> None:
         names = ("1.aa", "2.bb", "3.cc")

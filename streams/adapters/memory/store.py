@@ -19,6 +19,8 @@ from streams.domain.lifecycle import IN_FLIGHT, WorkState
 from streams.domain.rows import (
     HALTED,
     AlarmRow,
+    BlockRow,
+    BlockStatus,
     CiphertextRow,
     ComputationRow,
     DigestRow,
@@ -94,6 +96,29 @@ class MemoryTransaction:
             pending += [
                 token for row in rows if row is not None for token in kinds.products(self._state, row)
             ]
+        return list(found)
+
+    async def ancestors(self, tenant: str, hashes: Sequence[bytes], most: int) -> list[bytes]:
+        """These blocks, their parents, and so on: at most so many of each branch."""
+        found: dict[bytes, None] = {}
+        for first in hashes:
+            block = self._state.get(BlockRow, tenant, first)
+            for _ in range(most):
+                if block is None:
+                    break
+                found[block.hash] = None
+                block = self._state.get(BlockRow, tenant, block.parent_hash)
+        return list(found)
+
+    async def orphans(self, tenant: str, hashes: Sequence[bytes]) -> list[bytes]:
+        """Blocks that wait for these, those that wait for them, and so on."""
+        found: dict[bytes, None] = {}
+        pending = list(hashes)
+        while pending:
+            children = self._state.find(BlockRow, ("tenant", "parent_hash"), tenant, pending.pop())
+            waiting = [row.hash for row in children if row.status is BlockStatus.PENDING_PARENT]
+            pending += [child for child in waiting if child not in found]
+            found.update(dict.fromkeys(waiting))
         return list(found)
 
     async def write(self, changes: Changes) -> None:

@@ -68,6 +68,14 @@ class PostgresTransaction:
         """Items that wait for these tokens, for what those items bring, and so on."""
         return [record["item"] for record in await self._fetch("downstream", tenant, list(tokens))]
 
+    async def ancestors(self, tenant: str, hashes: Sequence[bytes], most: int) -> list[bytes]:
+        """These blocks, their parents, and so on: at most so many of each branch."""
+        return [record["hash"] for record in await self._fetch("ancestors", tenant, list(hashes), most)]
+
+    async def orphans(self, tenant: str, hashes: Sequence[bytes]) -> list[bytes]:
+        """Blocks that wait for these, those that wait for them, and so on."""
+        return [record["hash"] for record in await self._fetch("orphans", tenant, list(hashes))]
+
     async def write(self, changes: Changes) -> None:
         """Store what decisions changed."""
         self.rows += sum(map(len, (*changes.created.values(), *changes.written.values())))

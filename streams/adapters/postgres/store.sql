@@ -68,6 +68,29 @@ with recursive down as (
 )
 select item from down;
 
+-- name: ancestors
+-- Blocks, their parents, and so on, at most $3 of each branch: a branch of any length in one query.
+with recursive up as (
+  select hash, parent_hash, 1 as depth from blocks where tenant = $1 and hash = any($2::bytea[])
+  union
+  select b.hash, b.parent_hash, u.depth + 1
+  from up u
+  join blocks b on b.tenant = $1 and b.hash = u.parent_hash
+  where u.depth < $3::bigint
+)
+select distinct hash from up;
+
+-- name: orphans
+-- Blocks that wait for these, those that wait for them, and so on.
+with recursive down as (
+  select hash from blocks where tenant = $1 and parent_hash = any($2::bytea[]) and status = 'pending_parent'
+  union
+  select b.hash
+  from down d
+  join blocks b on b.tenant = $1 and b.parent_hash = d.hash and b.status = 'pending_parent'
+)
+select hash from down;
+
 -- name: ready
 -- How many items are claimed or dispatched, by worker; while those are fewer than $6, the first items of each contract,
 -- priority and key set that may be claimed, without paused tenants, in the order of the queue. It goes from one (tenant,

@@ -18,17 +18,33 @@ from typing import Final
 import msgspec
 
 from streams.domain.items import products
-from streams.domain.rows import DigestRow, EarlyRow, FailureRow, HandleRow, MemberRow, Row, WaitRow, WorkRow
-from streams.domain.state import Read, State, Step
+from streams.domain.rows import (
+    BlockRow,
+    DigestRow,
+    EarlyRow,
+    FailureRow,
+    HandleRow,
+    MemberRow,
+    Row,
+    WaitRow,
+    WorkRow,
+)
+from streams.domain.state import Guesses, Read, State, Step
 from streams.ports import Transaction
 from streams.services.graph.remembered import Remembered
 
 # Rows lead to rows: a block to its tip, the tip to handles, handles to items, items to what waits for them.
 _ROUNDS: Final = 6
-# A decision that still misses rows after so many rounds follows a chain of items: it is asked for whole.
-_DEEP: Final = 8
+# Decisions that still miss rows after so many rounds follow a chain of items or blocks, which is asked for
+# whole.
+_DEEP: Final = 3
+# Blocks of a branch that are asked for at first, and how many times as many where those were too few: nobody
+# knows where the branch ends.
+_BRANCH: Final = 256
+_GROWTH: Final = 4
 _BY_TOKEN: Final = ("tenant", "token")
 _BY_ITEM: Final = ("tenant", "item")
+_BY_PARENT: Final = ("tenant", "parent_hash")
 _OF_TENANT: Final = ("tenant",)
 
 Decision = Step
@@ -60,7 +76,7 @@ class Guess(msgspec.Struct, frozen=True):
 
     mark: int
     failures: list[Exception] = msgspec.field(default_factory=list)
-    reads: list[Read] = msgspec.field(default_factory=list)
+    reads: Guesses = msgspec.field(default_factory=dict)
     rest: list[Step] = msgspec.field(default_factory=list)  # what the last of them put off
     watched: list[Read] = msgspec.field(default_factory=list)  # nothing rests on the answer
 
@@ -75,6 +91,7 @@ class Session:
         self._heard: dict[Read, list[Row]] = {}  # what it said in this transaction
         self._rest: list[Step] = []
         self._expected: set[str] = set()
+        self._branch = _BRANCH
         self.state = State()
 
     def enter(self, tx: Transaction) -> None:
@@ -157,13 +174,15 @@ class Session:
             besides: what is needed of the store once they are made; it is loaded with what proves them.
             puts_off: what the last decision leaves for later is left to `decide_rest`.
         """
-        for _ in range(_ROUNDS):
+        for rounds in range(_ROUNDS):
             guess, ahead = ahead or self._guess(decisions, puts_off=puts_off), None
             if await self._is_right(guess, () if guess.failures else besides(self.state)):
                 if guess.failures:
                     self.state.rollback(guess.mark)
                 self._rest = [] if guess.failures else guess.rest
                 return not guess.failures
+            if rounds >= _DEEP:
+                await self._follow(guess.reads)
         return False
 
     async def decide_rest(self) -> None:
@@ -185,7 +204,7 @@ class Session:
             guess = self._guess([decision])
             if not await self._is_right(guess):
                 if rounds >= _DEEP:
-                    await self._load_downstream(guess.reads)
+                    await self._follow(guess.reads)
                 continue
             for failure in guess.failures:
                 self.state.rollback(guess.mark)
@@ -206,7 +225,7 @@ class Session:
                 guess.watched.append(read)
             elif not self.state.is_loaded(read):
                 self.state.presume(read.table, read.columns, *read.values)
-                guess.reads.append(read)
+                guess.reads[read] = False
         return guess
 
     def _early(self) -> list[Read]:
@@ -216,10 +235,9 @@ class Session:
     def _go_on(self, guess: Guess, decision: Decision, *, puts_off: bool) -> None:
         """Take one more decision, after what the one before put off."""
         state, before = self.state, list(guess.rest)
-        with state.guessing() as guessed, state.putting_off() if puts_off else nullcontext([]) as rest:
+        with state.guessing(guess.reads), state.putting_off() if puts_off else nullcontext([]) as rest:
             for step in (*before, decision):
                 _attempt(step, state, guess.failures)
-        guess.reads.extend(guessed)
         guess.rest[:] = rest
 
     async def _is_right(self, guess: Guess, besides: Sequence[Read] = ()) -> bool:
@@ -232,7 +250,7 @@ class Session:
             self._remembered.learn(read, answers[read])
         for read in besides:
             self.state.load(read, answers[read])
-        wrong = [read for read in guess.reads if answers[read]]
+        wrong = [read for read, is_wrong in guess.reads.items() if is_wrong or answers[read]]
         stale = [read for read, row in recalled.items() if answers[read] != [row]]
         if not wrong and not stale:
             return True
@@ -254,14 +272,34 @@ class Session:
         assert self._tx is not None, "decided ahead, and entered into no transaction"
         return self._tx
 
-    async def _load_downstream(self, reads: list[Read]) -> None:
+    async def _follow(self, reads: Iterable[Read]) -> None:
+        """Load what is at the end of the ways that decisions go from row to row, however long they are."""
+        ways = (
+            (WaitRow, _BY_TOKEN, self._load_downstream),
+            (BlockRow, BlockRow.KEY, self._load_branch),
+            (BlockRow, _BY_PARENT, self._load_orphans),
+        )
+        for table, columns, load in ways:
+            begun = [read.values for read in reads if read.table is table and read.columns == columns]
+            for tenant in sorted({tenant for tenant, _ in begun}):
+                await load(tenant, [value for of, value in begun if of == tenant])
+
+    async def _load_branch(self, tenant: str, hashes: Sequence[bytes]) -> None:
+        """Load the blocks below some, as far as a branch may go."""
+        found = await self._asked.ancestors(tenant, hashes, self._branch)
+        self._branch *= _GROWTH
+        await self.foresee([Read(BlockRow, BlockRow.KEY, (tenant, each)) for each in found])
+
+    async def _load_orphans(self, tenant: str, hashes: Sequence[bytes]) -> None:
+        """Load the blocks that wait for some."""
+        found = await self._asked.orphans(tenant, hashes)
+        await self.foresee([Read(BlockRow, _BY_PARENT, (tenant, each)) for each in (*hashes, *found)])
+
+    async def _load_downstream(self, tenant: str, tokens: Sequence[bytes]) -> None:
         """Load what a word needs that travels from item to item, in two rounds however long the chain is."""
-        waits = [read.values for read in reads if read.table is WaitRow and read.columns == _BY_TOKEN]
-        for tenant in {tenant for tenant, _ in waits}:
-            items = await self._asked.downstream(tenant, [token for of, token in waits if of == tenant])
-            places = [(tenant, item) for item in items]
-            await self.foresee([read for place in places for read in _about(place)])
-            await self.foresee([read for place in places for read in self._around(*place)])
+        places = [(tenant, item) for item in await self._asked.downstream(tenant, tokens)]
+        await self.foresee([read for place in places for read in _about(place)])
+        await self.foresee([read for place in places for read in self._around(*place)])
 
     def _around(self, tenant: str, item: str) -> Iterator[Read]:
         """What the tokens that an item brings and waits for lead to."""

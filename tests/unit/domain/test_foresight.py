@@ -11,7 +11,7 @@ from streams.domain.items import squashed, stored
 from streams.domain.planning import follower
 from streams.domain.results import Ciphertext, Computed, Result, Squashed, Started
 from streams.domain.rows import BlockRow, CiphertextRow, HandleRow, TenantRow, WaitRow, WorkRow
-from streams.domain.state import Read, State
+from streams.domain.state import Guesses, Read, State
 from streams.domain.work import WorkClass
 
 ONE = Ciphertext(handle=h("a"), fhe_type=5, ct64=b"ct")
@@ -32,7 +32,8 @@ SQUASHED = Squashed(
 
 def asked(decide: object) -> set[Read]:
     state = State()
-    with state.guessing() as guessed:
+    guessed: Guesses = {}
+    with state.guessing(guessed):
         decide(state)
     return set(guessed)
 

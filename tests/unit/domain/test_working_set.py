@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streams.domain.decide import decide_fact, decide_result
 from streams.domain.rows import AllowedRow, BlockRow, CiphertextRow, Row
-from streams.domain.state import Changes, Missing, Read, State, key_of
+from streams.domain.state import Changes, Guesses, Missing, Read, State, key_of
 from tests.unit.domain.test_law import make_world
 from tests.unit.domain.worlds import RULES, TENANT, block, interleave, settled, walk
 
@@ -107,7 +107,8 @@ def test_load_keeps_what_the_set_has_changed_already():
 
 def test_a_guess_takes_what_was_never_looked_for_as_absent():
     state = State()
-    with state.guessing() as guessed:
+    guessed: Guesses = {}
+    with state.guessing(guessed):
         assert state.get(BlockRow, TENANT, b"h") is None
         assert state.find(BlockRow, ("tenant", "parent_hash"), TENANT, b"h") == []
     reads = [
@@ -120,7 +121,8 @@ def test_a_guess_takes_what_was_never_looked_for_as_absent():
 
 def test_a_guess_that_is_forgotten_is_asked_for_again():
     state = State()
-    with state.guessing() as guessed:
+    guessed: Guesses = {}
+    with state.guessing(guessed):
         state.get(BlockRow, TENANT, b"h")
         state.find(BlockRow, ("tenant", "parent_hash"), TENANT, b"h")
     state.forget(guessed)
