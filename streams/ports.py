@@ -361,8 +361,13 @@ class Store(Protocol):
         """
         ...
 
-    def begin(self, shard: int, epoch: int) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction whose first statement is the fence; raises Fenced, StoreError."""
+    def begin(
+        self, shard: int, epoch: int, *, is_patient: bool = False
+    ) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction whose first statement is the fence; raises Fenced, StoreError.
+
+        TransactionTooLong where the store ended it for its length, of which a patient one has more.
+        """
         ...
 
     async def messages(self, shard: int, epoch: int, items: Sequence[WorkRow]) -> list[Outgoing | None]:

@@ -5,6 +5,7 @@ CipherstreamError
 │   ├── RpcError           a chain's node did not answer, or answered an error
 │   ├── BrokerError        Kafka refused or lost a request
 │   ├── StoreError         Postgres is away
+│   │   └── TransactionTooLong it ended a transaction for its length: fewer records in the next one
 │   ├── BlobError          the object store is away or an object is not there yet
 │   ├── KeyMissing         the key set that an item names is not on this machine yet
 │   │   ├── KeyPartMissing it is, without the part that this class of work needs
@@ -19,6 +20,7 @@ CipherstreamError
 │   ├── Undecodable        bytes that are not what their place says
 │   │   └── UndecodableLog
 │   ├── FactTooLarge       a fact too large to decide over: halts its tenant, is not parked
+│   ├── RecordTooHeavy     not even a long transaction sufficed for this record alone: halts its tenant
 │   ├── NotSkippable       a record that an operator cannot give up: its tenant stays halted
 │   └── CallReverted       a contract refused the call for good
 └── Fatal                  the process stops with this message
@@ -60,6 +62,10 @@ class BrokerError(Recoverable):
 
 class StoreError(Recoverable):
     """The database is away or asked to repeat the transaction."""
+
+
+class TransactionTooLong(StoreError):
+    """The database ended a transaction that took too long."""
 
 
 class BlobError(Recoverable):
@@ -116,6 +122,10 @@ class UndecodableLog(Undecodable):
 
 class FactTooLarge(Irrecoverable):
     """This fact is larger than a decision may take."""
+
+
+class RecordTooHeavy(Irrecoverable):
+    """The database ended a long transaction that was given to this record alone."""
 
 
 class NotSkippable(Irrecoverable):

@@ -339,8 +339,11 @@ class MemoryStore:
             return Claim(shard=shard, epoch=epoch, offsets=known, halted=halted)
 
     @contextlib.asynccontextmanager
-    async def begin(self, shard: int, epoch: int) -> AsyncGenerator[MemoryTransaction]:
+    async def begin(
+        self, shard: int, epoch: int, *, is_patient: bool = False
+    ) -> AsyncGenerator[MemoryTransaction]:
         """A transaction that begins with the fence; raises Fenced."""
+        del is_patient  # it lasts as long as it does
         async with self._lock:
             if self.owners.get(shard, (0, ""))[0] != epoch:
                 raise Fenced(f"shard {shard} has a newer owner than epoch {epoch}")

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Generator
 from typing import Any, Final, cast
 
 import asyncpg
 
-from streams.domain.errors import ConfigurationError, StoreError
+from streams.domain.errors import ConfigurationError, StoreError, TransactionTooLong
 from streams.settings import PostgresSettings
 
 Connection = Any  # asyncpg's stubs do not tell a pooled connection from its proxy
@@ -18,6 +19,8 @@ _driver: Final = cast(Any, asyncpg)
 # of resources, shutting down, serialisation, deadlock.
 _TRANSIENT: Final = ("08", "25006", "25P03", "25P04", "53", "57")
 _REPEAT: Final = ("40001", "40P01")
+# Idle too long in a transaction, too long a transaction, too long a statement (where the role has a limit).
+_TOO_LONG: Final = ("25P03", "25P04", "57014")
 # Refused password or role, no such database, a right that lacks: repeating cannot help.
 _MISCONFIGURED: Final = ("28", "3D", "42501")
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -29,6 +32,12 @@ CLOSE_S = 5.0  # for all connections to end by themselves
 # The same for who stops between a statement's preparation and its execution, which is not idle to the server;
 # less than a command may take, so that a claim that waits for the lock gets it. From Postgres 17 on.
 TRANSACTION_S = 45.0
+# Both, and every statement, where a record is alone in its transaction because it needs longer: a million
+# rows in a few minutes. So long another owner may have to wait for the shard of a process that is stopped.
+PATIENT_S = 600.0
+# Whoever uses a connection that the server has closed hears of a lost connection only. One that is lost by
+# chance in a transaction as old as this is taken for it: fewer records in the next one do no harm.
+_NEARLY: Final = 0.9
 # A machine that lost its power says no farewell: its sessions, and the locks that they hold, would stay for
 # two hours, the default of kernels.
 _KEEPALIVE: Final = {
@@ -72,6 +81,8 @@ def translated() -> Generator[None]:
         sqlstate: str = cast(Any, error).sqlstate or ""
         if sqlstate.startswith(_MISCONFIGURED):
             raise ConfigurationError(f"postgres.url: {error}") from error
+        if sqlstate in _TOO_LONG:
+            raise TransactionTooLong(f"database: {error}") from error
         if sqlstate.startswith(_TRANSIENT) or sqlstate in _REPEAT:
             raise StoreError(f"database: {error}") from error
         raise
@@ -84,21 +95,28 @@ def translated() -> Generator[None]:
 
 
 async def open_pool(
-    settings: PostgresSettings, connections: int, *, is_reset: bool = True, by_index: bool = False
+    settings: PostgresSettings,
+    connections: int,
+    *,
+    is_reset: bool = True,
+    by_index: bool = False,
+    is_patient: bool = False,
 ) -> Pool:
     """A pool whose connections see only the deployment's schema; it connects on first use.
 
     Args:
         is_reset: whether a connection that is given back loses locks and settings; False for who has none.
         by_index: whether statements find their rows by an index, however small the tables are.
+        is_patient: whether statements and transactions may last PATIENT_S.
     """
+    idle_s, transaction_s = (PATIENT_S, PATIENT_S) if is_patient else (IDLE_TRANSACTION_S, TRANSACTION_S)
     with translated():
         return await _driver.create_pool(
             settings.url.get_secret_value(),
             min_size=0,
             max_size=connections,
             timeout=CONNECT_TIMEOUT_S,
-            command_timeout=COMMAND_TIMEOUT_S,
+            command_timeout=PATIENT_S if is_patient else COMMAND_TIMEOUT_S,
             connection_class=asyncpg.Connection if is_reset else _Plain,
             # Several statements sent as one are long, and to prepare one costs more than to run it.
             max_cacheable_statement_size=0,
@@ -107,8 +125,8 @@ async def open_pool(
                 **(_BY_INDEX if by_index else {}),
                 "search_path": quoted(settings.schema_name),
                 "timezone": "UTC",
-                "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_S * 1000:.0f}",
-                "transaction_timeout": f"{TRANSACTION_S * 1000:.0f}",
+                "idle_in_transaction_session_timeout": f"{idle_s * 1000:.0f}",
+                "transaction_timeout": f"{transaction_s * 1000:.0f}",
             },
         )
 
@@ -143,15 +161,32 @@ async def give_up(pool: Pool, connection: Connection) -> None:
         await pool.release(connection, timeout=CLOSE_S)
 
 
-@contextlib.asynccontextmanager
-async def begun(connection: Connection, statements: str) -> AsyncGenerator[str]:
-    """A transaction that these statements begin, sent as one; gives what the server says of the last."""
+@contextlib.contextmanager
+def _lasting(limit_s: float) -> Generator[None]:
+    """Turns an error that ends a transaction as old as its limit into TransactionTooLong."""
+    since_s = time.monotonic()
     try:
-        yield await connection.execute(statements)
-    except BaseException:
-        await _roll_back(connection)
-        raise
-    await connection.execute("commit")
+        with translated():
+            yield
+    except StoreError as error:
+        if time.monotonic() - since_s < _NEARLY * limit_s:
+            raise
+        raise TransactionTooLong(str(error)) from error
+
+
+@contextlib.asynccontextmanager
+async def begun(connection: Connection, statements: str, limit_s: float) -> AsyncGenerator[str]:
+    """A transaction that these statements begin, sent as one; gives what the server says of the last.
+
+    Raises: TransactionTooLong, where it is as old as the limit when the server ends it.
+    """
+    with _lasting(limit_s):
+        try:
+            yield await connection.execute(statements)
+        except BaseException:
+            await _roll_back(connection)
+            raise
+        await connection.execute("commit")
 
 
 async def _roll_back(connection: Connection) -> None:

@@ -182,14 +182,17 @@ class PostgresTransaction:
 class PostgresStore:
     """The materialised state in one schema."""
 
-    def __init__(self, connections: pool.Pool) -> None:
+    def __init__(self, connections: pool.Pool, patient: pool.Pool) -> None:
         self._pool = connections
+        self._patient = patient  # used for a transaction that needs long, else without a connection
         self._rows = 0  # written by this process: whether the tables may have grown
 
     @classmethod
     async def open(cls, settings: PostgresSettings, connections: int = CONNECTIONS) -> "PostgresStore":
         """Connect on first use; raises ConfigurationError, StoreError."""
-        return cls(await pool.open_pool(settings, connections, is_reset=False, by_index=True))
+        usual = await pool.open_pool(settings, connections, is_reset=False, by_index=True)
+        patient = await pool.open_pool(settings, connections, is_reset=False, by_index=True, is_patient=True)
+        return cls(usual, patient)
 
     @property
     def pool(self) -> pool.Pool:
@@ -198,7 +201,7 @@ class PostgresStore:
 
     async def claim(self, shard: int, owner: str, topics: Mapping[str, str]) -> Claim:
         """Become the owner with a new epoch; waits for an open transaction of the one before."""
-        async with pool.acquired(self._pool) as connection, pool.begun(connection, "begin"):
+        async with pool.acquired(self._pool) as connection, pool.begun(connection, "begin", pool.TRANSACTION_S):
             epoch = await connection.fetchval(_SQL["claim_shard"], shard, owner)
             for topic, topic_id in topics.items():
                 await connection.execute(_SQL["insert_offset"], topic, shard, topic_id)
@@ -212,13 +215,19 @@ class PostgresStore:
         )
 
     @contextlib.asynccontextmanager
-    async def begin(self, shard: int, epoch: int) -> AsyncGenerator[PostgresTransaction]:
-        """A transaction whose first statement is the fence; raises Fenced, StoreError."""
+    async def begin(
+        self, shard: int, epoch: int, *, is_patient: bool = False
+    ) -> AsyncGenerator[PostgresTransaction]:
+        """A transaction whose first statement is the fence; raises Fenced, StoreError.
+
+        TransactionTooLong where the server ended it for its length, of which a patient one has more.
+        """
         statements = _SQL["begin"].format(shard=shard, epoch=epoch)
-        async with pool.acquired(self._pool) as connection:
+        limit_s = pool.PATIENT_S if is_patient else pool.IDLE_TRANSACTION_S
+        async with pool.acquired(self._patient if is_patient else self._pool) as connection:
             if connection.has_outgrown(self._rows):
                 statements = _SQL["plan_anew"] + statements
-            async with pool.begun(connection, statements) as found:
+            async with pool.begun(connection, statements, limit_s) as found:
                 if found != "SELECT 1":
                     raise _fenced(shard, epoch)
                 tx = PostgresTransaction(connection, shard, epoch)
@@ -281,7 +290,7 @@ class PostgresStore:
 
     async def repair(self, topic: str, partition: int, topic_id: str, next_off: int) -> None:
         """An operator accepts that records are lost: fence the owner and go on at this offset."""
-        async with pool.acquired(self._pool) as connection, pool.begun(connection, "begin"):
+        async with pool.acquired(self._pool) as connection, pool.begun(connection, "begin", pool.TRANSACTION_S):
             await connection.fetchval(_SQL["claim_shard"], partition, "repair")
             await connection.execute(_SQL["repair_offset"], topic, partition, topic_id, next_off)
 
@@ -289,9 +298,10 @@ class PostgresStore:
         """Let go of all connections."""
         try:
             async with asyncio.timeout(pool.CLOSE_S):
-                await self._pool.close()
+                await asyncio.gather(self._pool.close(), self._patient.close())
         except (TimeoutError, asyncpg.InterfaceError, OSError):
             self._pool.terminate()
+            self._patient.terminate()
 
 
 def _fenced(shard: int, epoch: int) -> Fenced:

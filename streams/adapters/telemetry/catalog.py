@@ -149,6 +149,13 @@ _GATEWAY_METRICS: Final = (
 )
 _GRAPH_METRICS: Final = (
     Metric(
+        "cipherstream_heavy_records",
+        "counter",
+        _GRAPH,
+        "Records that took too long for a transaction although alone in it; each is given a long one.",
+        ("tenant",),
+    ),
+    Metric(
         "host_listener_slow_lane_marked_chains_total",
         "counter",
         _GRAPH,

@@ -2,7 +2,8 @@
 
 Bytes that do not decode are parked. What fails for another reason is repeated record by record, and the
 record that fails FAILURES_MAX times halts its tenant: from there on the tenant's records are kept in
-order, not applied, until an operator says `resume` (or `skip`, of a record that never succeeds).
+order, not applied, until an operator says `resume` (or `skip`, of a record that never succeeds). Those whose
+transaction takes too long are repeated in smaller ones.
 """
 
 import itertools
@@ -13,7 +14,15 @@ import msgspec
 import structlog
 
 from streams.domain.control import SKIP, TenantControl
-from streams.domain.errors import BlobError, BrokerError, Fenced, LogTruncated, StoreError, Undecodable
+from streams.domain.errors import (
+    BlobError,
+    BrokerError,
+    Fenced,
+    LogTruncated,
+    StoreError,
+    TransactionTooLong,
+    Undecodable,
+)
 from streams.domain.rows import WorkRow
 from streams.ports import Record, Transaction
 from streams.services.crashpoints import crashpoint
@@ -23,6 +32,7 @@ from streams.services.graph.claims import Claims
 from streams.services.graph.express import Express
 from streams.services.graph.findings import Findings, found_in
 from streams.services.graph.plans import Finish, Plan, plan_of
+from streams.services.graph.room import Room
 from streams.services.graph.session import Session
 from streams.services.graph.spans import RecordSpans
 from streams.services.graph.surroundings import Surroundings
@@ -57,6 +67,12 @@ class Applier:
         self._rules = around.rules
         self._clock = around.clock
         self._tell = around.tell
+        self._room = Room()
+
+    @property
+    def most(self) -> int:
+        """Records that one transaction may have for now."""
+        return self._room.most
 
     @property
     def halted(self) -> set[str]:
@@ -129,7 +145,7 @@ class Applier:
 
     async def _resume_some(self, epoch: int, tenant: str) -> Progress:
         async with self._store.begin(self._shard, epoch) as tx:
-            kept = await tx.held(tenant, _HELD_BATCH)
+            kept = await tx.held(tenant, min(_HELD_BATCH, self.most))
             if not kept:
                 await tx.resume(tenant)
         if kept:
@@ -205,6 +221,7 @@ class Applier:
             else:
                 progress.done += 1
                 return None
+        self._room.widen([record])
         return cause
 
     async def _commit(
@@ -214,22 +231,35 @@ class Applier:
         try:
             await ahead.prepare(records)
             claimed, found = await self._transact(epoch, records, finish, ahead)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, TransactionTooLong):
+                self._narrow(records)
             self._claims.forget()
             self._express.drop()
             # Also what was prepared for a transaction that did not begin: the next one is of other records.
             await ahead.drop()
             raise
+        self._room.widen(records)
         self._express.committed()
         crashpoint("graph.committed")
         self._tell(found)
         self._spans.applied(records, since)
         return claimed
 
+    def _narrow(self, records: Sequence[Record]) -> None:
+        is_heavy, place = self._room.narrow(records), parking.place_of(records[0])
+        if is_heavy:
+            tenant = parking.tenant_of(records[0])
+            _log.error("record too heavy", action="record_heavy", tenant=tenant, **place)
+            self._tell(Findings(drifted=(), disputed=(), slowed=(), heavy=(tenant,)))
+        else:
+            _log.warning("batch too heavy", action="batch_heavy", records=len(records), **place)
+
     async def _transact(
         self, epoch: int, records: Sequence[Record], finish: Finish, ahead: Ahead
     ) -> tuple[list[WorkRow], Findings]:
-        async with self._store.begin(self._shard, epoch) as tx:
+        is_patient = self._room.is_patient(records)
+        async with self._store.begin(self._shard, epoch, is_patient=is_patient) as tx:
             draft = await ahead.take(tx, with_inputs=self._express.is_open)
             session, decisions = draft.session, decisions_of(draft.plans)
             is_whole = bool(decisions) and await session.decide_all(

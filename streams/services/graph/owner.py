@@ -27,7 +27,6 @@ from streams.services.graph.results import ResultsReader
 from streams.services.graph.surroundings import Surroundings
 from streams.services.graph.sweep import take_back
 
-_BATCH: Final = 64  # records of one transaction
 _PAUSES_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # between attempts, the last for ever
 _NAMED: Final = 10  # items in one line of the log
 _TAIL_S: Final = 3.0  # how long the end of the log may be missing before it is asked for again
@@ -191,7 +190,7 @@ class Owner:
             self._dispatcher.add(await self._applier.resume(self._epoch, command))
 
     async def _apply(self, inbox: Inbox) -> None:
-        batch = inbox.peek(_BATCH)
+        batch = inbox.peek(self._applier.most)
         if batch:
             self._dispatcher.add(await self._applier.apply(self._epoch, batch, inbox.advance))
 

@@ -22,11 +22,11 @@ class Unready(MemoryStore):
     refusals = 0
 
     @contextlib.asynccontextmanager
-    async def begin(self, shard: int, epoch: int) -> AsyncGenerator[MemoryTransaction]:
+    async def begin(self, *place: int, is_patient: bool = False) -> AsyncGenerator[MemoryTransaction]:
         if self.refusals:
             self.refusals -= 1
             raise RuntimeError("the database is of no use for a while")
-        async with super().begin(shard, epoch) as tx:
+        async with super().begin(*place, is_patient=is_patient) as tx:
             yield tx
 
 

@@ -233,11 +233,11 @@ class Flaky(MemoryStore):
         self.after = 0
 
     @contextlib.asynccontextmanager
-    async def begin(self, shard: int, epoch: int) -> AsyncGenerator[MemoryTransaction]:
+    async def begin(self, *place: int, is_patient: bool = False) -> AsyncGenerator[MemoryTransaction]:
         if self.before:
             self.before -= 1
             raise StoreError("away")
-        async with super().begin(shard, epoch) as tx:
+        async with super().begin(*place, is_patient=is_patient) as tx:
             yield tx
         if self.after:
             self.after -= 1

@@ -38,7 +38,7 @@ class Diary:
             return await diary.load(tx, reads)
 
         monkeypatch.setattr(MemoryTransaction, "load", load)
-        monkeypatch.setattr(MemoryStore, "begin", lambda store, *place: diary.begin(store, *place))
+        monkeypatch.setattr(MemoryStore, "begin", lambda store, *place, **_: diary.begin(store, *place))
         monkeypatch.setattr(plans, "decide_fact", self.decide)
         monkeypatch.setattr(batch, "plan_of", self.plan)
 

@@ -36,9 +36,9 @@ class Troubled(MemoryStore):
         self.rng: random.Random | None = rng
 
     @contextlib.asynccontextmanager
-    async def begin(self, shard: int, epoch: int) -> AsyncGenerator[MemoryTransaction]:
+    async def begin(self, *place: int, is_patient: bool = False) -> AsyncGenerator[MemoryTransaction]:
         self.maybe_fail("before it began")
-        async with super().begin(shard, epoch) as tx:
+        async with super().begin(*place, is_patient=is_patient) as tx:
             yield _Troubled(tx, self)
             self.maybe_fail("before the commit")
         self.maybe_fail("after the commit")
