@@ -267,6 +267,10 @@ class Transaction(Protocol):
         """Blocks that wait for these, those that wait for them, and so on."""
         ...
 
+    async def ends(self, tenant: str, numbers: Sequence[int], most: int) -> list[int]:
+        """These ends of ranges of the gateway, those before them, and so on: at most so many of each."""
+        ...
+
     async def write(self, changes: Changes) -> None:
         """Store what decisions changed."""
         ...

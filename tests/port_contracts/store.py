@@ -1,6 +1,7 @@
 """What every Store promises; the memory twin and the real Postgres run the same sentences."""
 
 import contextlib
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -30,6 +31,7 @@ from streams.domain.rows import (
     DivergenceRow,
     DriftRow,
     DriftState,
+    GatewayBlockRow,
     HandleRow,
     MaterialRow,
     MemberRow,
@@ -380,6 +382,19 @@ class StoreContract:
             found = await tx.ancestors(T, [b"a5", b"b2", b"none"], 9)
             assert sorted(found) == [b"a1", b"a2", b"a3", b"a4", b"a5", b"b1", b"b2"]
             assert await tx.ancestors(T, [b"none"], 9) == []
+
+    async def test_ends_of_ranges_lead_to_those_before_them(self, store: Store) -> None:
+        numbers = (-1, 0, 4, 5, 9)
+        ends = [
+            GatewayBlockRow(tenant=tenant, number=number, hash=b"g", previous=previous)
+            for tenant in (T, "2.bb")
+            for previous, number in itertools.pairwise(numbers)
+        ]
+        epoch = await self._write(store, *ends)
+        async with store.begin(0, epoch) as tx:
+            assert sorted(await tx.ends(T, [9], 3)) == [4, 5, 9]
+            assert sorted(await tx.ends(T, [5, 7], 9)) == [0, 4, 5]
+            assert await tx.ends(T, [7], 9) == []
 
     async def test_orphans_are_the_blocks_that_wait_however_far(self, store: Store) -> None:
         lost = branch("a", 5, status=BlockStatus.PENDING_PARENT)

@@ -25,6 +25,7 @@ from streams.domain.rows import (
     ComputationRow,
     DigestRow,
     DivergenceRow,
+    GatewayBlockRow,
     HandleRow,
     MemberRow,
     ProofRow,
@@ -119,6 +120,18 @@ class MemoryTransaction:
             waiting = [row.hash for row in children if row.status is BlockStatus.PENDING_PARENT]
             pending += [child for child in waiting if child not in found]
             found.update(dict.fromkeys(waiting))
+        return list(found)
+
+    async def ends(self, tenant: str, numbers: Sequence[int], most: int) -> list[int]:
+        """These ends of ranges of the gateway, those before them, and so on: at most so many of each."""
+        found: dict[int, None] = {}
+        for first in numbers:
+            end = self._state.get(GatewayBlockRow, tenant, first)
+            for _ in range(most):
+                if end is None:
+                    break
+                found[end.number] = None
+                end = self._state.get(GatewayBlockRow, tenant, end.previous)
         return list(found)
 
     async def write(self, changes: Changes) -> None:

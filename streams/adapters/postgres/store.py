@@ -76,6 +76,10 @@ class PostgresTransaction:
         """Blocks that wait for these, those that wait for them, and so on."""
         return [record["hash"] for record in await self._fetch("orphans", tenant, list(hashes))]
 
+    async def ends(self, tenant: str, numbers: Sequence[int], most: int) -> list[int]:
+        """These ends of ranges of the gateway, those before them, and so on: at most so many of each."""
+        return [record["number"] for record in await self._fetch("ends", tenant, list(numbers), most)]
+
     async def write(self, changes: Changes) -> None:
         """Store what decisions changed."""
         self.rows += sum(map(len, (*changes.created.values(), *changes.written.values())))

@@ -91,6 +91,18 @@ with recursive down as (
 )
 select hash from down;
 
+-- name: ends
+-- Ends of ranges of the gateway, those before them, and so on, at most $3 of each.
+with recursive back as (
+  select number, previous, 1 as depth from gateway_blocks where tenant = $1 and number = any($2::bigint[])
+  union
+  select g.number, g.previous, b.depth + 1
+  from back b
+  join gateway_blocks g on g.tenant = $1 and g.number = b.previous
+  where b.depth < $3::bigint
+)
+select distinct number from back;
+
 -- name: ready
 -- How many items are claimed or dispatched, by worker; while those are fewer than $6, the first items of each contract,
 -- priority and key set that may be claimed, without paused tenants, in the order of the queue. It goes from one (tenant,

@@ -23,6 +23,7 @@ from streams.domain.rows import (
     DigestRow,
     EarlyRow,
     FailureRow,
+    GatewayBlockRow,
     HandleRow,
     MemberRow,
     Row,
@@ -35,11 +36,11 @@ from streams.services.graph.remembered import Remembered
 
 # Rows lead to rows: a block to its tip, the tip to handles, handles to items, items to what waits for them.
 _ROUNDS: Final = 6
-# Decisions that still miss rows after so many rounds follow a chain of items or blocks, which is asked for
-# whole.
+# Decisions that still miss rows after so many rounds follow a chain of items, blocks or ranges, which is
+# asked for whole.
 _DEEP: Final = 3
-# Blocks of a branch that are asked for at first, and how many times as many where those were too few: nobody
-# knows where the branch ends.
+# Blocks of a branch (ranges of the gateway) that are asked for at first, and how many times as many where
+# those were too few: nobody knows where it ends.
 _BRANCH: Final = 256
 _GROWTH: Final = 4
 _BY_TOKEN: Final = ("tenant", "token")
@@ -278,6 +279,7 @@ class Session:
             (WaitRow, _BY_TOKEN, self._load_downstream),
             (BlockRow, BlockRow.KEY, self._load_branch),
             (BlockRow, _BY_PARENT, self._load_orphans),
+            (GatewayBlockRow, GatewayBlockRow.KEY, self._load_ends),
         )
         for table, columns, load in ways:
             begun = [read.values for read in reads if read.table is table and read.columns == columns]
@@ -289,6 +291,12 @@ class Session:
         found = await self._asked.ancestors(tenant, hashes, self._branch)
         self._branch *= _GROWTH
         await self.foresee([Read(BlockRow, BlockRow.KEY, (tenant, each)) for each in found])
+
+    async def _load_ends(self, tenant: str, numbers: Sequence[int]) -> None:
+        """Load the ends of ranges before some, as far as the gateway may have been reorganised."""
+        found = await self._asked.ends(tenant, numbers, self._branch)
+        self._branch *= _GROWTH
+        await self.foresee([Read(GatewayBlockRow, GatewayBlockRow.KEY, (tenant, each)) for each in found])
 
     async def _load_orphans(self, tenant: str, hashes: Sequence[bytes]) -> None:
         """Load the blocks that wait for some."""

@@ -26,7 +26,7 @@ from streams.domain.decide import decide_fact, decide_result
 from streams.domain.facts import Fact, HostBlock
 from streams.domain.lifecycle import WorkState
 from streams.domain.results import Result
-from streams.domain.rows import TABLES, BlockRow, BlockStatus, Row, WaitRow, WorkRow
+from streams.domain.rows import TABLES, BlockRow, BlockStatus, GatewayBlockRow, Row, WaitRow, WorkRow
 from streams.domain.state import Read, State
 from streams.services.graph.session import Decision, Session
 
@@ -59,6 +59,10 @@ class Counted(MemoryTransaction):
     async def orphans(self, tenant: str, hashes: Sequence[bytes]) -> list[bytes]:
         self.questions += 1
         return await super().orphans(tenant, hashes)
+
+    async def ends(self, tenant: str, numbers: Sequence[int], most: int) -> list[int]:
+        self.questions += 1
+        return await super().ends(tenant, numbers, most)
 
 
 async def questions(state: State, *decisions: Decision) -> int:
@@ -185,6 +189,14 @@ async def test_many_blocks_are_reorganised(chained: bool, kept: int) -> None:
     assert await questions(state, of_fact(new[-1])) <= MOST_OF_BRANCHES
     statuses = [row.status for row in state.rows(BlockRow)]
     assert statuses.count(BlockStatus.SIDE) == BLOCKS
+
+
+async def test_many_ranges_of_the_gateway_are_reorganised() -> None:
+    ranges = [gateway(at, at + 1, request_log(at + 1, number=at + 1)) for at in range(BLOCKS)]
+    state = run([KEY, CRS, ANCHOR, *ranges])
+    other = gateway(0, BLOCKS, request_log(1, b"another"), branch="other", from_branch="g")
+    assert await questions(state, of_fact(other)) <= MOST_OF_BRANCHES
+    assert len(state.rows(GatewayBlockRow)) == 2
 
 
 def test_an_item_that_is_not_there_is_a_defect() -> None:
