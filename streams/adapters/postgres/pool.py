@@ -15,9 +15,9 @@ Connection = Any  # asyncpg's stubs do not tell a pooled connection from its pro
 Pool = Any
 _driver: Final = cast(Any, asyncpg)
 
-# Connection lost, a server that only reads (a standby before it takes over), too long in a transaction, out
-# of resources, shutting down, serialisation, deadlock.
-_TRANSIENT: Final = ("08", "25006", "25P03", "25P04", "53", "57")
+# Connection lost, a server that only reads (a standby before it takes over), out of resources, shutting down,
+# serialisation, deadlock.
+_TRANSIENT: Final = ("08", "25006", "53", "57")
 _REPEAT: Final = ("40001", "40P01")
 # Idle too long in a transaction, too long a transaction, too long a statement (where the role has a limit).
 _TOO_LONG: Final = ("25P03", "25P04", "57014")

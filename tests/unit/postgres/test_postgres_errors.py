@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from streams.adapters.postgres import pool
-from streams.domain.errors import ConfigurationError, StoreError
+from streams.domain.errors import ConfigurationError, StoreError, TransactionTooLong
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,19 @@ from streams.domain.errors import ConfigurationError, StoreError
 def test_what_passes_by_itself_is_waited_out(error: type[Exception]) -> None:
     with pytest.raises(StoreError, match="database"), pool.translated():
         raise error("away")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.IdleInTransactionSessionTimeoutError,
+        asyncpg.TransactionTimeoutError,
+        asyncpg.QueryCanceledError,  # a limit of the role's for statements
+    ],
+)
+def test_what_took_too_long_says_so(error: type[Exception]) -> None:
+    with pytest.raises(TransactionTooLong, match="database"), pool.translated():
+        raise error("too long")
 
 
 @pytest.mark.parametrize(
