@@ -205,7 +205,7 @@ class PostgresStore:
 
     async def claim(self, shard: int, owner: str, topics: Mapping[str, str]) -> Claim:
         """Become the owner with a new epoch; waits for an open transaction of the one before."""
-        async with pool.acquired(self._pool) as connection, pool.begun(connection, "begin", pool.TRANSACTION_S):
+        async with pool.acquired(self._pool) as connection, _begun(connection):
             epoch = await connection.fetchval(_SQL["claim_shard"], shard, owner)
             for topic, topic_id in topics.items():
                 await connection.execute(_SQL["insert_offset"], topic, shard, topic_id)
@@ -294,7 +294,7 @@ class PostgresStore:
 
     async def repair(self, topic: str, partition: int, topic_id: str, next_off: int) -> None:
         """An operator accepts that records are lost: fence the owner and go on at this offset."""
-        async with pool.acquired(self._pool) as connection, pool.begun(connection, "begin", pool.TRANSACTION_S):
+        async with pool.acquired(self._pool) as connection, _begun(connection):
             await connection.fetchval(_SQL["claim_shard"], partition, "repair")
             await connection.execute(_SQL["repair_offset"], topic, partition, topic_id, next_off)
 
@@ -330,3 +330,7 @@ def _record(found: Any) -> Record:
         headers=tuple(zip(found["header_names"], found["header_values"], strict=True)),
         timestamp_ms=found["timestamp_ms"],
     )
+
+
+def _begun(connection: pool.Connection) -> contextlib.AbstractAsyncContextManager[str]:
+    return pool.begun(connection, "begin", pool.TRANSACTION_S)
