@@ -43,8 +43,9 @@ from streams.domain.rows import (
 )
 from streams.domain.state import State
 
-# Waiting descendants that one block connects: a decision asks the store for them one after the other.
-ADOPTED_MAX: Final = 64
+# Waiting descendants that one block connects: with their operations, half a minute's work of a transaction. A
+# month of them would be too much for one; those behind are connected when they are told again.
+ADOPTED_MAX: Final = 1000
 
 Events = tuple[HostEvent | UndecodableLog | None, ...]
 """What each log of a block says; None where nobody here listens, or its data were left out."""
