@@ -49,4 +49,7 @@ async def watch(alarms: Alarms, metrics: Metrics, clock: Clock) -> None:
             gauge.show(await alarms.alarms())
         except (StoreError, ConfigurationError) as error:
             _log.warning("alarms are not known", action="alarms_unknown", error=str(error))
+        except Exception as error:
+            # A defect, and no reason to hide alarms for ever: the next look may be of something else.
+            _log.error("alarms are not known", action="alarms_unknown", exc_info=error)
         await clock.sleep(LOOK_S)

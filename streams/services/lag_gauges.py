@@ -72,4 +72,7 @@ async def watch(sources: Sources, metrics: Metrics) -> None:
             gauges.show(await look(sources), sources.clock.now_ms())
         except (BrokerError, StoreError, ConfigurationError) as error:
             _log.warning("lag is not known", action="lag_unknown", error=str(error))
+        except Exception as error:
+            # A defect, and no reason to show an old lag for ever: the next look may be of something else.
+            _log.error("lag is not known", action="lag_unknown", exc_info=error)
         await sources.clock.sleep(LOOK_S)

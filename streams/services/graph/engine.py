@@ -126,7 +126,7 @@ async def serving(
     )
     shards = Shards(around)
     endless = (workers.follow(log), workers.watch(log), shards.sweep_for_ever())
-    background = [asyncio.create_task(each) for each in endless]
+    background = [_told(asyncio.create_task(each), shards.fail) for each in endless]
     try:
         yield shards
     finally:
@@ -137,6 +137,17 @@ async def serving(
         # A sweep may be in a query that is not answered: it is left to the end of its connections.
         ended, _ = await asyncio.wait(background, timeout=CLOSE_S)
         await asyncio.gather(*ended, return_exceptions=True)
+
+
+def _told(endless: asyncio.Task[None], fail: Callable[[BaseException], None]) -> asyncio.Task[None]:
+    """The task, whose end by anything but cancelling is told: a process that lacks it only looks well."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            fail(task.exception() or RuntimeError("a task in the background ended"))
+
+    endless.add_done_callback(ended)
+    return endless
 
 
 def _warn_of_schedule(said: str | None) -> None:

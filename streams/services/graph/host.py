@@ -35,11 +35,14 @@ class Host:
         self._expect()
         shards = await self._stack.enter_async_context(running(runtime, self._feed))
         shards.failure.add_done_callback(
-            lambda failed: None if failed.cancelled() else on_failure(failed.exception() or RuntimeError())
+            lambda failed: None if failed.cancelled() else on_failure(_end_of(failed))
         )
         runtime.health.set("kafka", True)
         self._expect().set_result(shards)
-        self._tasks.append(asyncio.create_task(self._follow_assignment(shards)))
+        following = asyncio.create_task(self._follow_assignment(shards))
+        # Without it a shard that is assigned has no owner, and nobody else misses it.
+        following.add_done_callback(lambda done: None if done.cancelled() else shards.fail(_end_of(done)))
+        self._tasks.append(following)
 
     async def stop(self) -> None:
         """End the owners after the turn that each is in, then let go of everything."""
@@ -82,3 +85,8 @@ class Host:
         if self._shards is None:
             self._shards = asyncio.get_running_loop().create_future()
         return self._shards
+
+
+def _end_of(ended: asyncio.Future[None]) -> BaseException:
+    """Why something ended that never should."""
+    return ended.exception() or RuntimeError("it ended")

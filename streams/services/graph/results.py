@@ -4,7 +4,7 @@ import asyncio
 from contextlib import aclosing, suppress
 from typing import Any, cast
 
-from streams.domain.errors import CipherstreamError, LogTruncated
+from streams.domain.errors import LogTruncated
 from streams.messages.topics import RESULTS
 from streams.ports import Log
 from streams.services.graph.inbox import Inbox
@@ -19,7 +19,7 @@ class ResultsReader:
         self._shard = shard
         self._inbox = inbox
         self._task: asyncio.Task[None] | None = None
-        self._failure: CipherstreamError | None = None
+        self._failure: Exception | None = None
 
     async def restart(self) -> None:
         """Read on from what the inbox expects."""
@@ -39,7 +39,7 @@ class ResultsReader:
     async def mend(self) -> None:
         """Read on after a gap, or after what ended the reading, which is raised all the same.
 
-        Raises: LogTruncated, then nothing is read on; BrokerError.
+        Raises: LogTruncated, then nothing is read on; BrokerError; a defect, which ends the owner.
         """
         failure = self._failure
         if isinstance(failure, LogTruncated):
@@ -55,6 +55,7 @@ class ResultsReader:
             async with aclosing(cast(Any, records)):
                 async for record in records:
                     await self._inbox.offer(record)
-        except CipherstreamError as error:
+        except Exception as error:
+            # Whatever it is: the owner is told in its next turn, or it would wait for results for ever.
             self._failure = error
             self._inbox.ask_rewind()

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from streams.domain.control import Command
-from streams.domain.errors import Fenced, StoreError
+from streams.domain.errors import Fatal, Fenced, StoreError
 from streams.messages.codec import key_of
 from streams.messages.topics import EVENTS
 from streams.ports import Record
@@ -20,6 +20,7 @@ CLOSE_S: Final = 10.0  # for the turns that are under way
 # A fenced owner that still believes to be assigned lost its connection to the broker; it will learn of the
 # rebalance. Claiming back at once would fence the owner after it, and so on.
 FENCED_PAUSE_S: Final = 20.0
+_SWEEP: Final = "sweep"  # in health
 
 _log = structlog.get_logger(__name__)
 
@@ -34,6 +35,7 @@ class Shards:
         self._fenced_s: dict[int, float] = {}
         self._changed = asyncio.Event()
         self._sweep_now = asyncio.Event()
+        self._is_failing = False  # the last sweep, for a reason that nobody foresaw
         self._waiting: dict[bytes, Command] = {}  # by key, for owners to come
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -88,10 +90,15 @@ class Shards:
         """Sweep now: the workers have changed."""
         self._sweep_now.set()
 
+    def fail(self, error: BaseException) -> None:
+        """End the process with this error, or with the one that came before it."""
+        if not self.failure.done():
+            self.failure.set_exception(error)
+
     async def sweep_for_ever(self) -> None:
-        """Sweep every so often (a second, unless set), and at once when woken."""
+        """Sweep every so often (a second, unless set), and at once when woken; raises Fatal."""
         while True:
-            await self._sweep()
+            await self._try_to_sweep()
             await self._pause()
 
     async def close(self) -> None:
@@ -114,6 +121,23 @@ class Shards:
         for owner, _ in ending:
             owner.stop()
         return [task for _, task in ending]
+
+    async def _try_to_sweep(self) -> None:
+        """Sweep, whatever happened to the sweep before: without one nothing is retried, claimed or late."""
+        try:
+            await self._sweep()
+        except Fatal:
+            raise
+        except Exception as error:
+            # Not the end of the process: what it stumbles over may be stored, and every process after it
+            # would end the same way.
+            self._around.health(_SWEEP, False, f"{type(error).__name__}: {error}")
+            _log.error("sweep failed", action="sweep_failed", exc_info=error)
+            self._is_failing = True
+        else:
+            if self._is_failing:
+                self._around.health(_SWEEP, True, "")
+            self._is_failing = False
 
     async def _sweep(self) -> None:
         around, workers = self._around, self._around.market.workers
@@ -166,5 +190,5 @@ class Shards:
         if isinstance(error, Fenced):
             self._fenced_s[shard] = self._around.clock.monotonic_s() + FENCED_PAUSE_S
             _log.warning("shard has another owner", action="fenced", shard=shard, error=str(error))
-        elif error is not None and not self.failure.done():
-            self.failure.set_exception(error)
+        elif error is not None:
+            self.fail(error)

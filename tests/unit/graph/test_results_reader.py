@@ -19,6 +19,7 @@ class Unreadable:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked = 0
         self.is_refused = True
+        self.error: Exception = BrokerError("read results.v1: not allowed")
         self._read = MemoryLog.read
         unreadable = self
 
@@ -35,7 +36,7 @@ class Unreadable:
     ) -> AsyncGenerator[Record, None]:
         if topic == RESULTS and self.is_refused:
             self.asked += 1
-            raise BrokerError("read results.v1: not allowed")
+            raise self.error
         async for record in self._read(log, topic, partition, start, end):
             yield record
 
@@ -58,3 +59,13 @@ async def test_results_that_cannot_be_read_are_told_and_asked_for_again(
             await process.live()
         assert "kafka" not in process.runtime.health.snapshot().details
     assert world.items(WorkState.DONE)
+
+
+async def test_results_that_end_for_a_reason_that_nobody_foresaw_end_the_process(
+    world: GraphWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = Unreadable(monkeypatch)
+    broker.error = ValueError("a record that no reader has seen")
+    async with world.process() as process:
+        await process.settle()
+        assert process.shards.failure.exception() is broker.error

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from streams.adapters.memory.clock import FakeClock
 from streams.adapters.memory.clock import settle as let_run
 from streams.adapters.telemetry.metrics import Metrics
-from streams.domain.errors import CipherstreamError, ConfigurationError, StoreError
+from streams.domain.errors import ConfigurationError, StoreError
 from streams.services.alarm_gauges import LOOK_S, AlarmGauge, Standing, watch
 from streams.services.beside import beside
 
@@ -18,7 +18,7 @@ class Table:
 
     def __init__(self) -> None:
         self.standing: Standing = {HALTED: 1}
-        self.error: CipherstreamError | None = None
+        self.error: Exception | None = None
 
     async def alarms(self) -> Standing:
         if self.error is not None:
@@ -39,8 +39,10 @@ def test_what_is_over_is_zero() -> None:
     assert (told(metrics, HALTED), told(metrics, DIVERGED)) == (2, 0)
 
 
-@pytest.mark.parametrize("error", [StoreError("away"), ConfigurationError("another password")], ids=repr)
-async def test_they_are_looked_at_again_and_again_also_after_an_error(error: CipherstreamError) -> None:
+@pytest.mark.parametrize(
+    "error", [StoreError("away"), ConfigurationError("another password"), ValueError("a defect")], ids=repr
+)
+async def test_they_are_looked_at_again_and_again_also_after_an_error(error: Exception) -> None:
     metrics, clock, table = Metrics(), FakeClock(), Table()
     async with beside(watch(table, metrics, clock)):
         await let_run()

@@ -74,11 +74,12 @@ class World:
         self.metrics = Metrics()
         self.applied: dict[tuple[str, int], Offset] = {}
         self.is_away = False
+        self.away: Exception = BrokerError("away")
         self.sources = Sources(self, self.log, self, self.clock)
 
     async def logs(self, topics: Sequence[str]) -> Mapping[str, LogState]:
         if self.is_away:
-            raise BrokerError("away")
+            raise self.away
         return {
             topic: LogState(await self.log.topic_id(topic), (await self.log.bounds(topic, 0),))
             for topic in topics
@@ -121,7 +122,11 @@ async def test_every_reader_is_told_at_every_look(world: World) -> None:
         assert (world.shown(POSITION), world.shown(RECORDS), world.shown(SECONDS)) == (2, 0, 0)
 
 
-async def test_a_broker_that_is_away_is_waited_for_and_the_time_of_the_look_says_so(world: World) -> None:
+@pytest.mark.parametrize("error", [BrokerError("away"), ValueError("a defect")], ids=repr)
+async def test_a_broker_that_is_away_is_waited_for_and_the_time_of_the_look_says_so(
+    world: World, error: Exception
+) -> None:
+    world.away = error
     name = "cipherstream_consumer_lag_timestamp_seconds"
     async with beside(watch(world.sources, world.metrics)):
         await world.clock.advance(1)
