@@ -229,7 +229,8 @@ class ServiceSettings(Section):
     http_port: int = 0  # 0 = any free one; the log says which
     tokio_threads: int = Field(default=4, ge=1)  # beside the event loop, for calls that block
     log_level: LogLevel = "info"
-    id: str = ""  # of a worker; default: host and process
+    # Of a worker; default: host and process. Results name it, with what it serves behind it, in 200 characters.
+    id: str = Field(default="", max_length=160)
 
 
 class TracingSettings(Section):

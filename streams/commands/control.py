@@ -4,7 +4,6 @@ import asyncio
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
-import msgspec
 import typer
 
 from streams.commands import output
@@ -14,7 +13,7 @@ from streams.domain.control import PRIORITY_MAX, RESUME, FeatureSwitch, Pause, P
 from streams.domain.errors import CipherstreamError, ConfigurationError
 from streams.domain.features import MEANINGS, Feature
 from streams.domain.work import WorkClass
-from streams.messages.codec import key_of
+from streams.messages.codec import decode_control, encode, key_of
 
 if TYPE_CHECKING:
     from streams.adapters.postgres.store import HaltedTenant
@@ -155,15 +154,19 @@ def _pause_of(tenant: str | None, work_class: str | None) -> Pause:
 
 
 async def _say(*words: "tuple[bytes, Control | None]") -> None:
-    """Append to control.v1; None takes a word back."""
+    """Append to control.v1; None takes a word back. Raises Undecodable for what no reader would take."""
     from streams.adapters.kafka.log import KafkaLog
     from streams.messages.topics import CONTROL
     from streams.settings import load_settings
 
+    said = [(key, None if word is None else encode(word)) for key, word in words]
+    for _, value in said:
+        if value is not None:
+            decode_control(value)
     log = KafkaLog(load_settings().kafka)
     try:
-        for key, word in words:
-            await log.append(CONTROL, key=key, value=None if word is None else msgspec.json.encode(word))
+        for key, value in said:
+            await log.append(CONTROL, key=key, value=value)
     finally:
         await log.close()
 

@@ -18,9 +18,8 @@ async def acknowledge(store: Store, shard: int, epoch: int, command: Acknowledge
     Raises: Fenced, StoreError.
     """
     fields = {"tenant": command.tenant, "kind": command.kind, "request": command.request}
-    # The command lets neither through; others that write the topic must not hide a halt, or end this process
-    # with text that no column holds.
-    if command.kind == HALTED or "\0" in f"{command.tenant}{command.kind}{command.reason}{command.request}":
+    # The command does not let it through; others that write the topic must not hide a halt.
+    if command.kind == HALTED:
         _log.error("not acknowledged", action="acknowledgement_refused", **fields)
         return
     async with store.begin(shard, epoch) as tx:

@@ -12,12 +12,12 @@ from streams.domain.control import (
     SKIP,
     Acknowledgement,
     Command,
-    Control,
     TenantControl,
     WorkerHeartbeat,
 )
-from streams.domain.errors import BrokerError, LogTruncated
+from streams.domain.errors import BrokerError, LogTruncated, Undecodable
 from streams.domain.schedule import LiveWorker
+from streams.messages.codec import decode_control
 from streams.messages.topics import CONTROL
 from streams.ports import Clock, Log, Record
 from streams.services.graph.standing import Standing, Word
@@ -28,7 +28,6 @@ _FORGET_S: Final = 600.0  # who died without a farewell is not kept for ever
 _RETRY_S: Final = 1.0
 
 _log = structlog.get_logger(__name__)
-_decoder = msgspec.json.Decoder(Control)
 
 
 class WorkerView:
@@ -99,8 +98,8 @@ class WorkerView:
                 self._on_change()
             return
         try:
-            control = _decoder.decode(record.value)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            control = decode_control(record.value)
+        except Undecodable as error:
             _log.warning("undecodable control record", action="control_skipped", key=key, error=str(error))
             return
         if isinstance(control, Acknowledgement):
@@ -182,7 +181,7 @@ def _word(record: Record) -> tuple[str, Word | None]:
     if record.value is None:
         return key, None
     try:
-        control = _decoder.decode(record.value)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        control = decode_control(record.value)
+    except Undecodable:
         return key, None  # of a newer release: nothing that holds here
     return key, control if isinstance(control, Word) else None

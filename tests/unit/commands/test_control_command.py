@@ -145,6 +145,13 @@ def test_nothing_is_given_up_by_mistake(
     assert asyncio.run(heard(said_to)) == []
 
 
+def test_words_that_no_reader_would_take_are_not_said(control: Any, said_to: Lasting) -> None:
+    code, said = control("pause", "t" * 201)
+    assert code != 0
+    assert "name of 201 characters" in said
+    assert asyncio.run(heard(said_to)) == []
+
+
 async def acknowledged(log: MemoryLog) -> list[Acknowledgement]:
     records = await heard(log)
     words = [msgspec.json.decode(record.value or b"", type=Acknowledgement) for record in records]

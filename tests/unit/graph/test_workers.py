@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from streams.adapters.memory.clock import FakeClock, settle
 from streams.adapters.memory.log import MemoryLog
@@ -212,6 +213,26 @@ def test_a_command_is_handed_on_and_rubbish_is_not(heard: Heard) -> None:
     heard.view.take(record("tenant/t", b"\xff", 0))
     heard.view.take(record("acknowledgement/s", msgspec.json.encode(known), 0))
     assert heard.commands == [control, known]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        TenantControl(tenant="t", action="resume", request="a\0b"),
+        TenantControl(tenant="t", action="skip", request="r" * 10_000),
+        Pause(scope="tenant", name="a\0b"),
+    ],
+)
+async def test_words_that_no_query_takes_are_passed_over_wherever_they_are_read(
+    heard: Heard, word: TenantControl | Pause
+) -> None:
+    log = MemoryLog({"control.v1": 1}, heard.clock)
+    await log.append("control.v1", key=b"key", value=codec.encode(word))
+    with capture_logs() as lines:
+        heard.view.take(record("key", codec.encode(word), 0))
+    assert [line["action"] for line in lines] == ["control_skipped"]
+    assert (heard.commands, heard.changes, heard.view.standing.words()) == ([], 0, [])
+    assert await standing_words(log) == []
 
 
 async def test_the_log_is_followed_from_its_start_and_known_at_its_end(heard: Heard) -> None:

@@ -1,11 +1,13 @@
 """Announcements and control messages under the keys that compaction needs."""
 
 import pytest
+from msgspec.structs import replace
 
 from streams.domain.control import (
     AcknowledgedAlarm,
     Acknowledgement,
     CiphertextAnnouncement,
+    Control,
     CrsAnnouncement,
     FeatureSwitch,
     KeySetAnnouncement,
@@ -70,6 +72,31 @@ def test_keys() -> None:
 def test_fields_of_a_newer_writer_are_ignored() -> None:
     value = codec.encode(RESUME)[:-1] + b',"added_later":[1]}'
     assert codec.decode_control(value) == RESUME
+
+
+@pytest.mark.parametrize(
+    ("message", "complaint"),
+    [
+        (replace(PAUSE, name="a\0b"), "name has a NUL"),
+        (replace(BEAT, worker="a\0b"), "worker has a NUL"),
+        (replace(KNOWN, reason="k\0"), "reason has a NUL"),
+        (replace(RESUME, request="r" * 201), "request of 201 characters"),
+        (replace(SWITCH, feature="f" * 201), "feature of 201 characters"),
+        (replace(BEAT, worker="w" * 201), "worker of 201 characters"),
+        (replace(BEAT, key_ids=(b"k" * 201,)), "key_ids of more than 200 bytes"),
+        (replace(BEAT, slots=1 << 31), "out of range"),
+        (replace(BEAT, partitions=(-1,)), "out of range"),
+        (replace(KNOWN, alarms=(AcknowledgedAlarm(subject=b"s" * 201, detail_digest=b""),)), "more than 200"),
+    ],
+)
+def test_words_that_no_query_takes_are_refused(message: Control, complaint: str) -> None:
+    with pytest.raises(Undecodable, match=complaint):
+        codec.decode_control(codec.encode(message))
+
+
+def test_a_reason_may_be_long() -> None:
+    said = replace(KNOWN, reason="why" * 1000)
+    assert codec.decode_control(codec.encode(said)) == said
 
 
 @pytest.mark.parametrize("value", [b"", b"{}", b"\xff\xfe", b'{"type":"worker"}', b'{"type":"new"}'])
