@@ -229,7 +229,7 @@ class ServiceSettings(Section):
     http_port: int = 0  # 0 = any free one; the log says which
     tokio_threads: int = Field(default=4, ge=1)  # beside the event loop, for calls that block
     log_level: LogLevel = "info"
-    # Of a worker; default: host and process. Results name it, with what it serves behind it, in 200 characters.
+    # Of a worker; default: host and process. Results name it in 200 characters, perhaps with what it serves.
     id: str = Field(default="", max_length=160)
 
 

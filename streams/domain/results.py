@@ -89,6 +89,10 @@ _decoder = msgspec.json.Decoder(Result)
 # The state's text columns hold no NUL, and what a worker says about its failure may come from anywhere.
 _NUL: Final = rb"\u0000"
 _REPLACEMENT: Final = rb"\ufffd"
+_NAME_CHARS_MAX: Final = 200  # of items and workers: keys of indices, which hold 2,700 bytes
+_ID_BYTES: Final = 32  # of a key set, a digest, a transaction
+_ADDRESS_BYTES: Final = 20
+_SIGNATURE_BYTES: Final = 65
 _NUMBER_MAX: Final = (1 << 53) - 1  # added to a time it still is a number of the store
 
 
@@ -112,6 +116,13 @@ def _check(result: Result) -> None:
     for handle in _handles(result):
         if len(handle) != HANDLE_BYTES:
             raise Undecodable(f"not a result: a handle of {len(handle)} bytes")
+    for name in (result.item, result.worker):
+        if len(name) > _NAME_CHARS_MAX:
+            raise Undecodable(f"not a result: a name of {len(name)} characters")
+    for said, size in _words(result):
+        # nothing is said of a key set by work without one, and there may be no attestation
+        if said and len(said) != size:
+            raise Undecodable(f"not a result: {len(said)} bytes in the place of {size}")
     for number in (result.attempt, *_numbers(result)):
         if not 0 <= number <= _NUMBER_MAX:
             raise Undecodable(f"not a result: the number {number}")
@@ -126,6 +137,21 @@ def _handles(result: Result) -> tuple[bytes, ...]:
             return (*named, *(ciphertext.handle for ciphertext in result.ciphertexts))
         case Squashed():
             return (result.handle,)
+        case _:
+            return ()
+
+
+def _words(result: Result) -> tuple[tuple[bytes, int], ...]:
+    """What has a size, with it."""
+    match result:
+        case Computed() | Proven():
+            return ((result.key_id, _ID_BYTES),)
+        case Squashed():
+            ids = (result.key_id, result.ct64_digest, result.ct128_digest)
+            signed = ((result.signer, _ADDRESS_BYTES), (result.attestation, _SIGNATURE_BYTES))
+            return (*((id_, _ID_BYTES) for id_ in ids), *signed)
+        case Sent():
+            return ((result.transaction_hash, _ID_BYTES),)
         case _:
             return ()
 

@@ -77,7 +77,7 @@ def key_of(message: Announcement | Control | CiphertextAnnouncement) -> bytes:
 
 
 def _check(control: Control) -> None:
-    """Refuse what no query takes: the topic is read from its start again, so each process would end with it."""
+    """Refuse what no query takes: the topic is read again at each start, which would end with it."""
     for name in control.__struct_fields__:
         said: object = getattr(control, name)
         if isinstance(said, str):

@@ -70,7 +70,7 @@ def test_tenant_is_chain_and_access_list():
 
 def test_results_and_work_survive_their_encoding():
     value = Ciphertext(handle=h("x"), fhe_type=5, ct64=b"\x01")
-    computed = Computed(item="i", attempt=1, worker="w", key_id=b"k", ciphertexts=(value,))
+    computed = Computed(item="i", attempt=1, worker="w", key_id=bytes(32), ciphertexts=(value,))
     failed = Failed(item="i", attempt=1, worker="w", category="recoverable", error="E", message="m")
     assert [decode_result(encode_result(r)) for r in (computed, failed)] == [computed, failed]
     step = Step(operation=0, operands=(h("x"), h("y")), is_scalar=False, result=h("z"), fhe_type=5)

@@ -25,7 +25,7 @@ def started(attempt: int = 0) -> Started:
 
 
 async def done(work: Work, emit: Emit) -> None:
-    await emit(Computed(item=work.item, attempt=work.attempt, worker="w", key_id=b"k", ciphertexts=()))
+    await emit(Computed(item=work.item, attempt=work.attempt, worker="w", key_id=b"k" * 32, ciphertexts=()))
 
 
 class Held:
@@ -94,7 +94,7 @@ async def test_a_question_is_computed_after_a_failure(bench: Bench) -> None:
 async def test_other_content_under_the_same_item_is_another_question(bench: Bench) -> None:
     held = Held()
     await bench.send(item())
-    await bench.send(item(1, key_id=b"other"))
+    await bench.send(item(1, key_id=b"o" * 32))
     async with bench.worker(Called(held)):
         await bench.answered(2)
         await settle()

@@ -28,12 +28,19 @@ def header(record: Record, name: str) -> str:
 
 def item(name: str = "a", attempt: int = 0) -> ComputeWork:
     return ComputeWork(
-        item=name, tenant="t", attempt=attempt, timeout_s=60, key_id=b"k", steps=(), inputs=(), outputs=()
+        item=name,
+        tenant="t",
+        attempt=attempt,
+        timeout_s=60,
+        key_id=b"k" * 32,
+        steps=(),
+        inputs=(),
+        outputs=(),
     )
 
 
 def computed(work: Work) -> Computed:
-    return Computed(item=work.item, attempt=work.attempt, worker="w", key_id=b"k", ciphertexts=())
+    return Computed(item=work.item, attempt=work.attempt, worker="w", key_id=b"k" * 32, ciphertexts=())
 
 
 async def done(work: Work, emit: Emit) -> None:

@@ -29,15 +29,20 @@ from streams.services.worker.spans import about, work_span
 
 BASE: dict[str, Any] = {"item": "i", "tenant": "t", "attempt": 2, "timeout_s": 60.0}
 HANDLE = b"\7" * 32
-COMPUTE = ComputeWork(**BASE, key_id=b"k", steps=(), inputs=(), outputs=(HANDLE,) * 20)
+COMPUTE = ComputeWork(**BASE, key_id=b"k" * 32, steps=(), inputs=(), outputs=(HANDLE,) * 20)
 SQUASH = SquashWork(
-    **BASE, key_id=b"k", ciphertext=Ciphertext(handle=HANDLE, fhe_type=5, ct64=b""), transaction_hash=b"\1"
+    **BASE,
+    key_id=b"k" * 32,
+    ciphertext=Ciphertext(handle=HANDLE, fhe_type=5, ct64=b""),
+    transaction_hash=b"\1",
 )
 PROOF = ProofWork(
-    **BASE, key_id=b"k", crs_id=b"c", zk_proof_id=9, chain_id=1, acl_address=b"", contract_address=b"",
+    **BASE, key_id=b"k" * 32, crs_id=b"c", zk_proof_id=9, chain_id=1, acl_address=b"", contract_address=b"",
     user_address=b"", ciphertext_with_proof=b"secret",
 )  # fmt: skip
-COMMIT = SendWork(**BASE, call=AddMaterial(handle=HANDLE, key_id=b"k", ct64_digest=b"", ct128_digest=b""))
+COMMIT = SendWork(
+    **BASE, call=AddMaterial(handle=HANDLE, key_id=b"k" * 32, ct64_digest=b"", ct128_digest=b"")
+)
 REFUSAL = SendWork(**BASE, call=RejectResponse(zk_proof_id=9, extra_data=b""))
 TEXT = f"0x{HANDLE.hex()}"
 
@@ -77,7 +82,9 @@ async def run(bench: Bench, error: Exception | None = None) -> None:
     async def execute(work: Work, emit: Emit) -> None:
         if error is not None:
             raise error
-        await emit(Computed(item=work.item, attempt=work.attempt, worker="w", key_id=b"k", ciphertexts=()))
+        await emit(
+            Computed(item=work.item, attempt=work.attempt, worker="w", key_id=b"k" * 32, ciphertexts=())
+        )
 
     await bench.send(COMPUTE)
     async with bench.worker(Called(execute)):
