@@ -15,14 +15,15 @@ Connection = Any  # asyncpg's stubs do not tell a pooled connection from its pro
 Pool = Any
 _driver: Final = cast(Any, asyncpg)
 
-# Connection lost, a server that only reads (a standby before it takes over), out of resources, shutting down,
-# serialisation, deadlock.
-_TRANSIENT: Final = ("08", "25006", "53", "57")
-_REPEAT: Final = ("40001", "40P01")
+# What the statement or its values are to blame for: cardinality, a value that no type takes, a constraint,
+# names and syntax, a limit of the program. Everything else is the server's, and would fail any other record
+# too: a lost connection, a standby that only reads, resources, serialisation, a disk that fails.
+_OURS: Final = ("21", "22", "23", "42", "54")
 # Idle too long in a transaction, too long a transaction, too long a statement (where the role has a limit).
 _TOO_LONG: Final = ("25P03", "25P04", "57014")
 # Refused password or role, no such database, a right that lacks: repeating cannot help.
 _MISCONFIGURED: Final = ("28", "3D", "42501")
+VERSION_MIN: Final = 17  # of the server; before it there is no transaction_timeout
 CONNECT_TIMEOUT_S: Final = 5.0
 COMMAND_TIMEOUT_S: Final = 60.0  # a statement of an owner takes milliseconds; longer means a dead connection
 # A process that is stopped between two statements (a paused machine, a debugger) would keep its locks, and
@@ -74,7 +75,7 @@ class _Plain(asyncpg.Connection):
 
 @contextlib.contextmanager
 def translated() -> Generator[None]:
-    """Turns what may be repeated into StoreError, a wrong URL into ConfigurationError; other errors pass."""
+    """Turns the server's troubles into StoreError, a wrong URL into ConfigurationError; our defects pass."""
     try:
         yield
     except asyncpg.PostgresError as error:
@@ -83,12 +84,17 @@ def translated() -> Generator[None]:
             raise ConfigurationError(f"postgres.url: {error}") from error
         if sqlstate in _TOO_LONG:
             raise TransactionTooLong(f"database: {error}") from error
-        if sqlstate.startswith(_TRANSIENT) or sqlstate in _REPEAT:
-            raise StoreError(f"database: {error}") from error
-        raise
+        if sqlstate.startswith(_OURS):
+            raise
+        raise StoreError(f"database: {error}") from error
     except cast(Any, asyncpg).ClientConfigurationError as error:
         raise ConfigurationError("postgres.url is not a connection string") from error
     except asyncpg.InterfaceError as error:
+        # the driver's own word for a value that no type takes
+        if isinstance(error, ValueError):
+            raise
+        raise StoreError(f"database: {error}") from error
+    except asyncpg.InternalClientError as error:
         raise StoreError(f"database: {error}") from error
     except (OSError, TimeoutError) as error:
         raise StoreError(f"database: {str(error) or type(error).__name__}") from error
@@ -136,13 +142,41 @@ async def connect(url: str) -> Connection:
     return await _driver.connect(url, timeout=CONNECT_TIMEOUT_S)
 
 
+def _require_committed(tag: str) -> None:
+    # After an error that somebody kept to himself it is rolled back, and the server calls that no error.
+    if tag != "COMMIT":
+        raise StoreError(f"database: the transaction ended with {tag}")
+
+
+@contextlib.contextmanager
+def _settled() -> Generator[None]:
+    """Tells a server that does not take our settings from one that is away."""
+    try:
+        yield
+    except (asyncpg.UndefinedObjectError, asyncpg.ProtocolViolationError) as error:
+        # A server's word, and, among other things, that of a pool of connections before one.
+        if "parameter" not in str(error):
+            raise
+        raise ConfigurationError(
+            f"postgres.url: {error}; it has to name Postgres {VERSION_MIN} or newer, and no pool before it"
+        ) from error
+
+
+def require_version(connection: Connection) -> None:
+    """Refuse a server that is too old; raises ConfigurationError."""
+    found = connection.get_server_version().major
+    if found < VERSION_MIN:
+        raise ConfigurationError(f"postgres.url: it is Postgres {found}, {VERSION_MIN} or newer is needed")
+
+
 @contextlib.asynccontextmanager
 async def acquired(pool: Pool) -> AsyncGenerator[Connection]:
     """A connection of the pool, given back at the end; raises StoreError."""
     with translated():
         # The driver's own timeout makes a task, and whatever is ready to run goes before the first statement.
         async with asyncio.timeout(COMMAND_TIMEOUT_S):
-            connection = await pool.acquire()
+            with _settled():
+                connection = await pool.acquire()
         try:
             yield connection
         except BaseException:
@@ -178,7 +212,8 @@ def _lasting(limit_s: float) -> Generator[None]:
 async def begun(connection: Connection, statements: str, limit_s: float) -> AsyncGenerator[str]:
     """A transaction that these statements begin, sent as one; gives what the server says of the last.
 
-    Raises: TransactionTooLong, where it is as old as the limit when the server ends it.
+    Raises: TransactionTooLong, where it is as old as the limit when the server ends it; StoreError where it
+        did not commit it.
     """
     with _lasting(limit_s):
         try:
@@ -186,7 +221,7 @@ async def begun(connection: Connection, statements: str, limit_s: float) -> Asyn
         except BaseException:
             await _roll_back(connection)
             raise
-        await connection.execute("commit")
+        _require_committed(await connection.execute("commit"))
 
 
 async def _roll_back(connection: Connection) -> None:

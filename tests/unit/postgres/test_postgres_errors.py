@@ -2,6 +2,7 @@
 
 import asyncpg
 import pytest
+from asyncpg.exceptions._base import DataError as ClientDataError
 
 from streams.adapters.postgres import pool
 from streams.domain.errors import ConfigurationError, StoreError, TransactionTooLong
@@ -18,7 +19,14 @@ from streams.domain.errors import ConfigurationError, StoreError, TransactionToo
         asyncpg.AdminShutdownError,
         asyncpg.SerializationError,
         asyncpg.DeadlockDetectedError,
+        asyncpg.PostgresIOError,  # of its disk: every other record would fail too
+        asyncpg.DataCorruptedError,
+        asyncpg.InternalServerError,
+        asyncpg.FeatureNotSupportedError,  # a plan of before a migration
+        asyncpg.InFailedSQLTransactionError,
         asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        asyncpg.ProtocolError,
         ConnectionResetError,
         TimeoutError,
     ],
@@ -50,6 +58,51 @@ def test_what_an_operator_has_to_mend_says_so(error: type[Exception]) -> None:
         raise error("no")
 
 
-def test_a_defect_is_none_of_them() -> None:
-    with pytest.raises(asyncpg.UndefinedColumnError), pool.translated():
-        raise asyncpg.UndefinedColumnError("no such column")
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.UndefinedColumnError,
+        asyncpg.CharacterNotInRepertoireError,
+        asyncpg.NumericValueOutOfRangeError,
+        asyncpg.NotNullViolationError,
+        asyncpg.CardinalityViolationError,
+        asyncpg.ProgramLimitExceededError,  # a value too long for an index
+        ClientDataError,  # the same from the driver, which asks no server
+    ],
+)
+def test_a_defect_is_none_of_them(error: type[Exception]) -> None:
+    with pytest.raises(error), pool.translated():
+        raise error("no such column")
+
+
+class Session:
+    """A connection that answers as it is told; its server may have ended it."""
+
+    def __init__(self, tag: str = "COMMIT", error: Exception | None = None) -> None:
+        self.tag, self.error = tag, error
+        self.asked: list[str] = []
+
+    async def execute(self, statement: str) -> str:
+        self.asked.append(statement)
+        if statement == "rollback" and self.error is not None:
+            raise self.error
+        return self.tag
+
+
+@pytest.mark.parametrize(
+    "error", [asyncpg.InterfaceError("connection is closed"), asyncpg.AdminShutdownError(""), OSError(), None]
+)
+async def test_a_session_that_is_over_does_not_hide_what_ended_it(error: Exception | None) -> None:
+    session = Session(error=error)
+    with pytest.raises(asyncpg.IdleInTransactionSessionTimeoutError):
+        async with pool.begun(session, "begin"):
+            raise asyncpg.IdleInTransactionSessionTimeoutError("terminating connection")
+    assert session.asked == ["begin", "rollback"]
+
+
+async def test_what_the_server_did_not_commit_is_not_taken_for_committed() -> None:
+    async with pool.begun(Session(), "begin"):
+        pass
+    with pytest.raises(StoreError, match="ended with ROLLBACK"):
+        async with pool.begun(Session(tag="ROLLBACK"), "begin"):
+            pass
