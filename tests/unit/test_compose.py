@@ -17,6 +17,7 @@ from streams.settings import Settings, load_settings
 ROOT = Path(__file__).parents[2]
 PARTS = {"kafka", "postgres", "objects"}
 JOBS = {"topics", "tables", "bucket"}
+BEFORE_TABLES = {"roles"}
 
 
 class Healthcheck(msgspec.Struct, forbid_unknown_fields=True):
@@ -78,7 +79,7 @@ def with_variable(name: str) -> set[str]:
 def test_every_service_of_the_command_line_is_started_once_under_its_name() -> None:
     started = {name: one.command for name, one in OURS.items() if one.command[:1] == ["run"]}
     assert started == {name: ["run", name] for name in services.available()}
-    assert set(COMPOSE.services) == PARTS | JOBS | set(started)
+    assert set(COMPOSE.services) == PARTS | JOBS | BEFORE_TABLES | set(started)
 
 
 @pytest.mark.parametrize("name", sorted(name for name, one in OURS.items() if one.command))
@@ -106,7 +107,7 @@ def test_what_one_waits_for_is_there_and_can_come_true() -> None:
             if dependency.condition == "service_healthy":
                 assert awaited.healthcheck is not None
             elif dependency.condition == "service_completed_successfully":
-                assert name in JOBS
+                assert name in JOBS | BEFORE_TABLES
                 assert awaited.restart in ("no", "on-failure")
             else:
                 assert dependency.condition == "service_started"
@@ -131,15 +132,31 @@ def test_volumes_and_secrets_are_declared_and_used() -> None:
 def test_a_secret_goes_to_those_who_need_it_only() -> None:
     assert with_secret("signer_key") == {"sns-worker", "transaction-sender"}
     assert with_secret("sender_key") == {"transaction-sender"}
-    assert with_variable("DATABASE_URL") == {"graph", "transaction-sender", "tables"}
+    assert with_variable("DATABASE_URL") == {"graph", "tables"}
+    assert with_variable("CIPHERSTREAM_SENDER__POSTGRES_URL") == {"transaction-sender"}
+    assert with_variable("PGPASSWORD") == with_variable("SENDER_PASSWORD") == {"roles"}
     assert with_variable("AWS_SECRET_ACCESS_KEY") == {"graph", "sns-worker", "bucket"}
+
+
+def test_the_sender_has_the_role_that_is_made_before_the_tables_are_granted() -> None:
+    assert set(OURS["tables"].depends_on) == BEFORE_TABLES
+    assert OURS["tables"].command[1:] == ["--sender-role", postgres.SENDER]
+    assert f"create role {postgres.SENDER} login" in COMPOSE.services["roles"].entrypoint[-1]
+    url = OURS["transaction-sender"].environment["CIPHERSTREAM_SENDER__POSTGRES_URL"]
+    assert url.startswith(f"postgresql://{postgres.SENDER}:${{")
+
+
+def test_the_database_is_there_once_it_listens_to_others() -> None:
+    check = COMPOSE.services["postgres"].healthcheck
+    assert check is not None
+    assert "--host=127.0.0.1" in check.test
 
 
 def test_no_secret_is_in_the_file() -> None:
     """Each comes from the environment, which must have it."""
     for one in COMPOSE.services.values():
         for name, value in one.environment.items():
-            if re.search(r"PASSWORD|SECRET|ACCESS_KEY|DATABASE_URL", name):
+            if re.search(r"PASSWORD|SECRET|ACCESS_KEY|DATABASE_URL|POSTGRES_URL", name):
                 assert re.search(r"\$\{\w+:\?", value), name
 
 

@@ -1,16 +1,21 @@
 """The sender's role does the sender's work and reaches nothing else."""
 
+import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
+import msgspec
 import pytest
 
 from streams.adapters.postgres import pool
 from streams.adapters.postgres.grants import grant_sender
 from streams.adapters.postgres.migrate import migrate
 from streams.adapters.postgres.sender_store import open_sender_store
-from streams.devnet.postgres import SENDER
+from streams.devnet.postgres import SENDER, install
 from streams.devnet.stack import Stack
 from streams.domain.errors import ConfigurationError
 from streams.domain.rows import TABLES
@@ -38,6 +43,31 @@ async def test_the_role_may_do_what_the_sender_does(schema: str, stack: Stack) -
     await store.check()
     assert await store.acquire(b"\1" * 20) == 1
     await store.close()
+
+
+async def test_the_compose_file_makes_the_role_once_and_gives_it_its_password(
+    stack: Stack, postgres: PostgresSettings
+) -> None:
+    role = f"r_{secrets.token_hex(6)}"
+    compose = msgspec.yaml.decode((Path(__file__).parents[3] / "docker-compose.yml").read_bytes())
+    command = [part.replace(SENDER, role) for part in compose["services"]["roles"]["entrypoint"]]
+    server = urlsplit(stack.postgres_url)
+    variables = {
+        "PATH": f"{install() / 'bin'}:{os.environ['PATH']}",
+        "PGHOST": server.hostname or "",
+        "PGPORT": str(server.port),
+        "PGUSER": server.username or "",
+        "PGPASSWORD": server.password or "",
+        "PGDATABASE": server.path.removeprefix("/"),
+    }
+    for password in ("first", "it's 'another"):
+        made = await asyncio.create_subprocess_exec(
+            *command, env=variables | {"SENDER_PASSWORD": password}, stdout=asyncio.subprocess.DEVNULL
+        )
+        assert await made.wait() == 0
+        own = await asyncpg.connect(stack.postgres_url, user=role, password=password)
+        await own.close()
+    await grant_sender(stack.postgres_url, postgres.schema_name, role)
 
 
 async def test_every_table_of_the_graph_is_closed_to_it(sender: asyncpg.Connection) -> None:
