@@ -7,7 +7,8 @@ transaction takes too long are repeated in smaller ones.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -24,6 +25,7 @@ from streams.domain.errors import (
     Undecodable,
 )
 from streams.domain.rows import WorkRow
+from streams.messages.topics import EVENTS
 from streams.ports import Record, Transaction
 from streams.services.crashpoints import crashpoint
 from streams.services.graph import parking, skipping
@@ -67,6 +69,8 @@ class Applier:
         self._rules = around.rules
         self._clock = around.clock
         self._tell = around.tell
+        # results.v1 has as many partitions as events.v1
+        self._home_of = partial(around.log.partition_of, EVENTS)
         self._room = Room()
 
     @property
@@ -91,7 +95,7 @@ class Applier:
         Raises: one of PASSED_ON.
         """
         claimed: list[WorkRow] = []
-        ahead = Ahead(lambda record: plan_of(record, self._rules, self.halted), self._remembered)
+        ahead = Ahead(lambda record: self._planned(record, self.halted), self._remembered)
         batches = list(series(records))
         try:
             for batch, after in itertools.zip_longest(batches, batches[1:], fillvalue=()):
@@ -143,6 +147,9 @@ class Applier:
                 await tx.take_request(command.request, command.tenant)
         return claimed
 
+    def _planned(self, record: Record, halted: Collection[str]) -> Plan:
+        return plan_of(record, self._rules, halted, self._home_of)
+
     async def _resume_some(self, epoch: int, tenant: str) -> Progress:
         async with self._store.begin(self._shard, epoch) as tx:
             kept = await tx.held(tenant, min(_HELD_BATCH, self.most))
@@ -150,7 +157,7 @@ class Applier:
                 await tx.resume(tenant)
         if kept:
             halted = self.halted - {tenant}
-            ahead = Ahead(lambda record: plan_of(record, self._rules, halted), self._remembered)
+            ahead = Ahead(lambda record: self._planned(record, halted), self._remembered)
             progress = await self._steps(epoch, kept, _drop_held, ahead)
             if progress.failure is not None:
                 failed = kept[progress.done]

@@ -29,10 +29,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     defect: Undecodable | None = None
 
 
-def plan_of(record: Record, rules: Rules, halted: Collection[str]) -> Plan:
-    """The plan for a record."""
+def plan_of(record: Record, rules: Rules, halted: Collection[str], home_of: Callable[[bytes], int]) -> Plan:
+    """The plan for a record.
+
+    Args:
+        home_of: the partition that a key belongs to.
+    """
     tenant = tenant_of(record)
     try:
+        _check_key(record, tenant, home_of)
         decision, foresight = _decision(record, tenant, rules)
     except Undecodable as defect:
         # Also for a halted tenant: bytes that nobody can read will not become readable by waiting.
@@ -42,10 +47,17 @@ def plan_of(record: Record, rules: Rules, halted: Collection[str]) -> Plan:
     return Plan(record=record, tenant=tenant, decision=decision, foresight=foresight)
 
 
-def _decision(record: Record, tenant: str, rules: Rules) -> tuple[Decision, Foresight]:
+def _check_key(record: Record, tenant: str, home_of: Callable[[bytes], int]) -> None:
     # `tenant_of` makes text of anything; a key that was changed by it is no tenant's.
     if not tenant or tenant.encode() != record.key:
         raise Undecodable("the key is not the name of a tenant")
+    # Two owners would write a tenant's rows, each in an order of its own.
+    home = home_of(record.key)
+    if home != record.partition:
+        raise Undecodable(f"the key belongs to partition {home}: another partitioner wrote it")
+
+
+def _decision(record: Record, tenant: str, rules: Rules) -> tuple[Decision, Foresight]:
     if record.topic == EVENTS:
         fact = decode_fact(record.value or b"")
         events = events_of(fact) if isinstance(fact, HostBlock) else ()

@@ -18,7 +18,16 @@ from streams.domain.chain import Events
 from streams.domain.errors import LogTruncated, StoreError
 from streams.domain.facts import Fact, HostBlock, encode_fact
 from streams.domain.lifecycle import WorkState
-from streams.domain.results import Ciphertext, Computed, Failed, Proven, Result, Squashed, Started
+from streams.domain.results import (
+    Ciphertext,
+    Computed,
+    Failed,
+    Proven,
+    Result,
+    Squashed,
+    Started,
+    encode_result,
+)
 from streams.domain.rows import AlarmRow, BlockRow
 from streams.messages import topics
 from streams.services.graph import plans
@@ -131,6 +140,23 @@ async def test_a_key_that_is_no_tenant_is_parked(world: GraphWorld, key: bytes) 
         await process.settle()
     assert world.next_off() == 1
     assert len(world.store.tables.letters) == 1
+
+
+async def test_a_tenant_of_another_shard_is_parked_wherever_its_records_come_from(world: GraphWorld) -> None:
+    foreign = neighbour(world, is_same_shard=False)
+    (fact,) = encode_fact(chain(2)[0])
+    told = Failed(item="i", attempt=0, worker="w", category="recoverable", error="E", message="")
+    place = {"key": foreign.encode(), "partition": world.shard}
+    async with world.process() as process:
+        await world.log.append(topics.EVENTS, value=fact, **place)
+        await world.log.append(topics.RESULTS, value=encode_result(told), **place)
+        await process.live()
+    home = world.log.partition_of(topics.EVENTS, foreign.encode())
+    errors = {letter.error for letter in world.store.tables.letters.values()}
+    assert errors == {f"the key belongs to partition {home}: another partitioner wrote it"}
+    assert len(world.store.tables.letters) == 2
+    assert _blocks(world, foreign) == []
+    assert not world.store.tables.halted
 
 
 async def test_a_defect_halts_its_tenant_and_nobody_else(
