@@ -324,7 +324,10 @@ class Transaction(Protocol):
         ...
 
     async def hold(self, tenant: str, record: Record) -> None:
-        """Keep a record of a halted tenant behind those kept before."""
+        """Keep a record of a halted tenant behind those kept before.
+
+        Raises: StoreError while another record of its place is kept, of a log that is no more.
+        """
         ...
 
     async def held(self, tenant: str, limit: int) -> list[Record]:

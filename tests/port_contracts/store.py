@@ -15,7 +15,7 @@ from streams.domain.control import (
     CiphertextAnnouncement,
     detail_digest,
 )
-from streams.domain.errors import Fenced
+from streams.domain.errors import Fenced, StoreError
 from streams.domain.lifecycle import ProofState, WorkState
 from streams.domain.requests import replay_item, subject_of
 from streams.domain.rows import (
@@ -688,6 +688,20 @@ class StoreContract:
             assert await tx.held(T, 2) == [record(10)]
             await tx.resume(T)
         assert (await store.claim(0, "me", TOPICS)).halted == frozenset()
+
+    async def test_a_kept_record_is_not_swallowed_by_one_of_an_earlier_log(self, store: Store) -> None:
+        epoch = (await store.claim(0, "me", TOPICS)).epoch
+        async with store.begin(0, epoch) as tx:
+            for kept in (record(9), record(9)):  # the same, told twice, is one
+                await tx.hold(T, kept)
+        with pytest.raises(StoreError, match="another record"):
+            async with store.begin(0, epoch) as tx:
+                await tx.hold(T, record(9, value=b"of the new log"))
+        async with store.begin(0, epoch) as tx:
+            assert await tx.held(T, 3) == [record(9)]
+            await tx.drop_held([record(9)])
+            await tx.hold(T, record(9, value=b"of the new log"))
+            assert await tx.held(T, 3) == [record(9, value=b"of the new log")]
 
     async def test_with_the_halt_ends_its_alarm_and_no_other(self, store: Store) -> None:
         told = [

@@ -12,7 +12,7 @@ import msgspec
 
 from streams.adapters.postgres import messages, pool, queries, rows
 from streams.domain.control import Acknowledgement
-from streams.domain.errors import Fenced
+from streams.domain.errors import Fenced, StoreError
 from streams.domain.rows import HALTED, Row, WorkRow
 from streams.domain.schedule import DEFAULT_WEIGHT
 from streams.domain.state import Changes, Read
@@ -143,11 +143,12 @@ class PostgresTransaction:
         await self._fetch("halt", tenant, self._shard, *place, error)
 
     async def hold(self, tenant: str, record: Record) -> None:
-        """Keep a record of a halted tenant behind those kept before."""
+        """Keep a record of a halted tenant behind those kept before; raises StoreError where it cannot."""
         names, values = _headers(record.headers)
         place = (record.topic, record.partition, record.offset)
         body = (record.key, record.value, names, values, record.timestamp_ms)
-        await self._fetch("hold", self._shard, tenant, *place, *body)
+        if await self._fetchval("hold", self._shard, tenant, *place, *body) is None:
+            raise _held_before(record)
 
     async def held(self, tenant: str, limit: int) -> list[Record]:
         """The oldest kept records of a tenant, in the order in which they were kept."""
@@ -306,6 +307,13 @@ class PostgresStore:
         except (TimeoutError, asyncpg.InterfaceError, OSError):
             self._pool.terminate()
             self._patient.terminate()
+
+
+def _held_before(record: Record) -> StoreError:
+    """Another record is kept of this place: of a log that was made anew, or cut, since it was kept."""
+    # Waited out, because an operator can mend it: with a resume what is kept goes, and this one has room.
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    return StoreError(f"another record of {place} is kept, of an earlier log: `cipherstream control halted`")
 
 
 def _fenced(shard: int, epoch: int) -> Fenced:

@@ -235,10 +235,14 @@ insert into halted_tenants (tenant, shard, topic, part, off, error) values ($1, 
 on conflict (tenant) do update set error = excluded.error;
 
 -- name: hold
--- Keep a record of a halted tenant.
-insert into halted_records
+-- Keep a record of a halted tenant; no row where another record is kept of its place. One that is kept already
+-- is found by a change that changes nothing.
+insert into halted_records as kept
   (shard, tenant, topic, part, off, key, value, header_names, header_values, timestamp_ms)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (topic, part, off) do nothing;
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+on conflict (topic, part, off) do update set off = excluded.off
+where (kept.key, kept.value) is not distinct from (excluded.key, excluded.value)
+returning off;
 
 -- name: held
 -- The oldest kept records of a tenant.

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 from graph_world import TENANT, GraphWorld
+from structlog.testing import capture_logs
 from test_priorities import neighbour
 from unit.domain import worlds
 from unit.domain.worlds import CRS, KEY, Logs, block, h
@@ -30,6 +31,7 @@ from streams.domain.results import (
 )
 from streams.domain.rows import AlarmRow, BlockRow
 from streams.messages import topics
+from streams.ports import Record
 from streams.services.graph import plans
 from streams.services.graph.batch import FAILURES_MAX
 
@@ -157,6 +159,29 @@ async def test_a_tenant_of_another_shard_is_parked_wherever_its_records_come_fro
     assert len(world.store.tables.letters) == 2
     assert _blocks(world, foreign) == []
     assert not world.store.tables.halted
+
+
+async def test_a_log_made_anew_waits_until_what_is_kept_of_it_is_applied(
+    world: GraphWorld,
+) -> None:
+    first, *rest = (value for fact in chain(3) for value in encode_fact(fact))
+    kept = Record(topic=topics.EVENTS, partition=world.shard, offset=0, key=TENANT.encode(), value=first)
+    world.store.tables.held.append((TENANT, kept))
+    world.store.tables.halted[TENANT] = (world.shard, "defect")
+    for value in rest:
+        await world.log.append(topics.EVENTS, key=TENANT.encode(), value=value)
+    async with world.process() as process:
+        with capture_logs() as lines:
+            await process.live()
+        assert any("another record" in line["error"] for line in lines if line["action"] == "wait_out")
+        assert [record.value for _, record in world.store.tables.held] == [first]
+        await world.command("resume")
+        for _ in range(5):
+            await world.clock.advance(10)
+            await process.live()
+        assert not process.shards.failure.done()
+    assert world.next_off() == len(rest)
+    assert _blocks(world, TENANT) == [0, 1, 2]
 
 
 async def test_a_defect_halts_its_tenant_and_nobody_else(
