@@ -19,6 +19,8 @@ PARTS = (kafka.NAME, postgres.NAME, object_store.NAME, anvil.HOST.name, anvil.GA
 _CHAINS = {chain.name: chain for chain in anvil.CHAINS}
 _PORTS_OF = {kafka.NAME: kafka.PORTS}  # the other parts have one port, of their own name
 _PORTS = "ports.json"
+_MARK: Final = "made-by-devnet"  # the first file in a folder that we made, or found empty: all of it is ours
+_LOCK = "lock"
 _LOCK_POLL_S = 0.05
 
 
@@ -66,8 +68,9 @@ async def start(state_dir: Path, parts: Iterable[str] = PARTS, block_time_s: flo
         raise ConfigurationError(
             f"the devnet has no part {', '.join(sorted(unknown))}; it has {', '.join(PARTS)}"
         )
+    mark(state_dir)
     supervisor = Supervisor(state_dir)
-    async with _locked(supervisor.state_dir / "lock"):
+    async with _locked(supervisor.state_dir / _LOCK):
         missing = [name for name in wanted if not supervisor.alive(name)]
         # Leftovers first: the rest of a dead part's session would still hold its port.
         await supervisor.stop(missing)
@@ -78,8 +81,10 @@ async def start(state_dir: Path, parts: Iterable[str] = PARTS, block_time_s: flo
 
 async def stop(state_dir: Path) -> None:
     """Stops every process that was started below this state directory, services before servers."""
+    if not _has_started(state_dir):
+        return
     supervisor = Supervisor(state_dir)
-    async with _locked(supervisor.state_dir / "lock"):
+    async with _locked(supervisor.state_dir / _LOCK):
         await supervisor.stop(name for name in supervisor.names() if name not in PARTS)
         await supervisor.stop()
         await postgres.end_leftovers(supervisor.state_dir)
@@ -88,7 +93,7 @@ async def stop(state_dir: Path) -> None:
 async def remove(state_dir: Path) -> None:
     """Stops a devnet and deletes everything that it kept.
 
-    Raises: ConfigurationError where the folder holds something and no devnet was ever started in it.
+    Raises: ConfigurationError where the folder holds something and no devnet has made it.
     """
     _require_ours(state_dir)
     await stop(state_dir)
@@ -96,16 +101,29 @@ async def remove(state_dir: Path) -> None:
     await asyncio.to_thread(shutil.rmtree, state_dir, ignore_errors=True)
 
 
-_BEFORE_PORTS: Final = frozenset({"demo", "lock", "logs", "run"})  # all that an interrupted start leaves
+def _has_started(state_dir: Path) -> bool:
+    """Whether a start was ever tried there; where none was, a lock would be the first thing in the folder."""
+    return (state_dir / _LOCK).exists()
+
+
+def mark(state_dir: Path) -> None:
+    """Make the folder of a devnet before anything else is in it; one that holds something is not marked."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    if not any(state_dir.iterdir()):
+        (state_dir / _MARK).write_text("`cipherstream devnet down --delete` deletes this folder\n")
 
 
 def _require_ours(state_dir: Path) -> None:
-    """The whole folder will go, so it must be one that `start` filled."""
-    if not state_dir.exists() or (state_dir / _PORTS).exists():
+    """The whole folder will go, so nobody else may have put anything there before us."""
+    if not state_dir.exists() or (state_dir / _MARK).exists() or not any(state_dir.iterdir()):
         return
-    if {entry.name for entry in state_dir.iterdir()} <= _BEFORE_PORTS:
-        return
-    raise ConfigurationError(f"{state_dir} is not the folder of a devnet; nothing was deleted")
+    unmarked = (
+        "; an older version started one there, or it was not empty: stop it with `cipherstream devnet down`"
+    )
+    raise ConfigurationError(
+        f"{state_dir} was not made by a devnet, so nothing was deleted"
+        + (unmarked if (state_dir / _PORTS).exists() else "")
+    )
 
 
 def status(state_dir: Path) -> tuple[PartStatus, ...]:

@@ -76,7 +76,7 @@ async def prepare(state: State) -> None:
             f"{state.root} holds the data of a devnet; delete it: cipherstream devnet down --delete"
         )
     await up.down(state, delete=True)
-    mark.parent.mkdir(parents=True, exist_ok=True)
+    stack.mark(state.root)
     mark.touch()
 
 

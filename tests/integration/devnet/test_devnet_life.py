@@ -238,7 +238,7 @@ async def test_a_part_that_cannot_start_takes_the_others_down(state_dir: Path) -
 
 
 def record_ports(state_dir: Path, recorded: dict[str, int]) -> None:
-    state_dir.mkdir(mode=0o700)
+    devnet.mark(state_dir)
     (state_dir / "ports.json").write_text(json.dumps(recorded))
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from streams.devnet import up
+from streams.devnet import stack, up
 from streams.devnet.demo import plan, run, stages
 from streams.devnet.demo.ledger import Line
 from streams.devnet.demo.plan import Stage
@@ -68,7 +68,7 @@ def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
 def marked(root: Path) -> State:
     """The folder of an earlier demonstration."""
     state = State(root)
-    state.root.mkdir(parents=True)
+    stack.mark(state.root)
     (state.root / "demo").touch()
     (state.root / "deployment.json").write_text("{}")
     (state.root / "ports.json").write_text("{}")
@@ -78,9 +78,9 @@ def marked(root: Path) -> State:
 async def test_an_empty_place_is_marked(tmp_path: Path) -> None:
     state = State(tmp_path / "devnet")
     await run.prepare(state)
-    assert [path.name for path in state.root.iterdir()] == ["demo"]
+    assert {path.name for path in state.root.iterdir()} == {"demo", "made-by-devnet"}
     await run.prepare(state)  # also when an earlier start came no further
-    assert [path.name for path in state.root.iterdir()] == ["demo"]
+    assert {path.name for path in state.root.iterdir()} == {"demo", "made-by-devnet"}
 
 
 async def test_what_an_earlier_demonstration_left_is_cleared(tmp_path: Path) -> None:
