@@ -40,11 +40,13 @@ def migrations() -> list[Migration]:
 async def migrate(url: str, schema: str = "public") -> list[str]:
     """Bring a schema up to date, all or nothing; gives the names of what was applied.
 
-    Raises: ConfigurationError when an applied file was changed, StoreError when the database is away.
+    Raises: ConfigurationError when an applied file was changed or the server is too old, StoreError when the
+        database is away.
     """
     with pool.translated():
         connection = await pool.connect(url)
         try:
+            pool.require_version(connection)
             async with connection.transaction():
                 return await _apply(connection, schema)
         finally:
@@ -54,7 +56,9 @@ async def migrate(url: str, schema: str = "public") -> list[str]:
 async def _apply(connection: pool.Connection, schema: str) -> list[str]:
     sql = queries.load("migrations.sql")
     await connection.execute(sql["lock"])
-    await connection.execute(f"create schema if not exists {pool.quoted(schema)}")
+    # Not `if not exists`: that needs the right to make one also where there is one.
+    if not await connection.fetchval(sql["has_schema"], schema):
+        await connection.execute(f"create schema {pool.quoted(schema)}")
     await connection.execute(f"set local search_path to {pool.quoted(schema)}")
     await connection.execute(sql["create_table"])
     applied = {row["version"]: row["checksum"] for row in await connection.fetch(sql["applied"])}
@@ -75,10 +79,11 @@ async def _apply(connection: pool.Connection, schema: str) -> list[str]:
 
 
 async def check(settings_pool: pool.Pool) -> None:
-    """Refuse a schema that lacks a migration; raises ConfigurationError naming the command to run."""
+    """Refuse a schema that lacks a migration, or an old server; raises ConfigurationError saying what to do."""
     sql = queries.load("migrations.sql")
     try:
         async with pool.acquired(settings_pool) as connection:
+            pool.require_version(connection)
             applied: set[int] = {row["version"] for row in await connection.fetch(sql["applied"])}
     except asyncpg.UndefinedTableError:
         applied = set[int]()

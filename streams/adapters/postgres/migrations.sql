@@ -4,6 +4,10 @@
 -- One migration of a schema at a time, until the transaction ends.
 select pg_advisory_xact_lock(hashtextextended('cipherstream.migrate', 0));
 
+-- name: has_schema
+-- Whether somebody made the schema.
+select true from pg_namespace where nspname = $1;
+
 -- name: stop_owners
 -- Wait until no owner has a transaction open, and let none begin until the migration ends.
 lock table shard_owner in exclusive mode;

@@ -2,10 +2,13 @@
 
 import asyncio
 import secrets
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from streams.adapters.postgres import migrate as migrations
+from streams.adapters.postgres import pool
 from streams.adapters.postgres.migrate import Migration, check, migrate
 from streams.adapters.postgres.store import PostgresStore
 from streams.devnet.stack import Stack
@@ -23,6 +26,40 @@ async def test_a_second_run_has_nothing_to_do(stack: Stack) -> None:
     applied = await migrate(stack.postgres_url, schema)
     assert applied[0] == "0001_state"
     assert await migrate(stack.postgres_url, schema) == []
+
+
+async def test_the_owner_of_a_schema_needs_no_right_to_make_others(stack: Stack) -> None:
+    schema = f"t_{secrets.token_hex(6)}"
+    admin = await asyncpg.connect(stack.postgres_url)
+    await admin.execute(f"create role {schema} login password 'x'")
+    await admin.execute(f"create schema {schema} authorization {schema}")
+    server = urlsplit(stack.postgres_url)
+    owner = server._replace(netloc=f"{schema}:x@{server.hostname}:{server.port}").geturl()
+    assert await migrate(owner, schema)
+    with pytest.raises(ConfigurationError, match="permission denied"):
+        await migrate(owner, f"{schema}_other")
+    await admin.execute(f"drop schema {schema} cascade")
+    await admin.execute(f"drop role {schema}")
+    await admin.close()
+
+
+async def test_an_old_server_is_refused(
+    stack: Stack, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "VERSION_MIN", 99)
+    for refused in (migrate(stack.postgres_url, "unused"), check(store.pool)):
+        with pytest.raises(ConfigurationError, match="99 or newer is needed"):
+            await refused
+
+
+async def test_a_server_that_does_not_know_our_settings_is_refused(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_KEEPALIVE", {"transaction_timeouts": "1"})
+    old = await PostgresStore.open(PostgresSettings(url=stack.postgres_url, schema="public"))
+    with pytest.raises(ConfigurationError, match=r"unrecognized configuration parameter.*or newer"):
+        await check(old.pool)
+    await old.close()
 
 
 async def test_a_changed_file_is_refused(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
