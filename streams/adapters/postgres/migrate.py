@@ -79,7 +79,7 @@ async def _apply(connection: pool.Connection, schema: str) -> list[str]:
 
 
 async def check(settings_pool: pool.Pool) -> None:
-    """Refuse a schema that lacks a migration, or an old server; raises ConfigurationError saying what to do."""
+    """Refuse a schema that lacks a migration, or an old server; raises ConfigurationError."""
     sql = queries.load("migrations.sql")
     try:
         async with pool.acquired(settings_pool) as connection:

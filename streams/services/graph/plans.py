@@ -49,7 +49,7 @@ def plan_of(record: Record, rules: Rules, halted: Collection[str], home_of: Call
 
 def _check_key(record: Record, tenant: str, home_of: Callable[[bytes], int]) -> None:
     # `tenant_of` makes text of anything; a key that was changed by it is no tenant's.
-    if not tenant or tenant.encode() != record.key:
+    if record.key is None or not tenant or tenant.encode() != record.key:
         raise Undecodable("the key is not the name of a tenant")
     # Two owners would write a tenant's rows, each in an order of its own.
     home = home_of(record.key)
