@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 import httpx
@@ -53,6 +53,7 @@ async def run(plan: Plan, console: Console) -> int:
         report.logs(console, state.logs.resolve())
         raise
     finally:
+        pass_over_signals()
         if not plan.keep:
             await up.down(state)
     report.closing(console, lines, view.took_s, state.logs.resolve(), world.traffic.rejected)
@@ -60,10 +61,25 @@ async def run(plan: Plan, console: Console) -> int:
 
 
 def end_on_signals() -> None:
-    """SIGTERM and SIGINT unwind this task, so that nothing is left behind."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    """The first SIGTERM or SIGINT unwinds this task, so that nothing is left behind."""
+    task = asyncio.current_task()
+
+    def end() -> None:
+        pass_over_signals()
+        if task is not None:
+            task.cancel()
+
+    _on_signals(end)
+
+
+def pass_over_signals() -> None:
+    """From here on all is being cleared up: one signal more would leave servers behind."""
+    _on_signals(lambda: None)
+
+
+def _on_signals(act: Callable[[], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: task.cancel() if task is not None else False)
+        asyncio.get_running_loop().add_signal_handler(number, act)
 
 
 async def prepare(state: State) -> None:

@@ -13,7 +13,7 @@ from streams.devnet import operators, up
 from streams.devnet.demo import faults, network, report
 from streams.devnet.demo.faults import Fault
 from streams.devnet.demo.network import Network
-from streams.devnet.demo.run import end_on_signals, prepare
+from streams.devnet.demo.run import end_on_signals, pass_over_signals, prepare
 from streams.devnet.state import State
 from streams.domain.errors import ConfigurationError
 from streams.fhe.keyset import EngineName
@@ -75,6 +75,7 @@ async def run(plan: SeveralPlan, console: Console) -> int:
                 await _step(console, fault, faults.ACTIONS[fault], made)
             console.print(await _findings(made))
     finally:
+        pass_over_signals()
         report.logs(console, state.logs.resolve())
         if not plan.keep:
             await up.down(state)

@@ -1,5 +1,8 @@
+import asyncio
 import contextlib
 import io
+import os
+import signal
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -137,3 +140,51 @@ async def test_everything_is_stopped_at_the_end_unless_it_is_to_be_kept(
     chosen, found = played(keep=keep)
     assert await run.run(chosen, Console(file=io.StringIO())) == 0
     assert found == downs  # the first clears what an earlier run left; the data of this one stays
+
+
+@pytest.mark.parametrize("is_interrupted", [True, False])
+async def test_what_is_being_cleared_up_is_cleared_up_whatever_signals_come(is_interrupted: bool) -> None:
+    cleared: list[str] = []
+    has_begun = asyncio.Event()
+
+    async def demonstration() -> None:
+        run.end_on_signals()
+        try:
+            has_begun.set()
+            if is_interrupted:
+                await asyncio.Event().wait()
+        finally:
+            run.pass_over_signals()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                os.kill(os.getpid(), number)
+                await asyncio.sleep(0.01)  # for the loop to hear of it
+            cleared.append("all")
+
+    task = asyncio.create_task(demonstration())
+    await has_begun.wait()
+    if is_interrupted:
+        os.kill(os.getpid(), signal.SIGINT)
+    ended = await asyncio.gather(task, return_exceptions=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().remove_signal_handler(number)
+    assert cleared == ["all"]
+    assert isinstance(ended[0], asyncio.CancelledError) is is_interrupted
+
+
+async def test_a_second_signal_does_not_end_the_unwinding_after_the_first() -> None:
+    steps: list[str] = []
+
+    async def demonstration() -> None:
+        run.end_on_signals()
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.Event().wait()
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(0.01)  # for the loop to hear of it
+            steps.append("a context that is closed before the servers are stopped")
+
+    await asyncio.gather(asyncio.create_task(demonstration()), return_exceptions=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().remove_signal_handler(number)
+    assert steps
