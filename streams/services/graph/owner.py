@@ -13,6 +13,7 @@ import structlog
 
 from streams.domain.control import Acknowledgement, Command
 from streams.domain.errors import BrokerError, StoreError
+from streams.messages.codec import key_of
 from streams.messages.topics import EVENTS, RESULTS
 from streams.ports import Offset, Record
 from streams.services.crashpoints import crashpoint
@@ -48,6 +49,7 @@ class Owner:
         # a sweep is wanted in the next turn
         self._is_due = False
         self._commands: deque[Command] = deque()
+        self._heard: dict[bytes, Command] = {}
         self._tail: tuple[int, float] | None = None  # where the events stand still, since when
         self.events = Inbox(EVENTS, self._stir)
         self.results = Inbox(RESULTS, self._stir)
@@ -70,6 +72,7 @@ class Owner:
 
     def command(self, command: Command) -> None:
         """Carry out an operator's command in the next turn."""
+        self._heard[key_of(command)] = command
         self._commands.append(command)
         self._wake.set()
 
@@ -127,6 +130,8 @@ class Owner:
         claim = await store.claim(self._shard, self._around.owner, topics)
         self._epoch = claim.epoch
         self._applier.halted = set(claim.halted)
+        # All again: a database that failed over may have lost what was carried out; twice they do nothing.
+        self._commands = deque(self._heard.values())
         for offset in claim.offsets:
             await self._check(offset, topics[offset.topic])
             inbox = self.events if offset.topic == EVENTS else self.results

@@ -254,6 +254,34 @@ async def test_resume_applies_what_was_kept_before_anything_newer(
     assert worlds.settled(world.store.state) == worlds.settled(expected)
 
 
+async def test_resume_is_carried_out_again_where_a_standby_lost_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = Flaky()
+    world = GraphWorld(store=store)
+    poisoned = Poisoned(monkeypatch)
+    async with world.process() as process:
+        await world.publish(*chain(20))
+        for _ in range(FAILURES_MAX + 1):
+            await process.live()
+        halted, held = dict(store.tables.halted), list(store.tables.held)
+        assert TENANT in halted
+        poisoned.is_there = False
+        await world.command("request-1")
+        await process.live()
+        assert store.tables.halted == {}
+        # a standby takes over that has not heard of it
+        store.tables.halted, store.tables.held = halted, held
+        store.tables.requests.clear()
+        store.before = 1
+        await world.publish(*chain(2), tenant=neighbour(world, is_same_shard=True))
+        for _ in range(5):
+            await world.clock.advance(5)
+            await process.live()
+        assert store.tables.halted == {}
+    assert store.tables.requests == {"request-1"}
+
+
 async def test_resume_that_fails_again_halts_again_and_is_not_repeated(
     world: GraphWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
