@@ -87,8 +87,8 @@ class Session:
 
 
 async def test_what_the_server_did_not_commit_is_not_taken_for_committed() -> None:
-    async with pool.begun(Session("COMMIT"), "begin"):
+    async with pool.begun(Session("COMMIT"), "begin", 1):
         pass
     with pytest.raises(StoreError, match="ended with ROLLBACK"):
-        async with pool.begun(Session("ROLLBACK"), "begin"):
+        async with pool.begun(Session("ROLLBACK"), "begin", 1):
             pass
