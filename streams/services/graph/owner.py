@@ -51,6 +51,7 @@ class Owner:
         self._commands: deque[Command] = deque()
         self._heard: dict[bytes, Command] = {}
         self._tail: tuple[int, float] | None = None  # where the events stand still, since when
+        self._failures = 0  # since the last turn that ended well
         self.events = Inbox(EVENTS, self._stir)
         self.results = Inbox(RESULTS, self._stir)
         self._reader = ResultsReader(around.log, shard, self.results)
@@ -101,18 +102,16 @@ class Owner:
 
     async def run(self) -> None:
         """Serve until stopped; raises Fenced, LogTruncated."""
-        failures = 0
         try:
             while not self._stopping.is_set():
                 try:
                     await self._claim()
-                    failures = 0
                     await self._serve()
                 except StoreError as error:
                     self._around.health("database", False, str(error))
-                    failures = await self._wait_out(error, failures)
+                    await self._wait_out(error)
                 except BrokerError as error:
-                    failures = await self._wait_out(error, failures)
+                    await self._wait_out(error)
         finally:
             self.events.close()
             self._claimed.set()  # who waits with an event goes on, and finds the inbox closed
@@ -158,7 +157,6 @@ class Owner:
         truncation.check(offset, self._shard, topic_id, bounds)
 
     async def _serve(self) -> None:
-        failures = 0
         while not self._stopping.is_set():
             if not (self._is_due or self._commands or self.busy):
                 await self._wake.wait()
@@ -166,11 +164,12 @@ class Owner:
             self._wake.clear()
             try:
                 await self._turn()
-                if failures:
+                if self._failures:
                     self._around.health("kafka", True, "")
-                failures = 0
+                # Not before: what claims and then fails at each turn is to ask less and less often, too.
+                self._failures = 0
             except BrokerError as error:
-                failures = await self._wait_out(error, failures)
+                await self._wait_out(error)
             self._around.changed()
 
     async def _turn(self) -> None:
@@ -231,13 +230,13 @@ class Owner:
         self._log.warning("events are read again", action="rewind", offset=self.events.end)
         await self._around.feed.seek(self._shard, self.events.end)
 
-    async def _wait_out(self, error: Exception, failures: int) -> int:
+    async def _wait_out(self, error: Exception) -> None:
         if isinstance(error, BrokerError):
             self._around.health("kafka", False, str(error))
-        pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
+        pause_s = _PAUSES_S[min(self._failures, len(_PAUSES_S) - 1)]
         self._log.warning("waiting", action="wait_out", error=str(error), seconds=pause_s)
+        self._failures += 1
         await first_of(self._around.clock.sleep(pause_s), self._stopping.wait())
-        return failures + 1
 
     def _stir(self) -> None:
         self._wake.set()
