@@ -113,10 +113,23 @@ def batch(look_ups: Sequence[LookUp]) -> Steps[list[Outputs]]:
     known = [(each, _evaluated(each)) for each in look_ups]
     # Equal ones are asked once: their results are the same words, so that whoever adds them has to see one
     # wire and not two.
-    waiting = {each.names: each for each, result in known if result is None}
+    asked = dict[tuple[bytes, ...], LookUp]()
+    for each, result in known:
+        if result is None:
+            asked.setdefault(each.names, each)
     # nothing to ask for is no batch: an executor would count an empty one as depth
-    results = dict(zip(waiting, (yield list(waiting.values())) if waiting else (), strict=True))
-    return [results[each.names] if result is None else result for each, result in known]
+    results = dict(zip(asked, (yield list(asked.values())) if asked else (), strict=True))
+    return [
+        _outputs(each, asked[each.names], results[each.names]) if result is None else result
+        for each, result in known
+    ]
+
+
+def _outputs(each: LookUp, asked: LookUp, outputs: Outputs) -> Outputs:
+    # The same words may stand for other values: functions that differ by a constant can have one table.
+    if each is asked:
+        return outputs
+    return each.around([wire for block in outputs for wire, _ in block.terms])
 
 
 def _evaluated(each: LookUp) -> Outputs | None:

@@ -1,5 +1,6 @@
 """The language of algorithms: batching, constants, refusals."""
 
+import numpy as np
 import pytest
 
 from streams.fhe.radix.block import Block, RangeClaimWrong, Wire
@@ -83,6 +84,26 @@ def test_equal_look_ups_give_equal_wires_whenever_they_are_asked_and_however_the
         assert run(first(look_up(other.within(0, 15), identity)), CountingExecutor()).terms != one.terms
     assert run(first(look_up(sums[0], carry)), CountingExecutor()).terms != one.terms
     assert (one - two).is_constant
+
+
+def is_negative(value: int) -> int:
+    return int(value < 0)
+
+
+def one_or_two(value: int) -> int:
+    return 1 + int(value < 0)
+
+
+def test_functions_that_differ_by_a_constant_are_one_bootstrap_and_two_values() -> None:
+    """On more than sixteen values the constant is no part of the table."""
+    numbers = np.arange(-16, 16)
+    executor, block = ClearExecutor(), Block.of(Wire(-32, 30, 1, 2 * numbers))
+    signs, others = run(firsts([look_up(block, is_negative), look_up(block, one_or_two)]), executor)
+    assert executor.look_ups == 1
+    assert (executor.values(signs) == (numbers < 0)).all()
+    assert (executor.values(others) == 1 + (numbers < 0)).all()
+    assert ((signs.low, signs.high), (others.low, others.high)) == ((0, 1), (1, 2))
+    assert (others - signs).is_constant
 
 
 def test_results_of_equal_look_ups_have_one_noise() -> None:
