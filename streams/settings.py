@@ -173,7 +173,8 @@ class EngineSettings(Section):
     device: Literal["auto", "cpu", "cuda", "concrete", "reference"] = "auto"
     workers: int = Field(default=0, ge=0)  # threads of a worker's child; 0 = as the next one says
     coprocessor_fhe_threads: int = Field(default=32, ge=1)  # at most, and no more than there are cores
-    window: int = Field(default=0, ge=0, le=1024)  # items of a tfhe-worker with `wave`; 0 = 8 a thread
+    # Items of a tfhe-worker with `wave`; 0 = 8 for each thread, 256 on GPUs.
+    window: int = Field(default=0, ge=0, le=1024)
     known_answer_every: int = Field(
         default=16, ge=1
     )  # batches of look-ups of a device of `wave` with one question among them

@@ -133,7 +133,7 @@ class _Bench:
     slots: int
 
     def at_once(self, operation: str) -> int:
-        """As many as the worker has slots, or two of what takes minutes."""
+        """As many as the worker has slots, or two of what takes more than ten seconds."""
         is_dear = OPERATIONS[operation].operation.tfhe_ms > DEAR_MS
         return min(self.slots, 2) if is_dear else self.slots
 

@@ -231,7 +231,9 @@ def executor(
 ) -> None:
     """Processor time of the wave executor by itself, on a device that answers at once."""
     from streams.bench.executor import measure
+    from streams.services.worker.child import relax_collector
 
+    relax_collector()  # as in a worker's child
     _keep(context, measure(transfers), to_file)
 
 

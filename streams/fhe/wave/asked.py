@@ -6,13 +6,14 @@ again, does not show in what comes out.
 """
 
 from collections import deque
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 from weakref import ref
 
 from streams.fhe.radix.block import Wire
 from streams.fhe.radix.steps import LookUp, Outputs
 
 Names: TypeAlias = tuple[bytes, ...]
+_ROOM: Final = 1024
 
 
 class Asker(Protocol):
@@ -33,8 +34,14 @@ class Asked:
     def __init__(self) -> None:
         # Weak: a value is let go with its last use, and who repeats it after that computes it again.
         self._wires = dict[bytes, ref[Wire]]()
+        self._room = _ROOM  # names, until those whose wires are gone are let go
         # By what one asker has under way: who else waits for it, and for which of his look-ups.
         self._beside = dict[Names, deque[tuple[Asker, int]]]()
+
+    @property
+    def size(self) -> int:
+        """Names that are kept, of wires that are there and of some that are gone."""
+        return len(self._wires)
 
     def answer(self, look_up: LookUp) -> Outputs | None:
         """The results of an equal look-up, if all of them are there."""
@@ -55,6 +62,9 @@ class Asked:
         for block in outputs:
             for wire, _ in block.terms:
                 self._wires[wire.name] = ref(wire)
+        if len(self._wires) > self._room:
+            self._wires = {name: kept for name, kept in self._wires.items() if kept() is not None}
+            self._room = max(_ROOM, 2 * len(self._wires))
         for asker, place in self._beside.pop(look_up.names):
             asker.hear(place, outputs)
 

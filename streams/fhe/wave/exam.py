@@ -48,7 +48,7 @@ class Duty(NamedTuple):
     kernel: int = 0  # of those for larger and larger batches
 
     def __str__(self) -> str:
-        return f"{self.subject} in large batches" if self.kernel else str(self.subject)
+        return f"{self.subject} in large batches ({self.kernel})" if self.kernel else str(self.subject)
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,9 @@ class Jobs:
 
     @property
     def _may_prove(self) -> bool:
-        return bool(self._held) and not any(isinstance(each, Prove) for each in self._away)
+        # Not beside look-ups, in whose course devices are asked: alone, a question takes a GPU a whole wave.
+        is_free = self._of_look_ups < self._batches
+        return is_free and bool(self._held) and not any(isinstance(each, Prove) for each in self._away)
 
     @property
     def _is_stale(self) -> bool:

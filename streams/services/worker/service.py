@@ -50,7 +50,7 @@ WINDOW_PER_THREAD: Final = 8
 # An item has two or three look-ups at a time, and a large GPU is full with four hundred.
 WINDOW_ON_GPU: Final = 256
 # Of a child that computes on GPUs, above its bound: CUDA's own memory, and the ciphertexts of more items.
-GPU_MEMORY_BYTES: Final = 4 << 30
+GPU_MEMORY_BYTES: Final = 10 << 30
 _ABANDON_S: Final = 0.1  # for a source whose items were cancelled
 _HTTP_TIMEOUT_S: Final = 30.0
 _CPU: Final = "cpu"

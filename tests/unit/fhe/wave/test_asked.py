@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import pytest
 
 from streams.domain.work import Step
-from streams.fhe.radix.block import Block
+from streams.fhe.radix.block import Block, Wire
 from streams.fhe.radix.forms import Form
 from streams.fhe.radix.operations import ALGORITHMS, Request
-from streams.fhe.radix.steps import BUDGET, Steps, firsts, identity, look_up
+from streams.fhe.radix.steps import BUDGET, Outputs, Steps, firsts, identity, look_up
 from streams.fhe.radix.table import PaddingExceeded
+from streams.fhe.wave.asked import Asked
 from streams.fhe.wave.component import Component, Computed, Failed
 from streams.fhe.wave.executor import WaveExecutor
 from tests.unit.fhe.wave.windows import U8, ClearSide, component, handle, step, values, window, word
@@ -133,3 +134,25 @@ def test_nobody_waits_for_an_operation_that_asks_for_what_is_no_table(
     assert isinstance(failed.error, PaddingExceeded)
     assert isinstance(computed, Computed)
     assert side.number(computed.value) == 200
+
+
+class Alone:
+    """Asks, and shares with nobody."""
+
+    def hear(self, place: int, outputs: Outputs) -> None:
+        raise AssertionError
+
+    def take_over(self, place: int) -> bool:
+        raise AssertionError
+
+
+def test_names_of_values_that_are_gone_are_let_go() -> None:
+    asked, kept = Asked(), list[Outputs]()
+    for _ in range(5_000):
+        each = look_up(Block.of(Wire(0, 6)), identity)
+        assert asked.is_new(each, Alone(), 0)
+        outputs = each.outputs([None])
+        asked.computed(each, outputs)
+        kept = [*kept[:9], outputs]
+    assert asked.size <= 1024
+    assert asked.answer(each) is not None

@@ -51,9 +51,9 @@ class Told:
 class Desk:
     """Jobs over clear numbers, under watch."""
 
-    def __init__(self, drivers: int = 1) -> None:
+    def __init__(self, drivers: int = 1, batches: int = 0) -> None:
         self.watch, self.runner, self.shop = Told(), Runner(), Shop()
-        self.jobs = Jobs(lambda: executor(self.runner), self.shop, drivers, self.watch)
+        self.jobs = Jobs(lambda: executor(self.runner), self.shop, drivers, self.watch, batches)
 
     def next(self) -> Job:
         """The next job, which is done."""
@@ -67,6 +67,22 @@ class Desk:
         """These are the next jobs."""
         for kind in kinds:
             assert isinstance(self.next(), kind)
+
+
+def test_a_gpu_that_looks_up_is_asked_nothing_beside_it() -> None:
+    """A question alone takes it a whole wave, and one rides in its batches."""
+    desk = Desk(drivers=3, batches=1)
+    xor(desk, "first")
+    desk.done(Load, LookUps, Store)
+    xor(desk, "second")
+    desk.done(Load)
+    away = desk.jobs.take()
+    assert isinstance(away, LookUps)
+    assert not desk.jobs.has_work
+    assert desk.jobs.take() is None
+    away.run()
+    desk.jobs.give(away)
+    desk.done(Store, Prove)
 
 
 def numbers(found: Sequence[Ciphertext]) -> dict[bytes, int]:
