@@ -263,8 +263,8 @@ class Transaction(Protocol):
         """These blocks, their parents, and so on: at most so many of each branch."""
         ...
 
-    async def orphans(self, tenant: str, hashes: Sequence[bytes]) -> list[bytes]:
-        """Blocks that wait for these, those that wait for them, and so on."""
+    async def orphans(self, tenant: str, hashes: Sequence[bytes], most: int) -> list[bytes]:
+        """Blocks that wait for these, those that wait for them, and so on: at most so many."""
         ...
 
     async def ends(self, tenant: str, numbers: Sequence[int], most: int) -> list[int]:

@@ -400,9 +400,10 @@ class StoreContract:
         lost = branch("a", 5, status=BlockStatus.PENDING_PARENT)
         epoch = await self._write(store, *lost, *branch("b", 3), *branch("c", 2, tenant="2.bb"))
         async with store.begin(0, epoch) as tx:
-            assert sorted(await tx.orphans(T, [b"a0"])) == [b"a1", b"a2", b"a3", b"a4", b"a5"]
-            assert sorted(await tx.orphans(T, [b"a3", b"b0"])) == [b"a4", b"a5"]
-            assert await tx.orphans(T, [b"none"]) == []
+            assert sorted(await tx.orphans(T, [b"a0"], 9)) == [b"a1", b"a2", b"a3", b"a4", b"a5"]
+            assert sorted(await tx.orphans(T, [b"a3", b"b0"], 9)) == [b"a4", b"a5"]
+            assert await tx.orphans(T, [b"none"], 9) == []
+            assert len(await tx.orphans(T, [b"a0"], 2)) == 2
 
     async def test_nothing_of_a_paused_tenant_is_ready(self, store: Store) -> None:
         names = ("1.aa", "2.bb", "3.cc")

@@ -111,16 +111,16 @@ class MemoryTransaction:
                 block = self._state.get(BlockRow, tenant, block.parent_hash)
         return list(found)
 
-    async def orphans(self, tenant: str, hashes: Sequence[bytes]) -> list[bytes]:
-        """Blocks that wait for these, those that wait for them, and so on."""
+    async def orphans(self, tenant: str, hashes: Sequence[bytes], most: int) -> list[bytes]:
+        """Blocks that wait for these, those that wait for them, and so on: at most so many."""
         found: dict[bytes, None] = {}
         pending = list(hashes)
-        while pending:
+        while pending and len(found) < most:
             children = self._state.find(BlockRow, ("tenant", "parent_hash"), tenant, pending.pop())
             waiting = [row.hash for row in children if row.status is BlockStatus.PENDING_PARENT]
             pending += [child for child in waiting if child not in found]
             found.update(dict.fromkeys(waiting))
-        return list(found)
+        return list(found)[:most]
 
     async def ends(self, tenant: str, numbers: Sequence[int], most: int) -> list[int]:
         """These ends of ranges of the gateway, those before them, and so on: at most so many of each."""

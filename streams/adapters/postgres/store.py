@@ -72,9 +72,9 @@ class PostgresTransaction:
         """These blocks, their parents, and so on: at most so many of each branch."""
         return [record["hash"] for record in await self._fetch("ancestors", tenant, list(hashes), most)]
 
-    async def orphans(self, tenant: str, hashes: Sequence[bytes]) -> list[bytes]:
-        """Blocks that wait for these, those that wait for them, and so on."""
-        return [record["hash"] for record in await self._fetch("orphans", tenant, list(hashes))]
+    async def orphans(self, tenant: str, hashes: Sequence[bytes], most: int) -> list[bytes]:
+        """Blocks that wait for these, those that wait for them, and so on: at most so many."""
+        return [record["hash"] for record in await self._fetch("orphans", tenant, list(hashes), most)]
 
     async def ends(self, tenant: str, numbers: Sequence[int], most: int) -> list[int]:
         """These ends of ranges of the gateway, those before them, and so on: at most so many of each."""

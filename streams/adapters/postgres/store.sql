@@ -81,7 +81,7 @@ with recursive up as (
 select distinct hash from up;
 
 -- name: orphans
--- Blocks that wait for these, those that wait for them, and so on.
+-- Blocks that wait for these, those that wait for them, and so on, at most $3: no more are looked for then.
 with recursive down as (
   select hash from blocks where tenant = $1 and parent_hash = any($2::bytea[]) and status = 'pending_parent'
   union
@@ -89,7 +89,7 @@ with recursive down as (
   from down d
   join blocks b on b.tenant = $1 and b.parent_hash = d.hash and b.status = 'pending_parent'
 )
-select hash from down;
+select hash from down limit $3::bigint;
 
 -- name: ends
 -- Ends of ranges of the gateway, those before them, and so on, at most $3 of each.

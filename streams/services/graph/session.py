@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from streams.domain.chain import ADOPTED_MAX
 from streams.domain.items import products
 from streams.domain.rows import (
     BlockRow,
@@ -43,6 +44,8 @@ _DEEP: Final = 3
 # those were too few: nobody knows where it ends.
 _BRANCH: Final = 256
 _GROWTH: Final = 4
+_BRANCH_MAX: Final = 1 << 20  # blocks
+_ORPHANS_MAX: Final = 2 * ADOPTED_MAX  # of those that wait, which may be a month's, no more are connected
 _BY_TOKEN: Final = ("tenant", "token")
 _BY_ITEM: Final = ("tenant", "item")
 _BY_PARENT: Final = ("tenant", "parent_hash")
@@ -289,18 +292,18 @@ class Session:
     async def _load_branch(self, tenant: str, hashes: Sequence[bytes]) -> None:
         """Load the blocks below some, as far as a branch may go."""
         found = await self._asked.ancestors(tenant, hashes, self._branch)
-        self._branch *= _GROWTH
+        self._branch = min(self._branch * _GROWTH, _BRANCH_MAX)
         await self.foresee([Read(BlockRow, BlockRow.KEY, (tenant, each)) for each in found])
 
     async def _load_ends(self, tenant: str, numbers: Sequence[int]) -> None:
         """Load the ends of ranges before some, as far as the gateway may have been reorganised."""
         found = await self._asked.ends(tenant, numbers, self._branch)
-        self._branch *= _GROWTH
+        self._branch = min(self._branch * _GROWTH, _BRANCH_MAX)
         await self.foresee([Read(GatewayBlockRow, GatewayBlockRow.KEY, (tenant, each)) for each in found])
 
     async def _load_orphans(self, tenant: str, hashes: Sequence[bytes]) -> None:
         """Load the blocks that wait for some."""
-        found = await self._asked.orphans(tenant, hashes)
+        found = await self._asked.orphans(tenant, hashes, _ORPHANS_MAX)
         await self.foresee([Read(BlockRow, _BY_PARENT, (tenant, each)) for each in (*hashes, *found)])
 
     async def _load_downstream(self, tenant: str, tokens: Sequence[bytes]) -> None:

@@ -56,9 +56,9 @@ class Counted(MemoryTransaction):
         self.questions += 1
         return await super().ancestors(tenant, hashes, most)
 
-    async def orphans(self, tenant: str, hashes: Sequence[bytes]) -> list[bytes]:
+    async def orphans(self, tenant: str, hashes: Sequence[bytes], most: int) -> list[bytes]:
         self.questions += 1
-        return await super().orphans(tenant, hashes)
+        return await super().orphans(tenant, hashes, most)
 
     async def ends(self, tenant: str, numbers: Sequence[int], most: int) -> list[int]:
         self.questions += 1
