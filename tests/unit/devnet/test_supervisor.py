@@ -90,7 +90,7 @@ async def test_a_killed_child_is_seen_and_can_be_started_again(supervisor: Super
 
 
 async def test_any_signal_can_be_sent(supervisor: Supervisor) -> None:
-    supervisor.spawn("child", ("sh", "-c", 'trap "exit 7" USR1; echo ready; sleep 600 & wait'))
+    supervisor.spawn("child", ("sh", "-c", 'trap "exit 7" USR1; echo ready; while :; do sleep 0.1; done'))
     await says(supervisor, "child", "ready")
     supervisor.kill("child", signal.SIGUSR1)
     assert await supervisor.wait("child", 30) == 7
