@@ -118,7 +118,7 @@ def _require_ours(state_dir: Path) -> None:
     if not state_dir.exists() or (state_dir / _MARK).exists() or not any(state_dir.iterdir()):
         return
     unmarked = (
-        "; an older version started one there, or it was not empty: `cipherstream devnet down`, then remove it"
+        "; an older version started one there, or it was not empty: `cipherstream devnet down`, then rm -r"
     )
     raise ConfigurationError(
         f"{state_dir} was not made by a devnet, so nothing was deleted"
