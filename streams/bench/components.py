@@ -10,7 +10,7 @@ from streams.devnet import client
 from streams.devnet.encrypted_matrix import due
 from streams.domain.operations import FheType, Kind
 from streams.domain.results import Ciphertext
-from streams.domain.rules import encrypted_operands
+from streams.domain.rules import scalar_flag
 from streams.domain.work import ComputeWork, Step
 from streams.fhe import matrix
 from streams.fhe.keyset import EngineName, KeyFiles, KeyStore
@@ -117,7 +117,7 @@ class Components:
         only = Step(
             operation=cell.operation.code,
             operands=tuple(each.value if isinstance(each, Plain) else next(encrypted) for each in operands),
-            is_scalar=_is_scalar(cell, operands),
+            is_scalar=scalar_flag(cell.operation, [isinstance(each, ClearValue) for each in operands]),
             result=result,
             fhe_type=cell.out_type,
         )
@@ -135,9 +135,3 @@ class Components:
 
     def _stored(self, fhe_type: int, number: int) -> bytes:
         return self.samples.encrypt(ClearValue(fhe_type, number))
-
-
-def _is_scalar(cell: matrix.Cell, operands: Sequence[matrix.ClearOperand]) -> bool:
-    # What makes these operands' kinds those that were given (`wave/suite`).
-    is_encrypted = tuple(isinstance(each, ClearValue) for each in operands)
-    return is_encrypted != tuple(encrypted_operands(cell.operation, len(operands), False))

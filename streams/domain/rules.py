@@ -33,6 +33,11 @@ def encrypted_operands(operation: Operation, count: int, is_scalar: bool) -> tup
     return _MASKS[operation.kind](count, is_scalar)[:count]
 
 
+def scalar_flag(operation: Operation, is_encrypted: Sequence[bool]) -> bool:
+    """The flag of an operation on operands of these kinds: what makes `encrypted_operands` give them."""
+    return tuple(is_encrypted) != tuple(encrypted_operands(operation, len(is_encrypted), False))
+
+
 def computation(code: int) -> Operation:
     """The row of an operation that is computed; raises OperationError."""
     operation = BY_CODE.get(code)

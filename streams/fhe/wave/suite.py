@@ -9,7 +9,7 @@ import msgspec
 from streams.domain.handle import COMPUTED_INDEX, stamp
 from streams.domain.operations import FheType
 from streams.domain.results import Ciphertext
-from streams.domain.rules import encrypted_operands
+from streams.domain.rules import scalar_flag
 from streams.domain.work import ComputeWork, Step
 from streams.fhe import coverage
 from streams.fhe.device_choice import DeviceName
@@ -80,10 +80,8 @@ class WaveCompute:
     def execute(self, operation: int, operands: Sequence[Operand], out_type: int) -> bytes:
         """The result's ct64, of one operation alone; raises OperationError."""
         kind = coverage.checked(operation, operands, out_type)
-        # The port has no scalar flag, a step has one: it is what makes these operands' kinds those that
-        # were given.
-        is_encrypted = tuple(isinstance(each, Encrypted) for each in operands)
-        is_scalar = is_encrypted != tuple(encrypted_operands(kind, len(operands), False))
+        # The port has no scalar flag, a step has one.
+        is_scalar = scalar_flag(kind, [isinstance(each, Encrypted) for each in operands])
         # By place: x + x are two inputs here, each with zeros of its own.
         names = [_name(index, each) for index, each in enumerate(operands)]
         result = stamp(hashlib.sha256(b"result").digest(), COMPUTED_INDEX, 1, out_type)
