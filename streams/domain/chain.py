@@ -82,18 +82,20 @@ def apply_block(
     # A fact of a known block changes nothing, unless it waits for what is known by now: so any number of
     # listeners may tell it, in any order after its parent.
     known = state.get(BlockRow, tenant, fact.hash)
-    if known is not None:
-        _connect(state, known, plan)
-        return
     owner = state.get(TenantRow, tenant) or TenantRow(tenant=tenant, chain_id=fact.chain_id)
+    # The chain begins where the listener was told to begin, and never with whatever the log has first: it may
+    # have lost its beginning. A reorganisation may take the anchor; the other branch has one of its number.
+    is_root = fact.anchor and owner.anchor_number in (-1, fact.number)
+    if is_root:
+        owner = msgspec.structs.replace(owner, anchor_number=fact.number)
+    if known is not None:
+        if known.status is BlockStatus.PENDING_PARENT and (is_root or _has_parent(state, known)):
+            state.put(owner)
+            _choose(state, tenant, _adopt(state, _relieve(state, known)), plan)
+        return
     parent = state.get(BlockRow, tenant, fact.parent_hash)
     if parent is not None and parent.number + 1 != fact.number:
         raise Undecodable(f"block {fact.number} cannot follow block {parent.number}")
-    # The anchor: the chain begins where the listener was told to begin, and its parent is never asked for.
-    if owner.tip_number < 0 and owner.blocks_seen == 0:
-        owner = msgspec.structs.replace(owner, anchor_number=fact.number)
-    # A reorganisation may take it like any other block: the other branch then begins at the same number.
-    is_root = fact.number == owner.anchor_number and (fact.anchor or owner.blocks_seen == 0)
     connected = is_root or (parent is not None and parent.status is not BlockStatus.PENDING_PARENT)
     block = BlockRow(
         tenant=tenant,
@@ -117,14 +119,13 @@ def apply_block(
     _choose(state, tenant, _adopt(state, block), plan)
 
 
-def _connect(state: State, block: BlockRow, plan: Planning) -> None:
-    """Connect a block that waits although its parent is connected."""
-    if block.status is not BlockStatus.PENDING_PARENT:
-        return
+def _has_parent(state: State, block: BlockRow) -> bool:
     parent = state.get(BlockRow, block.tenant, block.parent_hash)
-    if parent is None or parent.status is BlockStatus.PENDING_PARENT or parent.number + 1 != block.number:
-        return
-    _choose(state, block.tenant, _adopt(state, _relieve(state, block)), plan)
+    return (
+        parent is not None
+        and parent.status is not BlockStatus.PENDING_PARENT
+        and parent.number + 1 == block.number
+    )
 
 
 def _adopt(state: State, block: BlockRow) -> list[BlockRow]:

@@ -57,7 +57,7 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostBlock(msgspec.Struct, frozen=True, kw_only=True, tag="host_block"):
-    """A block of a host chain, empty ones too; the first of a tenant is its chain's anchor."""
+    """A block of a host chain, empty ones too."""
 
     chain_id: int
     number: int
@@ -65,7 +65,7 @@ class HostBlock(msgspec.Struct, frozen=True, kw_only=True, tag="host_block"):
     parent_hash: bytes
     timestamp: int
     logs: tuple[Log, ...] = ()
-    anchor: bool = False
+    anchor: bool = False  # the chain begins with it: nothing that is told comes before
     version: int = 1
 
 
@@ -87,6 +87,7 @@ class GatewayRange(msgspec.Struct, frozen=True, kw_only=True, tag="gateway_range
     to_hash: bytes
     logs: tuple[GatewayLog, ...] = ()
     to_timestamp: int = 0  # of the last block; 0 where the listener did not read it
+    anchor: bool | None = None  # nothing that is told comes before; None where the listener did not say
     version: int = 1
 
 

@@ -46,8 +46,11 @@ def apply_range(
 ) -> None:
     """Apply what lies above the tip; after a reorganisation, what lies above the common block."""
     owner = state.get(TenantRow, tenant) or TenantRow(tenant=tenant)
-    # the tenant's first range: where it starts is its anchor
     if owner.gateway_number < 0:
+        # the log has lost its beginning: taken for it, this range would shut out what is told again
+        if fact.anchor is False:
+            _alarm(state, tenant, fact, "is not where the gateway begins; waiting for what comes before")
+            return
         state.put(_end(tenant, fact.from_block, fact.from_hash, -1))
         owner = _with_tip(owner, fact.from_block, fact.from_hash)
     known_from = state.get(GatewayBlockRow, tenant, fact.from_block)

@@ -28,7 +28,7 @@ class Subject(msgspec.Struct, frozen=True):
         return f"{self.name}/{self.version}"
 
 
-EVENTS: Final = Subject("events", "1.1", Fact)
+EVENTS: Final = Subject("events", "1.2", Fact)
 RESULTS: Final = Subject("results", "1.2", Result)
 WORK: Final = Subject("work", "1.3", Work)
 CLAIM_CHECK: Final = Subject("claim-check", "1.0", ClaimCheck)

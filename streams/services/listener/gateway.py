@@ -279,6 +279,7 @@ class GatewayFollower:
             to_hash=to.hash,
             logs=logs,
             to_timestamp=to.timestamp,
+            anchor=cursor.at.number <= start_of(self._gateway),
         )
         event_id = gateway_event_id(fact.chain_id, cursor.tenant, fact.from_block, to.hash)
         try:

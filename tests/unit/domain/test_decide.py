@@ -335,6 +335,26 @@ def test_an_anchor_that_is_reorganised_is_retracted_like_any_other_block():
     assert not state.rows(AlarmRow)
 
 
+def test_a_chain_begins_with_its_anchor_and_not_with_what_the_log_has_first():
+    facts = [block("b2", 2, "b1"), block("b1", 1, "b0", _mint(), anchor=False), KEY, ANCHOR]
+    state = run(facts[:3])
+    assert {row.kind for row in state.rows(AlarmRow)} == {"pending_parent"}
+    assert state.rows(WorkRow) == []
+    run(facts[3:], state)
+    assert _tip(state).tip_number == 2
+    assert state.rows(AlarmRow) == []
+
+
+def test_a_block_that_waits_becomes_the_anchor_when_it_is_told_as_such():
+    state = run([KEY, block("b7", 7, "b6", _mint()), block("b8", 8, "b7")])
+    assert _tip(state).tip_number == -1
+    run([block("b7", 7, "b6", _mint(), anchor=True)], state)
+    assert (_tip(state).anchor_number, _tip(state).tip_number) == (7, 8)
+    assert state.rows(AlarmRow) == []
+    run([block("b9", 9, "x8", anchor=True)], state)  # another listener with another start
+    assert (_tip(state).anchor_number, _tip(state).tip_number) == (7, 8)
+
+
 def test_an_anchor_of_another_number_waits_for_its_parent():
     state = run([KEY, block("a5", 5, "a4", anchor=True), block("x6", 6, "x5", anchor=True)])
     assert [row.kind for row in state.rows(AlarmRow)] == ["pending_parent"]
@@ -532,6 +552,22 @@ def test_range_that_starts_on_another_branch_is_ignored_with_an_alarm():
     decide_fact(state, TENANT, gateway(2, 4, branch="x"), RULES)
     assert _tip(state).gateway_number == 2
     assert [row.kind for row in state.rows(AlarmRow)] == ["gateway_range"]
+
+
+def test_the_gateway_begins_where_its_listener_does_and_not_with_what_the_log_has_first():
+    late = msgspec.structs.replace(gateway(2, 4, request_log(1, number=4)), anchor=False)
+    state = run([KEY, CRS, late])
+    (alarm,) = state.rows(AlarmRow)
+    assert "(2, 4] is not where the gateway begins" in alarm.detail
+    assert state.rows(ProofRow) == []
+    run([msgspec.structs.replace(gateway(0, 2), anchor=True), late], state)
+    assert (_tip(state).gateway_number, state.rows(AlarmRow)) == (4, [])
+    assert [row.zk_proof_id for row in state.rows(ProofRow)] == [1]
+
+
+def test_a_range_of_a_listener_that_did_not_say_where_it_begins_counts_as_the_first():
+    state = run([gateway(2, 4)])
+    assert _tip(state).gateway_number == 4
 
 
 @pytest.mark.parametrize("branch", ["g", "x"])

@@ -55,7 +55,7 @@ def test_a_block_s_reads_say_where_it_connects() -> None:
 
 def test_a_block_s_reads_name_the_handles_that_it_does_not_make() -> None:
     logs = Logs().add(h("a"), h("b"), h("c")).allow(h("c")).allow(h("d"))
-    fact = block("1", 1, "0", logs)
+    fact = block("1", 1, "b0", logs)
     reads = of_fact(TENANT, fact, events_of(fact)).reads
     assert {read.values[1] for read in reads if read.table is HandleRow} == {h("a"), h("b"), h("d")}
 
@@ -87,7 +87,7 @@ def test_a_start_speaks_of_no_handle() -> None:
 
 def test_a_block_s_guesses_are_a_part_of_what_its_decision_asks_for() -> None:
     logs = Logs().add(h("a"), h("b"), h("c")).allow(h("c")).allow(h("d"))
-    fact = block("1", 1, "0", logs)
+    fact = block("1", 1, "b0", logs)
     found = of_fact(TENANT, fact, events_of(fact))
     assert set(found.guesses) <= asked(lambda state: decide_fact(state, TENANT, fact, RULES))
     assert {read.values[1] for read in found.guesses if read.table is HandleRow} == {h("c")}
@@ -100,6 +100,6 @@ def test_a_block_s_guesses_are_a_part_of_what_its_decision_asks_for() -> None:
 
 def test_a_block_s_inputs_are_operands_and_not_what_it_makes_or_only_allows() -> None:
     logs = Logs().add(h("a"), h("b"), h("c")).add(h("c"), h("a"), h("e")).allow(h("c")).allow(h("d"))
-    fact = block("1", 1, "0", logs)
+    fact = block("1", 1, "b0", logs)
     found = of_fact(TENANT, fact, events_of(fact))
     assert found.inputs == tuple(Read(CiphertextRow, CiphertextRow.KEY, (TENANT, h(name))) for name in "ab")

@@ -73,7 +73,7 @@ def _chain(rng: random.Random) -> list[HostBlock]:
         )
     told = list(blocks)
     if len(told) > 3 and rng.random() < 0.4:
-        at = rng.randint(1, len(told) - 2)
+        at = rng.randint(0, len(told) - 2)
         told[at], told[at + 1] = told[at + 1], told[at]
     return told + [b for b in blocks if rng.random() < 0.2]
 

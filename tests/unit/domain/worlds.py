@@ -88,9 +88,9 @@ class Logs:
 
 
 def block(
-    name: str, number: int, parent: str, logs: Logs | None = None, *, anchor: bool = False
+    name: str, number: int, parent: str, logs: Logs | None = None, *, anchor: bool | None = None
 ) -> HostBlock:
-    """A block of the invented chain."""
+    """A block of the invented chain, which begins with block 0 or above one that is called `b0`."""
     return HostBlock(
         chain_id=CHAIN,
         number=number,
@@ -98,7 +98,7 @@ def block(
         parent_hash=digest(parent),
         timestamp=1_700_000_000 + number,
         logs=logs.done() if logs else (),
-        anchor=anchor,
+        anchor=(number == 0 or parent == "b0") if anchor is None else anchor,
     )
 
 

@@ -139,6 +139,13 @@ async def deployment() -> Deployment:
 
 async def begun() -> Deployment:
     """With keys, and some blocks and ranges that are applied and computed."""
+    made = await told()
+    await made.compute()
+    return made
+
+
+async def told() -> Deployment:
+    """With keys, and some blocks and ranges that only the log has."""
     made = Deployment()
     log = made.world.log
     keys = {"digest": KEY.digest, "engine": KEY.engine, "release": KEY.release, "urls": ()}
@@ -146,7 +153,6 @@ async def begun() -> Deployment:
     await announce(log, CrsAnnouncement(crs_id=CRS.crs_id, digest=CRS.digest, urls=()))
     await tell(log, [TENANT, GATEWAY_TENANT])
     await made.live(1)
-    await made.compute()
     return made
 
 
@@ -187,6 +193,20 @@ async def test_a_tenant_whose_facts_were_lost_goes_on_when_they_are_told_again(
     await deployment.live(4)
     await deployment.compute()
     assert deployment.outcome() == await spared(3, waiting, 3)
+
+
+@pytest.mark.parametrize("waiting", [3, 2 * ADOPTED_MAX])
+async def test_a_log_that_lost_its_beginning_before_anybody_read_it_begins_where_it_did(waiting: int) -> None:
+    deployment = await told()
+    deployment.lose()
+    await deployment.live(2, waiting)
+    await deployment.accept()
+    await deployment.compute()
+    assert deployment.alarms() == {"pending_parent", "gateway_range"}
+    await deployment.publish_again(HOST.start_block, GATEWAY.start_block)
+    await deployment.compute()
+    assert deployment.alarms() == set()
+    assert deployment.outcome() == await spared(waiting)
 
 
 async def test_facts_that_are_told_again_change_nothing(deployment: Deployment) -> None:

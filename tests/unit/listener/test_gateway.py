@@ -213,6 +213,13 @@ async def test_a_range_tells_the_time_of_its_last_block(rig: Rig) -> None:
     assert found.to_timestamp > 0
 
 
+async def test_only_what_begins_where_the_listener_does_says_so(rig: Rig) -> None:
+    follower = await rig.drain()
+    rig.chain.mine()
+    await rig.later(follower)
+    assert [found.anchor for found in ranges_of(rig.log, "ours")] == [True, False]
+
+
 async def test_empty_ranges_come_once_a_second_and_events_at_once(rig: Rig) -> None:
     follower = await rig.drain()
     rig.chain.mine(1)
@@ -329,6 +336,7 @@ async def test_a_tenants_beginning_that_is_reorganised_goes_a_block_lower(
         rig.chain.mine(4 + number, [request(number, OURS)])
         follower = await rig.later(await rig.later(rig.listener() if is_restarted else follower))
     assert rig.spans("ours") == [(3, 6), (2, 3), (3, 8), (2, 3), (3, 9)]
+    assert all(found.anchor for found in ranges_of(rig.log, "ours"))
     folded = fold(ranges_of(rig.log, "ours"))
     assert folded == [End(number, rig.chain.branch[number].hash) for number in (2, 3, 9)]
 

@@ -63,7 +63,7 @@ def test_messages_validate() -> None:
 
 
 def test_names_of_subjects_and_topics_agree() -> None:
-    assert subjects.EVENTS.schema == "events/1.1"
+    assert subjects.EVENTS.schema == "events/1.2"
     names = {topics.EVENTS, topics.RESULTS, topics.CIPHERTEXTS, topics.KEYSETS, topics.CONTROL}
     known = {subject.name for subject in subjects.SUBJECTS}
     assert {name.partition(".")[0] for name in names | set(topics.WORK.values())} <= known
@@ -110,5 +110,5 @@ def test_description_may_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_command_tells_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert schema.main(["--check", "--root", str(tmp_path)]) == 1
-    assert "events/1.1 is missing" in capsys.readouterr().err
+    assert "events/1.2 is missing" in capsys.readouterr().err
     assert schema.main(["--write", "--root", str(tmp_path)]) == 0
