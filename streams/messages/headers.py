@@ -20,6 +20,7 @@ ERROR: Final = "error"
 ERROR_CLASS: Final = "error-class"
 FAILED_BY: Final = "failed-by"  # service@version
 REPLAY: Final = "replay"  # id of a replay's run
+AGAIN: Final = "again"  # on a fact that an operator had told once more: it is no listener's position
 CLAIM_CHECK: Final = "claim-check"  # the value names an object that holds the message
 
 JSON: Final = "application/json"

@@ -1,8 +1,9 @@
 """Facts told once more because an operator asks for it: those that the log lost before they were applied.
 
-A fact that is known changes nothing, so too many are harmless, and listeners may go on meanwhile. Blocks
-connect what waits for them. Ranges of the gateway have to reach past the last one in the log, or the next one
-would leave a gap again.
+A fact that is known changes nothing, so too many are harmless. Listeners go on meanwhile: these facts say in
+a header that they are told again, and no listener takes them for its position. Blocks connect what waits for
+them. Ranges of the gateway have to reach past the last one in the log, or the next one would leave a gap
+again.
 """
 
 from collections.abc import AsyncGenerator
@@ -34,7 +35,7 @@ async def blocks_again(chain: Chain, log: Log, host: HostChainSettings, first: i
     last = (await chain.head()).number
     if not host.start_block <= first <= last:
         raise ConfigurationError(f"chain {host.id} has blocks to tell from {host.start_block} to {last}")
-    tenant, publisher = tenant_of(host), Publisher(log, "listener")
+    tenant, publisher = tenant_of(host), Publisher(log, "listener", is_again=True)
     reader = LogReader(chain, contracts_of(host), BLOCKS_AT_ONCE)
     # what activated its keys may be lost with its blocks
     await tell(log, [tenant])

@@ -122,7 +122,7 @@ class GatewayFollower:
         """
         at = await self._end_at(max(0, number - 1))
         self._cursors = {tenant: _Cursor(tenant, at) for tenant in self._router.everybody}
-        self._is_again = True
+        self._is_again = self._publisher.is_again = True
 
     async def step(self) -> int:
         """Publish what is new; zero when there is nothing more to read now.

@@ -1,15 +1,19 @@
 """Where a source stands: read back from the end of its tenant's partition of `events.v1`.
 
 A fact in parts counts once all its parts are there, at the place of the last; a sequence that was cut off
-does not count, so its block is published again whole.
+does not count, so its block is published again whole. Facts that an operator had told again do not count
+either, as long as there are others: they are old ones behind newer ones, and whoever stood on them would tell
+all that follows once more.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from contextlib import aclosing
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from streams.domain import facts
 from streams.domain.errors import BrokerError, LogTruncated, Undecodable
+from streams.messages import headers
 from streams.messages.topics import EVENTS
 from streams.ports import Log, Record
 
@@ -40,6 +44,23 @@ class _Parts:
         whole = b"".join(bodies[index] for index in range(part.count))
         del self._bodies[part.sha256]
         return self._last.pop(part.sha256), facts.decode_fact(whole)
+
+
+class _Met(Generic[T]):
+    """What is picked of records met on the way back, at most so many."""
+
+    def __init__(self, pick: Callable[[facts.Fact], T | None], most: float = math.inf) -> None:
+        self.found: list[Placed[T]] = []
+        self._pick, self._most = pick, most
+        self._parts = _Parts()
+
+    def add(self, record: Record) -> None:
+        if len(self.found) >= self._most:
+            return
+        placed = _decode(record, self._parts)
+        picked = None if placed is None else self._pick(placed[1])
+        if placed is not None and picked is not None:
+            self.found.append((placed[0], picked))
 
 
 async def newest_facts(
@@ -94,32 +115,29 @@ async def _backwards(
     is_first: Callable[[T], bool],
 ) -> list[Placed[T]]:
     partition, (stop, end) = log.partition_of(EVENTS, tenant.encode()), bounds
-    found: list[Placed[T]] = []
-    parts, step = _Parts(), _CHUNK_RECORDS
+    told, again = _Met(pick), _Met(pick, count or 0)
+    step = _CHUNK_RECORDS
     # backwards from the end, in growing steps: what is wanted is near it, but not always
-    while end > stop and (count is None or len(found) < count):
+    while end > stop and (count is None or len(told.found) < count):
         begin = max(stop, end - step)
         chunk = await _records(log, partition, begin, end, tenant.encode())
         if chunk is None:
             step = (end - begin) // 2
             continue
-        older = list(_picked(chunk, parts, pick))
+        newer = len(told.found)
+        while chunk:  # from its end, and let go of as it is read
+            record = chunk.pop()
+            (again if _is_again(record) else told).add(record)
         # Behind the first one others may lie, of a listener that was quicker; nothing lies far behind it.
-        if not older and any(is_first(picked) for _, picked in found):
+        if len(told.found) == newer and any(is_first(picked) for _, picked in told.found):
             break
-        found += older
         end, step = begin, min(2 * step, _CHUNK_RECORDS_MAX)
-    return found
+    # Retention took what listeners told: better to go on behind the rest than to begin anew.
+    return told.found or again.found
 
 
-def _picked(
-    chunk: list[Record], parts: _Parts, pick: Callable[[facts.Fact], T | None]
-) -> Iterator[Placed[T]]:
-    while chunk:  # from its end, and let go of as it is read
-        placed = _decode(chunk.pop(), parts)
-        picked = None if placed is None else pick(placed[1])
-        if placed is not None and picked is not None:
-            yield placed[0], picked
+def _is_again(record: Record) -> bool:
+    return any(name == headers.AGAIN for name, _ in record.headers)
 
 
 async def _records(log: Log, partition: int, begin: int, end: int, key: bytes) -> list[Record] | None:

@@ -1,6 +1,7 @@
 """Facts onto `events.v1`: in order, each acknowledged before the next, the first delivery error stops."""
 
 import hashlib
+from typing import Final
 
 from streams.adapters.kafka.delivery import when_stored
 from streams.adapters.telemetry.tracing import OFF, Tracing
@@ -9,6 +10,8 @@ from streams.messages import headers, subjects, trace
 from streams.messages.topics import EVENTS
 from streams.ports import Headers, Log
 from streams.services.crashpoints import crashpoint
+
+_AGAIN: Final[Headers] = ((headers.AGAIN, headers.text("true")),)
 
 
 def bounded(log: facts.Log) -> facts.Log:
@@ -35,7 +38,8 @@ def event_headers(event_id: str, tenant: str | None, schema: str = subjects.EVEN
 class Publisher:
     """Appends the facts of one source; `name` is that of its crash points."""
 
-    def __init__(self, log: Log, name: str, tracing: Tracing = OFF) -> None:
+    def __init__(self, log: Log, name: str, tracing: Tracing = OFF, *, is_again: bool = False) -> None:
+        self.is_again = is_again  # whether what it appends says that it is told once more
         self._tracing = tracing
         self._log = log
         self._name = name
@@ -43,7 +47,7 @@ class Publisher:
     async def publish(self, tenant: str, fact: facts.Fact, event_id: str) -> None:
         """Append a fact, in parts where it is large; raises BrokerError, then its fate is unknown."""
         records = facts.encode_fact(fact)
-        described = event_headers(event_id, tenant)
+        described = event_headers(event_id, tenant) + (_AGAIN if self.is_again else ())
         about = {"tenant": tenant, "event.id": event_id, "messaging.destination.name": EVENTS}
         with self._tracing.span(type(fact).__name__, trace.new_trace(event_id), None, "producer", about):
             for index, record in enumerate(records):

@@ -86,6 +86,24 @@ async def test_parts_before_their_first_one_do_not_count_as_readers_keep_none_of
     assert await numbers(log, 9) == [1]
 
 
+async def test_facts_that_are_told_again_count_where_there_are_no_others(log: MemoryLog) -> None:
+    again = Publisher(log, "listener", is_again=True)
+    for number in (1, 2):
+        await again.publish("ours", block(number), "id")
+    assert await numbers(log, 1) == [2]
+    await Publisher(log, "listener").publish("ours", block(7), "id")
+    await again.publish("ours", block(3), "id")
+    assert await numbers(log, 1) == await numbers(log, 9) == [7]
+
+
+async def test_a_cut_sequence_is_not_whole_by_parts_that_are_told_again(log: MemoryLog) -> None:
+    await Publisher(log, "listener").publish("ours", block(1), "id")
+    large = block(2, size=400_000)
+    await log.append(EVENTS, key=b"ours", value=facts.encode_fact(large)[0])
+    await Publisher(log, "listener", is_again=True).publish("ours", large, "id")
+    assert await numbers(log, 9) == [1]
+
+
 async def test_a_cut_sequence_does_not_count(log: MemoryLog) -> None:
     for part in facts.encode_fact(block(1, size=400_000))[:-1]:
         await log.append(EVENTS, key=b"ours", value=part)
