@@ -25,6 +25,9 @@ from streams.settings import GatewaySettings, HostChainSettings
 
 # Ranges at the end of a tenant's log that are looked at: two listeners need not tell them in rising order.
 _NEWEST: Final = 64
+# Of the partition: a running listener tells every tenant a range within seconds, and what lies further back
+# is hardly above the head. Without a bound, few ranges would mean reading all that neighbours were told.
+RECORDS_MAX: Final = 20_000
 
 
 async def blocks_again(chain: Chain, log: Log, host: HostChainSettings, first: int) -> AsyncGenerator[int]:
@@ -58,12 +61,15 @@ async def ranges_again(
 ) -> AsyncGenerator[int]:
     """Publish every tenant's ranges from this block on, past the end of its log; gives how far it came.
 
-    Raises: BrokerError, RpcError, Moved, after which it may be asked for the rest.
+    Raises: ConfigurationError; BrokerError, RpcError, Moved, after which it may be asked for the rest.
     """
+    last = (await chain.head()).number
+    # just above the head is what is to be told where everything was applied: nothing
+    if first > last + 1:
+        raise ConfigurationError(f"the gateway has blocks to tell up to {last} only")
     follower = GatewayFollower(chain, log, gateway, router, clock, Metrics())
     await tell(log, router.everybody)
     await follower.begin_at(first)
-    last = (await chain.head()).number
     while True:
         while await follower.step():
             yield min(follower.places.values())
@@ -75,7 +81,7 @@ async def ranges_again(
 
 async def _is_past(log: Log, follower: GatewayFollower, last: int) -> bool:
     for tenant, number in follower.places.items():
-        if number < max([last, *await newest_facts(log, tenant, _end_of, _NEWEST)]):
+        if number < max([last, *await newest_facts(log, tenant, _end_of, _NEWEST, RECORDS_MAX)]):
             return False
     return True
 

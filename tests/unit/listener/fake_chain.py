@@ -1,7 +1,7 @@
 """A chain in memory that grows, forgets and changes its branch on request."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 import msgspec
 
@@ -12,6 +12,7 @@ from streams.adapters.memory.log import MemoryLog
 from streams.domain import facts
 from streams.domain.errors import RpcError
 from streams.messages.topics import EVENTS
+from streams.ports import Record
 
 
 def digest(*parts: object) -> bytes:
@@ -91,6 +92,19 @@ class FakeChain:
         if self.failures:
             self.failures -= 1
             raise RpcError("the node is away")
+
+
+class CountingLog(MemoryLog):
+    """Counts the facts' records that are read."""
+
+    reads = 0
+
+    async def read(
+        self, topic: str, partition: int, start: int, end: int | None = None
+    ) -> AsyncGenerator[Record, None]:
+        async for record in super().read(topic, partition, start, end):
+            self.reads += topic == EVENTS
+            yield record
 
 
 def facts_of(log: MemoryLog, tenant: str) -> list[facts.Fact]:

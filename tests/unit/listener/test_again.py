@@ -1,20 +1,23 @@
 """Blocks and ranges told again beside a listener that goes on: nobody is held up, nothing is missing."""
 
 import pytest
-from fake_chain import FakeChain, blocks_of, ranges_of
+from fake_chain import CountingLog, FakeChain, blocks_of, facts_of, ranges_of
 
 from streams.adapters.memory.clock import FakeClock
 from streams.adapters.memory.log import MemoryLog
 from streams.adapters.telemetry.metrics import Metrics
+from streams.domain.control import CrsAnnouncement
+from streams.domain.errors import ConfigurationError
 from streams.domain.facts import GATEWAY_TENANT
-from streams.messages.topics import EVENTS
-from streams.services.listener import gateway
+from streams.messages.topics import EVENTS, KEYSETS
+from streams.services.listener import again, gateway
 from streams.services.listener.again import blocks_again, ranges_again
 from streams.services.listener.audit import AUDIT_FACTS, AUDIT_S
 from streams.services.listener.follower import connected
 from streams.services.listener.gateway import GatewayFollower
 from streams.services.listener.gateway_routes import Router
 from streams.services.listener.host import HostFollower, tenant_of
+from streams.services.listener.key_facts import announce, tell
 from streams.services.listener.reading import Moved
 from streams.settings import GatewaySettings, HostChainSettings
 
@@ -150,6 +153,31 @@ async def test_a_gateways_listener_tells_what_is_new_and_no_more_while_it_is_tol
         pass
     told = ranges_of(log, GATEWAY_TENANT)[before:]
     assert [found.to_block for found in told] == [2 * AUDIT_FACTS]
+
+
+async def test_a_look_at_the_end_of_a_quiet_tenants_log_does_not_read_its_neighbours(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = CountingLog({EVENTS: 1, KEYSETS: 1})
+    for _ in range(3_000):
+        await log.append(EVENTS, key=b"neighbour", value=b"{}")
+    await tell(log, [GATEWAY_TENANT])
+    for_keys, log.reads = log.reads, 0
+    monkeypatch.setattr(again, "RECORDS_MAX", 1_000)
+    assert [to async for to in ranges_again(FakeChain(20), log, GATEWAY, Router({}), clock, 0)][-1] == 19
+    assert log.reads <= for_keys + 1_001
+
+
+async def test_ranges_above_the_head_are_refused_before_anything_is_told(
+    log: MemoryLog, clock: FakeClock
+) -> None:
+    await announce(log, CrsAnnouncement(crs_id=b"c", digest=b"d", urls=()))
+    telling = ranges_again(FakeChain(20), log, GATEWAY, Router({}), clock, 21)
+    with pytest.raises(ConfigurationError, match="up to 19 only"):
+        await anext(telling)
+    assert facts_of(log, GATEWAY_TENANT) == []
+    assert [to async for to in ranges_again(FakeChain(20), log, GATEWAY, Router({}), clock, 20)] == [19]
+    assert ranges_of(log, GATEWAY_TENANT) == []
 
 
 async def test_a_fact_that_is_told_again_is_the_same(

@@ -1,10 +1,10 @@
 """A listener publishes every block once it is known, parents first, whatever happens in between."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from unittest.mock import AsyncMock
 
 import pytest
-from fake_chain import FakeChain, a_log, blocks_of
+from fake_chain import CountingLog, FakeChain, a_log, blocks_of
 
 from streams.adapters.memory.clock import FakeClock
 from streams.adapters.memory.log import MemoryLog
@@ -12,7 +12,6 @@ from streams.adapters.telemetry.metrics import Metrics
 from streams.domain import facts
 from streams.domain.errors import BrokerError, RpcError
 from streams.messages.topics import EVENTS
-from streams.ports import Record
 from streams.services.listener.audit import AUDIT_S
 from streams.services.listener.follower import BLOCKS_AT_ONCE, TooDeep, connected
 from streams.services.listener.host import HostFollower, tenant_of
@@ -235,19 +234,6 @@ async def test_the_audit_looks_behind_all_that_was_published_since_the_last_one(
     await clock.advance(AUDIT_S)
     await rig.drain(None if is_restarted else followers[-1])
     rig.assert_all_known()
-
-
-class CountingLog(MemoryLog):
-    """Counts the records that are read of a topic."""
-
-    reads = 0
-
-    async def read(
-        self, topic: str, partition: int, start: int, end: int | None = None
-    ) -> AsyncGenerator[Record, None]:
-        async for record in super().read(topic, partition, start, end):
-            self.reads += topic == EVENTS
-            yield record
 
 
 async def test_a_young_tenants_audit_does_not_read_its_neighbours(
