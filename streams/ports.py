@@ -3,6 +3,7 @@
 Each has an in-memory twin under `adapters/memory`, which the simulator and the unit tests use.
 """
 
+import hashlib
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -56,6 +57,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     value: bytes | None
     headers: Headers = ()
     timestamp_ms: int = 0
+
+    @property
+    def identity(self) -> bytes:
+        """What names the record where it is kept: its place, and what it says."""
+        # Not its place alone: a log that was made anew, or cut, has other records at the same places. What is
+        # read again after that is the same record, also from a topic of another id.
+        place = f"{self.topic}/{self.partition}/{self.offset}/".encode()
+        said = (hashlib.sha256(part or b"").digest() for part in (self.key, self.value))
+        return hashlib.sha256(place + b"".join(said)).digest()
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -324,10 +334,7 @@ class Transaction(Protocol):
         ...
 
     async def hold(self, tenant: str, record: Record) -> None:
-        """Keep a record of a halted tenant behind those kept before.
-
-        Raises: StoreError while another record of its place is kept, of a log that is no more.
-        """
+        """Keep a record of a halted tenant behind those kept before; the same one again changes nothing."""
         ...
 
     async def held(self, tenant: str, limit: int) -> list[Record]:

@@ -236,6 +236,7 @@ def skip(
         topic=row.topic,
         partition=row.part,
         offset=row.off,
+        record=bytes.fromhex(row.record),
         reason=reason,
     )
     asyncio.run(_say((key_of(command), command)))

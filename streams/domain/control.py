@@ -66,6 +66,7 @@ class TenantControl(msgspec.Struct, frozen=True, kw_only=True, tag="tenant"):
     topic: str = ""
     partition: int = -1
     offset: int = -1
+    record: bytes = b""  # its identity: another log may have another record at its place
     reason: str = ""  # of whoever gives it up, kept with it
 
 

@@ -33,7 +33,7 @@ RESULTS: Final = Subject("results", "1.2", Result)
 WORK: Final = Subject("work", "1.3", Work)
 CLAIM_CHECK: Final = Subject("claim-check", "1.0", ClaimCheck)
 KEYSETS: Final = Subject("keysets", "1.1", Announcement)
-CONTROL: Final = Subject("control", "1.4", Control)
+CONTROL: Final = Subject("control", "1.5", Control)
 CIPHERTEXTS: Final = Subject("ciphertexts", "1.0", CiphertextAnnouncement)
 
 SUBJECTS: Final = (EVENTS, RESULTS, WORK, CLAIM_CHECK, KEYSETS, CONTROL, CIPHERTEXTS)

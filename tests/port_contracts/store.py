@@ -15,7 +15,7 @@ from streams.domain.control import (
     CiphertextAnnouncement,
     detail_digest,
 )
-from streams.domain.errors import Fenced, StoreError
+from streams.domain.errors import Fenced
 from streams.domain.lifecycle import ProofState, WorkState
 from streams.domain.requests import replay_item, subject_of
 from streams.domain.rows import (
@@ -657,6 +657,21 @@ class StoreContract:
             await tx.park(letter)
         assert await store.messages(0, epoch, [item]) == [letter]
 
+    async def test_letters_of_two_logs_stay_both(self, store: Store) -> None:
+        letters = [
+            DeadLetter(id=parked.identity, tenant=T, record=parked, error_class="Undecodable", error="no")
+            for parked in (record(4, b"\xff"), record(4, b"\xfe"))
+        ]
+        items = [
+            work(str(n), kind=kinds.DEAD_LETTER, work_class="publish", subject=letter.id)
+            for n, letter in enumerate(letters)
+        ]
+        epoch = (await store.claim(0, "me", TOPICS)).epoch
+        async with store.begin(0, epoch) as tx:
+            for letter in letters:
+                await tx.park(letter)
+        assert await store.messages(0, epoch, items) == letters
+
     async def test_an_owner_of_before_gets_no_message(self, store: Store) -> None:
         compute, right = work("i"), work("a", work_class="sender", kind=kinds.ALLOW)
         epoch = await self._write(store, compute, member("i", C, 0, (A,)), ciphertext(A), right)
@@ -690,19 +705,19 @@ class StoreContract:
             await tx.resume(T)
         assert (await store.claim(0, "me", TOPICS)).halted == frozenset()
 
-    async def test_a_kept_record_is_not_swallowed_by_one_of_an_earlier_log(self, store: Store) -> None:
+    async def test_records_of_two_logs_are_kept_side_by_side_and_the_same_once(self, store: Store) -> None:
+        old, new = record(9), record(9, value=b"of the new log")
+        again = msgspec.structs.replace(old, headers=(("h", b"2"),), timestamp_ms=5)
         epoch = (await store.claim(0, "me", TOPICS)).epoch
         async with store.begin(0, epoch) as tx:
-            for kept in (record(9), record(9)):  # the same, told twice, is one
+            for kept in (old, record(10), new, again, new):
                 await tx.hold(T, kept)
-        with pytest.raises(StoreError, match="another record"):
-            async with store.begin(0, epoch) as tx:
-                await tx.hold(T, record(9, value=b"of the new log"))
         async with store.begin(0, epoch) as tx:
-            assert await tx.held(T, 3) == [record(9)]
-            await tx.drop_held([record(9)])
-            await tx.hold(T, record(9, value=b"of the new log"))
-            assert await tx.held(T, 3) == [record(9, value=b"of the new log")]
+            assert await tx.held(T, 4) == [old, record(10), new]
+            await tx.drop_held([again])
+            assert await tx.held(T, 4) == [record(10), new]
+            await tx.drop_held([new, record(10)])
+            assert await tx.held(T, 4) == []
 
     async def test_with_the_halt_ends_its_alarm_and_no_other(self, store: Store) -> None:
         told = [

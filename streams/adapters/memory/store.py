@@ -14,7 +14,7 @@ import msgspec
 
 from streams.domain import items as kinds
 from streams.domain.control import Acknowledgement, detail_digest
-from streams.domain.errors import Fenced, StoreError
+from streams.domain.errors import Fenced
 from streams.domain.lifecycle import IN_FLIGHT, WorkState
 from streams.domain.rows import (
     HALTED,
@@ -226,12 +226,9 @@ class MemoryTransaction:
         self._tables.halted[tenant] = (self._shard, error)
 
     async def hold(self, tenant: str, record: Record) -> None:
-        """Keep a record of a halted tenant behind those kept before; raises StoreError where it cannot."""
-        kept = {_place(known): (known.key, known.value) for _, known in self._tables.held}
-        if _place(record) not in kept:
+        """Keep a record of a halted tenant behind those kept before; the same one again changes nothing."""
+        if record.identity not in {known.identity for _, known in self._tables.held}:
             self._tables.held.append((tenant, record))
-        elif kept[_place(record)] != (record.key, record.value):
-            raise StoreError("another record of this place is kept, of an earlier log")
 
     async def held(self, tenant: str, limit: int) -> list[Record]:
         """The oldest kept records of a tenant, in the order in which they were kept."""
@@ -239,7 +236,8 @@ class MemoryTransaction:
 
     async def drop_held(self, records: Sequence[Record]) -> None:
         """Forget kept records: they are applied."""
-        self._tables.held = [entry for entry in self._tables.held if entry[1] not in records]
+        gone = {record.identity for record in records}
+        self._tables.held = [entry for entry in self._tables.held if entry[1].identity not in gone]
 
     async def resume(self, tenant: str) -> None:
         """The tenant is no longer halted, and its alarm is over."""
@@ -481,7 +479,3 @@ def _is_overdue(row: WorkRow, now_ms: int, live: Collection[str]) -> bool:
         return False
     is_lost = row.work_class in _WATCHED and bool(row.worker) and row.worker not in live
     return is_lost or row.deadline_ms < now_ms
-
-
-def _place(record: Record) -> tuple[str, int, int]:
-    return record.topic, record.partition, record.offset

@@ -12,7 +12,7 @@ import msgspec
 
 from streams.adapters.postgres import messages, pool, queries, rows
 from streams.domain.control import Acknowledgement
-from streams.domain.errors import Fenced, StoreError
+from streams.domain.errors import Fenced
 from streams.domain.rows import HALTED, Row, WorkRow
 from streams.domain.schedule import DEFAULT_WEIGHT
 from streams.domain.state import Changes, Read
@@ -42,6 +42,7 @@ class HaltedTenant(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     part: int
     off: int
+    record: str  # its identity, in hex
     error: str
 
 
@@ -143,12 +144,11 @@ class PostgresTransaction:
         await self._fetch("halt", tenant, self._shard, *place, error)
 
     async def hold(self, tenant: str, record: Record) -> None:
-        """Keep a record of a halted tenant behind those kept before; raises StoreError where it cannot."""
+        """Keep a record of a halted tenant behind those kept before; the same one again changes nothing."""
         names, values = _headers(record.headers)
         place = (record.topic, record.partition, record.offset)
         body = (record.key, record.value, names, values, record.timestamp_ms)
-        if await self._fetchval("hold", self._shard, tenant, *place, *body) is None:
-            raise _held_before(record)
+        await self._fetch("hold", record.identity, self._shard, tenant, *place, *body)
 
     async def held(self, tenant: str, limit: int) -> list[Record]:
         """The oldest kept records of a tenant, in the order in which they were kept."""
@@ -156,8 +156,7 @@ class PostgresTransaction:
 
     async def drop_held(self, records: Sequence[Record]) -> None:
         """Forget kept records: they are applied."""
-        keys = [(record.topic, record.partition, record.offset) for record in records]
-        await self._fetch("drop_held", *(list(column) for column in zip(*keys, strict=True)))
+        await self._fetch("drop_held", [record.identity for record in records])
 
     async def resume(self, tenant: str) -> None:
         """The tenant is no longer halted, and its alarm is over."""
@@ -286,7 +285,8 @@ class PostgresStore:
     async def halted(self) -> list[HaltedTenant]:
         """Halted tenants of all shards; raises StoreError."""
         async with pool.acquired(self._pool) as connection:
-            return [HaltedTenant(**dict(record)) for record in await connection.fetch(_SQL["all_halted"])]
+            found = await connection.fetch(_SQL["all_halted"], HALTED)
+        return [HaltedTenant(**dict(record)) for record in found]
 
     async def places(self, shard: int) -> list[TenantPlace]:
         """Where the tenants of a shard stand; raises StoreError."""
@@ -307,13 +307,6 @@ class PostgresStore:
         except (TimeoutError, asyncpg.InterfaceError, OSError):
             self._pool.terminate()
             self._patient.terminate()
-
-
-def _held_before(record: Record) -> StoreError:
-    """Another record is kept of this place: of a log that was made anew, or cut, since it was kept."""
-    # Waited out, because an operator can mend it: with a resume what is kept goes, and this one has room.
-    place = f"{record.topic}/{record.partition}/{record.offset}"
-    return StoreError(f"another record of {place} is kept, of an earlier log: `cipherstream control halted`")
 
 
 def _fenced(shard: int, epoch: int) -> Fenced:

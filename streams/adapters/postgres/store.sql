@@ -23,8 +23,10 @@ select tenant from halted_tenants where shard = $1;
 select tenant, tip_number, gateway_number from tenants where shard = $1 order by tenant;
 
 -- name: all_halted
--- Halted tenants, for operators.
-select tenant, topic, part, off, error from halted_tenants order by tenant;
+-- Halted tenants, for operators; the subject of the alarm is the identity of the record that it names.
+select t.tenant, t.topic, t.part, t.off, coalesce(encode(a.subject, 'hex'), '') as record, t.error
+from halted_tenants t left join alarms a on a.tenant = t.tenant and a.kind = $1
+order by t.tenant;
 
 -- name: begin
 -- The fence begins every transaction of an owner; without parameters, both are one round trip.
@@ -235,14 +237,10 @@ insert into halted_tenants (tenant, shard, topic, part, off, error) values ($1, 
 on conflict (tenant) do update set error = excluded.error;
 
 -- name: hold
--- Keep a record of a halted tenant; no row where another record is kept of its place. One that is kept already
--- is found by a change that changes nothing.
-insert into halted_records as kept
-  (shard, tenant, topic, part, off, key, value, header_names, header_values, timestamp_ms)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-on conflict (topic, part, off) do update set off = excluded.off
-where (kept.key, kept.value) is not distinct from (excluded.key, excluded.value)
-returning off;
+-- Keep a record of a halted tenant.
+insert into halted_records
+  (id, shard, tenant, topic, part, off, key, value, header_names, header_values, timestamp_ms)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (id) do nothing;
 
 -- name: held
 -- The oldest kept records of a tenant.
@@ -251,8 +249,7 @@ from halted_records where tenant = $1 order by seq limit $2;
 
 -- name: drop_held
 -- Kept records that are applied.
-delete from halted_records using unnest($1::text[], $2::int[], $3::bigint[]) as r(topic, part, off)
-where halted_records.topic = r.topic and halted_records.part = r.part and halted_records.off = r.off;
+delete from halted_records where id = any($1::bytea[]);
 
 -- name: resume
 -- The tenant is no longer halted, and its alarm is over.

@@ -1,6 +1,5 @@
 """Records that cannot be applied: parked when they do not decode, kept when their tenant is halted."""
 
-import hashlib
 from typing import Final, TypedDict
 
 from streams.domain.errors import Undecodable
@@ -59,7 +58,7 @@ async def halt_again(tx: Transaction, record: Record, tenant: str, error: str) -
 
 async def _name(tx: Transaction, record: Record, tenant: str, error: str) -> None:
     state = State()
-    state.put(AlarmRow(tenant=tenant, kind=HALTED, subject=identity(record), detail=_stored(error)))
+    state.put(AlarmRow(tenant=tenant, kind=HALTED, subject=record.identity, detail=_stored(error)))
     await tx.write(state.changes())
     await tx.halt(tenant, record, _stored(error))
 
@@ -72,7 +71,7 @@ def error_of(cause: Exception) -> str:
 def letter(record: Record, tenant: str, error_class: str, error: str) -> DeadLetter:
     """A record that is not applied, with the reason."""
     return DeadLetter(
-        id=identity(record), tenant=tenant, record=record, error_class=error_class, error=_stored(error)
+        id=record.identity, tenant=tenant, record=record, error_class=error_class, error=_stored(error)
     )
 
 
@@ -93,9 +92,3 @@ def publication(parked: DeadLetter) -> WorkRow:
 
 def _stored(error: str) -> str:
     return error[:_ERROR_CHARS_MAX].replace("\0", "�")
-
-
-def identity(record: Record) -> bytes:
-    """Subject of what is said of a record."""
-    # by its place: the same record parked twice is one letter
-    return hashlib.sha256(f"{record.topic}/{record.partition}/{record.offset}".encode()).digest()

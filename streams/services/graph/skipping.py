@@ -26,12 +26,14 @@ _NOT_SKIPPED: Final = "; not skipped: "
 def is_meant(command: TenantControl, record: Record) -> bool:
     """Whether the command gives this record up, and not one that was in its place before."""
     place = command.topic, command.partition, command.offset
-    return place == (record.topic, record.partition, record.offset)
+    # Of a release before, a command has the place alone.
+    is_named = command.record in (b"", record.identity)
+    return is_named and place == (record.topic, record.partition, record.offset)
 
 
 async def cause_of(tx: Transaction, tenant: str, record: Record) -> str:
     """What a halted tenant's record failed with, as its alarm says, without the attempts to skip it."""
-    place = tenant, HALTED, parking.identity(record)
+    place = tenant, HALTED, record.identity
     (found,) = await tx.load([Read(AlarmRow, AlarmRow.KEY, place)])
     detail = next((row.detail for row in found if isinstance(row, AlarmRow)), "")
     return detail.partition(_NOT_SKIPPED)[0]

@@ -14,6 +14,7 @@ from streams.adapters.postgres.store import PostgresStore
 from streams.devnet.stack import Stack
 from streams.domain.errors import ConfigurationError
 from streams.domain.rows import TABLES
+from streams.ports import Record
 from streams.settings import PostgresSettings
 from tools import rows_sql
 
@@ -139,6 +140,40 @@ async def test_a_tenant_of_a_former_version_knows_where_its_chain_begins(
         ("t", 8, 7),
     ]
     assert await store.places(4) == []
+    await store.close()
+
+
+async def test_a_tenant_that_was_halted_before_is_named_and_resumed_by_what_its_records_say(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = PostgresSettings(url=stack.postgres_url, schema=f"t_{secrets.token_hex(6)}")
+    every = migrations.migrations()
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "migrations", lambda: [each for each in every if each.version < 14])
+        await migrate(stack.postgres_url, settings.schema_name)
+    first = Record(topic="events.v1", partition=3, offset=9, key=b"t", value=b"\xff")
+    empty = Record(topic="events.v1", partition=3, offset=10, key=None, value=None)
+    store = await PostgresStore.open(settings)
+    for record in (first, empty):
+        await store.pool.execute(
+            "insert into halted_records (shard, tenant, topic, part, off, key, value, header_names,"
+            " header_values, timestamp_ms) values (3, 't', $1, $2, $3, $4, $5, '{}', '{}', 0)",
+            *(record.topic, record.partition, record.offset, record.key, record.value),
+        )
+    await store.pool.execute("insert into halted_tenants values ('t', 3, 'events.v1', 3, 9, 'defect')")
+    await store.pool.execute(
+        "insert into alarms (shard, tenant, kind, subject, detail) values"
+        " (3, 't', 'halted', '\\xaa', 'defect'), (3, 't', 'drift', '\\xaa', 'differs')"
+    )
+    await migrate(stack.postgres_url, settings.schema_name)
+    (halted,) = await store.halted()
+    assert (halted.tenant, halted.off, halted.record) == ("t", 9, first.identity.hex())
+    assert [alarm.subject for alarm in await store.alarms("t", "drift")] == [b"\xaa"]
+    epoch = (await store.claim(3, "me", {})).epoch
+    async with store.begin(3, epoch) as tx:
+        assert await tx.held("t", 3) == [first, empty]
+        await tx.drop_held([first, empty])
+        assert await tx.held("t", 3) == []
     await store.close()
 
 

@@ -25,7 +25,10 @@ class Halted:
     """The database, for who asks which tenants are halted, or what an operator must see."""
 
     async def halted(self) -> list[HaltedTenant]:
-        return [HaltedTenant(tenant="12345.aa", topic="events.v1", part=3, off=7, error="too high")]
+        row = HaltedTenant(
+            tenant="12345.aa", topic="events.v1", part=3, off=7, record="00aa", error="too high"
+        )
+        return [row]
 
     async def alarms(self, tenant: str, kind: str) -> list[RaisedAlarm]:
         of = {("12345.aa", "undecodable"): 2, ("12345.aa", "drift"): 501}
@@ -117,14 +120,14 @@ def control(
     return run
 
 
-def test_a_record_is_given_up_by_its_place_and_with_a_reason(control: Any, said_to: Lasting) -> None:
+def test_a_record_is_given_up_by_its_identity_and_with_a_reason(control: Any, said_to: Lasting) -> None:
     code, said = control("skip", "12345.aa", "--reason", "because", "--yes")
     assert code == 0
     assert said.startswith("events.v1/3/7  too high\nasked to go on without it (request ")
     (record,) = asyncio.run(heard(said_to))
     word = msgspec.json.decode(record.value or b"", type=TenantControl)
     assert (word.tenant, word.action, word.reason) == ("12345.aa", "skip", "because")
-    assert (word.topic, word.partition, word.offset) == ("events.v1", 3, 7)
+    assert (word.topic, word.partition, word.offset, word.record) == ("events.v1", 3, 7, b"\0\xaa")
     assert (record.key, len(word.request)) == (b"tenant/12345.aa", 32)
 
 

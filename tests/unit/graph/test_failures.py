@@ -31,7 +31,6 @@ from streams.domain.results import (
 )
 from streams.domain.rows import AlarmRow, BlockRow
 from streams.messages import topics
-from streams.ports import Record
 from streams.services.graph import plans
 from streams.services.graph.batch import FAILURES_MAX
 
@@ -159,34 +158,6 @@ async def test_a_tenant_of_another_shard_is_parked_wherever_its_records_come_fro
     assert len(world.store.tables.letters) == 2
     assert _blocks(world, foreign) == []
     assert not world.store.tables.halted
-
-
-async def test_a_log_made_anew_waits_until_what_is_kept_of_it_is_applied(
-    world: GraphWorld,
-) -> None:
-    first, *rest = (value for fact in chain(3) for value in encode_fact(fact))
-    kept = Record(topic=topics.EVENTS, partition=world.shard, offset=0, key=TENANT.encode(), value=first)
-    world.store.tables.held.append((TENANT, kept))
-    world.store.tables.halted[TENANT] = (world.shard, "defect")
-    for value in rest:
-        await world.log.append(topics.EVENTS, key=TENANT.encode(), value=value)
-    async with world.process() as process:
-        with capture_logs() as lines:
-            for _ in range(4):
-                await process.live()
-                await world.clock.advance(1)
-        waits = [line for line in lines if line["action"] == "wait_out"]
-        assert all("another record" in line["error"] for line in waits)
-        # It is claimed again each time; that is no success yet.
-        assert [line["seconds"] for line in waits[:3]] == [0.2, 0.5, 1.0]
-        assert [record.value for _, record in world.store.tables.held] == [first]
-        await world.command("resume")
-        for _ in range(5):
-            await world.clock.advance(10)
-            await process.live()
-        assert not process.shards.failure.done()
-    assert world.next_off() == len(rest)
-    assert _blocks(world, TENANT) == [0, 1, 2]
 
 
 async def test_a_defect_halts_its_tenant_and_nobody_else(
@@ -344,6 +315,40 @@ async def test_a_database_that_is_away_is_waited_for(before: int, after: int) ->
     expected = worlds.run(chain(5))
     worlds.settle(expected)
     assert worlds.settled(store.state) == worlds.settled(expected)
+
+
+class Full(MemoryStore):
+    """A database that lets everybody claim and begin, and refuses whatever moves an offset."""
+
+    is_full = True
+
+    @contextlib.asynccontextmanager
+    async def begin(self, *place: int, is_patient: bool = False) -> AsyncGenerator[MemoryTransaction]:
+        async with super().begin(*place, is_patient=is_patient) as tx:
+            before = dict(self.tables.offsets)
+            yield tx
+            if self.is_full and self.tables.offsets != before:
+                raise StoreError("disk full")
+
+
+async def test_a_turn_that_fails_is_repeated_less_and_less_often_although_each_claim_succeeds() -> None:
+    store = Full()
+    world = GraphWorld(store=store)
+    async with world.process() as process:
+        await world.publish(*chain(3))
+        with capture_logs() as lines:
+            for _ in range(4):
+                await process.live()
+                await world.clock.advance(1)
+        waits = [line for line in lines if line["action"] == "wait_out"]
+        assert all("disk full" in line["error"] for line in waits)
+        # It is claimed again each time; that is no success yet.
+        assert [line["seconds"] for line in waits[:3]] == [0.1, 0.2, 0.5]
+        store.is_full = False
+        for _ in range(5):
+            await world.clock.advance(10)
+            await process.live()
+    assert _blocks(world, TENANT) == [0, 1, 2]
 
 
 async def test_who_lost_the_database_takes_nothing_back_from_its_successor() -> None:

@@ -16,7 +16,7 @@ from streams.domain.lifecycle import WorkState
 from streams.domain.results import Failed, Result
 from streams.domain.rows import AlarmRow, BlockRow, ProofRow, TenantRow
 from streams.messages import topics
-from streams.services.graph import parking, plans
+from streams.services.graph import plans
 from streams.services.graph.batch import FAILURES_MAX
 
 REASON = "the vendor's defect 17"
@@ -58,7 +58,14 @@ async def pass_time(process: Process) -> None:
         await process.live()
 
 
-async def skip(world: GraphWorld, process: Process, topic: str, offset: int, request: str = "r1") -> None:
+async def skip(
+    world: GraphWorld,
+    process: Process,
+    topic: str,
+    offset: int,
+    request: str = "r1",
+    identity: bytes = b"",
+) -> None:
     """`control skip` of a record of the tenant's shard, and what follows."""
     command = TenantControl(
         tenant=TENANT,
@@ -67,6 +74,7 @@ async def skip(world: GraphWorld, process: Process, topic: str, offset: int, req
         topic=topic,
         partition=world.shard,
         offset=offset,
+        record=identity,
         reason=REASON,
     )
     key = f"tenant/{TENANT}".encode()
@@ -181,7 +189,7 @@ async def test_a_command_gives_up_the_record_that_it_names_and_no_other(
         assert TENANT in world.store.tables.halted
         (alarm,) = world.store.state.rows(AlarmRow)
         (_, second), *_ = world.store.tables.held
-        assert (second.offset, alarm.subject) == (1, parking.identity(second))  # which holds it up now
+        assert (second.offset, alarm.subject) == (1, second.identity)  # which holds it up now
     async with world.process() as process:  # reads control.v1 again
         await pass_time(process)
         assert len(world.store.tables.letters) == 1
