@@ -81,7 +81,7 @@ class KeyPartMissing(KeyMissing):
 
 
 class KeyUnderived(KeyMissing):
-    """This machine could not derive the key set's files: too little memory or disk, or a failure."""
+    """This machine could not derive the key set's files: short memory or disk, no wheel, or a failure."""
 
 
 class DeviceExhausted(Recoverable):

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from streams.domain.errors import KeyMaterialError, KeyMissing, KeyUnderived
+from streams.fhe import crate, plain_derive
 from streams.fhe.key_objects import CLEAR_MAGIC, KeyObject, recognised
 from streams.fhe.key_parts import Part
 from streams.fhe.keyset import BAD_MATERIAL, NOT_NOW, PUBLIC, PURPOSES
@@ -28,6 +29,8 @@ def derive(kind: str, source: Path, folder: Path) -> tuple[Part, ...]:
     """
     if kind == "clear":
         return _derive_clear(source, folder)
+    if not crate.is_installed():
+        return _derive_plainly(kind, source, folder)
     import cipherstream_tfhe as native
 
     try:
@@ -41,6 +44,13 @@ def derive(kind: str, source: Path, folder: Path) -> tuple[Part, ...]:
         raise KeyMaterialError(str(error)) from error
     except native.FheError as error:  # a file that could not be written, a panic: not said of the material
         raise KeyUnderived(str(error)) from error
+    return ()
+
+
+def _derive_plainly(kind: str, source: Path, folder: Path) -> tuple[Part, ...]:
+    if kind != PUBLIC:
+        return plain_derive.derive_keyset(source)
+    plain_derive.derive_public_key(source, folder)
     return ()
 
 

@@ -1,14 +1,31 @@
 """Opens the suites of a key set by the engine's name; native code is imported only when it is asked for.
 
-The engine `wave` computes and squashes on the key sets of `tfhe-rs`; proofs are those of `tfhe-rs`.
+The engine `wave` computes and squashes on the key sets of `tfhe-rs`; proofs are those of `tfhe-rs`. A wheel
+that is asked for and missing is a ConfigurationError: no later try would find it.
 """
 
+import contextlib
+from collections.abc import Generator
 from pathlib import Path
+from typing import Final
 
+from streams.domain.errors import ConfigurationError
 from streams.fhe import clear
 from streams.fhe.device_choice import DeviceName
 from streams.fhe.keyset import EngineName, KeyFiles
 from streams.fhe.suite import ComputeSuite, ProofSuite, SquashSuite
+
+_WHEELS: Final = "cipherstream_"  # as the names of all of ours begin
+
+
+@contextlib.contextmanager
+def _found(what: str) -> Generator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith(_WHEELS):
+            raise
+        raise ConfigurationError(f"{what} needs the wheel {error.name}, which is not installed") from error
 
 
 def open_compute(
@@ -29,7 +46,7 @@ def open_compute(
 
     Raises:
         KeyMaterialError: the files are not those of a key set.
-        ConfigurationError: the device is not there.
+        ConfigurationError: the device or a wheel is not there.
         DevicesLost: it does not answer rightly.
     """
     if engine == "clear":
@@ -37,13 +54,15 @@ def open_compute(
     if engine == "wave":
         # Imports in functions, on purpose: each needs a native wheel, and the clear engine runs without
         # any.
-        from streams.fhe.wave.service import KNOWN_ANSWER_EVERY
-        from streams.fhe.wave.suite import WaveCompute
+        with _found(f"the engine wave on the device {device}"):
+            from streams.fhe.wave.service import KNOWN_ANSWER_EVERY
+            from streams.fhe.wave.suite import WaveCompute
 
-        return WaveCompute.open(files, threads, device, known_answer_every or KNOWN_ANSWER_EVERY)
-    from streams.fhe import tfhe_rs
+            return WaveCompute.open(files, threads, device, known_answer_every or KNOWN_ANSWER_EVERY)
+    with _found("the engine tfhe-rs"):
+        from streams.fhe import tfhe_rs
 
-    return tfhe_rs.TfheCompute.open(files, threads)
+        return tfhe_rs.TfheCompute.open(files, threads)
 
 
 def release_of(engine: EngineName) -> str:
@@ -56,13 +75,14 @@ def release_of(engine: EngineName) -> str:
 
 
 def open_proof(engine: EngineName, files: KeyFiles, crs: Path, threads: int = 1) -> ProofSuite:
-    """What a zkproof-worker opens; raises KeyMaterialError."""
+    """What a zkproof-worker opens; raises KeyMaterialError, ConfigurationError."""
     if engine == "clear":
         return clear.ClearProof.open(files, crs, threads)
     # For `wave` too: it computes on the same key set and verifies nothing itself.
-    from streams.fhe import tfhe_rs
+    with _found("verifying proofs"):
+        from streams.fhe import tfhe_rs
 
-    return tfhe_rs.TfheProof.open(files, crs, threads)
+        return tfhe_rs.TfheProof.open(files, crs, threads)
 
 
 def open_squash(
@@ -79,15 +99,18 @@ def open_squash(
 
     Raises:
         KeyMaterialError: the files are not those of a key set.
-        ConfigurationError: the device is not there, or gives other words than the processor.
+        ConfigurationError: the device or a wheel is not there, or the device gives other words than the
+            processor.
         DeviceExhausted: the keys do not fit on it now.
     """
     if engine == "clear":
         return clear.ClearSquash.open(files, threads)
     if engine == "wave":
-        from streams.fhe.wave.squash import WaveSquash
+        with _found("squashing with the engine wave"):
+            from streams.fhe.wave.squash import WaveSquash
 
-        return WaveSquash.open(files, threads, device)
-    from streams.fhe import tfhe_rs
+            return WaveSquash.open(files, threads, device)
+    with _found("the engine tfhe-rs"):
+        from streams.fhe import tfhe_rs
 
-    return tfhe_rs.TfheSquash.open(files, threads)
+        return tfhe_rs.TfheSquash.open(files, threads)

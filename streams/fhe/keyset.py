@@ -5,7 +5,8 @@
 <root>/<digest>/derived/compute   expanded server key: no noise-squashing keys, but the one for random numbers
 <root>/<digest>/derived/squash    the full server key, where it can squash; only sns-worker opens it
 <root>/<digest>/derived/public    compact public key, where there is one
-<root>/<digest>/derived/manifest.json   what was derived, and which parts the key set lacks
+<root>/<digest>/derived/manifest.json   what was derived, and which parts are lacking: of the key set, or
+                                        `compute` and `squash` where the crate's wheel is (`plain_derive`)
 <root>/crs/<digest>               reference strings
 
 Everything here is public material. Secret parts live in a folder called `secrets`, which no service takes for
@@ -20,13 +21,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 import msgspec
 
 from streams.domain.errors import KeyMaterialError, KeyMissing, KeyUnderived
+from streams.fhe import crate
 from streams.fhe.key_objects import KeyObject, recognised
 from streams.fhe.key_parts import Part
 
@@ -176,7 +178,7 @@ class KeyStore:
         """The files by purpose, if they have been derived here for this release, of all that is here."""
         folder = self.root / digest.hex() / "derived"
         manifest = manifest_of(folder, Manifest)
-        if manifest is None or self._has_come(manifest, digest):
+        if manifest is None:
             return None
         # Refused and not overwritten: workers of that release may have these files open.
         if manifest.release != RELEASES[manifest.engine]:
@@ -186,7 +188,7 @@ class KeyStore:
                 "other release uses it, it is derived again"
             )
         # The files themselves are not checked here: the manifest is written last, so that they are whole.
-        return KeyFiles(folder)
+        return None if any(self._arrivals(manifest, digest)) else KeyFiles(folder)
 
     def derive(self, digest: bytes) -> KeyFiles:
         """The files by purpose, derived now in a process of its own if they are missing.
@@ -207,33 +209,43 @@ class KeyStore:
         with locked(keyset.with_name(".lock")):
             return self.ready(digest) or self._derive(keyset, digest)
 
-    def _has_come(self, manifest: Manifest, digest: bytes) -> bool:
-        """Whether the public key came after the rest was derived."""
-        return Part.PUBLIC in manifest.lacks and self.public_key(digest).exists()
+    def _arrivals(self, manifest: Manifest, digest: bytes) -> Iterator[tuple[Part, str, Path]]:
+        """What can be derived now and could not before: the part, the kind of derivation, its source."""
+        if Part.EXPANDED in manifest.lacks and crate.is_installed():
+            yield Part.EXPANDED, manifest.engine, self.keyset(digest)
+        if Part.PUBLIC in manifest.lacks and self.public_key(digest).exists():
+            yield Part.PUBLIC, PUBLIC, self.public_key(digest)
 
     def _derive(self, keyset: Path, digest: bytes) -> KeyFiles:
         target = keyset.with_name("derived")
         manifest = manifest_of(target, Manifest) or self._derive_into(target, keyset, digest)
-        if self._has_come(manifest, digest):
-            self._complete(target, manifest, digest)
+        for part, kind, source in self._arrivals(manifest, digest):
+            lacks = tuple(each for each in manifest.lacks if each is not part)
+            manifest = msgspec.structs.replace(manifest, lacks=lacks)
+            _complete(target, manifest, kind, source)
         return KeyFiles(target)
 
     def _derive_into(self, target: Path, keyset: Path, digest: bytes) -> Manifest:
         engine = engine_of(keyset)
+        # Digested again: no reader can tell that a bit of a body has changed on the disk.
+        if file_digest(KEY_DOMAIN, keyset) != digest:
+            raise KeyMaterialError(f"{keyset} is not what its folder says; delete the folder")
         with drafted(target) as draft:
             lacks = _derive_in_process(engine, keyset, draft)
             manifest = Manifest(engine=engine, release=RELEASES[engine], digest=digest.hex(), lacks=lacks)
             seal(draft, manifest)
         return manifest
 
-    def _complete(self, folder: Path, manifest: Manifest, digest: bytes) -> None:
-        """Others have the folder open: each file in it is there whole or not at all, the manifest last."""
-        lacks = tuple(part for part in manifest.lacks if part is not Part.PUBLIC)
-        with tempfile.TemporaryDirectory(prefix=".public.", dir=folder.parent) as draft:
-            _derive_in_process(PUBLIC, self.public_key(digest), Path(draft))
-            seal(Path(draft), msgspec.structs.replace(manifest, lacks=lacks))
-            for name in (PUBLIC, _MANIFEST):
-                Path(draft, name).rename(folder / name)
+
+def _complete(folder: Path, manifest: Manifest, kind: str, source: Path) -> None:
+    """Others have the folder open: each file in it is there whole or not at all, the manifest last."""
+    with tempfile.TemporaryDirectory(prefix=".completing.", dir=folder.parent) as made:
+        draft = Path(made)
+        _derive_in_process(kind, source, draft)
+        files = sorted(draft.iterdir())
+        seal(draft, manifest)
+        for file in (*files, draft / _MANIFEST):
+            file.rename(folder / file.name)
 
 
 def _derive_in_process(kind: str, source: Path, folder: Path) -> tuple[Part, ...]:

@@ -12,6 +12,7 @@ HELD = {
     Part.SQUASHING: {"sns"},
     Part.RE_RANDOMISATION: {"tfhe"},
     Part.RANDOM: {"tfhe"},
+    Part.EXPANDED: {"zkproof"},
 }
 
 

@@ -6,7 +6,8 @@ from streams.fhe.key_parts import Part
 from streams.fhe.parameters import COMPRESSION, PINNED, Gadget
 
 SEED = bytes(range(16))
-ALL_BUT_SQUASHING = tuple(part for part in Part if part not in (Part.PUBLIC, Part.SQUASHING))
+ELSEWHERE = (Part.PUBLIC, Part.EXPANDED)  # in no server key
+ALL_BUT_SQUASHING = tuple(part for part in Part if part not in (*ELSEWHERE, Part.SQUASHING))
 BIG = (PINNED.glwe_dimension, PINNED.polynomial_size)
 PACKED = (COMPRESSION.glwe_dimension, COMPRESSION.polynomial_size)
 
