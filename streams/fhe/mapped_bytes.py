@@ -1,7 +1,11 @@
 """Files of key material are gigabytes: what computes reads them where they lie."""
 
 import mmap
+import weakref
 from pathlib import Path
+from typing import Final
+
+_sizes: Final = weakref.WeakKeyDictionary[mmap.mmap, int]()
 
 
 def mapped_bytes(path: Path) -> memoryview:
@@ -12,4 +16,11 @@ def mapped_bytes(path: Path) -> memoryview:
         ValueError: it is empty.
     """
     with path.open("rb") as file:
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    _sizes[content] = len(content)
+    return memoryview(content)
+
+
+def mapped_total() -> int:
+    """Bytes of all files that this process has mapped now, whether it has touched them or not."""
+    return sum(list(_sizes.values()))

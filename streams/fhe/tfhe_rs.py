@@ -164,7 +164,7 @@ class TfheSquash(_Suite[native.SquashKey]):
 
     @classmethod
     def open(cls, files: KeyFiles, threads: int = 1) -> Self:
-        """Loads the full key, 4.5 GB at most; raises KeyMaterialError."""
+        """Loads the full key, 2 GB at most; raises KeyMaterialError."""
         with _translated():
             return cls(native.SquashKey.open(files.squash, threads))
 

@@ -20,6 +20,9 @@ from streams.services.worker.uploads import Buckets, Uploads
 from streams.settings import SnsSettings
 
 # Devices with words of their own squash nothing, and what they decompressed would end in other bytes.
+#
+# The bound is above the 2.4 GB that a key set of `wave` takes on two threads: on 64 a batch has 2,048
+# ciphertexts of 0.6 MB, and two key sets of `tfhe-rs`, while one follows the other, take 3.6 GB.
 KIND: Final = Kind(
     "sns", memory_bytes_max=4_400_000_000, has_devices=True, on_cpu=OWN_WORDS, writes_objects=True
 )

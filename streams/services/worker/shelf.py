@@ -10,6 +10,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
+from streams.fhe.mapped_bytes import mapped_total
 from streams.fhe.suite import Tally
 
 _ITEMS_SHARE: Final = 8  # one part in eight of the memory is for the items themselves
@@ -27,6 +28,10 @@ class Memory(Protocol):
 
     def peak(self) -> int: ...
 
+    def mapped(self) -> int:
+        """Of key files: each of their pages occupies memory once it is touched."""
+        ...
+
     def give_back(self) -> None:
         """Hand freed memory back to the system."""
         ...
@@ -42,6 +47,10 @@ class ProcessMemory:
     def peak(self) -> int:
         """At most, since the start."""
         return _status_bytes("VmHWM")
+
+    def mapped(self) -> int:
+        """Now."""
+        return mapped_total()
 
     def give_back(self) -> None:
         """The allocator keeps what was freed unless it is told; not every C library can be."""
@@ -135,11 +144,12 @@ class Shelf(Generic[_Key, _Suite]):
 
     def _opened(self, key: _Key) -> _Entry[_Suite]:
         self._make_room()
-        before, peak = self._memory.resident(), self._memory.peak()
+        before, peak, mapped = self._memory.resident(), self._memory.peak(), self._memory.mapped()
         suite = self._open_suite(key)
         # The peak while opening counts, not what is left afterwards: it is what has to fit next time.
         top = max(self._memory.resident(), self._memory.peak() if self._memory.peak() > peak else 0)
-        self._cost_bytes = max(self._cost_bytes, top - before)
+        # Keys that are mapped occupy nothing yet: they will when they are used.
+        self._cost_bytes = max(self._cost_bytes, top - before, self._memory.mapped() - mapped)
         with self._changed:
             self._misses += 1
             self._entries[key] = entry = _Entry(suite, users=1)
@@ -157,7 +167,8 @@ class Shelf(Generic[_Key, _Suite]):
     def _lacks_room(self) -> bool:
         if self._suites_max and len(self._entries) >= self._suites_max:
             return True
-        return bool(self._bytes_max) and self._memory.resident() + self._cost_bytes > self._bytes_max
+        taken = max(self._memory.resident(), len(self._entries) * self._cost_bytes)
+        return bool(self._bytes_max) and taken + self._cost_bytes > self._bytes_max
 
     def _close_one(self) -> None:
         idle = next((key for key, entry in self._entries.items() if not entry.users), None)

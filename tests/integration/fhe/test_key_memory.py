@@ -34,7 +34,7 @@ print(int(status.split("VmHWM:")[1].split()[0]) * 1024)
     [
         ("compute", "tfhe-rs", 1.5 * GIB),
         ("proof", "tfhe-rs", 1.5 * GIB),
-        ("squash", "tfhe-rs", 4.5 * GIB),
+        ("squash", "tfhe-rs", 2 * GIB),
         ("compute", "wave", 0.75 * GIB),
         ("squash", "wave", 3 * GIB),
     ],

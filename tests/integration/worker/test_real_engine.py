@@ -29,6 +29,8 @@ pytestmark = pytest.mark.fhe
 
 SEED = b"\x07" * 32
 UINT64 = FheType.UINT64
+# The aim for a worker with all keys. The bound of its kind is above it, for more threads and key sets.
+SQUASHING_BYTES_MAX = 3_000_000_000
 
 
 class Keys:
@@ -101,7 +103,7 @@ async def test_a_sum_is_squashed_and_decrypts(keys: Keys) -> None:
     async with child(kind, keys.opened, (*kind.child_flags, "--slots", str(kind.slots))) as pool:
         # Several at a time stay within the bound too.
         answer, *_ = await asyncio.gather(*(pool.execute(work, lambda _: None) for _ in range(kind.slots)))
-        assert peak_bytes(pool) <= kind.memory_bytes_max
+        assert peak_bytes(pool) <= SQUASHING_BYTES_MAX < kind.memory_bytes_max
     assert isinstance(answer, frames.Squashing)
     assert answer.format == Format.UNCOMPRESSED_ON_CPU
     decryptor = client.open_decryptor("tfhe-rs", keys.generated.client_key)
@@ -144,7 +146,7 @@ async def test_the_wave_engine_squashes_in_a_worker_s_child(keys: Keys) -> None:
         kind, keys.opened, (*kind.child_flags, "--slots", str(kind.slots)), engine="wave"
     ) as pool:
         first, second = await asyncio.gather(*(pool.execute(work, lambda _: None) for _ in range(2)))
-        assert peak_bytes(pool) <= kind.memory_bytes_max
+        assert peak_bytes(pool) <= SQUASHING_BYTES_MAX < kind.memory_bytes_max
     assert isinstance(first, frames.Squashing)
     assert first.format == Format.COMPRESSED_ON_CPU
     decryptor = client.open_decryptor("tfhe-rs", keys.generated.client_key)

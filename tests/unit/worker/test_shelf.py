@@ -2,9 +2,11 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from streams.fhe.mapped_bytes import mapped_bytes
 from streams.fhe.suite import Tally
 from streams.services.worker.shelf import ProcessMemory, Shelf
 
@@ -30,9 +32,13 @@ class PretendMemory:
     given_back: int = 0
     most: int = 0
     shelf: Shelf[str, Suite] | None = None
+    is_mapped: bool = False  # and nothing of it was touched
 
     def resident(self) -> int:
-        return SUITE * len(self.held)
+        return 0 if self.is_mapped else SUITE * len(self.held)
+
+    def mapped(self) -> int:
+        return SUITE * len(self.held) if self.is_mapped else 0
 
     def peak(self) -> int:
         return self.most
@@ -78,6 +84,14 @@ def test_the_least_used_makes_room(memory: PretendMemory) -> None:
         shelf.load(name)
     assert memory.opened == ["a", "b", "c", "a"]  # b outlived a because it was used later
     assert memory.given_back == 2
+
+
+def test_keys_that_are_mapped_count_before_they_are_touched(memory: PretendMemory) -> None:
+    memory.is_mapped = True
+    shelf = Shelf(memory.open, BOUND, memory)
+    for name in ("a", "b", "c"):
+        shelf.load(name)
+    assert memory.held == {"b", "c"}
 
 
 def test_the_least_used_makes_room_for_one_too_many_although_there_is_memory(memory: PretendMemory) -> None:
@@ -188,3 +202,12 @@ def test_the_kernel_says_what_a_process_occupies() -> None:
     memory = ProcessMemory()
     memory.give_back()
     assert 1 << 20 < memory.resident() <= memory.peak()
+
+
+def test_a_file_counts_as_often_and_as_long_as_it_is_mapped(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(bytes(5000))
+    before = ProcessMemory().mapped()
+    views = [mapped_bytes(tmp_path / "key") for _ in range(2)]
+    assert ProcessMemory().mapped() - before == 10_000
+    views.pop()
+    assert ProcessMemory().mapped() - before == 5000
