@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypedDict
@@ -237,9 +238,23 @@ def as_account(account: Account | None) -> AccountOptions:
     return AccountOptions(user=account.uid, group=account.gid, extra_groups=[])
 
 
+def _hear_interrupts() -> None:
+    """Where SIGINT is ignored, as in the background of a script, it goes on unheeded, but by a handler."""
+    # What is ignored is ignored by every program started, also one that is to be stopped by this signal; a
+    # handler is not handed on. Only the first thread can set one.
+    is_first = threading.current_thread() is threading.main_thread()
+    if is_first and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _unheeded)
+
+
+def _unheeded(_number: int, _frame: object) -> None:
+    """A signal that changes nothing here."""
+
+
 def _start_gated(
     argv: Sequence[str], env: Mapping[str, str], cwd: Path | None, account: Account | None, log: BinaryIO
 ) -> "subprocess.Popen[bytes]":
+    _hear_interrupts()
     return subprocess.Popen(
         ["/bin/sh", "-c", _GATE, "sh", *argv],
         stdin=subprocess.PIPE,

@@ -4,7 +4,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -189,12 +189,21 @@ async def test_a_grandchild_of_a_killed_process_ends_when_the_name_is_used_again
     assert supervisor.alive("parent")
 
 
+@pytest.fixture(params=[False, True], ids=["heard", "ignored"])
+def interrupts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What this process does with SIGINT: a script's background job was told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if request.param else signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 async def test_each_child_has_its_own_stop_signal(supervisor: Supervisor) -> None:
     # Not one long wait: a signal that a shell receives just before it blocks there is seen when that ends.
     script = 'trap "echo interrupted; exit 0" INT; echo ready; while :; do sleep 0.1; done'
     supervisor.spawn("child", ("sh", "-c", script), stop_signal=signal.SIGINT)
     await says(supervisor, "child", "ready")
-    await supervisor.stop(grace_s=30)
+    await supervisor.stop(grace_s=10)
     assert "interrupted" in supervisor.log_path("child").read_text()
 
 
