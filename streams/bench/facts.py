@@ -4,7 +4,14 @@ from typing import Final
 
 from streams.adapters.kafka.log import KafkaLog
 from streams.bench import traffic
-from streams.domain.facts import Fact, HostBlock, KeyActivated, host_event_id
+from streams.domain.facts import (
+    Fact,
+    GatewayRange,
+    HostBlock,
+    KeyActivated,
+    gateway_event_id,
+    host_event_id,
+)
 from streams.services.listener.publish import Publisher
 
 KEY_ID: Final = b"k" * 32
@@ -12,7 +19,13 @@ KEY_ID: Final = b"k" * 32
 
 def event_id(fact: Fact) -> str:
     """The identity that a listener gives the fact."""
-    return host_event_id(fact.chain_id, fact.hash) if isinstance(fact, HostBlock) else "key/bench"
+    match fact:
+        case HostBlock():
+            return host_event_id(fact.chain_id, fact.hash)
+        case GatewayRange():
+            return gateway_event_id(fact.chain_id, traffic.TENANT, fact.from_block, fact.to_hash)
+        case _:
+            return "key/bench"
 
 
 async def publish(log: KafkaLog, *facts: Fact) -> None:

@@ -99,6 +99,21 @@ def state(
 
 
 @app.command()
+def sizes(
+    context: typer.Context,
+    blocks: Annotated[int, typer.Option(min=1, help="Of 54 operations each.")] = 200,
+    operators: Annotated[
+        int, typer.Option(min=1, help="That commit on the gateway, ourselves included.")
+    ] = 3,
+    to_file: OutputOption = None,
+) -> None:
+    """Bytes that an operation takes in each table and topic and in the object store."""
+    from streams.bench.sizes import measure
+
+    _measure(context, measure(blocks, operators), to_file)
+
+
+@app.command()
 def ingest(
     context: typer.Context,
     logs: Annotated[int, typer.Option(min=1, help="Logs to decode, at least.")] = 200_000,

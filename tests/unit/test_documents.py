@@ -4,9 +4,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 from pydantic.fields import FieldInfo
 
 from streams import settings
+from streams.bench.report import Run
 from streams.commands import services
 from streams.domain.features import Feature
 from streams.services.crashpoints import POINTS
@@ -74,3 +76,23 @@ def test_a_setting_of_theirs_is_either_there_or_said_to_have_no_meaning() -> Non
 def test_every_feature_is_told_to_operators() -> None:
     text = (ROOT / "docs" / "operations.md").read_text()
     assert [feature for feature in Feature if f"`{feature}` (on" not in text] == []
+
+
+def test_sizes_of_the_operator_s_page_are_those_measured() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    section = text[text.index("### Sizes") : text.index("### Doctor")]
+    run = msgspec.json.decode((ROOT / "benchmarks" / "results" / "sizes.json").read_bytes(), type=Run)
+    measured = {figure.name: f"{round(figure.value):,}" for figure in run.reports[0].figures}
+    left = {
+        kind: told for name, told in measured.items() for kind in re.findall(r"^(?:table|topic) (.+)", name)
+    }
+    values = {
+        name: (measured[f"ct64 of {name}"], measured[f"ct128 of {name}"])
+        for name in re.findall(r"ct64 of (\w+)", " ".join(measured))
+    }
+    assert dict(re.findall(r"^\| `([a-z][\w.]*)` \| ([\d,]+) \|", section, re.MULTILINE)) == left
+    rows = re.findall(r"^\| `([A-Z]\w*)` \| ([\d,]+) \| ([\d,]+) \|$", section, re.MULTILINE)
+    assert {name: tuple(sizes) for name, *sizes in rows} == values
+    assert f" {run.reports[0].setting['operations']:,} operations" in section
+    for name in ("all tables", "of these indexes", "object store"):
+        assert re.search(rf" {measured[name]}\b", section)

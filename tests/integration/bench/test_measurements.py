@@ -12,7 +12,12 @@ from streams.cli import app
 
 pytestmark = pytest.mark.stack
 
-SIZES = {"pipeline": ("--seconds", "1"), "graph": ("--blocks", "4"), "state": ("--rows", "100")}
+SIZES = {
+    "pipeline": ("--seconds", "1"),
+    "graph": ("--blocks", "4"),
+    "state": ("--rows", "100"),
+    "sizes": ("--blocks", "2", "--operators", "2"),
+}
 
 
 def test_all_that_need_servers_on_one_line(tmp_path: Path) -> None:
@@ -28,6 +33,13 @@ def test_all_that_need_servers_on_one_line(tmp_path: Path) -> None:
     assert reports["graph"].setting == {"blocks": 4, "transfers per block": 9, "operations": 216}
     # Of a transfer: six results, and the two balances that it waits for.
     assert reports["state"].setting["handles"] == 16 * 9 * 8
+    assert reports["sizes"].setting == {"operations": 108, "transfers": 18, "operators": 2}
+    assert left_by(reports["sizes"]) >= {
+        *("ciphertexts", "computations", "handles", "verify_proofs", "work_items", "work_members"),
+        *("allowed_handles", "ciphertext_digest", "gateway_commits", "gateway_consensus", "transactions"),
+        *("events.v1", "results.v1", "work.tfhe.v1", "work.zkproof.v1", "work.sns.v1", "work.sender.v1"),
+        *("ciphertexts.v1", "tables", "store"),
+    }
     assert memory_of(reports["graph"]) == {"graph"}
     assert memory_of(reports["pipeline"]) == {"graph", "tfhe-worker", "tfhe-worker's child"}
     assert aims(reports["pipeline"]) == {"event to dispatch, p50": 10, "event to dispatch, p99": 100}
@@ -39,6 +51,15 @@ def memory_of(report: Report) -> set[str]:
     found = {figure.name: figure.value for figure in report.figures if figure.unit == "MiB"}
     assert min(found.values()) > 0
     return {name.partition(":")[0] for name in found}
+
+
+def left_by(report: Report) -> set[str]:
+    """Where operations leave bytes; in the object store those of three amounts for six operations."""
+    found = {figure.name: figure.value for figure in report.figures if figure.unit == "bytes/operation"}
+    sizes = {figure.name: figure.value for figure in report.figures if figure.unit == "bytes"}
+    assert found["object store"] == round((sizes["ct64 of UINT64"] + sizes["ct128 of UINT64"]) / 2)
+    assert min(found.values()) > 0
+    return {name.rpartition(" ")[2] for name in found}
 
 
 def aims(report: Report) -> dict[str, float | None]:
