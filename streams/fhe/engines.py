@@ -14,6 +14,7 @@ from streams.fhe import clear
 from streams.fhe.device_choice import DeviceName
 from streams.fhe.keyset import EngineName, KeyFiles
 from streams.fhe.suite import ComputeSuite, ProofSuite, SquashSuite
+from streams.fhe.wave.reserve import Reserve
 
 _WHEELS: Final = "cipherstream_"  # as the names of all of ours begin
 
@@ -34,6 +35,7 @@ def open_compute(
     threads: int = 1,
     device: DeviceName = "cpu",
     known_answer_every: int = 0,
+    reserve: Reserve | None = None,
 ) -> ComputeSuite:
     """What a tfhe-worker opens.
 
@@ -43,6 +45,7 @@ def open_compute(
         threads: of one call, or of a device.
         device: only `wave` has a choice.
         known_answer_every: batches of a device of `wave`; 0 means as many as it likes.
+        reserve: memory for the values of `wave`, which key sets share; none means no bound.
 
     Raises:
         KeyMaterialError: the files are not those of a key set.
@@ -58,7 +61,8 @@ def open_compute(
             from streams.fhe.wave.service import KNOWN_ANSWER_EVERY
             from streams.fhe.wave.suite import WaveCompute
 
-            return WaveCompute.open(files, threads, device, known_answer_every or KNOWN_ANSWER_EVERY)
+            every = known_answer_every or KNOWN_ANSWER_EVERY
+            return WaveCompute.open(files, threads, device, every, reserve)
     with _found("the engine tfhe-rs"):
         from streams.fhe import tfhe_rs
 

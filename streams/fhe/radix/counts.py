@@ -64,7 +64,7 @@ def cost(name: str, fhe_type: FheType, form: Form = Form.THROUGHPUT, *, clear: b
         form: of the algorithm.
         clear: whether the last operand is a clear number.
     """
-    return measured(plan(requested(name, _operands(name, fhe_type, clear), fhe_type, form)))
+    return measured(plan(requested(name, operands_of(name, fhe_type, clear), fhe_type, form)))
 
 
 def cost_by(name: str, fhe_type: FheType, clear: int, form: Form = Form.THROUGHPUT) -> Cost:
@@ -72,7 +72,8 @@ def cost_by(name: str, fhe_type: FheType, clear: int, form: Form = Form.THROUGHP
     return measured(plan(requested(name, (stored(fhe_type.bits), clear), fhe_type, form)))
 
 
-def _operands(name: str, fhe_type: FheType, clear: bool) -> Sequence[Operand]:
+def operands_of(name: str, fhe_type: FheType, clear: bool) -> Sequence[Operand]:
+    """Stored operands of an operation on a type; `clear`: the last one of two is a clear number."""
     kind, bits = BY_NAME[name].kind, fhe_type.bits
     number = clear_number(bits)
     shapes: dict[Kind, Callable[[], Sequence[Operand]]] = {

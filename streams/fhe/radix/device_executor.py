@@ -37,7 +37,8 @@ class DeviceExecutor:
             if places:
                 chosen = bootstrap(self._bootstraps([batch[i] for i in places], [tables[i] for i in places]))
                 results.update(zip(places, chosen, strict=True))
-        return [look_up.outputs(list(results[i])) for i, look_up in enumerate(batch)]
+        # Copies: a row of the batch would keep all of its words for as long as one result lives.
+        return [look_up.outputs([row.copy() for row in results[i]]) for i, look_up in enumerate(batch)]
 
     def seeded(self, seed: bytes, bits: int) -> list[Block]:
         """Blocks of uniform phase for a number of this many bits, the same for the same seed."""

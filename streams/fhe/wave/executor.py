@@ -36,8 +36,10 @@ from streams.fhe.wave.admission import check
 from streams.fhe.wave.component import Component, Result, Value
 from streams.fhe.wave.fairness import Fairness
 from streams.fhe.wave.independence import planned
+from streams.fhe.wave.line import Line, Ready
 from streams.fhe.wave.progress import Progress
 from streams.fhe.wave.requests import Seeds, request_of
+from streams.fhe.wave.reserve import Reserve
 from streams.fhe.wave.running import Running, Share
 from streams.fhe.wave.utilisation import Tally, Utilisation
 
@@ -68,8 +70,14 @@ class WaveExecutor:
         runner: Runner,
         batch_size: int,
         form: Form = Form.THROUGHPUT,
+        reserve: Reserve | None = None,
     ) -> None:
-        """`form` is that of all operations: two windows of one network must have the same one."""
+        """Empty.
+
+        Args:
+            form: that of all operations: two windows of one network must have the same one.
+            reserve: memory for the values of what is in flight; without it there is no bound.
+        """
         self._key_id = key_id
         self._runner = runner
         self._batch_size = batch_size
@@ -79,9 +87,9 @@ class WaveExecutor:
         # numbers components by arrival: the older one goes first
         self._submitted = 0
         # Operations whose operands are there but which have not begun.
-        self._ready: list[tuple[Progress, Step]] = []
-        # A dictionary for its order and for removal in constant time; values say nothing.
-        self._running: dict[Running, None] = {}  # in the order in which they began
+        self._line = Line(reserve or Reserve())
+        # In the order in which they began, each with the bytes that are promised to it.
+        self._running: dict[Running, int] = {}
         self._away = 0  # look-ups that were taken and have not come back
         # Operations of a component that are ready or running, and those that failed.
         self._live: Counter[Progress] = Counter()
@@ -91,14 +99,21 @@ class WaveExecutor:
         self._results: list[Result] = []
 
     @classmethod
-    def on(cls, key_id: bytes, device: Device, form: Form = Form.THROUGHPUT) -> "WaveExecutor":
+    def on(
+        cls, key_id: bytes, device: Device, form: Form = Form.THROUGHPUT, reserve: Reserve | None = None
+    ) -> "WaveExecutor":
         """A window on a device that has the key set's keys."""
-        return cls(key_id, DeviceExecutor(device), device.batch_size, form)
+        return cls(key_id, DeviceExecutor(device), device.batch_size, form, reserve)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is left to do or to hand out."""
-        return not (self._ready or self._running or self._results)
+        return not (self._line or self._running or self._results)
+
+    @property
+    def lacks_room(self) -> bool:
+        """Whether operations that could begin wait for memory."""
+        return bool(self._line)
 
     @property
     def utilisation(self) -> Utilisation:
@@ -133,20 +148,24 @@ class WaveExecutor:
 
     def withdraw(self, name: str) -> None:
         """Takes a component out: nobody wants its results any more, nor what is away for it."""
-        self._ready = [each for each in self._ready if each[0].name != name]
-        self._running = {each: None for each in self._running if each.progress.name != name}
+        self._line.withdraw(name)
+        for each in [each for each in self._running if each.progress.name == name]:
+            self._let_go(each)
         self._results = [each for each in self._results if each.component != name]
         for progress in [each for each in self._live if each.name == name]:
             del self._live[progress]
             self._lost.pop(progress, None)
 
+    def close(self) -> None:
+        """Nothing goes on here any more."""
+        self._line.close()
+
     def start(self) -> None:
-        """Begins the operations that are ready; those on known values end at once."""
-        # These may make others ready.
-        while self._ready:
-            ready, self._ready = self._ready, []
-            for progress, step in ready:
-                self._begin(progress, step)
+        """Begins the operations that are ready, as far as memory goes; those on known values end at once."""
+        # These may make others ready, and make room for them.
+        while admitted := self._line.admitted(is_alone=not self._running):
+            for each in admitted:
+                self._begin(each)
 
     def take(self, parts: int = 1) -> list[Share]:
         """The look-ups of the next batch, which are away from now on; nothing where nothing waits.
@@ -219,17 +238,18 @@ class WaveExecutor:
 
     def _enlist(self, progress: Progress, steps: Sequence[Step]) -> None:
         self._live[progress] += len(steps)
-        self._ready += [(progress, step) for step in steps]
+        self._line.enter(progress, steps)
 
-    def _begin(self, progress: Progress, step: Step) -> None:
+    def _begin(self, ready: Ready) -> None:
         try:
-            algorithm = planned(request_of(progress, step, self._form, self._runner))
+            algorithm = planned(request_of(ready.progress, ready.step, self._form, self._runner))
         except DEFECTS as error:
-            self._fail(progress, step, error)
+            self._line.ended(ready.nbytes)
+            self._fail(ready.progress, ready.step, error)
             return
-        running = Running(progress, step, algorithm)
+        running = Running(ready.progress, ready.step, algorithm)
         # Entered before it runs: an algorithm on known values may end, or fail, in its first step.
-        self._running[running] = None
+        self._running[running] = ready.nbytes
         self._resume(running)
 
     def _resume(self, running: Running) -> None:
@@ -239,7 +259,7 @@ class WaveExecutor:
             self._drop(running, error)
             return
         if blocks is not None:
-            del self._running[running]
+            self._let_go(running)
             self._finish(running.progress, running.step, blocks)
 
     def _hand_out(self, outcome: Outcome) -> None:
@@ -271,8 +291,11 @@ class WaveExecutor:
         self._ended(progress)
 
     def _drop(self, running: Running, error: Exception) -> None:
-        del self._running[running]
+        self._let_go(running)
         self._fail(running.progress, running.step, error)
+
+    def _let_go(self, running: Running) -> None:
+        self._line.ended(self._running.pop(running))
 
     def _fail(self, progress: Progress, step: Step, error: Exception) -> None:
         # Only the operation that failed is counted: those that depend on it would show one defect as many.

@@ -190,8 +190,7 @@ class Jobs:
 
     def take(self) -> Job | None:
         """What comes first, if there is something that nobody does yet; raises DeviceDistrusted."""
-        while self._leaving:
-            self._take_out(self._leaving.popleft())
+        self._let_go()
         if not self._tickets:
             return None
         self._require_trust()
@@ -230,6 +229,8 @@ class Jobs:
         for each in (self._tickets, self._leaving, self._arrived, self._computed, self._held, self._away):
             each.clear()
         # Made when it is needed: what the device lacks now, memory for instance, may be there again by then.
+        if self._made is not None:
+            self._made.close()
         self._made = None
         self._epoch = self._watch.epoch
 
@@ -242,6 +243,16 @@ class Jobs:
     def _require_trust(self) -> None:
         if self._is_stale:
             raise DeviceDistrusted
+
+    def _let_go(self) -> None:
+        if not self._leaving:
+            return
+        while self._leaving:
+            self._take_out(self._leaving.popleft())
+        if self._made is not None:
+            # Others may have room now; those on known values are through at once.
+            self._made.start()
+            self._collect(self._made.results())
 
     def _take_out(self, ticket: Ticket) -> None:
         if self._tickets.pop(ticket.name, None) is None:
@@ -287,6 +298,9 @@ class Jobs:
 
     def _loadable(self) -> list[Ticket]:
         """Arrived items, but for those whose inputs are being loaded for others: soon they are at hand."""
+        # What is loaded would only wait as well, in memory that nobody has counted.
+        if self._made is not None and self._made.lacks_room:
+            return []
         busy = {
             digest
             for job in self._away

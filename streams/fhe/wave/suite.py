@@ -23,6 +23,7 @@ from streams.fhe.wave.items import Item
 from streams.fhe.wave.keys import WaveKeys
 from streams.fhe.wave.metered import Meter, MeteredDevice, MeteredStorage
 from streams.fhe.wave.on_device import derived_for, opened_on
+from streams.fhe.wave.reserve import Reserve
 from streams.fhe.wave.service import KNOWN_ANSWER_EVERY, Service
 from streams.fhe.wave.storage import Given, Storage
 from streams.fhe.wave.window import Window
@@ -38,7 +39,12 @@ class WaveCompute:
     The components of all threads share a window.
     """
 
-    def __init__(self, keys: WaveKeys, known_answer_every: int = KNOWN_ANSWER_EVERY) -> None:
+    def __init__(
+        self,
+        keys: WaveKeys,
+        known_answer_every: int = KNOWN_ANSWER_EVERY,
+        reserve: Reserve | None = None,
+    ) -> None:
         """Raises DevicesLost where no device answers rightly."""
         self._service = Service(keys.units, Exam.set_by(keys.oracle), known_answer_every)
         # On a device that is in service. Not metered: what calibrates fills no batch.
@@ -51,7 +57,11 @@ class WaveCompute:
         )
         self._service.on_out = self._storage.cache.clear
         self._window = Window(
-            lambda: WaveExecutor.on(b"", device), self._storage, keys.drivers, self._service, keys.batches
+            lambda: WaveExecutor.on(b"", device, reserve=reserve),
+            self._storage,
+            keys.drivers,
+            self._service,
+            keys.batches,
         )
 
     @classmethod
@@ -61,6 +71,7 @@ class WaveCompute:
         threads: int = 1,
         device: DeviceName = "cpu",
         known_answer_every: int = KNOWN_ANSWER_EVERY,
+        reserve: Reserve | None = None,
     ) -> Self:
         """Attaches the keys, most of which processes share; derives them where they are missing.
 
@@ -71,7 +82,7 @@ class WaveCompute:
             KeyMaterialError: it is not of the release and the parameters that can be read.
         """
         keys = opened_on(device, derived_for(device, files.folder.with_name("keyset")), threads)
-        return cls(keys, known_answer_every)
+        return cls(keys, known_answer_every, reserve)
 
     def lookup_s(self) -> float:
         """Seconds of one look-up, the least of a few."""

@@ -111,6 +111,8 @@ class Window:
             with self._work:
                 self._work.wait_for(lambda: self._jobs.has_work or not self._jobs.size)
                 job = self._jobs.take()
+                if self._jobs.has_news:
+                    self._news.notify_all()
                 if job is None:
                     return self._stays()
             job.run()

@@ -18,6 +18,7 @@ from streams.fhe.engines import open_compute, open_proof, open_squash
 from streams.fhe.keyset import EngineName, KeyFiles
 from streams.fhe.suite import ComputeSuite, Expanded, ProofSuite, SquashSuite, Tally, Timed
 from streams.fhe.wave.on_device import known_device
+from streams.fhe.wave.reserve import Reserve
 from streams.services.worker import frames
 from streams.services.worker.child import Jobs
 from streams.services.worker.proof import VALUES_MAX, auxiliary_data, check_size
@@ -35,6 +36,9 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
 
 
 BOUNDLESS: Final = Room()
+# Of a child's memory, the part for the values of what is in flight. The rest is for keys (a set of `wave`
+# with Python and what is kept decompressed takes 0.5 GB), for what waits, and on GPUs for CUDA.
+_VALUES_SHARE: Final = 2
 
 
 def _place(places: dict[bytes, Path], identity: bytes) -> Path:
@@ -99,7 +103,8 @@ class ComputeJobs(_KeyJobs[ComputeSuite]):
         device: DeviceName = "cpu",
         known_answer_every: int = 0,
     ) -> None:
-        opener = partial(open_compute, device=device, known_answer_every=known_answer_every)
+        reserve = Reserve(room.memory_bytes_max // _VALUES_SHARE)
+        opener = partial(open_compute, device=device, known_answer_every=known_answer_every, reserve=reserve)
         super().__init__(opener, engine, threads, room, tally=lambda suite: suite.tally())
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:

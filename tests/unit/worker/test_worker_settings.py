@@ -8,15 +8,16 @@ import structlog
 from streams.domain.errors import ConfigurationError, DeviceMissing
 from streams.domain.results import Ciphertext
 from streams.domain.work import SquashWork
-from streams.fhe.clear import STORED, encode
+from streams.fhe.clear import STORED, ClearCompute, encode
 from streams.fhe.device_choice import DEVICES, device_of
 from streams.fhe.devices import concrete_runtime
 from streams.fhe.key_objects import CLEAR_MAGIC
 from streams.fhe.keyset import PURPOSES
 from streams.fhe.suite import ClearValue
+from streams.fhe.wave.reserve import Reserve
 from streams.services import sns_worker, tfhe_worker, zkproof_worker
 from streams.services.runtime import Runtime
-from streams.services.worker import child
+from streams.services.worker import child, jobs
 from streams.services.worker.service import check_engine, child_command, slots_of
 from streams.settings import EngineSettings, Settings, SnsSettings, ZkproofSettings
 
@@ -51,6 +52,25 @@ def test_a_child_is_told_how_often_devices_are_asked() -> None:
     for engine, due in ((EngineSettings(name="wave"), 16), (EngineSettings(known_answer_every=3), 3)):
         command = child_command(tfhe_worker.KIND, engine, 1)[3:]
         assert child.arguments([*command, *ENDING]).known_answer_every == due
+
+
+@pytest.mark.parametrize(("memory_mib", "due"), [(0, tfhe_worker.KIND.memory_bytes_max // 2), (64, 32 << 20)])
+def test_values_in_flight_have_half_of_a_childs_memory(
+    memory_mib: int, due: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened = list[Reserve]()
+
+    def open_compute(*_: object, reserve: Reserve, **__: object) -> ClearCompute:
+        opened.append(reserve)
+        return ClearCompute()
+
+    monkeypatch.setattr(jobs, "open_compute", open_compute)
+    command = child_command(tfhe_worker.KIND, EngineSettings(name="wave", memory_mib=memory_mib), 1)[3:]
+    made = child.chosen_jobs(child.arguments([*command, *ENDING]))
+    for name in (b"one", b"two"):
+        made.open_keys(name, tmp_path, at_once=True)
+    assert opened[0] is opened[1]  # the key sets of a process share it
+    assert opened[0].bytes_max == due
 
 
 def test_a_child_closes_the_key_set_that_is_one_too_many(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from streams.fhe.radix.steps import LookUp, NoiseExceeded, Outputs
 from streams.fhe.wave.component import Value
 from streams.fhe.wave.executor import WaveExecutor
 from streams.fhe.wave.items import Item
+from streams.fhe.wave.reserve import Reserve
 from streams.fhe.wave.storage import Given, StoredNumber
 from tests.unit.fhe.wave.windows import BOOL, U8, ClearSide, handle, step, word
 
@@ -98,8 +99,8 @@ class Shop:
         return self.item(f"{left}+{right}", left, right, step("Add", X, Y, result=SUM), noise=noise)
 
 
-def executor(runner: Runner, batch_size: int = BATCH_SIZE) -> WaveExecutor:
-    return WaveExecutor(b"", runner, batch_size)
+def executor(runner: Runner, batch_size: int = BATCH_SIZE, reserve: Reserve | None = None) -> WaveExecutor:
+    return WaveExecutor(b"", runner, batch_size, reserve=reserve)
 
 
 def wide(name: str, operation: str = "BitXor") -> tuple[Step, ...]:

@@ -11,6 +11,7 @@ from streams.domain.schedule import SLOW_LANE
 from streams.domain.work import Step
 from streams.fhe.wave.items import Item, Ticket
 from streams.fhe.wave.jobs import Job, Jobs, Load, LookUps, Store, apart
+from streams.fhe.wave.reserve import Reserve
 from tests.unit.fhe.wave.shop import (
     LARGER,
     PRODUCT,
@@ -32,9 +33,11 @@ ADD, MUL = step("Add", X, Y, result=SUM), step("Mul", X, Y, result=PRODUCT)
 class Desk:
     """Jobs over clear numbers."""
 
-    def __init__(self, drivers: int = 2, batch_size: int = 64, batches: int = 0) -> None:
-        self.runner, self.shop = Runner(), Shop()
-        self.jobs = Jobs(lambda: executor(self.runner, batch_size), self.shop, drivers, batches=batches)
+    def __init__(self, drivers: int = 2, batch_size: int = 64, batches: int = 0, room: int = 0) -> None:
+        self.runner, self.shop, self.reserve = Runner(), Shop(), Reserve(room)
+        self.jobs = Jobs(
+            lambda: executor(self.runner, batch_size, self.reserve), self.shop, drivers, batches=batches
+        )
 
     def done(self, job: Job | None) -> Job:
         """A job that is run and given back."""
@@ -148,6 +151,21 @@ def test_small_items_are_loaded_together_and_large_ones_one_by_one() -> None:
     assert desk.shop.loads == [1, 1, 1]
 
 
+def test_nothing_is_loaded_that_would_only_wait_for_memory() -> None:
+    desk = Desk(room=1)
+    first = [desk.jobs.enter(desk.shop.sum_of(index, 1)) for index in range(2)]
+    desk.done(desk.next(Load))
+    late = desk.jobs.enter(desk.shop.sum_of(7, 1))
+    job: Job | None = None
+    while not isinstance(job, Load):
+        assert len(desk.shop.loads) == 1
+        job = desk.done(desk.jobs.take())
+    assert outcome(first[0])[0] == {SUM: 1}  # only the second one is in flight now
+    desk.finish()
+    assert [outcome(each)[0][SUM] for each in (*first, late)] == [1, 2, 8]
+    assert desk.reserve.promised == 0
+
+
 def test_what_another_driver_loads_is_waited_for() -> None:
     desk = Desk()
     desk.jobs.enter(desk.shop.item("shared", 1, 2, ADD))
@@ -258,6 +276,36 @@ def test_a_device_that_fails_ends_what_is_inside_and_what_comes_back_is_dropped(
     desk.done(load)
     desk.finish()
     assert (outcome(first), outcome(after)) == (({}, "full"), ({SUM: 11}, ""))
+
+
+def test_the_room_of_a_window_that_broke_is_free() -> None:
+    desk = Desk(room=1)
+    desk.jobs.enter(desk.shop.sum_of(1, 2))
+    desk.done(desk.next(Load))
+    away = desk.next(LookUps)
+    assert desk.reserve.promised > 0
+    desk.jobs.fail(away, MemoryError("full"))
+    assert desk.reserve.promised == 0
+
+
+def test_whoever_leaves_makes_room_for_others_which_may_end_at_once() -> None:
+    """Nothing else is away that would look after those that wait."""
+    desk = Desk(room=1)
+    known = step("TrivialEncrypt", word(7), bytes([2]), result=handle("known"), is_scalar=True)
+    leaving = desk.jobs.enter(desk.shop.sum_of(5, 6))
+    trivial = desk.jobs.enter(desk.shop.item("known", 1, 2, known))
+    loud = desk.jobs.enter(desk.shop.item("loud", 1, 2, ADD, noise=TOO_LOUD))
+    desk.done(desk.next(Load))
+    away = desk.next(LookUps)
+    assert not desk.jobs.has_work
+    desk.jobs.leave(leaving)
+    assert desk.jobs.has_work
+    desk.done(desk.next(Store))
+    assert outcome(trivial)[0] == {known.result: 7}
+    desk.done(away)
+    desk.finish()
+    assert "noise" in outcome(loud)[1]
+    assert (desk.jobs.size, desk.reserve.promised) == (2, 0)
 
 
 @pytest.mark.parametrize("jobs_before", range(12))

@@ -11,10 +11,12 @@ import pytest
 from streams.domain.errors import OperationError
 from streams.domain.operations import FheType
 from streams.domain.results import Ciphertext
+from streams.fhe.radix.operations import ALGORITHMS, Request
 from streams.fhe.radix.steps import LookUp, Outputs
 from streams.fhe.wave.component import Value
 from streams.fhe.wave.executor import WaveExecutor
 from streams.fhe.wave.items import Item
+from streams.fhe.wave.reserve import Reserve
 from streams.fhe.wave.storage import Given
 from streams.fhe.wave.window import Window
 from tests.unit.fhe.wave.shop import (
@@ -102,11 +104,17 @@ class GatedShop(Shop):
 class Bench:
     """A window whose device and whose store have a gate each, both open."""
 
-    def __init__(self, drivers: int = 1) -> None:
+    def __init__(self, drivers: int = 1, room: int = 0) -> None:
         self.batches, self.loads = Gate(), Gate()
+        self.reserve = Reserve(room)
         self.runner = GatedRunner(self.batches)
         self.shop = GatedShop(self.loads)
-        self.window = Window(lambda: executor(self.runner), self.shop, drivers)
+        self.executors = list[WaveExecutor]()
+        self.window = Window(self._make, self.shop, drivers)
+
+    def _make(self) -> WaveExecutor:
+        self.executors.append(executor(self.runner, reserve=self.reserve))
+        return self.executors[-1]
 
     def outputs(self, item: Item) -> list[Ciphertext]:
         return list(self.window.outputs(item))
@@ -322,6 +330,29 @@ def test_whoever_goes_away_is_computed_for_no_longer() -> None:
     for thread in drivers():
         thread.join(PATIENCE_S)
     assert (bench.window.size, len(bench.runner.batches)) == (0, 5)
+
+
+def _refuse(request: Request) -> None:
+    raise OperationError(f"no {request.operation.name} today")
+
+
+def test_whoever_fails_once_another_makes_room_hears_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fails as it begins: no job of its own comes back to tell."""
+    monkeypatch.setitem(ALGORITHMS, "Neg", _refuse)
+    bench = Bench(drivers=2, room=1)
+    steps = (step("Not", X, result=SUM), step("Add", SUM, Y, result=PRODUCT))
+    bench.batches.is_open = False
+    leaving = bench.window.outputs(bench.shop.item("leaving", 5, 6, *steps))
+    assert next(leaving).handle == SUM
+    bench.batches.until_held("batch 0")  # of one look-up, so that one driver is free
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(bench.outputs, bench.shop.item("waiting", 1, 2, step("Neg", X, result=SUM)))
+        until(lambda: bench.executors[0].lacks_room)
+        assert isinstance(leaving, Generator)
+        leaving.close()
+        with pytest.raises(OperationError, match="no Neg today"):
+            waiting.result(PATIENCE_S / 2)  # before the gate loses its own, which would end the window
+        bench.batches.open()
 
 
 def test_an_output_that_is_named_twice_comes_once() -> None:

@@ -17,6 +17,7 @@ from streams.fhe.parameters import COMPRESSION, PINNED
 from streams.fhe.radix.forms import Form
 from streams.fhe.wave.component import Component, Result, Value
 from streams.fhe.wave.executor import WaveExecutor
+from streams.fhe.wave.reserve import Reserve
 from tests.unit.fhe.devices.sets import keys_of
 from tests.unit.fhe.wave.windows import (
     BOOL,
@@ -79,8 +80,10 @@ WANTED = {
 }
 
 
-def computed(given: Sequence[Component], batch_size: int, form: Form) -> Mapping[Place, Value]:
-    executor = window(SIDE, batch_size, form)
+def computed(
+    given: Sequence[Component], batch_size: int, form: Form, reserve: Reserve | None = None
+) -> Mapping[Place, Value]:
+    executor = WaveExecutor(KEY, SIDE.runner, batch_size, form, reserve)
     for each in given:
         executor.submit(each)
     return values(list(executor.drain()))
@@ -123,6 +126,22 @@ def test_batches_beside_each_other_do_not_change_bits(seed: int) -> None:
     words = bits(values(found))
     assert words.keys() == expected.keys()
     assert all(np.array_equal(each, expected[place]) for place, each in words.items())
+
+
+@pytest.mark.parametrize("room", [1, 2_000_000])
+def test_the_room_for_values_does_not_change_bits(room: int) -> None:
+    expected = alone(Form.THROUGHPUT)
+    found = bits(computed(components(), 32, Form.THROUGHPUT, Reserve(room)))
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(words, expected[place]) for place, words in found.items())
+
+
+def test_a_result_keeps_no_words_of_those_that_were_computed_with_it() -> None:
+    found = computed(components(), 32, Form.THROUGHPUT)
+    wires = {wire for value in found.values() for b in value.blocks for wire, _ in b.terms}
+    given = {wire for value in INPUTS.values() for b in value.blocks for wire, _ in b.terms}
+    assert len(wires - given) > 20
+    assert all(wire.data.base is None for wire in wires - given)
 
 
 @pytest.mark.parametrize("form", [Form.THROUGHPUT, Form.LATENCY])
