@@ -166,6 +166,10 @@ class SenderSettings(KeyFileSettings):
     drain_s: float = Field(default=8.0, ge=0, le=25)  # for calls under way when told to stop
 
 
+WINDOW_MAX: Final = 1024  # each item has a thread of the child
+SQUASHES_MAX: Final = 64  # the parent holds each until it is uploaded
+
+
 class EngineSettings(Section):
     """What computes; a network uses one engine."""
 
@@ -173,8 +177,8 @@ class EngineSettings(Section):
     device: Literal["auto", "cpu", "cuda", "concrete", "reference"] = "auto"
     workers: int = Field(default=0, ge=0)  # threads of a worker's child; 0 = as the next one says
     coprocessor_fhe_threads: int = Field(default=32, ge=1)  # at most, and no more than there are cores
-    # Items of a tfhe-worker with `wave`; 0 = 8 for each thread, 256 on GPUs.
-    window: int = Field(default=0, ge=0, le=1024)
+    # Items of a tfhe-worker with `wave`; 0 = 8 for each thread, on GPUs 256 for each.
+    window: int = Field(default=0, ge=0, le=WINDOW_MAX)
     known_answer_every: int = Field(
         default=16, ge=1
     )  # batches of look-ups of a device of `wave` with one question among them
@@ -194,7 +198,8 @@ class ZkproofSettings(Section):
 class SnsSettings(Section):
     """sns-worker, under the names that operators of the existing coprocessor know."""
 
-    work_items_batch_size: int = Field(default=4, ge=1, le=64)  # ciphertexts at a time
+    # Ciphertexts at a time; 0 = 4, on GPUs 32 for each.
+    work_items_batch_size: int = Field(default=0, ge=0, le=SQUASHES_MAX)
     schedule_policy: Literal["rayon_parallel", "sequential"] = "rayon_parallel"
     enable_compression: bool = True  # objects of format 11; without it of format 10, which are larger
     s3_max_concurrent_uploads: int = Field(default=100, ge=1, le=1000)

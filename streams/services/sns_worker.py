@@ -17,7 +17,7 @@ from streams.services.worker.pool import OnState
 from streams.services.worker.service import Kind, Tools, run_worker
 from streams.services.worker.squash import Parts, SquashExecutor
 from streams.services.worker.uploads import Buckets, Uploads
-from streams.settings import SnsSettings
+from streams.settings import SQUASHES_MAX, SnsSettings
 
 # Devices with words of their own squash nothing, and what they decompressed would end in other bytes.
 #
@@ -26,6 +26,10 @@ from streams.settings import SnsSettings
 KIND: Final = Kind(
     "sns", memory_bytes_max=4_400_000_000, has_devices=True, on_cpu=OWN_WORDS, writes_objects=True
 )
+# With small values one squashing does not keep all cores busy; several at a time do.
+AT_A_TIME: Final = 4
+# A GPU is full with eight numbers of 64 bits and has two such batches at a time; others are being uploaded.
+PER_GPU: Final = 32
 
 SIGNER_VARIABLE: Final = "CIPHERSTREAM_SIGNER__PRIVATE_KEY"
 
@@ -37,8 +41,6 @@ async def run(runtime: Runtime) -> None:
 
 def kind_of(settings: SnsSettings) -> Kind:
     """The worker that the settings ask for."""
-    # With small values one squashing does not keep all cores busy; several at a time do.
-    #
     # Where they are squashed together, an item's time holds the batches in front of it and its own: fewer
     # than twice as many items as are in hand, and as many again where batches fail: less than four times what
     # all slots cost on all threads. Its limit is ten times that cost (`Pool.limit_s`, `timeout_ms`).
@@ -46,7 +48,9 @@ def kind_of(settings: SnsSettings) -> Kind:
     bare = () if settings.enable_compression else ("--bare",)
     return msgspec.structs.replace(
         KIND,
-        slots=settings.work_items_batch_size,
+        slots=settings.work_items_batch_size or AT_A_TIME,
+        slots_per_gpu=0 if settings.work_items_batch_size else PER_GPU,
+        slots_max=SQUASHES_MAX,
         requests_max=settings.s3_max_concurrent_uploads,
         child_flags=("--policy", policy.value, *bare),
     )

@@ -23,6 +23,7 @@ from streams.domain.control import WorkerHeartbeat
 from streams.domain.work import WorkClass
 from streams.fhe.device_choice import GPU, OWN_WORDS, device_of
 from streams.fhe.keyset import KeyStore, keys_of
+from streams.fhe.visible_gpus import visible_gpus
 from streams.messages import claim_check
 from streams.messages.topics import GROUPS, WORK
 from streams.ports import Blobs, Record
@@ -47,8 +48,6 @@ from streams.settings import EngineSettings
 # item of the window takes longer for its neighbours; its timeout, ten times what it takes alone with
 # `tfhe-rs`, has room for that.
 WINDOW_PER_THREAD: Final = 8
-# An item has two or three look-ups at a time, and a large GPU is full with four hundred.
-WINDOW_ON_GPU: Final = 256
 # Of a child that computes on GPUs, above its bound: CUDA's own memory, and the ciphertexts of more items.
 GPU_MEMORY_BYTES: Final = 10 << 30
 _ABANDON_S: Final = 0.1  # for a source whose items were cancelled
@@ -65,7 +64,8 @@ class Kind(msgspec.Struct, frozen=True):
     memory_bytes_max: int  # of the child; the parent takes less than 100 MB
     threads_max: int = 64
     slots: int = 0  # items at a time; 0 = as many as its engine likes
-    slots_max: int = 0  # where they follow the threads; 0 = no bound
+    slots_per_gpu: int = 0  # where it computes on GPUs; 0 = no other number than elsewhere
+    slots_max: int = 0  # where they follow threads or GPUs; 0 = no bound
     key_cache_size: int = 0  # key sets open at a time; 0 = as [engine] says
     has_devices: bool = False  # what it computes may run elsewhere than on the processor
     on_cpu: frozenset[str] = frozenset()  # devices that leave its work to the processor
@@ -129,10 +129,16 @@ def threads_of(engine: EngineSettings, cores: int, threads_max: int) -> int:
 
 def slots_of(kind: Kind, engine: EngineSettings, threads: int) -> int:
     """Items that a worker with so many threads has in hand."""
+    has_window = kind.has_window and engine.name == "wave"
+    if has_window and engine.window:
+        return engine.window
+    if kind.slots_per_gpu and _is_on_gpu(kind, engine):
+        slots = kind.slots_per_gpu * visible_gpus()
+        return min(slots, kind.slots_max or slots)
     if kind.slots:
         return kind.slots
-    if kind.has_window and engine.name == "wave":
-        return engine.window or (WINDOW_ON_GPU if _is_on_gpu(kind, engine) else WINDOW_PER_THREAD * threads)
+    if has_window:
+        return WINDOW_PER_THREAD * threads
     return min(threads, kind.slots_max or threads)
 
 
