@@ -26,6 +26,8 @@ INSTALL: Final = (
 # Below it CuPy's own way: it stages an array in pinned memory of the next power of two bytes and keeps that,
 # which for a key would be gigabytes.
 _STAGED_BYTES: Final = 64 * 1024 * 1024
+# A wave of the largest GPU, 6.5 MB, comes back in one piece. There are as many as downloads at a time.
+_PINNED_BYTES: Final = 8 * 1024 * 1024
 _OUT_OF_MEMORY: Final = 2  # the status of both, cudaErrorMemoryAllocation and CUDA_ERROR_OUT_OF_MEMORY
 
 
@@ -87,6 +89,7 @@ class CupyGpu(Gpu):
         self._device = cupy.cuda.Device(index)
         self._local = threading.local()
         self._idle = list[Any]()  # streams of threads that ended
+        self._pinned = list[Array]()  # memory of the host that nobody copies to now
         self._compiling = threading.Lock()
         self._functions = dict[tuple[Program, str], Any]()
         self._properties = _properties(cupy, index)
@@ -122,9 +125,18 @@ class CupyGpu(Gpu):
 
     def download(self, buffer: Buffer, like: type[np.generic], shape: tuple[int, ...]) -> Array:
         """A copy of the content, after all that this thread asked for."""
-        with self._here():
-            # Blocks until this thread's stream has come so far.
-            return self._cupy.asnumpy(buffer).view(like).reshape(shape)
+        content = cast("Any", buffer).reshape(-1).view(np.uint8)
+        found = np.empty(buffer.nbytes, np.uint8)
+        with self._here(), self._staging() as host:
+            for first in range(0, len(found), len(host)):
+                piece = slice(first, min(first + len(host), len(found)))
+                came = host[: piece.stop - first]
+                stream = self._local.lease.stream
+                self._cupy.asnumpy(content[piece], stream=stream, out=came)
+                # By then it is there, after all that this thread asked for before.
+                stream.synchronize()
+                found[piece] = came
+        return found.view(like).reshape(shape)
 
     def wait(self) -> None:
         """Until all that this thread asked for has happened; then other threads may use it."""
@@ -169,6 +181,18 @@ class CupyGpu(Gpu):
                 self._local.lease = _Lease(self._idle, lambda: self._cupy.cuda.Stream(non_blocking=True))
             with self._local.lease.stream:
                 yield
+
+    @contextmanager
+    def _staging(self) -> Generator[Array]:
+        """Pinned memory, of one download at a time: the driver copies to any other by way of its own."""
+        try:
+            host = self._pinned.pop()
+        except IndexError:
+            pinned = self._cupy.cuda.alloc_pinned_memory(_PINNED_BYTES)
+            host = np.frombuffer(pinned, np.uint8, _PINNED_BYTES)
+        yield host
+        # Not where something was raised: a copy to it may be under way.
+        self._pinned.append(host)
 
     @contextmanager
     def _entered(self) -> Generator[None]:

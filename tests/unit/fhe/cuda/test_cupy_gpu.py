@@ -3,7 +3,8 @@
 import importlib
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from types import ModuleType, SimpleNamespace
@@ -50,6 +51,23 @@ class Kernel:
         self._called.append((self.name, grid, block, arguments, shared_mem, room))
 
 
+class Stream:
+    """What is copied to the host is there when somebody waits for it, and nothing of use before."""
+
+    def __init__(self) -> None:
+        self._copies = list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]()
+
+    def copy(self, source: np.ndarray[Any, Any], out: np.ndarray[Any, Any]) -> None:
+        assert (source.shape, source.dtype) == (out.shape, out.dtype)
+        out[...] = 0xAA
+        self._copies.append((source, out))
+
+    def deliver(self) -> None:
+        for source, out in self._copies:
+            out[...] = source
+        self._copies.clear()
+
+
 class FakeCupy(ModuleType):
     """GPUs of host memory; what would run is written down."""
 
@@ -65,10 +83,24 @@ class FakeCupy(ModuleType):
             memGetInfo=partial(tuple, (1000, 5000)),
         )
         memory = SimpleNamespace(OutOfMemoryError=PoolIsEmpty)
-        self.cuda = SimpleNamespace(runtime=runtime, memory=memory, Device=self._device, Stream=self._stream)
-        self.asnumpy = np.array
+        self.cuda = SimpleNamespace(
+            runtime=runtime,
+            memory=memory,
+            Device=self._device,
+            Stream=self._stream,
+            alloc_pinned_memory=self._pin,
+        )
+        self.pinned = list[bytearray]()
+        self.on_delivered: Callable[[], object] = lambda: None
         self.asarray = np.array
         self.empty = np.empty
+
+    def asnumpy(self, array: Any, *, stream: Any, out: np.ndarray[Any, Any]) -> None:
+        stream.copies.copy(array, out)
+
+    def _pin(self, nbytes: int) -> bytearray:
+        self.pinned.append(bytearray(nbytes))
+        return self.pinned[-1]
 
     def get_default_memory_pool(self) -> Any:
         return SimpleNamespace(total_bytes=lambda: 300)
@@ -92,6 +124,8 @@ class FakeCupy(ModuleType):
         cupy = self
 
         class Entered:
+            copies = Stream()
+
             def __enter__(self) -> None:
                 cupy.entered.append(name)
 
@@ -100,6 +134,8 @@ class FakeCupy(ModuleType):
 
             def synchronize(self) -> None:
                 cupy.entered.append("waited")
+                self.copies.deliver()
+                cupy.on_delivered()
 
         return Entered()
 
@@ -231,6 +267,50 @@ def test_arrays_go_and_come_back() -> None:
     buffer = gpu.upload(given)
     assert buffer.nbytes == 48
     assert np.array_equal(gpu.download(buffer, np.uint64, (3, 2)), given)
+
+
+@pytest.mark.parametrize("pinned", [40, 96, 1000])
+def test_what_came_back_is_the_callers_own(pinned: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pinned memory is used again for the next piece and the next download."""
+    monkeypatch.setattr(cupy_gpu, "_PINNED_BYTES", pinned)
+    cupy = FakeCupy(H200)
+    gpu = CupyGpu(cupy, 0)
+    given = [np.arange(first, first + 12, dtype=np.uint64) for first in (0, 100)]
+    found = [gpu.download(gpu.upload(each), np.uint64, (3, 4)) for each in given]
+    for each, due in zip(found, given, strict=True):
+        assert np.array_equal(each.reshape(-1), due)
+    assert [len(each) for each in cupy.pinned] == [pinned]
+    assert gpu.download(gpu.empty(0), np.uint64, (0, 4)).shape == (0, 4)
+
+
+def test_downloads_beside_each_other_have_pinned_memory_of_their_own() -> None:
+    cupy = FakeCupy(H200)
+    gpu = CupyGpu(cupy, 0)
+    cupy.on_delivered = threading.Barrier(2, timeout=60).wait  # before either is taken out
+    given = [np.full(5, number, np.uint64) for number in (1, 2)]
+    for _ in range(3):
+        with ThreadPoolExecutor(2) as threads:
+            buffers = list(map(gpu.upload, given))
+            found = list(threads.map(lambda each: gpu.download(each, np.uint64, (5,)), buffers))
+        assert np.array_equal(found, given)
+    assert len(cupy.pinned) == 2
+
+
+def test_pinned_memory_of_a_download_that_failed_is_not_used_again() -> None:
+    """The copy may still be under way."""
+    cupy = FakeCupy(H200)
+    gpu, made = CupyGpu(cupy, 0), cupy.asnumpy
+    buffer = gpu.upload(np.arange(4, dtype=np.uint64))
+    cupy.asnumpy = partial(raising, RuntimeFault("cudaErrorIllegalAddress", 700))
+    with pytest.raises(RuntimeFault, match="IllegalAddress"):
+        gpu.download(buffer, np.uint64, (4,))
+    cupy.asnumpy = made
+    assert gpu.download(buffer, np.uint64, (4,)).tolist() == [0, 1, 2, 3]
+    assert len(cupy.pinned) == 2
+    cupy.cuda.alloc_pinned_memory = partial(raising, RuntimeFault("cudaErrorMemoryAllocation", 2))
+    gpu._pinned.clear()  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(DeviceExhausted, match="cudaErrorMemoryAllocation"):
+        gpu.download(buffer, np.uint64, (4,))
 
 
 def test_a_program_is_compiled_once_and_given_its_shared_memory() -> None:
