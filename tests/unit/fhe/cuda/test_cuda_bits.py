@@ -52,6 +52,24 @@ def test_words_are_those_of_the_cpu_at_the_real_size(gpus: list[Gpu]) -> None:
     assert differing(keys.on(*gpus).bootstrap(batch), keys.cpu.bootstrap(batch)) == 0
 
 
+@pytest.mark.parametrize(
+    ("variant", "architecture", "multiprocessors", "count"),
+    [
+        ("rotation-1-2", (9, 0), 1, 1),
+        ("rotation-2-1", (9, 0), 2, 3),  # the last block of threads has one ciphertext
+        ("rotation-1-0", (8, 0), 1, 1),
+        ("rotation-2-0", (8, 0), 1, 3),
+    ],
+)
+def test_the_other_variants_give_them_at_the_real_size_too(
+    variant: str, architecture: tuple[int, int], multiprocessors: int, count: int
+) -> None:
+    keys, batch = raw_keys(PINNED.lwe_dimension), raw_batch(count)
+    gpu = EmulatedGpu(architecture, "shuffled", multiprocessors)
+    assert differing(keys.on(gpu).bootstrap(batch), keys.cpu.bootstrap(batch)) == 0
+    assert gpu.launches[-1].program.name == variant
+
+
 def test_a_batch_of_more_than_a_warp_of_the_keyswitch_takes(keys: Pair, gpus: list[Gpu]) -> None:
     """And than a block of its grid."""
     batch = raw_batch(67)
