@@ -15,7 +15,6 @@ from streams.domain.work import ComputeWork, Step
 from streams.fhe import matrix
 from streams.fhe.matrix import Cell
 
-RANDOM = frozenset({Kind.RAND, Kind.RAND_BOUNDED})
 LIST_MAX = 4  # values of a list
 RECENT = 3  # results that are more often used than older ones: chains are where ranges and noise gather
 WORD_BYTES, SEED_BYTES = 32, 16
@@ -57,7 +56,7 @@ def cells(types: Collection[FheType], *, is_seeded: bool = True, library: bool =
     return [
         cell
         for cell in matrix.cells(library=library)
-        if {cell.fhe_type, cell.out_type} <= set(types) and (is_seeded or cell.operation.kind not in RANDOM)
+        if {cell.fhe_type, cell.out_type} <= set(types) and (is_seeded or not cell.operation.is_random)
     ]
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from streams.devnet import client
 from streams.devnet.encrypted_matrix import due
-from streams.domain.operations import FheType, Kind
+from streams.domain.operations import FheType
 from streams.domain.results import Ciphertext
 from streams.domain.rules import scalar_flag
 from streams.domain.work import ComputeWork, Step
@@ -38,7 +38,6 @@ OPERATIONS: Final[Mapping[str, matrix.Cell]] = {
 }
 _MODULUS: Final = 1 << 64
 _LEFT, _RIGHT = 0x0123_4567_89AB_CDEF, 0x0FED_CBA9_8765_4321
-_DRAWN: Final = (Kind.RAND, Kind.RAND_BOUNDED)
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class Components:
             result=result,
             fhe_type=cell.out_type,
         )
-        expected = {} if cell.operation.kind in _DRAWN else {result: due(cell, operands)}
+        expected = {} if cell.operation.is_random else {result: due(cell, operands)}
         return Task(self._work(f"{name} {index}", numbers, (only,), (result,)), expected)
 
     def _work(

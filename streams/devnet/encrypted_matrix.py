@@ -108,7 +108,7 @@ def _problem(
     found = samples.decrypt(ct64)
     if found.fhe_type != cell.out_type:
         return f"type {found.fhe_type}"
-    if cell.operation.kind in (Kind.RAND, Kind.RAND_BOUNDED):
+    if cell.operation.is_random:
         return _beyond(cell, operands, found.value)
     expected = due(cell, operands)
     return "" if found.value == expected else f"{found.value}, due is {expected}"

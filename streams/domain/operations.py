@@ -118,6 +118,11 @@ class Operation(msgspec.Struct, frozen=True):
     tfhe_ms: int
     targets: frozenset[FheType] = frozenset()  # what contracts may cast to
 
+    @property
+    def is_random(self) -> bool:
+        """Whether the result is drawn from a seed, so that nobody can say what it should be."""
+        return self.kind in _RANDOM
+
 
 def _binary(
     code: int, name: str, types: frozenset[FheType], library: frozenset[FheType], cost: int, *,
@@ -134,6 +139,7 @@ def _other(
     return Operation(code, name, event, kind, types, library, _SCALARS[kind], result, cost, targets)
 
 
+_RANDOM: Final = frozenset({Kind.RAND, Kind.RAND_BOUNDED})
 _SCALARS: Final[dict[Kind, Scalar]] = {
     Kind.UNARY: Scalar.NEVER,
     Kind.CAST: Scalar.NEVER,

@@ -26,7 +26,7 @@ def request_of(progress: Progress, step: Step, form: Form, seeds: Seeds) -> Requ
     """The request of a step whose operands are there."""
     operation = BY_CODE[step.operation]
     fhe_type = operand_type(step)
-    if operation.kind in (Kind.RAND, Kind.RAND_BOUNDED):
+    if operation.is_random:
         # Seeds are no operands of a graph: blocks are made from them here.
         operands = _random(step, FheType(step.fhe_type), seeds)
     else:

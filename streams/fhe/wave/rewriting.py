@@ -23,7 +23,7 @@ from typing import Final
 
 from streams.domain.handle import COMPUTED_INDEX, stamp
 from streams.domain.operands import operation_digest
-from streams.domain.operations import BY_CODE, BY_NAME, Kind
+from streams.domain.operations import BY_CODE, BY_NAME
 from streams.domain.work import Step
 from streams.fhe.wave.admission import handles
 
@@ -31,7 +31,6 @@ _ADD: Final = BY_NAME["Add"].code
 _SUM_CODES: Final = frozenset({_ADD, BY_NAME["Sub"].code})
 _SELECT: Final = BY_NAME["IfThenElse"].code
 _TRIVIAL: Final = BY_NAME["TrivialEncrypt"].code
-_RANDOM: Final = frozenset({Kind.RAND, Kind.RAND_BOUNDED})
 _NO_CHAIN: Final = 0  # no chain has this id: handles made here are nobody's
 _ZERO: Final = bytes(32)
 
@@ -57,7 +56,7 @@ def known_results(steps: Sequence[Step]) -> set[bytes]:
     """Results that anybody can compute: nothing encrypted goes into them, and they take no look-up."""
     known = set[bytes]()
     for step in steps:
-        if BY_CODE[step.operation].kind not in _RANDOM and known.issuperset(handles(step)):
+        if not BY_CODE[step.operation].is_random and known.issuperset(handles(step)):
             known.add(step.result)
     return known
 

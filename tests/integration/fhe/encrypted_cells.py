@@ -2,7 +2,6 @@
 
 from streams.domain.operations import FheType
 from streams.fhe import matrix
-from tests import component_programs as programs
 
 FUSED = "MulDiv"  # twice the width: six times as slow as the slowest of the others
 # Of add, sub, ge, eq, select and cast on Uint64; the others are byte for byte among the known answers.
@@ -10,7 +9,7 @@ TOKEN = frozenset({"Eq_64_scalar", "Cast_64_to_16", "Cast_64_to_32", "Cast_64_to
 
 
 def is_random(cell: matrix.Cell) -> bool:
-    return cell.operation.kind in programs.RANDOM
+    return cell.operation.is_random
 
 
 def encrypted_cells() -> list[matrix.Cell]:

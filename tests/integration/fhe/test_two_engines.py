@@ -47,7 +47,7 @@ def numbers(suite: ComputeSuite, work: ComputeWork, decrypt: Decrypt) -> dict[st
 
 def due(given: programs.Program) -> dict[str, int]:
     """What the clear engine gives, random numbers left out."""
-    known = [step for step in given.steps if BY_CODE[step.operation].kind not in programs.RANDOM]
+    known = [step for step in given.steps if not BY_CODE[step.operation].is_random]
     in_clear = replace(given, steps=known, outputs=[step.result for step in known])
     work = in_clear.work(lambda fhe_type, number: clear.encode(clear.STORED, ClearValue(fhe_type, number)))
     decode = clear.decode

@@ -11,9 +11,8 @@ from streams.fhe import clear, matrix
 from streams.fhe.suite import ClearValue, Encrypted, Operand, Plain
 
 U8, U64, BOOL = FheType.UINT8, FheType.UINT64, FheType.BOOL
-RANDOM = (Kind.RAND, Kind.RAND_BOUNDED)
 CELLS = matrix.cells(library=True)
-CERTAIN = [cell for cell in CELLS if cell.operation.kind not in RANDOM]
+CERTAIN = [cell for cell in CELLS if not cell.operation.is_random]
 
 
 def numbers(bits: int) -> st.SearchStrategy[int]:
@@ -44,7 +43,7 @@ def test_a_cell_computes_what_integers_do(cell: matrix.Cell, data: st.DataObject
     assert computed(cell, operands) == expected(cell, operands)
 
 
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.operation.kind in RANDOM], ids=str)
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.operation.is_random], ids=str)
 def test_random_numbers_follow_from_the_seed_and_stay_below_their_bound(cell: matrix.Cell) -> None:
     for bits in (0, 1, 3, cell.fhe_type.bits):
         operands = matrix.operands(cell, 1 << 100, bits, 0)

@@ -13,7 +13,6 @@ from streams.fhe.component import component_outputs
 from streams.fhe.suite import Plain
 
 U8, BOOL = FheType.UINT8, FheType.BOOL
-RANDOM = (Kind.RAND, Kind.RAND_BOUNDED)
 CELLS = [cell for cell in matrix.cells() if cell.fhe_type is U8]
 NUMBERS = (0xF3, 0x15, 0x0B)
 
@@ -68,7 +67,7 @@ def seed(full: bytes) -> bytes:
 
 def wanted(cell: matrix.Cell) -> int:
     operands = matrix.operands(cell, *NUMBERS)
-    if cell.operation.kind not in RANDOM:
+    if not cell.operation.is_random:
         return expected(cell, operands)
     plain = [operand for operand in operands if isinstance(operand, Plain)]
     ct64 = clear.ClearCompute().execute(cell.operation.code, plain, cell.out_type)
