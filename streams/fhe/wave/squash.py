@@ -84,11 +84,11 @@ class WaveSquash:
         if device != "cuda":
             return cls(keys.device, cpu, PER_THREAD * threads)
         from streams.fhe.devices.cuda.cupy_gpu import fleet
-        from streams.fhe.devices.cuda.squashing import PART
+        from streams.fhe.devices.cuda.squashing import SQUASHED_MAX
         from streams.fhe.wave.squash_on_gpus import opened_on_gpus
 
         service = opened_on_gpus(cpu, compute, mapped, fleet())
-        return cls(keys.device, service, PART, _AT_ONCE * service.units)
+        return cls(keys.device, service, SQUASHED_MAX, _AT_ONCE * service.units)
 
     def lookup_s(self) -> float:
         """Seconds of one look-up of the processor, the least of a few."""

@@ -16,7 +16,7 @@ from streams.fhe.devices.port import Bootstraps
 from streams.fhe.devices.words import Words, flat
 from streams.fhe.parameters import Parameters
 
-PART: Final = 4096  # ciphertexts that are sent together: 200 MB, many waves of the largest GPU
+SENT_MAX: Final = 4096  # ciphertexts that are sent together: 200 MB, many waves of the largest GPU
 
 
 class CudaDevice:
@@ -107,7 +107,7 @@ def _rotation_bytes(reads: Reads, dimension: int) -> int:
     return sizes.rotation_bytes(len(reads.table_of), dimension, len(reads.tables), reads.count)
 
 
-def parts_of(count: int, most: int = PART) -> Iterator[slice]:
+def parts_of(count: int, most: int = SENT_MAX) -> Iterator[slice]:
     """What is sent together of a batch: parts of nearly one size, so that one kernel takes all of them."""
     parts = -(-count // most)
     size = -(-count // parts) if parts else 1

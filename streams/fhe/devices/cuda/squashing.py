@@ -17,7 +17,7 @@ from streams.fhe.devices.words import Words
 from streams.fhe.parameters import SQUASHING
 
 # Ciphertexts together: 35 MB of accumulators and transformed polynomials, in a cache of 40 MB and more.
-PART: Final = 128
+SQUASHED_MAX: Final = 128
 
 
 class CudaSquashing:
@@ -40,7 +40,7 @@ class CudaSquashing:
         Raises:
             DeviceExhausted: a GPU has too little memory, or others hold it for long.
         """
-        parts = (blocks[first : first + PART] for first in range(0, len(blocks), PART))
+        parts = (blocks[first : first + SQUASHED_MAX] for first in range(0, len(blocks), SQUASHED_MAX))
         none = np.empty((0, SQUASHING.dimension + 1, HALVES), np.uint64)
         return np.concatenate([none, *(self._squashed(self._fleet.next(), part) for part in parts)])
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from streams.fhe.devices import packing
 from streams.fhe.devices.cuda import operations, sizes
-from streams.fhe.devices.cuda.device import PART, parts_of
+from streams.fhe.devices.cuda.device import SENT_MAX, parts_of
 from streams.fhe.devices.cuda.fleet import Fleet, Seat
 from streams.fhe.devices.cuda.keys import FACTORS, RotationKey, SwitchKey
 from streams.fhe.devices.cuda.operations import Reads
@@ -19,7 +19,7 @@ class CudaStorage:
     """Blocks of stored numbers, each call on the next GPU."""
 
     def __init__(
-        self, parameters: Parameters, fleet: Fleet, pack: SwitchKey, unpack: RotationKey, part: int = PART
+        self, parameters: Parameters, fleet: Fleet, pack: SwitchKey, unpack: RotationKey, part: int = SENT_MAX
     ) -> None:
         """Of a large batch, `part` ciphertexts are decompressed at a time."""
         self._fleet = fleet

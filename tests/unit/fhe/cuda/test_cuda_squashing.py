@@ -73,7 +73,7 @@ def test_amounts_at_the_edges(gpus: list[Gpu]) -> None:
 
 
 def test_a_batch_is_cut_and_gpus_take_turns(keys: WidePair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(squashing, "PART", 2)
+    monkeypatch.setattr(squashing, "SQUASHED_MAX", 2)
     gpus, given = (EmulatedGpu(), EmulatedGpu()), blocks(5)
     assert np.array_equal(keys.on(*gpus).squash(given), keys.cpu.squash(given))
     starts = [[each.grid for each in gpu.launches if each.kernel == "squash_start"] for gpu in gpus]
