@@ -58,6 +58,10 @@ class Wire(msgspec.Struct, frozen=True, eq=False, weakref=True):
     def __hash__(self) -> int:
         return hash(self.name)
 
+    def __repr__(self) -> str:
+        # without the words, of which a number has tens of thousands; the end of a name tells wires apart
+        return f"Wire({self.low}..{self.high}, noise {self.noise:g}, …{self.name[-4:].hex()})"
+
 
 class Block(msgspec.Struct, frozen=True, gc=False):
     """sum(coefficient * wire) + halves / 2, an integer between low and high."""

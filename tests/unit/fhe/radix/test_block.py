@@ -1,3 +1,6 @@
+import re
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +22,13 @@ def test_equal_wires_add_before_they_are_squared() -> None:
     block = digit()
     assert (block + block).noise == 4
     assert (block * 4 - block * 4).is_constant
+
+
+def test_a_wire_is_shown_without_its_words() -> None:
+    one, other = (Wire(0, 6, 1.5, np.arange(2049, dtype=np.uint64)) for _ in range(2))
+    assert re.fullmatch(r"Wire\(0\.\.6, noise 1\.5, …[0-9a-f]{8}\)", repr(one))
+    assert repr(one) != repr(other)
+    assert repr(Block.of(one)) == f"Block(terms=(({one!r}, 1),), halves=0, low=0, high=3)"
 
 
 def test_a_negative_factor_turns_the_range_around() -> None:
