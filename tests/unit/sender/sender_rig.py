@@ -37,6 +37,16 @@ def rejection_of(number: int) -> SendWork:
     return SendWork(item=f"vote{number}", tenant="ours", attempt=1, timeout_s=60.0, call=call)
 
 
+@contextlib.asynccontextmanager
+async def looking(sender: Sender) -> AsyncGenerator[asyncio.Task[None]]:
+    """While the context lasts, the sender looks after what it has made."""
+    task = asyncio.create_task(sender.look_after())
+    try:
+        yield task
+    finally:
+        task.cancel()
+
+
 class Rig:
     """What outlives a sender, and the making of senders."""
 

@@ -1,13 +1,12 @@
 """What was made and is not any more: a reorganisation takes settled calls, and nobody asks for them again."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 import pytest
 from fake_gateway import PRICE, refusal
-from sender_rig import KEY, Rig, commit_of
+from sender_rig import KEY, Rig, commit_of, looking
 from structlog.testing import capture_logs
 
 from streams.adapters.ethereum.errors import RpcRefused
@@ -31,13 +30,14 @@ async def rig() -> AsyncGenerator[Rig]:
     await rig.store.close()
 
 
-@contextlib.asynccontextmanager
-async def looking(sender: Sender) -> AsyncGenerator[asyncio.Task[None]]:
-    task = asyncio.create_task(sender.look_after())
-    try:
-        yield task
-    finally:
-        task.cancel()
+@pytest.fixture
+async def sender(rig: Rig) -> AsyncGenerator[Sender]:
+    """It has made the first call, and looks after it."""
+    sender = rig.sender()
+    await rig.send(sender, commit_of(1))
+    async with looking(sender):
+        await look(rig)
+        yield sender
 
 
 async def look(rig: Rig, times: int = 1) -> None:
@@ -52,13 +52,10 @@ def take(rig: Rig) -> None:
     rig.node.mine(empty=2)
 
 
+@pytest.mark.usefixtures("sender")
 async def test_a_call_whose_nonce_the_new_branch_used_is_made_under_another_one(rig: Rig) -> None:
-    sender = rig.sender()
-    await rig.send(sender, commit_of(1))
-    async with looking(sender):
-        await look(rig)
-        take(rig)
-        await look(rig)
+    take(rig)
+    await look(rig)
     assert rig.states() == [(0, CallState.LOST), (1, CallState.CONFIRMED)]
     assert rig.node.made == [rig.data(commit_of(1))]
     assert rig.table.rows[KEY.address, 1].item == "item1"
@@ -82,35 +79,28 @@ async def test_a_call_that_the_new_branch_refused_is_made_when_it_is_taken(rig: 
     assert rig.node.made == [data]
 
 
-async def test_a_busy_sender_makes_again_what_a_reorganisation_took(rig: Rig) -> None:
-    sender = rig.sender()
-    await rig.send(sender, commit_of(1))
-    async with looking(sender):
-        await look(rig)
-        rig.node.is_mining = False
-        busy = asyncio.create_task(rig.send(sender, commit_of(2)))
-        await rig.clock.advance(1)
-        rig.node.pool.clear()
-        take(rig)
-        await look(rig)
-        assert not busy.done()
-        waiting = {rig.table.rows[KEY.address, nonce].data for nonce in rig.node.pool}
-        assert waiting == {rig.data(commit_of(number)) for number in (1, 2)}
-        rig.node.is_mining = True
-        rig.node.mine()
-        await look(rig)
-        await busy
+async def test_a_busy_sender_makes_again_what_a_reorganisation_took(rig: Rig, sender: Sender) -> None:
+    rig.node.is_mining = False
+    busy = asyncio.create_task(rig.send(sender, commit_of(2)))
+    await rig.clock.advance(1)
+    rig.node.pool.clear()
+    take(rig)
+    await look(rig)
+    assert not busy.done()
+    waiting = {rig.table.rows[KEY.address, nonce].data for nonce in rig.node.pool}
+    assert waiting == {rig.data(commit_of(number)) for number in (1, 2)}
+    rig.node.is_mining = True
+    rig.node.mine()
+    await look(rig)
+    await busy
     assert sorted(rig.node.made) == sorted(rig.data(commit_of(number)) for number in (1, 2))
 
 
+@pytest.mark.usefixtures("sender")
 async def test_without_a_reorganisation_no_receipt_is_read_again(rig: Rig) -> None:
-    sender = rig.sender()
-    await rig.send(sender, commit_of(1))
-    async with looking(sender):
-        await look(rig)
-        before = rig.node.receipts
-        await look(rig, 5)
-        assert rig.node.receipts == before
+    before = rig.node.receipts
+    await look(rig, 5)
+    assert rig.node.receipts == before
 
 
 def narrow(calls_max: int) -> Rig:
@@ -165,69 +155,57 @@ async def test_what_a_reorganisation_took_is_made_at_one_look_however_few_go_at_
     assert len(rig.node.made) == 7
 
 
+@pytest.mark.usefixtures("sender")
 async def test_a_call_is_given_up_only_after_it_was_refused_where_no_reorganisation_reaches(rig: Rig) -> None:
-    sender = rig.sender()
-    await rig.send(sender, commit_of(1))
-    async with looking(sender):
-        await look(rig)
-        take(rig)
-        refuse(rig, 1)
+    take(rig)
+    refuse(rig, 1)
+    await look(rig, 2)
+    assert given_up(rig) == 0
+    rig.node.mine(empty=BOUND)
+    with capture_logs() as lines:
         await look(rig, 2)
-        assert given_up(rig) == 0
-        rig.node.mine(empty=BOUND)
-        with capture_logs() as lines:
-            await look(rig, 2)
-        (told,) = [line for line in lines if line["action"] == "taken_call_given_up"]
-        assert (told["item"], told["kind"], told["log_level"]) == ("item1", ADD_MATERIAL, "warning")
-        assert "EnforcedPause" in told["event"]
-        assert given_up(rig) == 1
-        rig.node.refuses.clear()
-        await look(rig, 2)
+    (told,) = [line for line in lines if line["action"] == "taken_call_given_up"]
+    assert (told["item"], told["kind"], told["log_level"]) == ("item1", ADD_MATERIAL, "warning")
+    assert "EnforcedPause" in told["event"]
+    assert given_up(rig) == 1
+    rig.node.refuses.clear()
+    await look(rig, 2)
     assert rig.node.made == []
 
 
+@pytest.mark.usefixtures("sender")
 async def test_a_call_that_only_an_outage_kept_is_made_also_when_blocks_went_by_meanwhile(rig: Rig) -> None:
-    sender = rig.sender()
-    await rig.send(sender, commit_of(1))
-    async with looking(sender):
-        await look(rig)
-        take(rig)
-        rig.node.estimates[rig.data(commit_of(1))] = RpcRefused("eth_estimateGas", -32000, "try later")
-        await look(rig, 2)
-        rig.node.mine(empty=BOUND)
-        await look(rig, 2)
-        rig.node.estimates.clear()
-        await look(rig)
+    take(rig)
+    rig.node.estimates[rig.data(commit_of(1))] = RpcRefused("eth_estimateGas", -32000, "try later")
+    await look(rig, 2)
+    rig.node.mine(empty=BOUND)
+    await look(rig, 2)
+    rig.node.estimates.clear()
+    await look(rig)
     assert rig.node.made == [rig.data(commit_of(1))]
     assert given_up(rig) == 0
 
 
+@pytest.mark.usefixtures("sender")
 async def test_a_call_that_waited_for_its_turn_until_it_was_deep_is_not_taken_for_made(rig: Rig) -> None:
-    sender = rig.sender()
-    await rig.send(sender, commit_of(1))
-    async with looking(sender):
-        await look(rig)
-        take(rig)
-        rig.table.holders[KEY.address] = MemorySenderStore(rig.table)
-        await look(rig)
-        del rig.table.holders[KEY.address]
-        rig.node.mine(empty=BOUND)
-        await look(rig)
+    take(rig)
+    rig.table.holders[KEY.address] = MemorySenderStore(rig.table)
+    await look(rig)
+    del rig.table.holders[KEY.address]
+    rig.node.mine(empty=BOUND)
+    await look(rig)
     assert rig.node.made == [rig.data(commit_of(1))]
 
 
+@pytest.mark.usefixtures("sender")
 async def test_who_waits_for_the_address_gives_up_nothing_that_its_holder_makes(rig: Rig) -> None:
-    sender = rig.sender()
-    await rig.send(sender, commit_of(1))
-    async with looking(sender):
+    take(rig)
+    rig.table.holders[KEY.address] = MemorySenderStore(rig.table)
+    with capture_logs() as lines:
         await look(rig)
-        take(rig)
-        rig.table.holders[KEY.address] = MemorySenderStore(rig.table)
-        with capture_logs() as lines:
-            await look(rig)
-            assert [line["action"] for line in lines] == ["taken_call_waits"]
-            rig.node.mine(empty=BOUND)
-            await look(rig, 3)
+        assert [line["action"] for line in lines] == ["taken_call_waits"]
+        rig.node.mine(empty=BOUND)
+        await look(rig, 3)
     assert [line["action"] for line in lines] == ["taken_call_waits"]
     assert given_up(rig) == 0
 
@@ -269,24 +247,21 @@ async def move(rig: Rig, blocks: int) -> None:
     rig.node.mine()
 
 
+@pytest.mark.usefixtures("sender")
 async def test_a_call_that_another_branch_has_in_another_block_is_told_to_be_there(rig: Rig) -> None:
-    sender = rig.sender()
-    await rig.send(sender, commit_of(1))
     first = rig.table.rows[KEY.address, 0]
-    async with looking(sender):
-        await look(rig)
-        await move(rig, 5)
-        await look(rig)
-        row = rig.table.rows[KEY.address, 0]
-        assert (row.state, row.block_number) == (CallState.CONFIRMED, first.block_number + 5)
-        assert row.signed == first.signed
-        rig.node.mine(empty=BOUND - 3)  # deeper than the bound, counted from where it was first
-        await look(rig)
-        taken = rig.node.chain[row.block_number :]
-        rig.node.forget(len(taken))
-        rig.node.foreign += 1
-        rig.node.mine(empty=len(taken))
-        await look(rig)
+    await move(rig, 5)
+    await look(rig)
+    row = rig.table.rows[KEY.address, 0]
+    assert (row.state, row.block_number) == (CallState.CONFIRMED, first.block_number + 5)
+    assert row.signed == first.signed
+    rig.node.mine(empty=BOUND - 3)  # deeper than the bound, counted from where it was first
+    await look(rig)
+    taken = rig.node.chain[row.block_number :]
+    rig.node.forget(len(taken))
+    rig.node.foreign += 1
+    rig.node.mine(empty=len(taken))
+    await look(rig)
     assert rig.node.made == [rig.data(commit_of(1))]
 
 
@@ -311,14 +286,11 @@ async def test_a_call_in_another_block_is_final_below_as_many_blocks_as_any_othe
 
 
 @pytest.mark.parametrize(("deep", "is_made"), [(BOUND - 3, True), (BOUND + 1, False)])
+@pytest.mark.usefixtures("sender")
 async def test_what_lies_deeper_than_the_settings_say_is_final(rig: Rig, deep: int, is_made: bool) -> None:
-    sender = rig.sender()
-    await rig.send(sender, commit_of(1))
-    async with looking(sender):
-        await look(rig)
-        take(rig)
-        rig.node.mine(empty=deep - 3)
-        await look(rig)
+    take(rig)
+    rig.node.mine(empty=deep - 3)
+    await look(rig)
     assert (rig.node.made != []) is is_made
 
 

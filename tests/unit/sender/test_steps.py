@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from fake_gateway import PRICE, refusal
-from sender_rig import KEY, Rig, commit_of
+from sender_rig import KEY, Rig, commit_of, looking
 
 from streams.adapters.memory.sender_store import MemorySenderStore
 from streams.domain.errors import Fenced, Recoverable
@@ -153,16 +153,15 @@ async def test_an_idle_sender_sends_again_what_a_reorganisation_took(rig: Rig) -
     sender = rig.sender()
     await rig.send(sender, commit_of(1), commit_of(2))
     rig.node.forget(len(rig.node.chain) - 1)
-    idle = asyncio.create_task(sender.look_after())
-    rig.node.failures = 1
-    await rig.clock.advance(LOOK_S + 1)
-    assert rig.node.made == [], "the node was away"
-    await rig.clock.advance(LOOK_S + 1)
-    assert rig.node.made == [rig.data(commit_of(1)), rig.data(commit_of(2))]
-    assert len(rig.table.rows) == 2
-    before = len(rig.node.broadcasts)
-    await rig.clock.advance(3 * LOOK_S)
-    idle.cancel()
+    async with looking(sender):
+        rig.node.failures = 1
+        await rig.clock.advance(LOOK_S + 1)
+        assert rig.node.made == [], "the node was away"
+        await rig.clock.advance(LOOK_S + 1)
+        assert rig.node.made == [rig.data(commit_of(1)), rig.data(commit_of(2))]
+        assert len(rig.table.rows) == 2
+        before = len(rig.node.broadcasts)
+        await rig.clock.advance(3 * LOOK_S)
     assert len(rig.node.broadcasts) == before
 
 
@@ -171,12 +170,11 @@ async def test_an_idle_sender_leaves_the_line_to_whoever_has_the_address(rig: Ri
     rig.node.forget(1)
     other = MemorySenderStore(rig.table)
     assert await other.acquire(KEY.address) is not None
-    idle = asyncio.create_task(rig.sender().look_after())
-    await rig.clock.advance(LOOK_S + 1)
-    assert rig.node.made == []
-    await other.close()
-    await rig.clock.advance(LOOK_S + 1)
-    idle.cancel()
+    async with looking(rig.sender()):
+        await rig.clock.advance(LOOK_S + 1)
+        assert rig.node.made == []
+        await other.close()
+        await rig.clock.advance(LOOK_S + 1)
     assert rig.node.made == [rig.data(commit_of(1))]
 
 
@@ -186,12 +184,11 @@ async def test_an_idle_sender_outlives_another_holder_in_the_middle_of_its_look(
     rig.node.forget(1)
     await store.close()
     store.is_fenced = True
-    idle = asyncio.create_task(rig.sender(store).look_after())
-    await rig.clock.advance(LOOK_S + 1)
-    assert not idle.done()
-    store.is_fenced = False
-    await rig.clock.advance(LOOK_S + 1)
-    idle.cancel()
+    async with looking(rig.sender(store)) as idle:
+        await rig.clock.advance(LOOK_S + 1)
+        assert not idle.done()
+        store.is_fenced = False
+        await rig.clock.advance(LOOK_S + 1)
     assert rig.node.made == [rig.data(commit_of(1))]
 
 

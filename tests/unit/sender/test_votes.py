@@ -1,13 +1,12 @@
 """A rejection names its request by number alone: it never hits another request that has the number by now."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator
 
 import msgspec
 import pytest
 from fake_gateway import refusal
-from sender_rig import KEY, Rig, commit_of, rejection_of
+from sender_rig import KEY, Rig, commit_of, looking, rejection_of
 
 from streams.adapters.ethereum.errors import RpcRefused
 from streams.domain.events import VerifyProofRequest
@@ -48,15 +47,6 @@ def rejected(rig: Rig, work: SendWork = WORK) -> int:
     return rig.node.made.count(rig.data(work))
 
 
-@contextlib.asynccontextmanager
-async def looking(rig: Rig) -> AsyncGenerator[None]:
-    idle = asyncio.create_task((await rig.restart()).look_after())
-    try:
-        yield
-    finally:
-        idle.cancel()
-
-
 async def waiting(rig: Rig, *, is_settled: bool = False) -> asyncio.Task[list[Sent]]:
     """The vote is signed and not mined, or a reorganisation took it; no node has it."""
     rig.node.is_mining = is_settled
@@ -86,9 +76,8 @@ async def look_on(rig: Rig, times: int = 1) -> None:
 
 
 async def look(rig: Rig, times: int = 1) -> None:
-    idle = asyncio.create_task((await rig.restart()).look_after())
-    await rig.clock.advance(times * LOOK_S + 1)
-    idle.cancel()
+    async with looking(await rig.restart()):
+        await rig.clock.advance(times * LOOK_S + 1)
 
 
 def test_the_item_of_an_answer_follows_from_the_event_as_from_the_row() -> None:
@@ -232,7 +221,7 @@ async def test_a_vote_that_was_made_is_not_withdrawn_by_looks_at_a_node_that_lag
     await rig.send(rig.sender(), WORK)
     made, chain = rig.table.rows[KEY.address, 0], rig.node.chain
     rig.node.is_mining = False
-    async with looking(rig):
+    async with looking(await rig.restart()):
         await rig.clock.advance(LOOK_S + 1)
         for blocks in (1, 2):
             rig.node.chain = [[] for _ in range(blocks)]
@@ -259,13 +248,12 @@ async def test_a_vote_that_was_made_and_withdrawn_is_made_when_its_request_comes
     rig.node.mine()
     await rig.clock.advance(1)
     await behind
-    idle = asyncio.create_task(sender.look_after())
-    await rig.clock.advance(LOOK_S)
-    assert rejected(rig) == 0
-    rig.node.refuses.clear()
-    rig.node.requests[7] = JUDGED
-    await rig.clock.advance(LOOK_S)
-    idle.cancel()
+    async with looking(sender):
+        await rig.clock.advance(LOOK_S)
+        assert rejected(rig) == 0
+        rig.node.refuses.clear()
+        rig.node.requests[7] = JUDGED
+        await rig.clock.advance(LOOK_S)
     assert rejected(rig) == 1
     assert rig.table.rows[KEY.address, 2].item == WORK.item
 
@@ -277,7 +265,7 @@ async def test_the_bytes_that_a_node_kept_are_outbid(rig: Rig) -> None:
     rig.node.forget(1)
     rig.node.pool[0] = old.hash
     rig.node.requests[7] = ANOTHER
-    async with looking(rig):
+    async with looking(await rig.restart()):
         await rig.clock.advance(LOOK_S + 1)
         rig.node.chain.append([])
         await rig.clock.advance(LOOK_AGAIN_S)
@@ -287,18 +275,16 @@ async def test_the_bytes_that_a_node_kept_are_outbid(rig: Rig) -> None:
 
 async def test_a_request_that_comes_back_is_rejected_under_another_nonce(rig: Rig) -> None:
     await rig.send(rig.sender(), WORK)
-    sender = rig.sender()
-    idle = asyncio.create_task(sender.look_after())
-    await rig.clock.advance(LOOK_S + 1)
-    rig.node.forget(1)
-    rig.node.foreign += 1
-    rig.node.mine(empty=2)
-    rig.node.requests[7] = ANOTHER
-    await rig.clock.advance(2 * LOOK_S)
-    assert rejected(rig) == 0
-    rig.node.requests[7] = JUDGED
-    await rig.clock.advance(LOOK_S)
-    idle.cancel()
+    async with looking(rig.sender()):
+        await rig.clock.advance(LOOK_S + 1)
+        rig.node.forget(1)
+        rig.node.foreign += 1
+        rig.node.mine(empty=2)
+        rig.node.requests[7] = ANOTHER
+        await rig.clock.advance(2 * LOOK_S)
+        assert rejected(rig) == 0
+        rig.node.requests[7] = JUDGED
+        await rig.clock.advance(LOOK_S)
     assert rejected(rig) == 1
     assert rig.states()[-1] == (1, CallState.CONFIRMED)
 
