@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import re
 import signal
@@ -36,9 +37,9 @@ OnOutput = Callable[[Ciphertext], None]
 class Blame(StrEnum):
     """Whose fault the death of a child was, as far as one item is concerned."""
 
-    GUILTY = "guilty"  # it hung, or ran alone
+    GUILTY = "guilty"  # it ran alone, or hung while no other had run for long
     SUSPECT = "suspect"  # it ran with others, nobody knows
-    INNOCENT = "innocent"  # another one hung
+    INNOCENT = "innocent"  # it was another one
 
 
 class ChildLost(WorkerCrashed):
@@ -54,6 +55,7 @@ class _Question(msgspec.Struct):
     on_output: OnOutput
     limit_s: float
     begun: asyncio.Event
+    turn_s: float | None = None  # when an item began, by the loop's clock; not of a request about keys
 
 
 class _Preparation(msgspec.Struct):
@@ -82,7 +84,7 @@ class Child:
         self._questions: dict[int, _Question] = {}
         self._numbers = 0
         self._reason = ""
-        self._guilty: int | None = None
+        self._stuck: set[int] = set()  # who may have hung
         self._writer: asyncio.StreamWriter | None = None
         self._ready = asyncio.Event()
         self._ended = asyncio.Event()
@@ -194,9 +196,14 @@ class Child:
     async def _answered(self, number: int, question: _Question) -> frames.Final_:
         if not await wait_while_used(self.pid, question.answer, question.limit_s):
             # before the kill: whoever buries the child asks who it was
-            self._guilty = number
+            self._stuck |= self._stuck_with(number)
             self.kill(f"no answer within {question.limit_s:g} s")
         return await question.answer
+
+    def _stuck_with(self, late: int) -> set[int]:
+        now_s = asyncio.get_running_loop().time()
+        turns = {number: q.turn_s for number, q in self._questions.items() if not q.answer.done()}
+        return stuck({number: now_s - turn_s for number, turn_s in turns.items() if turn_s is not None}, late)
 
     async def _has_begun(self, question: _Question, patience_s: float) -> bool:
         begun = asyncio.create_task(question.begun.wait())
@@ -243,7 +250,9 @@ class Child:
             case frames.Ready():
                 self._ready.set()
             case frames.Begun():
+                now_s = asyncio.get_running_loop().time()
                 for number in self._questions.keys() & set(reply.numbers):
+                    self._questions[number].turn_s = now_s
                     self._questions[number].begun.set()
             case frames.Counts():
                 self._on_counts(reply.since(self._counts))
@@ -273,20 +282,29 @@ class Child:
         # What never had its turn is innocent, unless nothing had: then reading it may be what kills.
         running = {number for number, q in waiting.items() if q.begun.is_set()} or set(waiting)
         for number, question in waiting.items():
-            question.answer.set_exception(ChildLost(self._reason, self._blame(number, running)))
+            question.answer.set_exception(ChildLost(self._reason, _blame(number, self._stuck or running)))
         self._ended.set()
-
-    def _blame(self, number: int, running: Collection[int]) -> Blame:
-        if self._guilty is not None:
-            return Blame.GUILTY if number == self._guilty else Blame.INNOCENT
-        if number not in running:
-            return Blame.INNOCENT
-        return Blame.GUILTY if len(running) == 1 else Blame.SUSPECT
 
     async def _watch_memory(self) -> None:
         while (used := resident_bytes(self.pid)) <= self._memory_bytes_max:  # noqa: ASYNC110
             await asyncio.sleep(_MEMORY_WATCH_S)
         self.kill(f"it used {used >> 20} MiB, {self._memory_bytes_max >> 20} are allowed")
+
+
+def stuck(ages_s: Mapping[int, float], late: int) -> set[int]:
+    """Who may be why the time of one is up: itself, and what has run for half as long as it or longer.
+
+    Items that share a batch wait for the one that hangs, and the first of them is late by chance. What came
+    long after it is left out: a lone item that hangs must not have all its neighbours run one by one.
+    """
+    least_s = ages_s.get(late, math.inf) / 2
+    return {late, *(number for number, age_s in ages_s.items() if age_s >= least_s)}
+
+
+def _blame(number: int, suspects: Collection[int]) -> Blame:
+    if number not in suspects:
+        return Blame.INNOCENT
+    return Blame.GUILTY if len(suspects) == 1 else Blame.SUSPECT
 
 
 def resident_bytes(pid: int) -> int:

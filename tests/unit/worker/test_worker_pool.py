@@ -96,6 +96,31 @@ async def test_a_hanging_item_is_killed_at_its_time_limit_and_its_neighbour_is_c
         assert await neighbour == b"second life"
 
 
+async def test_who_hangs_is_not_blamed_on_the_first_whose_time_is_up(tmp_path: Path) -> None:
+    """As in a batch: the neighbour began first, or has less time, and waits for the one that hangs."""
+    deaths: list[str] = []
+    async with running(on_state=lambda is_ok, detail: None if is_ok else deaths.append(detail)) as pool:
+        neighbour = asyncio.create_task(answer(pool, f"hang_once {tmp_path / 'ran'}", timeout_s=1))
+        with pytest.raises(WorkerCrashed, match=r"no answer within 1\.5 s"):
+            await answer(pool, "hang", timeout_s=1.5)
+        assert await neighbour == b"second life"
+        assert await answer(pool, "echo after") == b"after"
+    assert deaths == ["no answer within 1 s", "no answer within 1.5 s"]
+
+
+@pytest.mark.parametrize(
+    ("ages_s", "suspects"),
+    [
+        ({1: 60.0}, {1}),
+        ({1: 60.0, 2: 59.0, 3: 30.0, 4: 29.0}, {1, 2, 3}),
+        ({1: 60.0, 2: 500.0}, {1, 2}),  # it has more time, and hangs perhaps
+        ({2: 500.0}, {1}),  # opening keys is in no batch
+    ],
+)
+def test_who_came_long_after_what_is_late_is_no_suspect(ages_s: dict[int, float], suspects: set[int]) -> None:
+    assert process.stuck(ages_s, late=1) == suspects
+
+
 async def test_on_a_slow_machine_an_item_has_more_time(tmp_path: Path) -> None:
     async with running() as pool:
         assert pool.limit_s(60) == 60
