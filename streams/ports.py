@@ -269,6 +269,10 @@ class Transaction(Protocol):
         """Items that wait for these tokens, for what those items bring, and so on."""
         ...
 
+    async def upstream(self, tenant: str, items: Sequence[str]) -> list[str]:
+        """These items, those that make what they lack, and so on, as far as each has ended and lacks any."""
+        ...
+
     async def ancestors(self, tenant: str, hashes: Sequence[bytes], most: int) -> list[bytes]:
         """These blocks, their parents, and so on: at most so many of each branch."""
         ...

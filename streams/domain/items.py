@@ -199,7 +199,7 @@ def revive(state: State, tenant: str, item: str) -> None:
 
 def producers(state: State, tenant: str, compute_item: str) -> list[str]:
     """Compute items that make the inputs of one; none for an item of another kind."""
-    handles = dict.fromkeys(_inputs(state, tenant, compute_item))
+    handles = dict.fromkeys(inputs(state, tenant, compute_item))
     rows = (state.get(HandleRow, tenant, handle) for handle in handles)
     return [row.compute_item for row in rows if row is not None and row.compute_item]
 
@@ -292,10 +292,10 @@ def _news(state: State, row: WorkRow, token: bytes) -> list[bytes]:
     """Tokens of an item about which one says something new; its own first key is news about them all."""
     if row.kind != COMPUTE or token != KEY_TOKEN:
         return [token]
-    return list(map(stored, _inputs(state, row.tenant, row.id)))
+    return list(map(stored, inputs(state, row.tenant, row.id)))
 
 
-def _inputs(state: State, tenant: str, compute_item: str) -> list[bytes]:
+def inputs(state: State, tenant: str, compute_item: str) -> list[bytes]:
     """The handles that a compute item takes from the store, as often as it uses them."""
     members = state.find(MemberRow, _BY_ITEM, tenant, compute_item)
     inside = {member.handle for member in members}

@@ -1,7 +1,6 @@
 """What every Store promises; the memory twin and the real Postgres run the same sentences."""
 
 import contextlib
-import itertools
 from collections import Counter
 from typing import Any
 
@@ -31,14 +30,12 @@ from streams.domain.rows import (
     DivergenceRow,
     DriftRow,
     DriftState,
-    GatewayBlockRow,
     HandleRow,
     MaterialRow,
     MemberRow,
     ProofRow,
     Row,
     TenantRow,
-    WaitRow,
     WorkRow,
 )
 from streams.domain.schedule import DEFAULT_WEIGHT
@@ -101,10 +98,6 @@ def member(item: str, handle: bytes, position: int, dependencies: tuple[bytes, .
     )
 
 
-def output(item: str, handle: bytes) -> MemberRow:
-    return msgspec.structs.replace(member(item, handle, 0, ()), is_output=True)
-
-
 def ciphertext(handle: bytes, body: bytes = b"ct") -> CiphertextRow:
     return CiphertextRow(
         tenant=T, handle=handle, fhe_type=5, key_id=b"\x04" * 32, ciphertext=body, is_input=False
@@ -158,29 +151,21 @@ def drift(handle: bytes, **fields: Any) -> DriftRow:
     return DriftRow(tenant=T, handle=handle, state=DriftState.DISPUTED, opened_block=3, **fields)
 
 
-def branch(
-    name: str, length: int, *, tenant: str = T, status: BlockStatus = BlockStatus.SIDE
-) -> list[BlockRow]:
-    """Blocks that follow one another, from number 1 on."""
-    hashes = [f"{name}{at}".encode() for at in range(length + 1)]
-    return [
-        BlockRow(
-            tenant=tenant,
-            hash=hashes[at],
-            parent_hash=hashes[at - 1],
-            number=at,
-            timestamp=at,
-            status=status,
-            sequence=at,
-        )
-        for at in range(1, length + 1)
-    ]
-
-
 def record(offset: int, value: bytes = b"v", topic: str = "events.v1") -> Record:
     return Record(
         topic=topic, partition=0, offset=offset, key=T.encode(), value=value, headers=(("h", b"1"),)
     )
+
+
+async def written(store: Store, *rows: Row, shard: int = 0) -> int:
+    """Stores rows; gives the epoch."""
+    epoch = (await store.claim(shard, "me", TOPICS)).epoch
+    state = State()
+    for row in rows:
+        state.put(row)
+    async with store.begin(shard, epoch) as tx:
+        await tx.write(state.changes())
+    return epoch
 
 
 class StoreContract:
@@ -230,7 +215,7 @@ class StoreContract:
             request(9, None, (A, B)),
             work("w", state=WorkState.BLOCKED, missing=2, cause='it\'s {"odd"}'),
         ]
-        epoch = await self._write(store, *rows)
+        epoch = await written(store, *rows)
         async with store.begin(0, epoch) as tx:
             reads = [Read(type(row), row.KEY, tuple(getattr(row, k) for k in row.KEY)) for row in rows]
             assert await tx.load(reads) == [[row] for row in rows]
@@ -243,13 +228,13 @@ class StoreContract:
     ) -> None:
         """Null is a value: neither taken from a row beside it nor filled with that row's."""
         rows: list[Row] = [request(at, verified, (A, B)) for at, verified in enumerate(verdicts)]
-        epoch = await self._write(store, *rows)
+        epoch = await written(store, *rows)
         async with store.begin(0, epoch) as tx:
             reads = [Read(ProofRow, ProofRow.KEY, (T, at)) for at in range(len(rows))]
             assert await tx.load(reads) == [[row] for row in rows]
 
     async def test_one_load_answers_reads_of_many_tables(self, store: Store) -> None:
-        epoch = await self._write(store, member("i", A, 0, ()), member("i", B, 1, ()), member("j", A, 0, ()))
+        epoch = await written(store, member("i", A, 0, ()), member("i", B, 1, ()), member("j", A, 0, ()))
         async with store.begin(0, epoch) as tx:
             found = await tx.load(
                 [
@@ -263,7 +248,7 @@ class StoreContract:
 
     async def test_drift_is_found_by_what_is_due_and_by_what_waits(self, store: Store) -> None:
         rows = (drift(A, due=7), drift(B, due=7, is_waiting=False), drift(C, due=8))
-        epoch = await self._write(store, *rows)
+        epoch = await written(store, *rows)
         async with store.begin(0, epoch) as tx:
             by_tick, waiting = await tx.load(
                 [
@@ -275,7 +260,7 @@ class StoreContract:
         assert sorted(row.handle for row in waiting if isinstance(row, DriftRow)) == sorted((A, C))
 
     async def test_a_write_replaces_and_deletes(self, store: Store) -> None:
-        epoch = await self._write(store, work("w"), ciphertext(A))
+        epoch = await written(store, work("w"), ciphertext(A))
         state = State()
         for row in (work("w"), ciphertext(A)):
             state.load(Read(type(row), row.KEY, tuple(getattr(row, k) for k in row.KEY)), [row])
@@ -304,7 +289,7 @@ class StoreContract:
             assert await tx.load([Read(WorkRow, WorkRow.KEY, (T, "w"))]) == [[]]
 
     async def test_ready_gives_the_first_of_each_contract_that_are_due(self, store: Store) -> None:
-        epoch = await self._write(
+        epoch = await written(
             store,
             work("a"),
             work("b", priority=5),
@@ -330,7 +315,7 @@ class StoreContract:
         high = [work(f"high{at}", priority=2) for at in range(5)]
         low = [work(f"low{at}", priority=-3) for at in range(5)]
         other = [work(f"other{at}", priority=-3, contract=b"\x02" * 20) for at in range(5)]
-        epoch = await self._write(store, *low, *high, *other, work("even"))
+        epoch = await written(store, *low, *high, *other, work("even"))
         async with store.begin(0, epoch) as tx:
             ready = await tx.ready("tfhe", NOW, 2)
         found = Counter((item.contract, item.priority) for item in ready.items)
@@ -342,7 +327,7 @@ class StoreContract:
         }
 
     async def test_demand_weighs_the_cost_of_tenants_of_which_something_was_said(self, store: Store) -> None:
-        await self._write(store, work("a"), work("a", tenant="2.bb"), work("s", work_class="sns"))
+        await written(store, work("a"), work("a", tenant="2.bb"), work("s", work_class="sns"))
         weights = [Weight("2.bb", "tfhe", 64), Weight("2.bb", "sns", 1), Weight(T, "sns", 2)]
         plain = {each.work_class: each for each in await store.demand(NOW, [])}
         weighed = {each.work_class: each for each in await store.demand(NOW, [], (), weights)}
@@ -352,62 +337,9 @@ class StoreContract:
         assert weighed["sns"].weighed_cost_ms == 2 * cost_ms
         assert weighed["tfhe"].ready_cost_ms == plain["tfhe"].ready_cost_ms == 2 * cost_ms
 
-    async def test_downstream_is_everything_that_waits_however_far(self, store: Store) -> None:
-        waits = {"b": kinds.stored(A), "c": kinds.stored(B), "q": kinds.stored(C), "s": kinds.squashed(C)}
-        epoch = await self._write(
-            store,
-            *(work(name) for name in ("b", "c", "s", "other")),
-            work("q", kind=kinds.SQUASH, work_class="sns", subject=C),
-            output("b", B),
-            output("c", C),
-            output("other", A),
-            *(WaitRow(tenant=T, item=item, token=token) for item, token in waits.items()),
-            WaitRow(tenant="2.bb", item="b", token=kinds.stored(A)),
-        )
-        async with store.begin(0, epoch) as tx:
-            assert sorted(await tx.downstream(T, [kinds.stored(A)])) == ["b", "c", "q", "s"]
-            assert await tx.downstream(T, [kinds.squashed(C)]) == ["s"]
-            assert await tx.downstream(T, [kinds.stored(b"nobody")]) == []
-
-    async def test_downstream_of_a_circle_ends(self, store: Store) -> None:
-        waits = [WaitRow(tenant=T, item=name, token=kinds.stored(of)) for name, of in (("b", A), ("c", B))]
-        epoch = await self._write(store, work("b"), work("c"), output("b", B), output("c", A), *waits)
-        async with store.begin(0, epoch) as tx:
-            assert sorted(await tx.downstream(T, [kinds.stored(A)])) == ["b", "c"]
-
-    async def test_ancestors_are_the_blocks_of_a_branch_as_far_as_is_asked(self, store: Store) -> None:
-        epoch = await self._write(store, *branch("a", 5), *branch("b", 3), *branch("a", 2, tenant="2.bb"))
-        async with store.begin(0, epoch) as tx:
-            assert sorted(await tx.ancestors(T, [b"a5"], 3)) == [b"a3", b"a4", b"a5"]
-            found = await tx.ancestors(T, [b"a5", b"b2", b"none"], 9)
-            assert sorted(found) == [b"a1", b"a2", b"a3", b"a4", b"a5", b"b1", b"b2"]
-            assert await tx.ancestors(T, [b"none"], 9) == []
-
-    async def test_ends_of_ranges_lead_to_those_before_them(self, store: Store) -> None:
-        numbers = (-1, 0, 4, 5, 9)
-        ends = [
-            GatewayBlockRow(tenant=tenant, number=number, hash=b"g", previous=previous)
-            for tenant in (T, "2.bb")
-            for previous, number in itertools.pairwise(numbers)
-        ]
-        epoch = await self._write(store, *ends)
-        async with store.begin(0, epoch) as tx:
-            assert sorted(await tx.ends(T, [9], 3)) == [4, 5, 9]
-            assert sorted(await tx.ends(T, [5, 7], 9)) == [0, 4, 5]
-            assert await tx.ends(T, [7], 9) == []
-
-    async def test_orphans_are_the_blocks_that_wait_however_far(self, store: Store) -> None:
-        lost = branch("a", 5, status=BlockStatus.PENDING_PARENT)
-        epoch = await self._write(store, *lost, *branch("b", 3), *branch("c", 2, tenant="2.bb"))
-        async with store.begin(0, epoch) as tx:
-            assert sorted(await tx.orphans(T, [b"a0"], 9)) == [b"a1", b"a2", b"a3", b"a4", b"a5"]
-            assert sorted(await tx.orphans(T, [b"a3", b"b0"], 9)) == [b"a4", b"a5"]
-            assert await tx.orphans(T, [b"none"], 9) == []
-            assert len(await tx.orphans(T, [b"a0"], 2)) == 2
-
     async def test_nothing_of_a_paused_tenant_is_ready(self, store: Store) -> None:
         names = ("1.aa", "2.bb", "3.cc")
-        epoch = await self._write(store, *(work("w", tenant=tenant) for tenant in names))
+        epoch = await written(store, *(work("w", tenant=tenant) for tenant in names))
         async with store.begin(0, epoch) as tx:
             ready = await tx.ready("tfhe", NOW, 2, {"1.aa", "3.cc"})
             everything = await tx.ready("tfhe", NOW, 2)
@@ -416,7 +348,7 @@ class StoreContract:
 
     async def test_what_is_of_another_key_set_is_passed_over_and_hides_nothing(self, store: Store) -> None:
         stuck = [work(f"a{at}", key_id=b"old") for at in range(5)]
-        epoch = await self._write(store, *stuck, work("b", key_id=b"new"), work("c"))
+        epoch = await written(store, *stuck, work("b", key_id=b"new"), work("c"))
         async with store.begin(0, epoch) as tx:
             ready = await tx.ready("tfhe", NOW, 2, (), {b"", b"new"})
             nothing = await tx.ready("tfhe", NOW, 2, (), ())
@@ -429,7 +361,7 @@ class StoreContract:
     ) -> None:
         old = [work(f"b{at}", key_id=b"z") for at in range(4)]
         new = [work(f"c{at}", key_id=b"k") for at in range(4)]
-        epoch = await self._write(store, work("a"), *old, *new, work("d", key_id=b"z", contract=b"\x02" * 20))
+        epoch = await written(store, work("a"), *old, *new, work("d", key_id=b"z", contract=b"\x02" * 20))
         async with store.begin(0, epoch) as tx:
             some = await tx.ready("tfhe", NOW, 2, (), {b"", b"k", b"z"})
             every = await tx.ready("tfhe", NOW, 2)
@@ -439,19 +371,19 @@ class StoreContract:
     async def test_contracts_of_tenants_are_told_apart_whatever_their_bytes(self, store: Store) -> None:
         flows = [("1.a", b""), ("1.a", b"\0"), ("1.a", b"\xff"), ("1.a\u00ff", b""), ("1.b", b"\xff\0")]
         items = [work("w" + c.hex(), tenant=t, contract=c, priority=p) for p, (t, c) in enumerate(flows)]
-        epoch = await self._write(store, *items)
+        epoch = await written(store, *items)
         async with store.begin(0, epoch) as tx:
             ready = await tx.ready("tfhe", NOW, 1)
         assert sorted((item.tenant, item.contract) for item in ready.items) == sorted(flows)
 
     async def test_outstanding_counts_what_is_in_flight_per_worker_in_all_shards(self, store: Store) -> None:
-        await self._write(store, work("a", state=WorkState.CLAIMED, worker="w1"), work("b"))
+        await written(store, work("a", state=WorkState.CLAIMED, worker="w1"), work("b"))
         claimed = (work("c", state=WorkState.DISPATCHED, worker="w1"), work("d", work_class="sns"))
-        await self._write(store, *claimed, shard=1)
+        await written(store, *claimed, shard=1)
         assert await store.outstanding() == {"tfhe": {"w1": 200}}
 
     async def test_a_new_owner_takes_over_what_was_claimed(self, store: Store) -> None:
-        await self._write(store, work("a", state=WorkState.CLAIMED, epoch=1), work("b"))
+        await written(store, work("a", state=WorkState.CLAIMED, epoch=1), work("b"))
         claim = await store.claim(0, "you", TOPICS)
         async with store.begin(0, claim.epoch) as tx:
             assert await tx.reclaim() == [work("a", state=WorkState.CLAIMED, epoch=2)]
@@ -461,7 +393,7 @@ class StoreContract:
         sent = work("a", state=WorkState.CLAIMED)
         again = work("b", state=WorkState.CLAIMED, attempt=1)
         published = work("p", state=WorkState.CLAIMED, work_class="publish", kind=kinds.CIPHERTEXT)
-        epoch = await self._write(store, sent, again, published)
+        epoch = await written(store, sent, again, published)
         async with store.begin(0, epoch) as tx:
             items = [sent, work("b", state=WorkState.CLAIMED), published]
             await tx.dispatched(items, [NOW] * len(items), NOW)
@@ -472,7 +404,7 @@ class StoreContract:
 
     async def test_late_are_those_past_their_time_and_the_lost(self, store: Store) -> None:
         out = {"state": WorkState.DISPATCHED, "deadline_ms": NOW + 1}
-        epoch = await self._write(
+        epoch = await written(
             store,
             work("late", **{**out, "deadline_ms": NOW - 1}),
             work("lost", **out, worker="dead", partition=3),
@@ -489,8 +421,8 @@ class StoreContract:
     async def test_demand_tells_each_shard_and_class(self, store: Store) -> None:
         out = {"state": WorkState.DISPATCHED, "deadline_ms": NOW + 1}
         later = work("e", not_before_ms=NOW + 1)
-        await self._write(store, work("a"), work("b", cost_ms=50), work("c", **out, worker="dead"), later)
-        await self._write(store, work("d", work_class="sns", **out, worker="live"), shard=1)
+        await written(store, work("a"), work("b", cost_ms=50), work("c", **out, worker="dead"), later)
+        await written(store, work("d", work_class="sns", **out, worker="live"), shard=1)
         found = {(d.shard, d.work_class): d for d in await store.demand(NOW, {"live"})}
         tfhe, sns = found[0, "tfhe"], found[1, "sns"]
         counts = (tfhe.ready, tfhe.delayed, tfhe.in_flight, tfhe.overdue)
@@ -499,14 +431,14 @@ class StoreContract:
         assert (sns.ready_cost_ms, counts) == (0, (0, 0, 1, 0))
 
     async def test_demand_tells_key_sets_apart(self, store: Store) -> None:
-        await self._write(store, work("a", key_id=b"k"), work("b", key_id=b"k"), work("c"))
+        await written(store, work("a", key_id=b"k"), work("b", key_id=b"k"), work("c"))
         found = {d.key_id: d.ready_cost_ms for d in await store.demand(NOW, ())}
         assert found == {b"": 100, b"k": 200}
 
     async def test_demand_of_paused_tenants_is_apart(self, store: Store) -> None:
         out = work("c", state=WorkState.DISPATCHED, deadline_ms=NOW - 1)
         later = work("e", not_before_ms=NOW + 1)
-        await self._write(store, work("a"), later, out, work("b", tenant="2.bb", cost_ms=7))
+        await written(store, work("a"), later, out, work("b", tenant="2.bb", cost_ms=7))
         (found,) = await store.demand(NOW, set(), {T})
         assert (found.ready_cost_ms, found.ready, found.delayed, found.paused) == (7, 1, 0, 2)
         assert (found.in_flight, found.overdue) == (1, 1)
@@ -520,7 +452,7 @@ class StoreContract:
             digests(C),
             handle(C, 0),
         )
-        await self._write(store, *rows)
+        await written(store, *rows)
         assert await store.unsent() == Unsent(digests=1)
 
     async def test_unsent_are_open_answers_and_rights_of_all_shards(self, store: Store) -> None:
@@ -535,15 +467,15 @@ class StoreContract:
             call(f"o{at}", kinds.PROOF_RESPONSE, state)
             for at, state in enumerate((WorkState.BLOCKED, WorkState.DONE, WorkState.CANCELLED))
         ]
-        await self._write(store, *answers, *over, call("commit", kinds.ADD_MATERIAL, WorkState.READY))
-        await self._write(store, call("right", kinds.ALLOW, WorkState.READY), shard=1)
+        await written(store, *answers, *over, call("commit", kinds.ADD_MATERIAL, WorkState.READY))
+        await written(store, call("right", kinds.ALLOW, WorkState.READY), shard=1)
         assert await store.unsent() == Unsent(answers=3, rights=1)
 
     async def test_compute_message_has_the_steps_and_the_inputs_from_outside(self, store: Store) -> None:
         item = work("i", key_id=b"\x04" * 32)
         scalar = msgspec.structs.replace(member("i", B, 0, (A, b"\x05")), is_scalar=True)
         rows = (member("i", C, 1, (B, A)), scalar, ciphertext(A), ciphertext(B))
-        epoch = await self._write(store, item, *rows)
+        epoch = await written(store, item, *rows)
         (message,) = await store.messages(0, epoch, [item])
         assert isinstance(message, ComputeWork)
         assert [step.result for step in message.steps] == [B, C]
@@ -554,7 +486,7 @@ class StoreContract:
     async def test_a_right_is_told_by_its_item_alone(self, store: Store) -> None:
         account = work("a", work_class="sender", kind=kinds.ALLOW, subject=A + b"\x0b" * 20)
         public = work("p", work_class="sender", kind=kinds.ALLOW, subject=A)
-        epoch = await self._write(store, account, public)
+        epoch = await written(store, account, public)
         messages = await store.messages(0, epoch, [account, public])
         assert [message.call for message in messages if isinstance(message, SendWork)] == [
             AllowAccount(handle=A, account=b"\x0b" * 20),
@@ -568,10 +500,10 @@ class StoreContract:
             work("r", work_class="sender", kind=kinds.ALLOW),
             work("a", work_class="sender", kind=kinds.PROOF_RESPONSE, subject=subject_of(answer)),
         ]
-        epoch = await self._write(store, *asked, digests(A), handle(A, 1), answer)
+        epoch = await written(store, *asked, digests(A), handle(A, 1), answer)
         first = await store.messages(0, epoch, asked)
         again = [msgspec.structs.replace(item, attempt=1) for item in asked]
-        epoch = await self._write(store, *again)
+        epoch = await written(store, *again)
         second = await store.messages(0, epoch, again)
         told = [message.seen_ms for message in first if isinstance(message, SendWork)]
         assert len(told) == 3
@@ -617,7 +549,7 @@ class StoreContract:
             work("c", kind=kinds.CIPHERTEXT, work_class="publish"),
             work("d", kind=kinds.DEAD_LETTER, work_class="publish", subject=b"bad"),
         ]
-        epoch = await self._write(
+        epoch = await written(
             store, *asked, computed, digests, ciphertext(A), true, false, again,
             HandleRow(tenant=T, handle=A, fhe_type=5),
             work("bad", state=WorkState.FAILED, cause="OperationError: no such code"),
@@ -674,7 +606,7 @@ class StoreContract:
 
     async def test_an_owner_of_before_gets_no_message(self, store: Store) -> None:
         compute, right = work("i"), work("a", work_class="sender", kind=kinds.ALLOW)
-        epoch = await self._write(store, compute, member("i", C, 0, (A,)), ciphertext(A), right)
+        epoch = await written(store, compute, member("i", C, 0, (A,)), ciphertext(A), right)
         assert None not in await store.messages(0, epoch, [compute, right])
         await store.claim(0, "you", TOPICS)
         with pytest.raises(Fenced):
@@ -683,7 +615,7 @@ class StoreContract:
     async def test_a_message_of_nothing_that_is_stored_does_not_keep_the_others(self, store: Store) -> None:
         asked = [work(name) for name in ("none", "without", "all")]
         rows = [member(item.id, C, 0, (handle,)) for item, handle in zip(asked[1:], (B, A), strict=True)]
-        epoch = await self._write(store, *asked, *rows, ciphertext(A))
+        epoch = await written(store, *asked, *rows, ciphertext(A))
         none, without, message = await store.messages(0, epoch, asked)
         assert (none, without) == (None, None)
         assert isinstance(message, ComputeWork)
@@ -725,7 +657,7 @@ class StoreContract:
             for tenant, kind in ((T, HALTED), (T, "undecodable"), ("other", HALTED))
         ]
         reads = [Read(AlarmRow, AlarmRow.KEY, key_of(alarm)) for alarm in told]
-        epoch = await self._write(store, *told)
+        epoch = await written(store, *told)
         async with store.begin(0, epoch) as tx:
             await tx.halt(T, record(9), "defect")
             await tx.resume(T)
@@ -747,7 +679,7 @@ class StoreContract:
             alarm(A, "other", kind="drift"),
             alarm(A, "one", tenant="x"),
         ]
-        await self._write(store, *told)
+        await written(store, *told)
         assert await store.alarms(T, "undecodable") == [RaisedAlarm(A, "one"), RaisedAlarm(B, "two")]
         await self._acknowledge(store, acknowledgement((A, "one"), (C, "of nothing")))
         assert await store.alarms(T, "undecodable") == [RaisedAlarm(B, "two")]
@@ -760,22 +692,22 @@ class StoreContract:
 
     async def test_an_alarm_that_says_something_else_stands_again(self, store: Store) -> None:
         await self._acknowledge(store, acknowledgement((A, "öne")))  # before it is raised, as in a replay
-        await self._write(store, alarm(A, "öne"))
+        await written(store, alarm(A, "öne"))
         assert await store.alarms(T, "undecodable") == []
-        await self._write(store, alarm(A, "two"))
+        await written(store, alarm(A, "two"))
         assert await store.alarms(T, "undecodable") == [RaisedAlarm(A, "two")]
         await self._acknowledge(store, acknowledgement((A, "two"), (A, "öne")))
         assert await store.alarms(T, "undecodable") == []
 
     async def test_a_divergence_is_acknowledged_with_what_differs(self, store: Store) -> None:
         rows = [DivergenceRow(tenant=T, kind="ct64", subject=A, other=other) for other in (B, C)]
-        await self._write(store, *rows)
+        await written(store, *rows)
         assert await store.alarms(T, "divergence_ct64") == [RaisedAlarm(A, x.hex()) for x in (B, C)]
         await self._acknowledge(store, acknowledgement((A, B.hex()), kind="divergence_ct64"))
         assert await store.alarms(T, "divergence_ct64") == [RaisedAlarm(A, C.hex())]
 
     async def test_an_acknowledgement_that_is_rolled_back_is_none(self, store: Store) -> None:
-        epoch = await self._write(store, alarm(A, "one"))
+        epoch = await written(store, alarm(A, "one"))
         with contextlib.suppress(ZeroDivisionError):
             async with store.begin(0, epoch) as tx:
                 await tx.acknowledge(acknowledgement((A, "one")))
@@ -786,12 +718,3 @@ class StoreContract:
         epoch = (await store.claim(0, "me", TOPICS)).epoch
         async with store.begin(0, epoch) as tx:
             await tx.acknowledge(word)
-
-    async def _write(self, store: Store, *rows: Row, shard: int = 0) -> int:
-        epoch = (await store.claim(shard, "me", TOPICS)).epoch
-        state = State()
-        for row in rows:
-            state.put(row)
-        async with store.begin(shard, epoch) as tx:
-            await tx.write(state.changes())
-        return epoch

@@ -15,7 +15,7 @@ import msgspec
 from streams.domain import items as kinds
 from streams.domain.control import Acknowledgement, detail_digest
 from streams.domain.errors import Fenced
-from streams.domain.lifecycle import IN_FLIGHT, WorkState
+from streams.domain.lifecycle import IN_FLIGHT, TERMINAL, WorkState
 from streams.domain.rows import (
     HALTED,
     AlarmRow,
@@ -97,6 +97,22 @@ class MemoryTransaction:
             pending += [
                 token for row in rows if row is not None for token in kinds.products(self._state, row)
             ]
+        return list(found)
+
+    async def upstream(self, tenant: str, items: Sequence[str]) -> list[str]:
+        """These items, those that make what they lack, and so on, as far as each has ended and lacks any."""
+        found = dict.fromkeys(items)
+        pending = list(items)
+        while pending:
+            row = self._state.get(WorkRow, tenant, pending.pop())
+            if row is None or not row.missing or row.state not in TERMINAL:
+                continue
+            waits = self._state.find(WaitRow, ("tenant", "item"), tenant, row.id)
+            known = (self._state.get(HandleRow, tenant, kinds.handle_of(wait.token)) for wait in waits)
+            makers = (each.compute_item for each in known if each is not None and each.compute_item)
+            fresh = [item for item in makers if item not in found]
+            found.update(dict.fromkeys(fresh))
+            pending += fresh
         return list(found)
 
     async def ancestors(self, tenant: str, hashes: Sequence[bytes], most: int) -> list[bytes]:

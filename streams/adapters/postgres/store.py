@@ -69,6 +69,10 @@ class PostgresTransaction:
         """Items that wait for these tokens, for what those items bring, and so on."""
         return [record["item"] for record in await self._fetch("downstream", tenant, list(tokens))]
 
+    async def upstream(self, tenant: str, items: Sequence[str]) -> list[str]:
+        """These items, those that make what they lack, and so on, as far as each has ended and lacks any."""
+        return [record["item"] for record in await self._fetch("upstream", tenant, list(items))]
+
     async def ancestors(self, tenant: str, hashes: Sequence[bytes], most: int) -> list[bytes]:
         """These blocks, their parents, and so on: at most so many of each branch."""
         return [record["hash"] for record in await self._fetch("ancestors", tenant, list(hashes), most)]

@@ -70,6 +70,21 @@ with recursive down as (
 )
 select item from down;
 
+-- name: upstream
+-- Items, those that make what they lack, and so on, as far as each has ended: a chain of any length in one query.
+with recursive up as (
+  select $1::text as tenant, item from unnest($2::text[]) as item
+  union
+  select h.tenant, h.compute_item
+  from up u
+  join work_items i on i.tenant = u.tenant and i.id = u.item
+  join work_waits w on w.tenant = i.tenant and w.item = i.id
+  join handles h on h.tenant = w.tenant and h.handle = substring(w.token from 6)
+  where i.missing > 0 and i.state in ('done', 'failed', 'cancelled')
+    and substring(w.token for 5) = 'ct64:' and h.compute_item <> ''
+)
+select item from up;
+
 -- name: ancestors
 -- Blocks, their parents, and so on, at most $3 of each branch: a branch of any length in one query.
 with recursive up as (

@@ -18,7 +18,8 @@ from typing import Final
 import msgspec
 
 from streams.domain.chain import ADOPTED_MAX
-from streams.domain.items import products
+from streams.domain.items import inputs, products
+from streams.domain.lifecycle import TERMINAL
 from streams.domain.rows import (
     BlockRow,
     DigestRow,
@@ -280,6 +281,7 @@ class Session:
         """Load what is at the end of the ways that decisions go from row to row, however long they are."""
         ways = (
             (WaitRow, _BY_TOKEN, self._load_downstream),
+            (MemberRow, _BY_ITEM, self._load_upstream),
             (BlockRow, BlockRow.KEY, self._load_branch),
             (BlockRow, _BY_PARENT, self._load_orphans),
             (GatewayBlockRow, GatewayBlockRow.KEY, self._load_ends),
@@ -311,6 +313,18 @@ class Session:
         places = [(tenant, item) for item in await self._asked.downstream(tenant, tokens)]
         await self.foresee([read for place in places for read in _about(place)])
         await self.foresee([read for place in places for read in self._around(*place)])
+
+    async def _load_upstream(self, tenant: str, of: Sequence[str]) -> None:
+        """Load what is revived with some items, in two rounds however long the chain is."""
+        known = (item for item in of if self.state.is_loaded(Read(WorkRow, WorkRow.KEY, (tenant, item))))
+        rows = (self.state.get(WorkRow, tenant, item) for item in known)
+        lack = [row.id for row in rows if row is not None and row.missing and row.state in TERMINAL]
+        if not lack:
+            return
+        places = [(tenant, item) for item in await self._asked.upstream(tenant, lack)]
+        await self.foresee([read for place in places for read in _about(place)])
+        handles = (handle for place in places for handle in inputs(self.state, *place))
+        await self.foresee([Read(HandleRow, HandleRow.KEY, (tenant, handle)) for handle in handles])
 
     def _around(self, tenant: str, item: str) -> Iterator[Read]:
         """What the tokens that an item brings and waits for lead to."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 from port_contracts.store import NOW, TOPICS, StoreContract, work
+from port_contracts.store_ways import WaysContract
 
 from streams.adapters.postgres import pool, rows
 from streams.adapters.postgres.store import PostgresStore
@@ -21,6 +22,10 @@ pytestmark = pytest.mark.stack
 
 class TestContract(StoreContract):
     """The sentences of every Store."""
+
+
+class TestWays(WaysContract):
+    """Those of ways from row to row."""
 
 
 async def test_a_claim_waits_for_an_open_transaction(store: PostgresStore) -> None:

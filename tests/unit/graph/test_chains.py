@@ -246,6 +246,28 @@ async def fail_and_mend(length: int) -> tuple[int, int]:
     return first, second
 
 
+async def test_a_cancelled_chain_is_revived_in_a_few_rounds_however_long_it_is() -> None:
+    loads = {length: await revive_all(length) for length in (30, 120)}
+    assert loads[30] == loads[120]
+
+
+async def revive_all(length: int) -> int:
+    """Questions to the store when a new branch uses the last link of a chain that went with the old one."""
+    store = MemoryStore()
+    epoch = (await store.claim(0, "me", TOPICS)).epoch
+    run([KEY, ANCHOR, chain(length), block("b1", 1, "0"), block("b2", 2, "b1")], store.state)
+    assert {compute(store.state, at).state for at in range(length)} == {WorkState.CANCELLED}
+    after = block("b3", 3, "b2", Logs().add(link(length - 1), 1, h("after")).allow(h("after")))
+    async with store.begin(0, epoch) as tx:
+        counted = _Counted(tx)
+        session = Session(counted)  # type: ignore[arg-type]
+        await session.decide(lambda state: decide_fact(state, TENANT, after, RULES))
+        await tx.write(session.state.changes())
+    states = [compute(store.state, at).state for at in range(length)]
+    assert states == [WorkState.READY, *[WorkState.BLOCKED] * (length - 1)]
+    return counted.loads
+
+
 class _Counted:
     """A transaction that counts how often it is asked for rows."""
 
@@ -259,6 +281,9 @@ class _Counted:
 
     async def downstream(self, tenant: str, tokens: list[bytes]) -> list[str]:
         return await self._tx.downstream(tenant, tokens)
+
+    async def upstream(self, tenant: str, of: list[str]) -> list[str]:
+        return await self._tx.upstream(tenant, of)
 
 
 def test_a_chain_of_ten_thousand_transactions_is_planned_and_told_its_cause() -> None:

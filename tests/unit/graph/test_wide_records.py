@@ -52,6 +52,10 @@ class Counted(MemoryTransaction):
         self.questions += 1
         return await super().downstream(tenant, tokens)
 
+    async def upstream(self, tenant: str, items: Sequence[str]) -> list[str]:
+        self.questions += 1
+        return await super().upstream(tenant, items)
+
     async def ancestors(self, tenant: str, hashes: Sequence[bytes], most: int) -> list[bytes]:
         self.questions += 1
         return await super().ancestors(tenant, hashes, most)

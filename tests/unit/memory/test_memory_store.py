@@ -2,6 +2,7 @@
 
 import pytest
 from port_contracts.store import StoreContract
+from port_contracts.store_ways import WaysContract
 
 from streams.adapters.memory.clock import FakeClock
 from streams.adapters.memory.store import MemoryStore
@@ -14,3 +15,7 @@ def store() -> MemoryStore:
 
 class TestContract(StoreContract):
     """The sentences of every Store."""
+
+
+class TestWays(WaysContract):
+    """Those of ways from row to row."""
