@@ -189,7 +189,8 @@ def _above(state: State, owner: TenantRow, fork: bytes) -> list[BlockRow]:
     at = owner.tip_hash
     while at not in (fork, b""):
         block = state.get(BlockRow, owner.tenant, at)
-        if block is None:
+        # below the anchor there may be blocks that wait
+        if block is None or block.status is not BlockStatus.CANONICAL:
             break
         blocks.append(block)
         at = block.parent_hash

@@ -455,8 +455,8 @@ class DivergenceRow(Row, frozen=True, kw_only=True):
 class AlarmKind(StrEnum):
     """What an alarm is about; its subject in brackets."""
 
-    HALTED = "halted"  # a record that fails at every attempt (its place): goes when the tenant is resumed
-    UNDECODABLE = "undecodable"  # a record that nobody can read (its place)
+    HALTED = "halted"  # a record that fails at every attempt (its identity): goes when the tenant is resumed
+    UNDECODABLE = "undecodable"  # a record that nobody can read (its identity)
     UNDECODABLE_LOG = "undecodable_log"  # an event that is not of its topic's shape (block and log index)
     PENDING_PARENT = "pending_parent"  # a block whose parent is unknown (its hash): goes when that came
     GATEWAY_RANGE = "gateway_range"  # ranges that cannot be applied: goes when one was applied

@@ -25,10 +25,11 @@ class Audit(Generic[T]):
         clock: Clock,
         pick: Callable[[Fact], T | None],
         is_first: Callable[[T], bool],
+        follows: Callable[[T, T], bool],
     ) -> None:
-        """Args: pick, is_first: as of `placed_facts`."""
+        """Args: pick, is_first, follows: as of `placed_facts`."""
         self._log, self._tenant, self._clock = log, tenant, clock
-        self._pick, self._is_first = pick, is_first
+        self._pick, self._is_first, self._follows = pick, is_first, follows
         self._mark: Placed[T] | None = None
         self._read_s = 0.0
         self._is_read = False
@@ -53,8 +54,8 @@ class Audit(Generic[T]):
             if found[:1] == [self._mark]:
                 return found, True
         count = AUDIT_FACTS + least
-        newest = await placed_facts(self._log, self._tenant, self._pick, count, is_first=self._is_first)
-        return newest, False
+        of = self._log, self._tenant, self._pick, count
+        return await placed_facts(*of, is_first=self._is_first, follows=self._follows), False
 
     def mark(self, found: Sequence[Placed[T]], is_tip: Callable[[T], bool]) -> None:
         """What follows the newest fact that counts is looked at the next time."""

@@ -48,13 +48,17 @@ def fold(ranges: Iterable[GatewayRange], known: Sequence[End] = ()) -> list[End]
     return ends
 
 
+def _follows(older: GatewayRange, newer: GatewayRange) -> bool:
+    return older.to_hash == newer.from_hash
+
+
 class Ends:
     """Ends of one tenant's ranges, as its log has them."""
 
     def __init__(self, log: Log, tenant: str, gateway: GatewaySettings, clock: Clock) -> None:
         self._gateway = gateway
         first = start_of(gateway)
-        self.audit = Audit(log, tenant, clock, self._pick, lambda found: found.from_block == first)
+        self.audit = Audit(log, tenant, clock, self._pick, lambda found: found.from_block == first, _follows)
         self._known: list[End] = []
 
     async def read(self) -> list[End]:

@@ -72,7 +72,7 @@ class HostFollower:
         )
         self._tracing = tracing
         self._publisher = Publisher(log, "listener", tracing)
-        self._audit = Audit(log, self.tenant, clock, self._header, lambda block: block.anchor)
+        self._audit = Audit(log, self.tenant, clock, self._header, lambda block: block.anchor, _follows)
         self._known: list[facts.HostBlock] = []  # at the last audit
         self._has_keys = False
         self._window: Window | None = None
@@ -150,6 +150,10 @@ class HostFollower:
         _log.warning(
             "the chain left its branch", action="reorganisation", tenant=self.tenant, tip=window.tip.number
         )
+
+
+def _follows(older: facts.HostBlock, newer: facts.HostBlock) -> bool:
+    return older.hash == newer.parent_hash
 
 
 def _raw(address: str) -> bytes:

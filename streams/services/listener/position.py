@@ -2,8 +2,9 @@
 
 A fact in parts counts once all its parts are there, at the place of the last; a sequence that was cut off
 does not count, so its block is published again whole. Facts that an operator had told again do not count
-either, as long as there are others: they are old ones behind newer ones, and whoever stood on them would tell
-all that follows once more.
+either where they lie behind others: they are old ones behind newer ones, and whoever stood on them would tell
+all that follows once more. Where a log begins with them, because retention took the rest, they are what
+listeners went on from.
 """
 
 import math
@@ -86,6 +87,7 @@ async def placed_facts(
     *,
     since: int = 0,
     is_first: Callable[[T], bool] = lambda _: False,
+    follows: Callable[[T, T], bool] = lambda _, __: False,
 ) -> list[Placed[T]]:
     """The same with their offsets.
 
@@ -93,6 +95,7 @@ async def placed_facts(
         count: all of them where it is None.
         since: an offset, before which nothing is looked at.
         is_first: whether a tenant's log begins with it, though another listener may have told it later.
+        follows: whether the second one was told on from the first one, so that both count.
 
     Raises: BrokerError, also where retention takes what is just being read: then it is to be read again.
     """
@@ -100,7 +103,7 @@ async def placed_facts(
     first, end = await log.bounds(EVENTS, partition)
     stop = max(first, since) if records_max is None else max(first, since, end - records_max)
     try:
-        found = await _backwards(log, tenant, (stop, end), pick, count, is_first)
+        found = await _backwards(log, tenant, (stop, end), pick, count, is_first, follows)
     except LogTruncated as error:
         raise BrokerError(f"the log of {tenant} became shorter while it was read") from error
     return sorted(found, key=lambda placed: placed[0])
@@ -113,6 +116,7 @@ async def _backwards(
     pick: Callable[[facts.Fact], T | None],
     count: int | None,
     is_first: Callable[[T], bool],
+    follows: Callable[[T, T], bool],
 ) -> list[Placed[T]]:
     partition, (stop, end) = log.partition_of(EVENTS, tenant.encode()), bounds
     told, again = _Met(pick), _Met(pick, count or 0)
@@ -126,14 +130,24 @@ async def _backwards(
             continue
         newer = len(told.found)
         while chunk:  # from its end, and let go of as it is read
-            record = chunk.pop()
-            (again if _is_again(record) else told).add(record)
+            _meet(chunk.pop(), told, again)
         # Behind the first one others may lie, of a listener that was quicker; nothing lies far behind it.
         if len(told.found) == newer and any(is_first(picked) for _, picked in told.found):
             break
         end, step = begin, min(2 * step, _CHUNK_RECORDS_MAX)
-    # Retention took what listeners told: better to go on behind the rest than to begin anew.
-    return told.found or again.found
+    if told.found and not any(follows(older, told.found[-1][1]) for _, older in again.found):
+        return told.found
+    return told.found + again.found
+
+
+def _meet(record: Record, told: _Met[T], again: _Met[T]) -> None:
+    if _is_again(record):
+        again.add(record)
+        return
+    newer = len(told.found)
+    told.add(record)
+    if len(told.found) > newer:
+        again.found.clear()  # these lie behind it
 
 
 def _is_again(record: Record) -> bool:

@@ -554,6 +554,16 @@ def test_range_that_starts_on_another_branch_is_ignored_with_an_alarm():
     assert [row.kind for row in state.rows(AlarmRow)] == ["gateway_range"]
 
 
+def test_a_block_below_the_anchor_that_waits_takes_no_part_in_a_reorganisation_of_the_anchor():
+    state = run([KEY, block("b6", 6, "b5", _mint()), block("b7", 7, "b6", anchor=True)])
+    assert _tip(state).tip_number == 7
+    run([block("x7", 7, "x6", anchor=True), block("x8", 8, "x7")], state)
+    assert _tip(state).tip_number == 8
+    waiting = state.get(BlockRow, TENANT, digest("b6"))
+    assert waiting is not None
+    assert waiting.status is BlockStatus.PENDING_PARENT
+
+
 def test_the_gateway_begins_where_its_listener_does_and_not_with_what_the_log_has_first():
     late = msgspec.structs.replace(gateway(2, 4, request_log(1, number=4)), anchor=False)
     state = run([KEY, CRS, late])

@@ -198,3 +198,22 @@ async def test_a_branch_that_changes_meanwhile_ends_it(log: MemoryLog, host: Hos
     chain.mine(220)
     with pytest.raises(Moved):
         await anext(telling)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_a_reorganisation_behind_what_a_log_begins_with_is_followed(
+    log: MemoryLog, host: HostChainSettings, clock: FakeClock, is_restarted: bool
+) -> None:
+    chain = FakeChain(100)
+    async for _ in blocks_again(chain, log, host, 50):
+        pass
+    follower = HostFollower(chain, log, host, clock, Metrics())
+    chain.mine()
+    await follow(follower)
+    await clock.advance(AUDIT_S)
+    chain.drop(5)
+    chain.mine(7)
+    await follow(HostFollower(chain, log, host, clock, Metrics()) if is_restarted else follower)
+    told = blocks_of(log, tenant_of(host))
+    assert [block.hash for block in told[-7:]] == [head.hash for head in chain.branch[-7:]]
+    assert len(told) == 50 + 1 + 7
