@@ -20,7 +20,7 @@ which words, does not depend on who was quicker.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -36,7 +36,7 @@ from streams.fhe.wave.admission import check
 from streams.fhe.wave.component import Component, Result, Value
 from streams.fhe.wave.fairness import Fairness
 from streams.fhe.wave.independence import planned
-from streams.fhe.wave.line import Line, Ready
+from streams.fhe.wave.line import Flow, Line, Ready
 from streams.fhe.wave.progress import Progress
 from streams.fhe.wave.requests import Seeds, request_of
 from streams.fhe.wave.reserve import Reserve
@@ -88,8 +88,8 @@ class WaveExecutor:
         self._submitted = 0
         # Operations whose operands are there but which have not begun.
         self._line = Line(reserve or Reserve())
-        # In the order in which they began, each with the bytes that are promised to it.
-        self._running: dict[Running, int] = {}
+        # In the order in which they began, each with its place in line, to which memory is promised.
+        self._running: dict[Running, Ready] = {}
         self._away = 0  # look-ups that were taken and have not come back
         # Operations of a component that are ready or running, and those that failed.
         self._live: Counter[Progress] = Counter()
@@ -114,6 +114,11 @@ class WaveExecutor:
     def lacks_room(self) -> bool:
         """Whether operations that could begin wait for memory."""
         return bool(self._line)
+
+    @property
+    def flows(self) -> Collection[Flow]:
+        """Tenants' lanes of which an operation could begin, or is in flight."""
+        return self._line.flows
 
     @property
     def utilisation(self) -> Utilisation:
@@ -244,12 +249,12 @@ class WaveExecutor:
         try:
             algorithm = planned(request_of(ready.progress, ready.step, self._form, self._runner))
         except DEFECTS as error:
-            self._line.ended(ready.nbytes)
+            self._line.ended(ready)
             self._fail(ready.progress, ready.step, error)
             return
         running = Running(ready.progress, ready.step, algorithm)
         # Entered before it runs: an algorithm on known values may end, or fail, in its first step.
-        self._running[running] = ready.nbytes
+        self._running[running] = ready
         self._resume(running)
 
     def _resume(self, running: Running) -> None:

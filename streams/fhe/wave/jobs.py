@@ -134,11 +134,6 @@ class Jobs:
         return len(self._tickets)
 
     @property
-    def has_news(self) -> bool:
-        """Whether an item's thread has something to do."""
-        return any(ticket.has_news for ticket in self._tickets.values())
-
-    @property
     def has_work(self) -> bool:
         """Whether `take` has something to do now."""
         return bool(
@@ -298,17 +293,19 @@ class Jobs:
 
     def _loadable(self) -> list[Ticket]:
         """Arrived items, but for those whose inputs are being loaded for others: soon they are at hand."""
-        # What is loaded would only wait as well, in memory that nobody has counted.
-        if self._made is not None and self._made.lacks_room:
-            return []
-        busy = {
-            digest
-            for job in self._away
-            if isinstance(job, Load)
-            for ticket in job.tickets
-            for digest in _digests(ticket)
-        }
-        return [ticket for ticket in self._arrived if busy.isdisjoint(_digests(ticket))]
+        loading = [ticket for job in self._away if isinstance(job, Load) for ticket in job.tickets]
+        busy = {digest for ticket in loading for digest in _digests(ticket)}
+        tickets = [ticket for ticket in self._arrived if busy.isdisjoint(_digests(ticket))]
+        if self._made is None or not self._made.lacks_room:
+            return tickets
+        # What is loaded would only wait as well, in memory that nobody has counted. But one item of each that
+        # has none inside is: else it had no place in the line, in which everybody gets turns.
+        inside, firsts = {*self._made.flows, *map(_flow, loading)}, list[Ticket]()
+        for ticket in tickets:
+            if _flow(ticket) not in inside:
+                inside.add(_flow(ticket))
+                firsts.append(ticket)
+        return firsts
 
     def _submit(self, job: Load) -> None:
         for ticket, values in zip(job.tickets, job.loaded, strict=True):

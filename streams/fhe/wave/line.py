@@ -4,12 +4,14 @@ As long as all of them fit they begin at once. Where they do not, tenants and th
 turns as they do over look-ups (`turns`), here over bytes, and within a lane the older component goes first,
 then the earlier step. Whose turn it is stays first until it fits, and nobody passes it: a large one would
 wait for as long as small ones come. So it waits for what is in flight now, at most until nothing is; then it
-begins, whatever it takes.
+begins, whatever it takes. Only who has nothing in flight passes the line with one operation, in an account of
+its own (`Reserve.take_beside`), if it fits there: whoever fills the memory keeps no other from computing.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from streams.domain.operations import BY_CODE
 from streams.domain.schedule import Lane
@@ -25,6 +27,9 @@ from streams.fhe.wave.turns import Queues, Turns, drop_empty, in_lanes
 
 # Of a ciphertext: its words, and what Python keeps around them.
 BLOCK_BYTES: Final = 8 * (PINNED.big_dimension + 1) + 640
+
+
+Flow: TypeAlias = tuple[str, Lane]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,61 +55,114 @@ class Line:
         self._turns = Turns()
         self._waiting: list[Ready] = []
         self._next: Ready | None = None  # had its turn, and does not fit yet
-        self._promised = 0  # to what has begun
+        # What has begun, and whether it is out of the account beside.
+        self._begun = dict[Ready, bool]()
+        # How many operations of a tenant's lane wait or are in flight, and how many of them are in flight.
+        self._inside, self._flying = Counter[Flow](), Counter[Flow]()
 
     def __len__(self) -> int:
         return len(self._waiting) + (self._next is not None)
 
+    @property
+    def flows(self) -> Collection[Flow]:
+        """Tenants' lanes of which something waits or is in flight."""
+        return self._inside.keys()
+
     def enter(self, progress: Progress, steps: Sequence[Step]) -> None:
         """They may begin."""
         self._waiting += [Ready(progress, step, bytes_of(step)) for step in steps]
+        if steps:
+            self._inside[flow_of(progress)] += len(steps)
 
     def withdraw(self, name: str) -> None:
         """Nothing of that component begins any more."""
-        self._waiting = [each for each in self._waiting if each.progress.name != name]
-        if self._next is not None and self._next.progress.name == name:
-            self._next = None
+        gone = [each for each in self._in_line() if each.progress.name == name]
+        self._leave_line(gone)
+        for each in gone:
+            _less(self._inside, flow_of(each.progress))
 
     def admitted(self, *, is_alone: bool) -> list[Ready]:
         """Those that begin now, for which memory is promised; `is_alone`: nothing is in flight."""
-        if self._next is None and self._takes(sum(each.nbytes for each in self._waiting)):
-            admitted, self._waiting = self._waiting, []
-            return admitted
+        return [*self._first_in_line(is_alone), *self._beside()]
+
+    def ended(self, ready: Ready) -> None:
+        """One that had begun needs its memory no more."""
+        self._reserve.give_back(ready.nbytes, is_beside=self._begun.pop(ready))
+        _less(self._flying, flow_of(ready.progress))
+        _less(self._inside, flow_of(ready.progress))
+
+    def close(self) -> None:
+        """All that is promised to it is others'."""
+        for ready in [*self._begun]:
+            self.ended(ready)
+
+    def _first_in_line(self, is_alone: bool) -> list[Ready]:
         if self._next is None:
+            if self._fit_together():
+                admitted, self._waiting = self._waiting, []
+                return admitted
             return self._in_turn([], is_alone)
         # Told without a look at who is behind: so it goes while it does not fit.
         first = self._next
-        if not self._takes(first.nbytes, is_alone):
+        if not self._takes(first, is_alone):
             return []
         self._next = None
         return self._in_turn([first], is_alone)
 
-    def ended(self, nbytes: int) -> None:
-        """One that had begun needs its memory no more."""
-        self._promised -= nbytes
-        self._reserve.give_back(nbytes)
-
-    def close(self) -> None:
-        """All that is promised to it is others'."""
-        self._reserve.give_back(self._promised)
-        self._promised = 0
+    def _fit_together(self) -> bool:
+        if not self._reserve.take(sum(each.nbytes for each in self._waiting)):
+            return False
+        for each in self._waiting:
+            self._begin(each, is_beside=False)
+        return True
 
     def _in_turn(self, admitted: list[Ready], is_alone: bool) -> list[Ready]:
         queues = in_lanes(sorted(self._waiting, key=_rank), _flow)
         while queues and self._next is None:
             each = self._turn(queues)
-            if self._takes(each.nbytes, is_alone and not admitted):
+            if self._takes(each, is_alone and not admitted):
                 admitted.append(each)
             else:
                 self._next = each
         self._waiting = [each for lanes in queues.values() for lane in lanes.values() for each in lane]
         return admitted
 
-    def _takes(self, nbytes: int, is_alone: bool = False) -> bool:
-        if not self._reserve.take(nbytes, is_alone=is_alone):
+    def _beside(self) -> list[Ready]:
+        """The oldest operation of each that has nothing in flight, if it fits beside."""
+        if len(self._flying) == len(self._inside):
+            return []
+        found, asked = list[Ready](), set[Flow]()
+        for each in sorted(self._in_line(), key=_rank):
+            flow = _flow(each)
+            if flow in asked or flow in self._flying:
+                continue
+            asked.add(flow)
+            if self._reserve.take_beside(each.nbytes):
+                self._begin(each, is_beside=True)
+                found.append(each)
+        self._leave_line(found)
+        return found
+
+    def _in_line(self) -> list[Ready]:
+        return self._waiting if self._next is None else [self._next, *self._waiting]
+
+    def _leave_line(self, gone: Iterable[Ready]) -> None:
+        left = set(gone)
+        if not left:
+            return
+        self._waiting = [each for each in self._waiting if each not in left]
+        if self._next in left:
+            self._next = None
+
+    def _takes(self, each: Ready, is_alone: bool) -> bool:
+        if not self._reserve.take(each.nbytes, is_alone=is_alone):
             return False
-        self._promised += nbytes
+        self._begin(each, is_beside=False)
         return True
+
+    def _begin(self, each: Ready, *, is_beside: bool) -> None:
+        self._begun[each] = is_beside
+        self._flying[_flow(each)] += 1
 
     def _turn(self, queues: Queues[Ready]) -> Ready:
         # Such that the largest one is paid in a round or two.
@@ -120,5 +178,16 @@ def _rank(ready: Ready) -> tuple[int, int]:
     return ready.progress.order, ready.progress.place(ready.step)
 
 
-def _flow(ready: Ready) -> tuple[str, Lane]:
-    return ready.progress.tenant, ready.progress.lane
+def _flow(ready: Ready) -> Flow:
+    return flow_of(ready.progress)
+
+
+def flow_of(progress: Progress) -> Flow:
+    """The tenant's lane that it belongs to."""
+    return progress.tenant, progress.lane
+
+
+def _less(counted: Counter[Flow], flow: Flow) -> None:
+    counted[flow] -= 1
+    if not counted[flow]:
+        del counted[flow]

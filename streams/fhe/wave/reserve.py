@@ -5,6 +5,10 @@ what is promised, and taken back where the sum is too much. The windows of a pro
 """
 
 import threading
+from typing import Final
+
+# For operations of those who have nothing else in flight.
+_BESIDE_SHARE: Final = 8
 
 
 class Reserve:
@@ -15,11 +19,12 @@ class Reserve:
         self.bytes_max = bytes_max
         self._lock = threading.Lock()
         self._promised = 0
+        self._beside = 0
 
     @property
     def promised(self) -> int:
         """Bytes of all operations in flight."""
-        return self._promised
+        return self._promised + self._beside
 
     def take(self, nbytes: int, *, is_alone: bool = False) -> bool:
         """Whether an operation may begin; what it may come to hold is promised from then on.
@@ -36,7 +41,19 @@ class Reserve:
             self._promised -= nbytes
             return False
 
-    def give_back(self, nbytes: int) -> None:
+    def take_beside(self, nbytes: int) -> bool:
+        """The same out of an account of its own, an eighth of the bound and above it."""
+        with self._lock:
+            self._beside += nbytes
+            if self._beside * _BESIDE_SHARE <= self.bytes_max:
+                return True
+            self._beside -= nbytes
+            return False
+
+    def give_back(self, nbytes: int, *, is_beside: bool = False) -> None:
         """An operation ended."""
         with self._lock:
-            self._promised -= nbytes
+            if is_beside:
+                self._beside -= nbytes
+            else:
+                self._promised -= nbytes

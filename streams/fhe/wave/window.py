@@ -42,7 +42,10 @@ class Window:
         self._drivers = drivers
         self._driving = 0
         lock = threading.RLock()
-        self._work, self._news = threading.Condition(lock), threading.Condition(lock)
+        self._work = threading.Condition(lock)
+        self._lock = lock
+        # One for each item: a thousand threads that wake for the news of one would keep the drivers out.
+        self._news = dict[Ticket, threading.Condition]()
 
     @property
     def size(self) -> int:
@@ -75,6 +78,7 @@ class Window:
     def _outputs(self, item: Item) -> Iterator[Ciphertext]:
         with self._work:
             ticket = self._jobs.enter(item)
+            self._news[ticket] = threading.Condition(self._lock)
         try:
             self._see_to_drivers()
             while (ciphertext := self._next(ticket)) is not None:
@@ -82,11 +86,12 @@ class Window:
         finally:
             with self._work:
                 self._jobs.leave(ticket)
+                del self._news[ticket]
                 self._work.notify_all()
 
     def _next(self, ticket: Ticket) -> Ciphertext | None:
-        with self._news:
-            self._news.wait_for(lambda: ticket.has_news)
+        with self._lock:
+            self._news[ticket].wait_for(lambda: ticket.has_news)
             if ticket.found:
                 return ticket.found.popleft()
         if ticket.error is not None:
@@ -111,24 +116,27 @@ class Window:
             with self._work:
                 self._work.wait_for(lambda: self._jobs.has_work or not self._jobs.size)
                 job = self._jobs.take()
-                if self._jobs.has_news:
-                    self._news.notify_all()
+                self._tell_items()
                 if job is None:
                     return self._stays()
             job.run()
             with self._work:
                 self._jobs.give(job)
-                self._tell(self._jobs.has_news)
+                self._tell()
         except BaseException as error:  # a panic of the native kernel is no Exception
             with self._work:
                 self._jobs.fail(job, error)
-                self._tell(True)
+                self._tell()
         return True
 
-    def _tell(self, has_news: bool) -> None:
+    def _tell(self) -> None:
         self._work.notify_all()
-        if has_news:
-            self._news.notify_all()
+        self._tell_items()
+
+    def _tell_items(self) -> None:
+        for ticket, news in self._news.items():
+            if ticket.has_news:
+                news.notify_all()
 
     def _stays(self) -> bool:
         # Under the lock in which it found nothing to do: whoever enters next sees that it went.

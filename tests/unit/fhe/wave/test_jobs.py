@@ -11,6 +11,7 @@ from streams.domain.schedule import SLOW_LANE
 from streams.domain.work import Step
 from streams.fhe.wave.items import Item, Ticket
 from streams.fhe.wave.jobs import Job, Jobs, Load, LookUps, Store, apart
+from streams.fhe.wave.line import bytes_of
 from streams.fhe.wave.reserve import Reserve
 from tests.unit.fhe.wave.shop import (
     LARGER,
@@ -163,6 +164,28 @@ def test_nothing_is_loaded_that_would_only_wait_for_memory() -> None:
     assert outcome(first[0])[0] == {SUM: 1}  # only the second one is in flight now
     desk.finish()
     assert [outcome(each)[0][SUM] for each in (*first, late)] == [1, 2, 8]
+    assert desk.reserve.promised == 0
+
+
+def test_whoever_has_nothing_inside_is_computed_while_another_fills_the_memory() -> None:
+    desk = Desk(drivers=1, room=8 * bytes_of(ADD))
+    flood = [
+        desk.jobs.enter(desk.shop.item(f"many {index}", index, 3, MUL, tenant="many")) for index in range(8)
+    ]
+    desk.done(desk.next(Load))
+    late = [
+        desk.jobs.enter(desk.shop.item(name, 5, 6, ADD, tenant="one", contract=name[:1].encode()))
+        for name in ("late", "later", "other")
+    ]
+    load = desk.done(desk.next(Load))
+    assert isinstance(load, Load)
+    assert load.tickets == [late[0], late[2]]  # one of each lane
+    while not late[0].found:
+        desk.done(desk.jobs.take())
+    assert sum(bool(each.found) for each in flood) < 3
+    desk.finish()
+    assert [outcome(each)[0] for each in late] == [{SUM: 11}] * 3
+    assert [outcome(each)[0] for each in flood] == [{PRODUCT: 3 * index} for index in range(8)]
     assert desk.reserve.promised == 0
 
 

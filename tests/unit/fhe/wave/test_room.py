@@ -125,6 +125,33 @@ def test_a_tenant_that_floods_holds_up_no_other() -> None:
     assert "single" in order_of(executor)[:4]
 
 
+def test_who_has_nothing_in_flight_passes_the_line_with_one_that_is_small() -> None:
+    reserve = Reserve(FOUR)
+    executor = window(reserve, *(one(f"many {index}", MUL) for index in range(9)))
+    executor.start()
+    for late, running in (("late", 5), ("later", 5)):
+        executor.submit(one(late, ADD, tenant="one"))
+        executor.start()
+        assert executor.utilisation.running == running
+    executor.submit(one("large", MUL, tenant="other"))
+    executor.start()
+    assert executor.utilisation.running == 5
+    assert reserve.promised == FOUR + bytes_of(ADD)
+    found = order_of(executor)
+    assert found.index("later") < found.index("many 8")
+    assert (len(found), reserve.promised) == (12, 0)
+
+
+def test_what_passed_the_line_does_not_keep_its_head_waiting() -> None:
+    """They keep coming; the large one has a place of its own in the account that they do not use."""
+    executor = window(Reserve(FOUR), *(one(f"many {index}", MUL) for index in range(5)))
+    found = list[str]()
+    for index in range(60):
+        executor.submit(one(f"small {index}", ADD, tenant=f"t{index % 3}"))
+        found += [each.component for each in executor.advance()]
+    assert {f"many {index}" for index in range(5)} < set(found)
+
+
 def test_the_lanes_of_a_tenant_begin_by_their_priority() -> None:
     slow = [one(f"slow {index}", ADD, priority=SLOW_LANE) for index in range(20)]
     fast = [one(f"fast {index}", ADD) for index in range(20)]
