@@ -90,6 +90,7 @@ class CupyGpu(Gpu):
         self._local = threading.local()
         self._idle = list[Any]()  # streams of threads that ended
         self._pinned = list[Array]()  # memory of the host that nobody copies to now
+        self._abandoned = list[Array]()  # the same, of downloads that failed
         self._compiling = threading.Lock()
         self._functions = dict[tuple[Program, str], Any]()
         self._properties = _properties(cupy, index)
@@ -190,8 +191,12 @@ class CupyGpu(Gpu):
         except IndexError:
             pinned = self._cupy.cuda.alloc_pinned_memory(_PINNED_BYTES)
             host = np.frombuffer(pinned, np.uint8, _PINNED_BYTES)
-        yield host
-        # Not where something was raised: a copy to it may be under way.
+        try:
+            yield host
+        except BaseException:
+            # A copy to it may be under way: CuPy, which would lend it again, does not get it back either.
+            self._abandoned.append(host)
+            raise
         self._pinned.append(host)
 
     @contextmanager

@@ -307,6 +307,7 @@ def test_pinned_memory_of_a_download_that_failed_is_not_used_again() -> None:
     cupy.asnumpy = made
     assert gpu.download(buffer, np.uint64, (4,)).tolist() == [0, 1, 2, 3]
     assert len(cupy.pinned) == 2
+    assert len(gpu._abandoned) == 1  # pyright: ignore[reportPrivateUsage]
     cupy.cuda.alloc_pinned_memory = partial(raising, RuntimeFault("cudaErrorMemoryAllocation", 2))
     gpu._pinned.clear()  # pyright: ignore[reportPrivateUsage]
     with pytest.raises(DeviceExhausted, match="cudaErrorMemoryAllocation"):
