@@ -17,6 +17,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,7 @@ NOT_NOW: Final = os.EX_TEMPFAIL  # the material is not to blame
 
 _MANIFEST: Final = "manifest.json"
 _CHUNK_BYTES: Final = 1 << 20
+_DIGEST: Final = re.compile(rf"[0-9a-f]{{{2 * DIGEST_BYTES}}}")  # the name of a key set's folder
 
 _M = TypeVar("_M", bound=msgspec.Struct)
 
@@ -110,6 +112,18 @@ def file_digest(domain: bytes, path: Path) -> bytes:
     except FileNotFoundError as error:
         raise KeyMissing(f"there is no {path.name} here") from error
     return shake.digest(DIGEST_BYTES)
+
+
+def require_digest(keyset: Path) -> None:
+    """Digest a key set again before anything is made from it; raises KeyMissing, KeyMaterialError.
+
+    A folder that has no digest for a name says nothing of what is in it.
+    """
+    # No reader can tell that a bit of a body has changed on the disk, and since it was added months may
+    # have gone by.
+    said = keyset.parent.name
+    if _DIGEST.fullmatch(said) and file_digest(KEY_DOMAIN, keyset).hex() != said:
+        raise KeyMaterialError(f"{keyset} is not what its folder says; delete the folder")
 
 
 def keys_of(engine: EngineName) -> Engine:
@@ -220,6 +234,8 @@ class KeyStore:
         target = keyset.with_name("derived")
         manifest = manifest_of(target, Manifest) or self._derive_into(target, keyset, digest)
         for part, kind, source in self._arrivals(manifest, digest):
+            if source == keyset:
+                require_digest(keyset)
             lacks = tuple(each for each in manifest.lacks if each is not part)
             manifest = msgspec.structs.replace(manifest, lacks=lacks)
             _complete(target, manifest, kind, source)
@@ -227,9 +243,7 @@ class KeyStore:
 
     def _derive_into(self, target: Path, keyset: Path, digest: bytes) -> Manifest:
         engine = engine_of(keyset)
-        # Digested again: no reader can tell that a bit of a body has changed on the disk.
-        if file_digest(KEY_DOMAIN, keyset) != digest:
-            raise KeyMaterialError(f"{keyset} is not what its folder says; delete the folder")
+        require_digest(keyset)
         with drafted(target) as draft:
             lacks = _derive_in_process(engine, keyset, draft)
             manifest = Manifest(engine=engine, release=RELEASES[engine], digest=digest.hex(), lacks=lacks)

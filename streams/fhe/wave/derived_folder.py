@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from streams.domain.errors import KeyMaterialError, KeyMissing
-from streams.fhe.keyset import drafted, locked, manifest_of, seal
+from streams.fhe.keyset import drafted, locked, manifest_of, require_digest, seal
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +27,8 @@ def derived_folder(keyset: Path, name: str, release: str, write: Callable[[Path]
     Raises:
         KeyMissing: the key set is not on this machine.
         KeyPartMissing: it lacks what the files are made from, as a `CompressedServerKey` may.
-        KeyMaterialError: it is not of the release and the parameters that can be read.
+        KeyMaterialError: it is not of the release and the parameters that can be read, or is no longer what
+            its folder's name says.
     """
     folder = keyset.with_name(name)
     if _is_ready(folder, release):
@@ -36,6 +37,7 @@ def derived_folder(keyset: Path, name: str, release: str, write: Callable[[Path]
         raise KeyMissing(f"there is no {keyset.name} here")
     with locked(keyset.with_name(".lock")):
         if not _is_ready(folder, release):
+            require_digest(keyset)
             with drafted(folder) as draft:
                 write(draft)
                 seal(draft, Manifest(release=release))

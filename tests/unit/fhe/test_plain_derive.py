@@ -48,6 +48,12 @@ def file(tmp_path: Path) -> Callable[[bytes], Path]:
     return written
 
 
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 @pytest.mark.usefixtures("without_wheel")
 def test_a_server_key_is_taken_in_with_its_public_key(store: KeyStore, file: Callable[[bytes], Path]) -> None:
     digest = store.add_keyset(file(SERVER_KEY))
@@ -131,13 +137,23 @@ def test_a_body_that_changed_on_the_disk_is_seen_by_its_digest(
     store: KeyStore, file: Callable[[bytes], Path]
 ) -> None:
     digest = store.add_keyset(file(SERVER_KEY))
-    middle = len(SERVER_KEY) // 2
-    with store.keyset(digest).open("r+b") as kept:
-        kept.seek(middle)
-        kept.write(bytes([SERVER_KEY[middle] ^ 1]))
+    flip_a_bit(store.keyset(digest))
     assert derive.derive("tfhe-rs", store.keyset(digest), store.root) == (Part.PUBLIC, *LACKS)
     with pytest.raises(KeyMaterialError, match="is not what its folder says"):
         store.derive(digest)
+
+
+def test_a_body_that_changed_before_the_wheel_came_is_seen_by_its_digest(
+    store: KeyStore, file: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = store.add_keyset(file(SERVER_KEY))
+    with monkeypatch.context() as missing:
+        missing.setitem(sys.modules, crate.WHEEL, None)
+        early = store.derive(digest)
+    flip_a_bit(store.keyset(digest))
+    with pytest.raises(KeyMaterialError, match="is not what its folder says"):
+        store.derive(digest)
+    assert early.lacks() == (Part.PUBLIC, *LACKS)
 
 
 @pytest.mark.usefixtures("without_wheel")
