@@ -36,9 +36,11 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
 
 
 BOUNDLESS: Final = Room()
-# Of a child's memory, the part for the values of what is in flight. The rest is for keys (a set of `wave`
-# with Python and what is kept decompressed takes 0.5 GB), for what waits, and on GPUs for CUDA.
+# Of a child's memory, the part for the values of what is in flight: half, or what keys leave (a set of `wave`
+# with Python and what is kept decompressed takes 0.5 GB, on GPUs CUDA more), but an eighth in any case: with
+# less hardly two operations would be in flight.
 _VALUES_SHARE: Final = 2
+_VALUES_SHARE_LEAST: Final = 8
 
 
 def _place(places: dict[bytes, Path], identity: bytes) -> Path:
@@ -58,13 +60,16 @@ class _KeyJobs(Generic[_Suite]):
         threads: int,
         room: Room,
         tally: Callable[[_Suite], Tally] = lambda _: Tally(),
+        on_room: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._opener = opener
         self._engine: EngineName = engine
         self._threads = threads
         self._places: dict[bytes, Path] = {}
         self.lookup_s = 0.0
-        self._suites = Shelf(self._open, room.memory_bytes_max, tally=tally, suites_max=room.suites_max)
+        self._suites = Shelf(
+            self._open, room.memory_bytes_max, tally=tally, suites_max=room.suites_max, on_room=on_room
+        )
 
     @property
     def counts(self) -> frames.Counts:
@@ -104,8 +109,14 @@ class ComputeJobs(_KeyJobs[ComputeSuite]):
         known_answer_every: int = 0,
     ) -> None:
         reserve = Reserve(room.memory_bytes_max // _VALUES_SHARE)
+
+        def share(left_bytes: int) -> None:
+            most, least = (room.memory_bytes_max // part for part in (_VALUES_SHARE, _VALUES_SHARE_LEAST))
+            # Where it is less than what is promised, nothing begins until enough has ended.
+            reserve.bytes_max = max(least, min(most, left_bytes))
+
         opener = partial(open_compute, device=device, known_answer_every=known_answer_every, reserve=reserve)
-        super().__init__(opener, engine, threads, room, tally=lambda suite: suite.tally())
+        super().__init__(opener, engine, threads, room, tally=lambda suite: suite.tally(), on_room=share)
 
     def run(self, number: int, work: frames.ChildWork) -> Iterator[frames.Reply]:
         """Outputs one by one."""

@@ -13,7 +13,9 @@ import structlog
 from streams.fhe.mapped_bytes import mapped_total
 from streams.fhe.suite import Tally
 
-_ITEMS_SHARE: Final = 8  # one part in eight of the memory is for the items themselves
+# One part in eight of the memory is for the items themselves and for what is kept decompressed; suites and
+# the values in flight (`jobs`) share the others.
+_ITEMS_SHARE: Final = 8
 _KIB: Final = 1024
 
 _Key = TypeVar("_Key")
@@ -82,7 +84,9 @@ class Shelf(Generic[_Key, _Suite]):
         memory: Memory | None = None,
         tally: Callable[[_Suite], Tally] = lambda _: Tally(),
         suites_max: int = 0,
+        on_room: Callable[[int], None] = lambda _: None,
     ) -> None:
+        """`on_room` hears how many bytes the open suites leave, where there is a bound: it may be none."""
         self._open_suite = open_suite
         self._suites_max = suites_max  # 0 = as many as memory allows
         self._bytes_max = memory_bytes_max - memory_bytes_max // _ITEMS_SHARE  # 0 = no bound
@@ -92,6 +96,8 @@ class Shelf(Generic[_Key, _Suite]):
         self._changed = threading.Condition()
         self._opening = threading.Lock()  # one at a time: together they would exceed the bound
         self._is_room_wanted = False
+        self._on_room = on_room
+        self._base_bytes = memory_bytes_max  # what is occupied without any suite, once it was seen
         self._cost_bytes = 0
         self._hits = 0
         self._misses = 0
@@ -144,6 +150,15 @@ class Shelf(Generic[_Key, _Suite]):
 
     def _opened(self, key: _Key) -> _Entry[_Suite]:
         self._make_room()
+        self._base_bytes = min(self._base_bytes, self._memory.resident())
+        # Before it takes any of it.
+        self._tell_room(opening=1)
+        try:
+            return self._measured(key)
+        finally:
+            self._tell_room()
+
+    def _measured(self, key: _Key) -> _Entry[_Suite]:
         before, peak, mapped = self._memory.resident(), self._memory.peak(), self._memory.mapped()
         suite = self._open_suite(key)
         # The peak while opening counts, not what is left afterwards: it is what has to fit next time.
@@ -169,6 +184,14 @@ class Shelf(Generic[_Key, _Suite]):
             return True
         taken = max(self._memory.resident(), len(self._entries) * self._cost_bytes)
         return bool(self._bytes_max) and taken + self._cost_bytes > self._bytes_max
+
+    def _tell_room(self, opening: int = 0) -> None:
+        if not self._bytes_max:
+            return
+        with self._changed:
+            suites = len(self._entries) + opening
+        # By what opening took and not by what is resident, in which values in flight are.
+        self._on_room(max(0, self._bytes_max - self._base_bytes - suites * self._cost_bytes))
 
     def _close_one(self) -> None:
         idle = next((key for key, entry in self._entries.items() if not entry.users), None)

@@ -148,6 +148,29 @@ def test_the_counts_of_a_closed_suite_are_not_lost(memory: PretendMemory) -> Non
     assert shelf.tallied() == Tally(3, 20)
 
 
+def test_what_suites_leave_is_told_before_one_opens_and_after(memory: PretendMemory) -> None:
+    told: list[int] = []
+    shelf = Shelf(memory.open, BOUND, memory, on_room=told.append)
+    for name in ("a", "b", "c"):
+        shelf.load(name)
+    # 310 at the peak of an opening; the first one's cost is not known before.
+    assert told == [700, 390, 80, 80, 80, 80]
+
+
+def test_one_that_cannot_be_opened_leaves_the_room_that_was_there(memory: PretendMemory) -> None:
+    def refuse(name: str) -> Suite:
+        if name == "bad":
+            raise ValueError(name)
+        return memory.open(name)
+
+    told: list[int] = []
+    shelf = Shelf(refuse, BOUND, memory, on_room=told.append)
+    shelf.load("a")
+    with pytest.raises(ValueError, match="bad"):
+        shelf.load("bad")
+    assert told == [700, 390, 80, 390]
+
+
 def test_without_a_bound_all_stay(memory: PretendMemory) -> None:
     shelf = Shelf(memory.open, 0, memory)
     for name in ("a", "b", "c", "d", "a", "b"):

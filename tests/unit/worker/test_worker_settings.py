@@ -17,7 +17,7 @@ from streams.fhe.suite import ClearValue
 from streams.fhe.wave.reserve import Reserve
 from streams.services import sns_worker, tfhe_worker, zkproof_worker
 from streams.services.runtime import Runtime
-from streams.services.worker import child, jobs
+from streams.services.worker import child, jobs, shelf
 from streams.services.worker.service import check_engine, child_command, slots_of
 from streams.settings import EngineSettings, Settings, SnsSettings, ZkproofSettings
 
@@ -54,14 +54,43 @@ def test_a_child_is_told_how_often_devices_are_asked() -> None:
         assert child.arguments([*command, *ENDING]).known_answer_every == due
 
 
-@pytest.mark.parametrize(("memory_mib", "due"), [(0, tfhe_worker.KIND.memory_bytes_max // 2), (64, 32 << 20)])
-def test_values_in_flight_have_half_of_a_childs_memory(
-    memory_mib: int, due: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+class Occupied:
+    """The memory of a child in which every key set maps as much, and touches none of it."""
+
+    suites = 0
+
+    def resident(self) -> int:
+        return 46 << 20
+
+    def peak(self) -> int:
+        return self.resident()
+
+    def mapped(self) -> int:
+        return self.suites * (348 << 20)
+
+    def give_back(self) -> None:
+        self.suites -= 1
+
+
+@pytest.mark.parametrize(
+    ("memory_mib", "due"),
+    [
+        (0, [tfhe_worker.KIND.memory_bytes_max // 2, 1_225_000_000 - (742 << 20)]),
+        (700, [437 << 19, 437 << 19]),  # only one fits at a time
+        (400, [50 << 20, 50 << 20]),
+        (8000, [4000 << 20, 4000 << 20]),
+    ],
+)
+def test_values_in_flight_have_half_of_a_childs_memory_or_what_its_keys_leave(
+    memory_mib: int, due: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    memory, bounds = Occupied(), list[int]()
+    monkeypatch.setattr(shelf, "ProcessMemory", lambda: memory)
     opened = list[Reserve]()
 
     def open_compute(*_: object, reserve: Reserve, **__: object) -> ClearCompute:
         opened.append(reserve)
+        memory.suites += 1
         return ClearCompute()
 
     monkeypatch.setattr(jobs, "open_compute", open_compute)
@@ -69,8 +98,9 @@ def test_values_in_flight_have_half_of_a_childs_memory(
     made = child.chosen_jobs(child.arguments([*command, *ENDING]))
     for name in (b"one", b"two"):
         made.open_keys(name, tmp_path, at_once=True)
+        bounds.append(opened[-1].bytes_max)
     assert opened[0] is opened[1]  # the key sets of a process share it
-    assert opened[0].bytes_max == due
+    assert bounds == due
 
 
 def test_a_child_closes_the_key_set_that_is_one_too_many(tmp_path: Path) -> None:
