@@ -118,7 +118,7 @@ class Pool:
         while True:
             try:
                 async with self._gate.enter(alone=alone):
-                    answer = await self._ask(work, on_output)
+                    answer = await self._ask(work, on_output, alone=alone)
                 break
             except ChildLost as lost:
                 if lost.blame is Blame.GUILTY:
@@ -128,15 +128,19 @@ class Pool:
         self._deaths = 0
         return _checked(answer)
 
-    async def _ask(self, work: frames.ChildWork, on_output: OnOutput) -> frames.Final_:
+    async def _ask(self, work: frames.ChildWork, on_output: OnOutput, *, alone: bool) -> frames.Final_:
         child = await self._living()
         # Before its time begins: the key set may be one that is loaded for this item.
         self._opened_keys(await child.prepare(work.key_id, _crs_id(work), OPEN_TIMEOUT_S))
-        return await child.run(work, self.limit_s(work.timeout_s), on_output)
+        return await child.run(work, self.limit_s(work.timeout_s, alone=alone), on_output)
 
-    def limit_s(self, timeout_s: float) -> float:
-        """The time that an item may take here; its own is for a fast machine and a thread for itself."""
-        return timeout_s * self._crowd * max(1.0, self._lookup_s / LOOKUP_S)
+    def limit_s(self, timeout_s: float, *, alone: bool = False) -> float:
+        """The time that an item may take here; its own is for a fast machine and a thread for itself.
+
+        It has that when it runs alone. The graph is told what it has among others: nobody knows before who
+        will be a suspect, and who is one has less time and not more.
+        """
+        return timeout_s * (1.0 if alone else self._crowd) * max(1.0, self._lookup_s / LOOKUP_S)
 
     async def open_keys(self, key_id: bytes, directory: Path, *, at_once: bool = True) -> None:
         """Make that key set known to this child and to all later ones, which load the newest at once.

@@ -142,6 +142,14 @@ def slots_of(kind: Kind, engine: EngineSettings, threads: int) -> int:
     return min(threads, kind.slots_max or threads)
 
 
+def crowd_of(kind: Kind, engine: EngineSettings, threads: int) -> float:
+    """Items that share a thread of a worker with so many when it has all of them in hand."""
+    # Each GPU has items of its own: what one waits for does not grow with the number of GPUs. Where one is
+    # out of service, the others' items wait longer, for which a timeout of ten times the cost has room.
+    gpus = visible_gpus() if _is_on_gpu(kind, engine) else 1
+    return slots_of(kind, engine, threads) / (threads * gpus)
+
+
 def child_command(kind: Kind, engine: EngineSettings, threads: int) -> tuple[str, ...]:
     """How a worker's child is started, but for what its parent adds."""
     return (
@@ -233,7 +241,7 @@ class _Worker:
             child_command(self._kind, engine, self._threads),
             self._runtime.clock,
             memory_bytes_max=memory_of(self._kind, engine),
-            crowd=self._slots / self._threads,
+            crowd=crowd_of(self._kind, engine, self._threads),
             on_state=self._child_state(self._metrics),
             on_counts=counting(self._metrics, self._runtime.health),
         )

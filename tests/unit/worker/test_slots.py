@@ -12,6 +12,7 @@ from streams.services.worker.service import (
     GPU_MEMORY_BYTES,
     Kind,
     child_command,
+    crowd_of,
     memory_of,
     slots_of,
     threads_of,
@@ -72,6 +73,16 @@ def test_each_gpu_has_its_items_up_to_what_may_be_set(
     chosen = child.arguments([*child_command(COMPUTES, ON_GPUS, 2)[3:], "--fd", "3", "--parent", "1"])
     assert chosen.slots == window
     assert slots_of(COMPUTES, EngineSettings(name="wave"), threads=2) == 16
+
+
+@pytest.mark.parametrize(("gpus", "squashes"), [(1, 16), (2, 16), (8, 4)])
+def test_an_item_has_no_more_time_for_gpus_beside_its_own(
+    gpus: int, squashes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "visible_gpus", lambda: gpus)
+    crowds = [crowd_of(COMPUTES, EngineSettings(name="wave"), 2)]
+    crowds += [crowd_of(kind, ON_GPUS, 2) for kind in (COMPUTES, SQUASHES)]
+    assert crowds == [8, 128 if gpus < 8 else 64, squashes]
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,18 @@ async def test_items_that_share_threads_have_the_time_of_all_of_them() -> None:
         assert pool.limit_s(60) == 60
 
 
+async def test_a_suspect_that_runs_alone_has_its_own_time_only() -> None:
+    deaths: list[str] = []
+    async with running(
+        crowd=2, on_state=lambda is_ok, detail: None if is_ok else deaths.append(detail)
+    ) as pool:
+        hung = (answer(pool, "hang", timeout_s=0.5) for _ in range(2))
+        outcomes = await asyncio.gather(*hung, return_exceptions=True)
+        assert await answer(pool, "echo after") == b"after"
+    assert [type(each) for each in outcomes] == [WorkerCrashed] * 2
+    assert deaths == ["no answer within 1 s", *("no answer within 0.5 s",) * 2]
+
+
 async def test_health_says_why_a_child_died() -> None:
     told: list[tuple[bool, str]] = []
     async with running(on_state=lambda is_ok, detail: told.append((is_ok, detail))) as pool:
