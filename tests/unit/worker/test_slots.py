@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from streams.fhe.visible_gpus import visible_gpus
+from streams.fhe.wave.decompressed import CACHE_BYTES_MAX
 from streams.services.sns_worker import kind_of
 from streams.services.tfhe_worker import KIND as COMPUTES
 from streams.services.worker import child, service
@@ -104,6 +105,14 @@ def test_gpus_are_counted_as_the_driver_shows_them(chosen: str | None, count: in
     variables = {} if chosen is None else {"CUDA_VISIBLE_DEVICES": chosen}
     assert visible_gpus(variables, tmp_path) == count
     assert visible_gpus(variables, tmp_path / "none") == 1
+
+
+def test_operators_are_told_what_a_child_may_take_and_keep() -> None:
+    page = (Path(__file__).parents[3] / "docs/operations.md").read_text()
+    computes, squashes = (kind.memory_bytes_max / 1e9 for kind in (COMPUTES, SQUASHES))
+    bounds = f"{computes:g} GB, one that squashes {squashes:g} GB, on GPUs {GPU_MEMORY_BYTES >> 30} GiB more"
+    assert f"A child may take {bounds}" in page
+    assert f"with `tfhe-rs` and {CACHE_BYTES_MAX >> 20} with `wave`" in page
 
 
 def test_a_child_with_gpus_may_take_what_cuda_takes() -> None:
