@@ -36,11 +36,12 @@ from streams.fhe.wave.admission import check
 from streams.fhe.wave.component import Component, Result, Value
 from streams.fhe.wave.fairness import Fairness
 from streams.fhe.wave.independence import planned
-from streams.fhe.wave.line import Flow, Line, Ready
+from streams.fhe.wave.line import Line, Ready
 from streams.fhe.wave.progress import Progress
 from streams.fhe.wave.requests import Seeds, request_of
 from streams.fhe.wave.reserve import Reserve
 from streams.fhe.wave.running import Running, Share
+from streams.fhe.wave.turns import Flow
 from streams.fhe.wave.utilisation import Tally, Utilisation
 
 # What a defect of an algorithm or of its operands looks like: it costs its own operation, not the window.

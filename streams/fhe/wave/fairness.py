@@ -8,9 +8,8 @@ earlier step.
 from collections import deque
 from collections.abc import Collection
 
-from streams.domain.schedule import Lane
 from streams.fhe.wave.running import Running, Share
-from streams.fhe.wave.turns import Turns, drop_empty, in_lanes
+from streams.fhe.wave.turns import Flow, Turns, drop_empty, in_lanes
 
 
 class Fairness:
@@ -36,8 +35,8 @@ class Fairness:
         return [each.take(count) for each, count in taken.items()]
 
 
-def _flow(running: Running) -> tuple[str, Lane]:
-    return running.progress.tenant, running.progress.lane
+def _flow(running: Running) -> Flow:
+    return running.progress.flow
 
 
 def _take(queue: deque[Running], room: int, taken: dict[Running, int]) -> int:

@@ -24,13 +24,12 @@ from typing import TypeAlias, TypeVar
 
 from streams.domain.errors import DeviceDistrusted, OperationError
 from streams.domain.results import Ciphertext
-from streams.domain.schedule import Lane
 from streams.fhe.wave.component import Computed, Result, Value
 from streams.fhe.wave.executor import DEFECTS, Outcome, WaveExecutor
 from streams.fhe.wave.held import Held
 from streams.fhe.wave.items import Item, Stores, Ticket
 from streams.fhe.wave.running import Share
-from streams.fhe.wave.turns import Turns, drop_empty, in_lanes
+from streams.fhe.wave.turns import Flow, Turns, drop_empty, in_lanes
 from streams.fhe.wave.watch import TRUSTING, Watch
 
 T = TypeVar("T")
@@ -382,7 +381,7 @@ def _digests(ticket: Ticket) -> set[bytes]:
     return {number.digest for number in ticket.item.given.numbers}
 
 
-def _flow(ticket: Ticket) -> tuple[str, Lane]:
+def _flow(ticket: Ticket) -> Flow:
     return ticket.item.tenant, (ticket.item.contract, ticket.item.priority)
 
 

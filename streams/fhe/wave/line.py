@@ -11,10 +11,9 @@ its own (`Reserve.take_beside`), if it fits there: whoever fills the memory keep
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from streams.domain.operations import BY_CODE
-from streams.domain.schedule import Lane
 from streams.domain.work import Step
 from streams.fhe.parameters import PINNED
 from streams.fhe.radix.held import most_held
@@ -23,13 +22,10 @@ from streams.fhe.wave.admission import handles
 from streams.fhe.wave.progress import Progress
 from streams.fhe.wave.requests import operand_type
 from streams.fhe.wave.reserve import Reserve
-from streams.fhe.wave.turns import Queues, Turns, drop_empty, in_lanes
+from streams.fhe.wave.turns import Flow, Queues, Turns, drop_empty, in_lanes
 
 # Of a ciphertext: its words, and what Python keeps around them.
 BLOCK_BYTES: Final = 8 * (PINNED.big_dimension + 1) + 640
-
-
-Flow: TypeAlias = tuple[str, Lane]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,14 +68,14 @@ class Line:
         """They may begin."""
         self._waiting += [Ready(progress, step, bytes_of(step)) for step in steps]
         if steps:
-            self._inside[flow_of(progress)] += len(steps)
+            self._inside[progress.flow] += len(steps)
 
     def withdraw(self, name: str) -> None:
         """Nothing of that component begins any more."""
         gone = [each for each in self._in_line() if each.progress.name == name]
         self._leave_line(gone)
         for each in gone:
-            _less(self._inside, flow_of(each.progress))
+            _less(self._inside, each.progress.flow)
 
     def admitted(self, *, is_alone: bool) -> list[Ready]:
         """Those that begin now, for which memory is promised; `is_alone`: nothing is in flight."""
@@ -88,8 +84,8 @@ class Line:
     def ended(self, ready: Ready) -> None:
         """One that had begun needs its memory no more."""
         self._reserve.give_back(ready.nbytes, is_beside=self._begun.pop(ready))
-        _less(self._flying, flow_of(ready.progress))
-        _less(self._inside, flow_of(ready.progress))
+        _less(self._flying, ready.progress.flow)
+        _less(self._inside, ready.progress.flow)
 
     def close(self) -> None:
         """All that is promised to it is others'."""
@@ -179,12 +175,7 @@ def _rank(ready: Ready) -> tuple[int, int]:
 
 
 def _flow(ready: Ready) -> Flow:
-    return flow_of(ready.progress)
-
-
-def flow_of(progress: Progress) -> Flow:
-    """The tenant's lane that it belongs to."""
-    return progress.tenant, progress.lane
+    return ready.progress.flow
 
 
 def _less(counted: Counter[Flow], flow: Flow) -> None:

@@ -11,6 +11,7 @@ from streams.fhe.wave.admission import handles, needed
 from streams.fhe.wave.asked import Asked
 from streams.fhe.wave.component import Component, Computed, DependencyFailed, Failed, Value
 from streams.fhe.wave.rewriting import known_results, rewritten
+from streams.fhe.wave.turns import Flow
 
 
 class Progress:
@@ -35,6 +36,11 @@ class Progress:
                 self._users[handle].append(step)
         self._conditions = _conditions(steps, self._wanted)
         self.ready = [step for step in steps if not self._missing[step.result]]
+
+    @property
+    def flow(self) -> Flow:
+        """In which its operations take their turns."""
+        return self.tenant, self.lane
 
     @property
     def held(self) -> int:

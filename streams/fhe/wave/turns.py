@@ -12,6 +12,7 @@ from typing import TypeAlias, TypeVar
 from streams.domain.schedule import PRIORITY_OF_LANE, Lane, RoundRobin, weight
 
 T = TypeVar("T")
+Flow: TypeAlias = tuple[str, Lane]  # a tenant, and the lane of one of its contracts
 Queues: TypeAlias = dict[str, dict[Lane, deque[T]]]  # by tenant and lane, none of them empty
 
 
@@ -47,7 +48,7 @@ def _dislike(lane: Lane) -> int:
     return -PRIORITY_OF_LANE(lane)
 
 
-def in_lanes(waiting: Iterable[T], flow_of: Callable[[T], tuple[str, Lane]]) -> Queues[T]:
+def in_lanes(waiting: Iterable[T], flow_of: Callable[[T], Flow]) -> Queues[T]:
     """What waits, by its tenant and lane, in the given order."""
     queues: defaultdict[str, defaultdict[Lane, deque[T]]] = defaultdict(lambda: defaultdict(deque))
     for each in waiting:
