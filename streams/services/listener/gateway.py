@@ -103,7 +103,6 @@ class GatewayFollower:
         self._publisher = Publisher(log, "gateway", tracing)
         self._reader = LogReader(chain, contracts_of(gateway), BLOCKS_MAX)
         self._cursors: dict[str, _Cursor] = {}
-        self._is_again = False  # told from somewhere on whatever the logs have
         self._ends = {tenant: Ends(log, tenant, gateway, clock) for tenant in router.everybody}
         self._busy = metrics.busy
         self._asked = AnswerMetrics(metrics)
@@ -122,7 +121,7 @@ class GatewayFollower:
         """
         at = await self._end_at(max(0, number - 1))
         self._cursors = {tenant: _Cursor(tenant, at) for tenant in self._router.everybody}
-        self._is_again = self._publisher.is_again = True
+        self._publisher.is_again = True
 
     async def step(self) -> int:
         """Publish what is new; zero when there is nothing more to read now.
@@ -175,7 +174,7 @@ class GatewayFollower:
     async def _place(self, tenant: str) -> None:
         """Make sure that the tenant's cursor is on the node's branch."""
         cursor, audit = self._cursors.get(tenant), self._ends[tenant].audit
-        if self._is_again:
+        if self._publisher.is_again:
             return  # until the branch changes, which `_require_branch` sees
         if cursor is not None and not audit.is_due and await self._is_canonical(cursor.at):
             return

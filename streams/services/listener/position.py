@@ -55,13 +55,16 @@ class _Met(Generic[T]):
         self._pick, self._most = pick, most
         self._parts = _Parts()
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record) -> bool:
+        """Whether something of it was picked, or of the fact of which it is the last part to come."""
         if len(self.found) >= self._most:
-            return
+            return False
         placed = _decode(record, self._parts)
         picked = None if placed is None else self._pick(placed[1])
-        if placed is not None and picked is not None:
-            self.found.append((placed[0], picked))
+        if placed is None or picked is None:
+            return False
+        self.found.append((placed[0], picked))
+        return True
 
 
 async def newest_facts(
@@ -143,10 +146,7 @@ async def _backwards(
 def _meet(record: Record, told: _Met[T], again: _Met[T]) -> None:
     if _is_again(record):
         again.add(record)
-        return
-    newer = len(told.found)
-    told.add(record)
-    if len(told.found) > newer:
+    elif told.add(record):
         again.found.clear()  # these lie behind it
 
 

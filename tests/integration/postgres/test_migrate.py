@@ -94,14 +94,20 @@ async def test_every_row_class_has_its_table(store: PostgresStore, postgres: Pos
             assert (table.TABLE, name, kinds[table.TABLE, name]) == (table.TABLE, name, expected)
 
 
-async def test_alarms_of_former_versions_that_nothing_ends_are_gone(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def as_before(version: int, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> PostgresSettings:
+    """A schema as it was before that migration."""
     settings = PostgresSettings(url=stack.postgres_url, schema=f"t_{secrets.token_hex(6)}")
     every = migrations.migrations()
     with monkeypatch.context() as before:
-        before.setattr(migrations, "migrations", lambda: [each for each in every if each.version < 10])
+        before.setattr(migrations, "migrations", lambda: [each for each in every if each.version < version])
         await migrate(stack.postgres_url, settings.schema_name)
+    return settings
+
+
+async def test_alarms_of_former_versions_that_nothing_ends_are_gone(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = await as_before(10, stack, monkeypatch)
     store = await PostgresStore.open(settings)
     await store.pool.execute(
         "insert into alarms (shard, tenant, kind, subject, detail) values"
@@ -117,11 +123,7 @@ async def test_alarms_of_former_versions_that_nothing_ends_are_gone(
 async def test_a_tenant_of_a_former_version_knows_where_its_chain_begins(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = PostgresSettings(url=stack.postgres_url, schema=f"t_{secrets.token_hex(6)}")
-    every = migrations.migrations()
-    with monkeypatch.context() as before:
-        before.setattr(migrations, "migrations", lambda: [each for each in every if each.version < 12])
-        await migrate(stack.postgres_url, settings.schema_name)
+    settings = await as_before(12, stack, monkeypatch)
     store = await PostgresStore.open(settings)
     await store.pool.execute(
         "insert into tenants (shard, tenant, chain_id, tip_hash, tip_number, blocks_seen, key_id, engine,"
@@ -146,11 +148,7 @@ async def test_a_tenant_of_a_former_version_knows_where_its_chain_begins(
 async def test_a_tenant_that_was_halted_before_is_named_and_resumed_by_what_its_records_say(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = PostgresSettings(url=stack.postgres_url, schema=f"t_{secrets.token_hex(6)}")
-    every = migrations.migrations()
-    with monkeypatch.context() as before:
-        before.setattr(migrations, "migrations", lambda: [each for each in every if each.version < 14])
-        await migrate(stack.postgres_url, settings.schema_name)
+    settings = await as_before(14, stack, monkeypatch)
     first = Record(topic="events.v1", partition=3, offset=9, key=b"t", value=b"\xff")
     empty = Record(topic="events.v1", partition=3, offset=10, key=None, value=None)
     store = await PostgresStore.open(settings)
